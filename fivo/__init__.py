@@ -1,0 +1,1 @@
+"""Filtering variational objectives for sequential latent variable models."""

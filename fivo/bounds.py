@@ -1,0 +1,216 @@
+"""Lower bounds on the log likelihood of sequences: ELBO, IWAE and FIVO.
+
+This is the one place that knows both a model, which takes one timestep at a
+time and knows nothing of particles, and `smc.smc`, which knows nothing of
+models. All bounds are `E[log p_hat]` for an unbiased estimate p_hat of the
+likelihood p(x_{1:T}), hence by Jensen's inequality at most log p(x_{1:T})
+(Maddison et al., Filtering Variational Objectives, 2017, section 2). They
+differ in the estimate: one weighted trajectory (ELBO), the average weight of N
+independent ones (IWAE), a particle filter with N particles (FIVO).
+"""
+
+import collections
+import functools
+
+import tensorflow as tf
+
+from fivo import errors
+from fivo import nested_utils as nested
+from fivo import smc
+from fivo.models import base
+
+IWAEBound = collections.namedtuple(
+    "IWAEBound", ("log_p_hat", "log_weights", "final_state"))
+FIVOBound = collections.namedtuple(
+    "FIVOBound", ("log_p_hat", "log_weights", "resampled", "final_state"))
+
+RESAMPLING_TYPES = ("multinomial", "relaxed")
+
+
+def elbo(model, observations, seq_lengths, parallel_iterations=30,
+         swap_memory=True):
+  """The evidence lower bound: `iwae` with one sample.
+
+  Section 2, equation 1 of Maddison et al. (2017).
+
+  Args:
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
+    seq_lengths: An int Tensor `[B]`.
+    parallel_iterations: How many timesteps may run at once.
+    swap_memory: Whether a GPU may swap the loop's memory to the host.
+
+  Returns:
+    An `IWAEBound`, see `iwae`.
+  """
+  return iwae(model, observations, seq_lengths, num_samples=1,
+              parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+
+
+def iwae(model, observations, seq_lengths, num_samples=1,
+         parallel_iterations=30, swap_memory=True):
+  """The importance weighted autoencoder bound.
+
+  Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016;
+  section 2, equation 3 of Maddison et al. (2017). It is a particle filter that
+  never resamples.
+
+  Args:
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
+    seq_lengths: An int Tensor `[B]`.
+    num_samples: N, the number of trajectories. One gives the ELBO.
+    parallel_iterations: How many timesteps may run at once.
+    swap_memory: Whether a GPU may swap the loop's memory to the host.
+
+  Returns:
+    An `IWAEBound`:
+      log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
+      log_weights: A float Tensor `[T, B, N]`, accumulated over time.
+      final_state: The model's state after the last step, `[N*B, ...]`.
+
+  Raises:
+    UserError: If `num_samples` is less than one.
+  """
+  result = _particle_filter(
+      model, observations, seq_lengths, num_samples,
+      resampling_criterion=smc.never_resample_criterion,
+      parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+  return IWAEBound(
+      result.log_z_hat, result.log_weights, result.final_particle_state)
+
+
+def fivo(model, observations, seq_lengths, num_samples=1,
+         resampling_criterion=smc.ess_criterion,
+         resampling_type="multinomial", relaxed_resampling_temperature=0.5,
+         parallel_iterations=30, swap_memory=True, random_seed=None):
+  """The filtering variational objective.
+
+  Section 3, definition 2 and algorithm 1 of Maddison et al. (2017).
+
+  Args:
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
+    seq_lengths: An int Tensor `[B]`.
+    num_samples: N, the number of particles.
+    resampling_criterion: When to resample, see `smc.smc`.
+    resampling_type: "multinomial", or "relaxed", whose weights carry gradient
+      but which makes the bound biased: for training only.
+    relaxed_resampling_temperature: A positive float.
+    parallel_iterations: How many timesteps may run at once.
+    swap_memory: Whether a GPU may swap the loop's memory to the host.
+    random_seed: The op seed of the resampling, or None.
+
+  Returns:
+    A `FIVOBound`:
+      log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
+      log_weights: A float Tensor `[T, B, N]`, accumulated since the last
+        resampling, before the reset to zero that follows one.
+      resampled: A float Tensor `[T, B]`, one where a filter resampled.
+      final_state: The model's state after the last step, `[N*B, ...]`.
+
+  Raises:
+    UserError: If `num_samples` is less than one, `resampling_type` is unknown
+      or the temperature is not positive.
+  """
+  if resampling_type not in RESAMPLING_TYPES:
+    raise errors.UserError("resampling_type=%s: must be one of %s" % (
+        resampling_type, ", ".join(RESAMPLING_TYPES)))
+  resampling_fn = functools.partial(
+      smc.multinomial_resampling, random_seed=random_seed)
+  if resampling_type == "relaxed":
+    if relaxed_resampling_temperature <= 0:
+      raise errors.UserError(
+          "relaxed_resampling_temperature=%s: must be greater than 0" %
+          relaxed_resampling_temperature)
+    resampling_fn = functools.partial(
+        smc.relaxed_resampling, temperature=relaxed_resampling_temperature,
+        random_seed=random_seed)
+  result = _particle_filter(
+      model, observations, seq_lengths, num_samples,
+      resampling_criterion=resampling_criterion, resampling_fn=resampling_fn,
+      parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+  return FIVOBound(result.log_z_hat, result.log_weights, result.resampled,
+                   result.final_particle_state)
+
+
+def create_bound(name, model, observations, seq_lengths, num_samples=1,
+                 resampling_type="multinomial",
+                 relaxed_resampling_temperature=0.5, parallel_iterations=30,
+                 random_seed=None):
+  """Chooses a bound by its name: the meaning of the flag `--bound`.
+
+  Args:
+    name: "elbo", "iwae", "fivo" or "fivo-aux". The last is FIVO of a model
+      that has been built with a tilt.
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
+    seq_lengths: An int Tensor `[B]`.
+    num_samples: N. The ELBO always takes one.
+    resampling_type: See `fivo`.
+    relaxed_resampling_temperature: See `fivo`.
+    parallel_iterations: How many timesteps may run at once.
+    random_seed: See `fivo`.
+
+  Returns:
+    A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
+
+  Raises:
+    UserError: If there is no bound of that name, or as in `fivo`.
+  """
+  if name in ("fivo", "fivo-aux"):
+    return fivo(
+        model, observations, seq_lengths, num_samples=num_samples,
+        resampling_type=resampling_type,
+        relaxed_resampling_temperature=relaxed_resampling_temperature,
+        parallel_iterations=parallel_iterations, random_seed=random_seed)
+  if name not in ("elbo", "iwae"):
+    raise errors.UserError(
+        "bound=%s: must be one of elbo, iwae, fivo, fivo-aux" % name)
+  result = iwae(
+      model, observations, seq_lengths,
+      num_samples=1 if name == "elbo" else num_samples,
+      parallel_iterations=parallel_iterations)
+  return FIVOBound(
+      result.log_p_hat, result.log_weights,
+      tf.zeros_like(result.log_weights[:, :, 0]), result.final_state)
+
+
+def _particle_filter(model, observations, seq_lengths, num_samples, **kwargs):
+  """Runs `smc.smc` on a model.
+
+  Args:
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`.
+    seq_lengths: An int Tensor `[B]`.
+    num_samples: N.
+    **kwargs: Passed on to `smc.smc`.
+
+  Returns:
+    An `SMCResult`.
+  """
+  if num_samples < 1:
+    raise errors.UserError("num_samples=%s: must be at least 1" % num_samples)
+  observations = nested.map_nested(tf.convert_to_tensor, observations)
+  seq_lengths = tf.convert_to_tensor(seq_lengths)
+  batch_size = (tf.compat.dimension_value(seq_lengths.shape[0]) or
+                tf.shape(seq_lengths)[0])
+  base.set_particle_observations(
+      model, observations, seq_lengths, num_samples)
+  initial_state = model.zero_state(
+      num_samples * batch_size, _float_dtype(observations))
+
+  def transition_fn(state, t):
+    return initial_state if state is None else model.propose_and_weight(
+        state, t)
+
+  return smc.smc(
+      transition_fn, seq_lengths, num_particles=num_samples, **kwargs)
+
+
+def _float_dtype(observations):
+  """The dtype of the first float observation; float32 where none is."""
+  for leaf in tf.nest.flatten(observations):
+    if leaf.dtype.is_floating:
+      return leaf.dtype
+  return tf.float32

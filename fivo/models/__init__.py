@@ -1,0 +1,1 @@
+"""Sequential latent variable models."""

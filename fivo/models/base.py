@@ -1,0 +1,302 @@
+"""The interface of a model, and the conditional distributions models share."""
+
+import abc
+
+import sonnet as snt
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from fivo import nested_utils as nested
+from fivo.models.nonstationary import NonstationaryLinearDistribution
+
+__all__ = [
+    "ELBOTrainableSequenceModel", "set_particle_observations",
+    "ConditionalNormalDistribution", "ConditionalBernoulliDistribution",
+    "NormalApproximatePosterior", "NonstationaryLinearDistribution",
+    "encode_all", "ta_for_tensor"
+]
+
+
+class ELBOTrainableSequenceModel(abc.ABC):
+  """A sequence model and its proposal, as the bounds see them.
+
+  Subclass this to train a model of your own. A model sees one timestep at a
+  time of a batch of rows and knows nothing of particles: to it N particles of B
+  sequences are a batch of N*B rows, in the layout drawn in `fivo/smc.py`.
+  """
+
+  @abc.abstractmethod
+  def zero_state(self, batch_size, dtype):
+    """The state before the first timestep.
+
+    Args:
+      batch_size: The number of rows, an int or scalar Tensor.
+      dtype: The dtype of the observations.
+
+    Returns:
+      Nested Tensors of shape `[batch_size, ...]`.
+    """
+
+  @abc.abstractmethod
+  def set_observations(self, observations, seq_lengths):
+    """Takes the observations that `propose_and_weight` is to explain.
+
+    Args:
+      observations: Nested Tensors `[T, batch_size, ...]`.
+      seq_lengths: An int Tensor `[batch_size]`.
+    """
+
+  @abc.abstractmethod
+  def propose_and_weight(self, state, t):
+    """Draws the latent of step t and weighs it.
+
+    Args:
+      state: The state after step t - 1, in the structure of `zero_state`.
+      t: A scalar int32 Tensor, the timestep, from 0.
+
+    Returns:
+      log_weights: A float Tensor `[batch_size]`, in nats:
+        log p(z_t, x_t | past) - log q(z_t | past, observations).
+      new_state: The state after step t.
+    """
+
+  def set_tiled_observations(self, observations, seq_lengths, num_particles):
+    """Takes the observations of B sequences for N particles of each.
+
+    The default tiles the observations and calls `set_observations`. A model
+    that first computes something from the observations alone should override
+    this and tile the result instead, which is N times less work.
+
+    Args:
+      observations: Nested Tensors `[T, B, ...]`.
+      seq_lengths: An int Tensor `[B]`.
+      num_particles: N, an int.
+    """
+    self.set_observations(
+        nested.tile_tensors(observations, [1, num_particles]),
+        tf.tile(seq_lengths, [num_particles]))
+
+
+def set_particle_observations(model, observations, seq_lengths, num_particles):
+  """Hands observations to a model, whether or not it has the base class.
+
+  Args:
+    model: An object with the methods of `ELBOTrainableSequenceModel`, of which
+      `set_tiled_observations` may be missing.
+    observations: Nested Tensors `[T, B, ...]`.
+    seq_lengths: An int Tensor `[B]`.
+    num_particles: N, an int.
+  """
+  if hasattr(model, "set_tiled_observations"):
+    model.set_tiled_observations(observations, seq_lengths, num_particles)
+  else:
+    ELBOTrainableSequenceModel.set_tiled_observations(
+        model, observations, seq_lengths, num_particles)
+
+
+class ConditionalNormalDistribution(object):
+  """A diagonal Normal whose mean and scale an MLP computes from its inputs."""
+
+  def __init__(self, size, hidden_layer_sizes, sigma_min=0.0,
+               raw_sigma_bias=0.25, hidden_activation_fn=tf.nn.relu,
+               initializers=None, name="conditional_normal_distribution"):
+    """Creates the distribution; variables come with the first call.
+
+    Args:
+      size: The dimension of the random variable.
+      hidden_layer_sizes: The sizes of the MLP's hidden layers.
+      sigma_min: The smallest scale, a float.
+      raw_sigma_bias: Added to the MLP's raw scale before the softplus, to keep
+        the scale away from zero at the start.
+      hidden_activation_fn: The hidden layers' activation.
+      initializers: None, or a dict with initializers for "w" and "b".
+      name: The MLP is named `name + "_fcnet"`.
+    """
+    self._size = size
+    self._sigma_min = sigma_min
+    self._raw_sigma_bias = raw_sigma_bias
+    self._fcnet = snt.nets.MLP(
+        output_sizes=list(hidden_layer_sizes) + [2 * size],
+        activation=hidden_activation_fn,
+        initializers=initializers,
+        activate_final=False,
+        use_bias=True,
+        name=name + "_fcnet")
+
+  @property
+  def size(self):
+    """The dimension of the random variable."""
+    return self._size
+
+  def condition(self, tensor_list, **unused_kwargs):
+    """Computes the parameters.
+
+    Args:
+      tensor_list: Float Tensors `[batch, ...]` of rank 2, concatenated on
+        axis 1.
+
+    Returns:
+      mu: A float Tensor `[batch, size]`.
+      sigma: A float Tensor `[batch, size]`, softplus(raw + raw_sigma_bias) but
+        at least `sigma_min`.
+    """
+    outputs = self._fcnet(_concat(tensor_list))
+    mu, raw_sigma = tf.split(outputs, 2, axis=1)
+    sigma = tf.nn.softplus(raw_sigma + self._raw_sigma_bias)
+    if self._sigma_min:
+      sigma = tf.maximum(sigma, self._sigma_min)
+    return mu, sigma
+
+  def __call__(self, *args, **kwargs):
+    """The Normal distribution given the inputs.
+
+    Args:
+      *args: Float Tensors `[batch, ...]` of rank 2.
+      **kwargs: As `condition` takes them.
+
+    Returns:
+      A `tfp.distributions.Normal` of batch shape `[batch, size]`.
+    """
+    mu, sigma = self.condition(args, **kwargs)
+    return tfp.distributions.Normal(loc=mu, scale=sigma)
+
+
+class ConditionalBernoulliDistribution(object):
+  """Independent Bernoullis whose logits an MLP computes from its inputs."""
+
+  def __init__(self, size, hidden_layer_sizes, hidden_activation_fn=tf.nn.relu,
+               initializers=None, bias_init=0.0,
+               name="conditional_bernoulli_distribution"):
+    """Creates the distribution; variables come with the first call.
+
+    Args:
+      size: The dimension of the random variable.
+      hidden_layer_sizes: The sizes of the MLP's hidden layers.
+      hidden_activation_fn: The hidden layers' activation.
+      initializers: None, or a dict with initializers for "w" and "b".
+      bias_init: A float, or a float Tensor or array `[size]`, added to the
+        MLP's output.
+      name: The MLP is named `name + "_fcnet"`.
+    """
+    self._size = size
+    self._bias_init = bias_init
+    self._fcnet = snt.nets.MLP(
+        output_sizes=list(hidden_layer_sizes) + [size],
+        activation=hidden_activation_fn,
+        initializers=initializers,
+        activate_final=False,
+        use_bias=True,
+        name=name + "_fcnet")
+
+  @property
+  def size(self):
+    """The dimension of the random variable."""
+    return self._size
+
+  def condition(self, tensor_list):
+    """Computes the logits.
+
+    Args:
+      tensor_list: Float Tensors `[batch, ...]` of rank 2, concatenated on
+        axis 1.
+
+    Returns:
+      A float Tensor `[batch, size]`.
+    """
+    return self._fcnet(_concat(tensor_list)) + self._bias_init
+
+  def __call__(self, *args):
+    """The Bernoulli distribution given the inputs.
+
+    Args:
+      *args: Float Tensors `[batch, ...]` of rank 2.
+
+    Returns:
+      A `tfp.distributions.Bernoulli` of batch shape `[batch, size]`.
+    """
+    return tfp.distributions.Bernoulli(logits=self.condition(args))
+
+
+class NormalApproximatePosterior(ConditionalNormalDistribution):
+  """A Normal proposal whose MLP corrects the mean of the prior ("res_q")."""
+
+  def __init__(self, size, hidden_layer_sizes, sigma_min=0.0,
+               raw_sigma_bias=0.25, hidden_activation_fn=tf.nn.relu,
+               initializers=None, smoothing=False,
+               name="conditional_normal_distribution"):
+    """Creates the proposal; variables come with the first call.
+
+    Args:
+      size: The dimension of the random variable.
+      hidden_layer_sizes: The sizes of the MLP's hidden layers.
+      sigma_min: The smallest scale, a float.
+      raw_sigma_bias: Added to the MLP's raw scale before the softplus.
+      hidden_activation_fn: The hidden layers' activation.
+      initializers: None, or a dict with initializers for "w" and "b".
+      smoothing: Whether calls are given `smoothing_tensors`.
+      name: The MLP is named `name + "_fcnet"`.
+    """
+    super(NormalApproximatePosterior, self).__init__(
+        size, hidden_layer_sizes, sigma_min=sigma_min,
+        raw_sigma_bias=raw_sigma_bias,
+        hidden_activation_fn=hidden_activation_fn, initializers=initializers,
+        name=name)
+    self._smoothing = smoothing
+
+  def condition(self, tensor_list, prior_mu, smoothing_tensors=None):
+    """Computes the parameters.
+
+    Args:
+      tensor_list: Float Tensors `[batch, ...]` of rank 2.
+      prior_mu: A float Tensor `[batch, size]`, the prior's mean, added to the
+        MLP's.
+      smoothing_tensors: More Tensors `[batch, ...]`, summaries of the
+        observations to come, when smoothing.
+
+    Returns:
+      mu: A float Tensor `[batch, size]`.
+      sigma: A float Tensor `[batch, size]`.
+    """
+    tensors = list(tensor_list)
+    if self._smoothing:
+      tensors.extend(smoothing_tensors)
+    mu, sigma = super(NormalApproximatePosterior, self).condition(tensors)
+    return mu + prior_mu, sigma
+
+
+def encode_all(inputs, encoder):
+  """Encodes all timesteps at once.
+
+  Args:
+    inputs: A float Tensor `[T, batch, size]`.
+    encoder: A callable that maps `[rows, size]` to `[rows, encoded_size]`.
+
+  Returns:
+    A float Tensor `[T, batch, encoded_size]`.
+  """
+  leading = [tf.compat.dimension_value(static) or dynamic
+             for static, dynamic in zip(
+                 inputs.shape[:2], tf.unstack(tf.shape(inputs)[:2]))]
+  encoded = encoder(tf.reshape(inputs, [-1, inputs.shape[2]]))
+  return tf.reshape(encoded, leading + [encoded.shape[1]])
+
+
+def ta_for_tensor(x, **kwargs):
+  """Unstacks a Tensor into a TensorArray along its first axis.
+
+  Args:
+    x: A Tensor `[T, ...]`.
+    **kwargs: Passed on to the TensorArray's constructor, e.g.
+      `clear_after_read=False`.
+
+  Returns:
+    A TensorArray with T entries.
+  """
+  return tf.TensorArray(
+      x.dtype, tf.shape(x)[0], element_shape=x.shape[1:], **kwargs).unstack(x)
+
+
+def _concat(tensor_list):
+  """Concatenates Tensors `[batch, ...]` on axis 1; one needs no copy."""
+  tensors = list(tensor_list)
+  return tensors[0] if len(tensors) == 1 else tf.concat(tensors, axis=1)

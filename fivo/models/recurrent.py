@@ -1,0 +1,498 @@
+"""What the VRNN and the SRNN share.
+
+Both pair a recurrent network h with a latent z_t at every timestep:
+
+    prior       p(z_t | h_t, ...)            "prior_fcnet"
+    proposal    q(z_t | h_t, ..., x)         "approximate_posterior_fcnet"
+    emission    p(x_t | z'_t, h_t)           "generative_fcnet"
+
+with z' an encoding of z. They differ in whether the network reads the latents
+(VRNN) or the prior does (SRNN): the two hooks of `RecurrentModel`. Everything
+that depends on the observations alone is computed for all timesteps before the
+particle filter's loop, and for each sequence rather than each particle.
+"""
+
+import collections
+import functools
+import inspect
+
+import sonnet as snt
+import tensorflow as tf
+
+from fivo import errors
+from fivo import nested_utils as nested
+from fivo.models import base
+
+PROPOSAL_TYPES = ("prior", "filtering", "smoothing")
+
+
+class RecurrentModel(object):
+  """The generative part of a recurrent latent variable model."""
+
+  # The namedtuple of a state; it has rnn_state and latent_encoded.
+  state_class = None
+
+  def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
+               emission, random_seed=None):
+    """Creates a model.
+
+    Args:
+      rnn_cell: An RNNCell.
+      data_encoder: A callable that encodes observations `[batch, data_size]`.
+      latent_encoder: A callable that encodes latents; it has `output_size`.
+      transition: A callable that gives the prior of z_t.
+      emission: A callable that gives the distribution of x_t.
+      random_seed: The op seed of all samples, or None.
+    """
+    self.rnn_cell = rnn_cell
+    self.data_encoder = data_encoder
+    self.latent_encoder = latent_encoder
+    self.transition = transition
+    self.emission = emission
+    self.random_seed = random_seed
+
+  def zero_state(self, batch_size, dtype):
+    """The state before the first timestep: zeros.
+
+    Args:
+      batch_size: The number of rows, an int or scalar Tensor.
+      dtype: A float dtype.
+
+    Returns:
+      A `state_class` of Tensors `[batch_size, ...]`.
+    """
+    return self._make_state(
+        rnn_state=self.rnn_cell.zero_state(batch_size, dtype),
+        latent_encoded=tf.zeros(
+            [batch_size, _output_size(self.latent_encoder)], dtype),
+        rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
+
+  def sample_step(self, prev_state, inputs, unused_t):
+    """Draws one timestep from the model.
+
+    Args:
+      prev_state: The state after the previous step.
+      inputs: A float Tensor `[batch, data_size]`: the previous observation,
+        centred as the model's inputs were in training.
+      unused_t: The timestep.
+
+    Returns:
+      new_state: The state after this step.
+      x_t: A float Tensor `[batch, data_size]`, the observation drawn.
+    """
+    rnn_out, rnn_state = self._rnn_step(self.data_encoder(inputs), prev_state)
+    p_zt = self._prior(rnn_out, prev_state.latent_encoded)
+    latent_encoded = self.latent_encoder(
+        self._sample(p_zt, prev_state.latent_encoded))
+    p_xt = self.emission(latent_encoded, rnn_out)
+    x_t = tf.cast(self._sample(p_xt, latent_encoded), inputs.dtype)
+    return self._make_state(rnn_state, latent_encoded, rnn_out), x_t
+
+  def _make_state(self, rnn_state, latent_encoded, rnn_out):
+    del rnn_out
+    return self.state_class(rnn_state, latent_encoded)
+
+  def _sample(self, distribution, previous):
+    """Draws from a distribution in the loop's order.
+
+    Args:
+      distribution: A distribution.
+      previous: A Tensor of the previous timestep. Without waiting for it, draws
+        of known shape depend on nothing, and a loop with several iterations in
+        flight would hand the random stream to them in any order.
+
+    Returns:
+      A sample.
+    """
+    with tf.control_dependencies([previous]):
+      return distribution.sample(seed=self.random_seed)
+
+  def _rnn_step(self, inputs_encoded, prev_state):
+    """Runs the recurrent network by one step: a hook.
+
+    Args:
+      inputs_encoded: A float Tensor `[batch, encoded_data_size]`.
+      prev_state: The state after the previous step.
+
+    Returns:
+      rnn_out: A float Tensor `[batch, rnn_hidden_size]`.
+      rnn_state: The network's new state.
+    """
+    raise NotImplementedError
+
+  def _latent_context(self, rnn_out, prev_latent_encoded):
+    """What the prior and the proposal of z_t are conditioned on: a hook.
+
+    Args:
+      rnn_out: A float Tensor `[batch, rnn_hidden_size]`.
+      prev_latent_encoded: A float Tensor `[batch, encoded_latent_size]`.
+
+    Returns:
+      A tuple of Tensors.
+    """
+    raise NotImplementedError
+
+  def _prior(self, rnn_out, prev_latent_encoded):
+    return self.transition(
+        *self._latent_context(rnn_out, prev_latent_encoded))
+
+
+# What a step of the filter reads, Tensors [T, N*B, ...]: what drives the
+# recurrent network, what the proposal knows of the observations (empty for the
+# prior), and the observations to explain.
+_Steps = collections.namedtuple("_Steps", ("rnn", "proposal", "targets"))
+
+
+class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
+  """A recurrent latent variable model with a proposal, and maybe a tilt.
+
+  Its observations are a pair `(inputs, targets)` of float Tensors
+  `[T, B, data_size]`: targets are the sequence, inputs the same, centred and
+  one step later. Steps past a sequence's end are ignored, whatever they hold.
+  """
+
+  def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
+               emission, proposal_type, proposal=None, rev_rnn_cell=None,
+               tilt=None, random_seed=None):
+    """Creates a trainable model.
+
+    Args:
+      rnn_cell: An RNNCell.
+      data_encoder: A callable that encodes observations `[batch, data_size]`.
+      latent_encoder: A callable that encodes latents; it has `output_size`.
+      transition: A callable that gives the prior of z_t.
+      emission: A callable that gives the distribution of x_t.
+      proposal_type: "prior", "filtering" or "smoothing".
+      proposal: A `NormalApproximatePosterior`; not needed for "prior".
+      rev_rnn_cell: An RNNCell that reads the observations backwards; needed for
+        "smoothing".
+      tilt: None, or a callable that gives a distribution of x_{t+1}.
+      random_seed: The op seed of all samples, or None.
+
+    Raises:
+      UserError: If the proposal's type is unknown or lacks its parts.
+    """
+    super(TrainableRecurrentModel, self).__init__(
+        rnn_cell, data_encoder, latent_encoder, transition, emission,
+        random_seed=random_seed)
+    if proposal_type not in PROPOSAL_TYPES:
+      raise errors.UserError("proposal_type=%s: must be one of %s" % (
+          proposal_type, ", ".join(PROPOSAL_TYPES)))
+    if proposal_type != "prior" and proposal is None:
+      raise errors.UserError(
+          "proposal=None: proposal_type=%s needs one" % proposal_type)
+    if proposal_type == "smoothing" and rev_rnn_cell is None:
+      raise errors.UserError(
+          "rev_rnn_cell=None: proposal_type=smoothing needs one")
+    self.proposal_type = proposal_type
+    self.proposal = proposal
+    self.rev_rnn_cell = rev_rnn_cell
+    self.tilt = tilt
+    self._steps = None
+    self._seq_lengths = None
+    self._max_seq_len = None
+
+  def set_observations(self, observations, seq_lengths):
+    """Encodes the observations of every row.
+
+    Args:
+      observations: A pair `(inputs, targets)`, `[T, batch, data_size]` each.
+      seq_lengths: An int Tensor `[batch]`.
+    """
+    self.set_tiled_observations(observations, seq_lengths, 1)
+
+  def set_tiled_observations(self, observations, seq_lengths, num_particles):
+    """Encodes the observations of B sequences, for N particles of each.
+
+    Args:
+      observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
+      seq_lengths: An int Tensor `[B]`.
+      num_particles: N.
+    """
+    inputs, targets = [_zero_padding(x, seq_lengths) for x in observations]
+    inputs_encoded = base.encode_all(inputs, self.data_encoder)
+    rnn = self._rnn_steps(inputs_encoded)
+    proposal = ()
+    if self.proposal_type != "prior":
+      proposal = base.encode_all(targets, self.data_encoder)
+    if self.proposal_type == "smoothing":
+      proposal = self._read_backwards(
+          self._smoothing_inputs(rnn, proposal), seq_lengths)
+    steps = nested.tile_tensors(
+        _Steps(rnn, proposal, targets), [1, num_particles])
+    self._steps = nested.map_nested(
+        functools.partial(base.ta_for_tensor, clear_after_read=False), steps)
+    self._seq_lengths = tf.tile(seq_lengths, [num_particles])
+    self._max_seq_len = tf.reduce_max(seq_lengths)
+
+  def propose_and_weight(self, state, t):
+    """Draws z_t from the proposal and weighs it.
+
+    The log weight is log p(z_t | .) + log p(x_t | .) - log q(z_t | .). A tilt
+    r adds log r(x_{t+1} | h_t, z_t) - log r(x_t | h_{t-1}, z_{t-1}), which
+    cancels along a trajectory but lets resampling look one step ahead.
+
+    Args:
+      state: The state after step t - 1.
+      t: A scalar int32 Tensor.
+
+    Returns:
+      log_weights: A float Tensor `[batch]`, in nats.
+      new_state: The state after step t.
+    """
+    step = nested.read_tas(self._steps, t)
+    rnn_out, rnn_state = self._advance_rnn(step.rnn, state)
+    p_zt = self._prior(rnn_out, state.latent_encoded)
+    q_zt = p_zt
+    if self.proposal_type != "prior":
+      q_zt = self._propose(p_zt, rnn_out, state.latent_encoded, step.proposal)
+    zt = self._sample(q_zt, state.latent_encoded)
+    latent_encoded = self.latent_encoder(zt)
+    log_weights = _log_prob(
+        self.emission(latent_encoded, rnn_out), step.targets)
+    if self.proposal_type != "prior":
+      log_weights += _sum_events(p_zt.log_prob(zt) - q_zt.log_prob(zt))
+    new_state = self._make_state(rnn_state, latent_encoded, rnn_out)
+    if self.tilt is not None:
+      log_weights += self._log_tilt(new_state, t) - self._log_tilt(state, t - 1)
+    return log_weights, new_state
+
+  def _make_state(self, rnn_state, latent_encoded, rnn_out):
+    return self.state_class(rnn_state, latent_encoded, rnn_out)
+
+  def _propose(self, p_zt, rnn_out, prev_latent_encoded, proposal_step):
+    """The proposal of z_t.
+
+    Args:
+      p_zt: The prior, a Normal.
+      rnn_out: A float Tensor `[batch, rnn_hidden_size]`.
+      prev_latent_encoded: A float Tensor `[batch, encoded_latent_size]`.
+      proposal_step: A float Tensor `[batch, ...]`: the encoded observation when
+        filtering, a summary of it and all later ones when smoothing.
+
+    Returns:
+      A Normal distribution.
+    """
+    context = self._latent_context(rnn_out, prev_latent_encoded)
+    if self.proposal_type == "smoothing":
+      return self.proposal(*context, prior_mu=p_zt.mean(),
+                           smoothing_tensors=[proposal_step])
+    return self.proposal(*(context + (proposal_step,)), prior_mu=p_zt.mean())
+
+  def _log_tilt(self, state, t):
+    """log r(x_{t+1} | h_t, z'_t), zero before the first and at the last step.
+
+    Args:
+      state: The state after step t.
+      t: A scalar int32 Tensor, from -1.
+
+    Returns:
+      A float Tensor `[batch]`, in nats.
+    """
+    next_targets = self._steps.targets.read(
+        tf.minimum(t + 1, self._max_seq_len - 1))
+    log_r = _log_prob(
+        self.tilt(state.rnn_out, state.latent_encoded), next_targets)
+    has_next = tf.logical_and(t >= 0, t + 1 < self._seq_lengths)
+    return tf.compat.v1.where(has_next, log_r, tf.zeros_like(log_r))
+
+  def _read_backwards(self, inputs, seq_lengths):
+    """Runs the reverse network over each sequence, from its own end.
+
+    Args:
+      inputs: A float Tensor `[T, B, size]`.
+      seq_lengths: An int Tensor `[B]`.
+
+    Returns:
+      A float Tensor `[T, B, rnn_hidden_size]`: entry t has read steps t and
+      later.
+    """
+    reverse = functools.partial(
+        tf.reverse_sequence, seq_lengths=seq_lengths, seq_axis=0, batch_axis=1)
+    outputs, _ = tf.compat.v1.nn.dynamic_rnn(
+        self.rev_rnn_cell, reverse(inputs), dtype=inputs.dtype,
+        time_major=True, scope=self.rev_rnn_scope)
+    return reverse(outputs)
+
+  # The variable scope of the reverse network.
+  rev_rnn_scope = None
+
+  def _rnn_steps(self, inputs_encoded):
+    """What of the recurrent network can be computed before the loop: a hook.
+
+    Args:
+      inputs_encoded: A float Tensor `[T, B, encoded_data_size]`.
+
+    Returns:
+      Nested Tensors `[T, B, ...]`.
+    """
+    raise NotImplementedError
+
+  def _smoothing_inputs(self, rnn_steps, targets_encoded):
+    """What the reverse network reads: a hook.
+
+    Args:
+      rnn_steps: What `_rnn_steps` gave.
+      targets_encoded: A float Tensor `[T, B, encoded_data_size]`.
+
+    Returns:
+      A float Tensor `[T, B, size]`.
+    """
+    raise NotImplementedError
+
+  def _advance_rnn(self, rnn_step, prev_state):
+    """The recurrent network's output at one step: a hook.
+
+    Args:
+      rnn_step: One timestep of what `_rnn_steps` gave.
+      prev_state: The state after the previous step.
+
+    Returns:
+      rnn_out: A float Tensor `[batch, rnn_hidden_size]`.
+      rnn_state: The network's new state.
+    """
+    raise NotImplementedError
+
+
+def create_recurrent(model_class,
+                     data_size,
+                     latent_size,
+                     emission_class,
+                     rnn_hidden_size=None,
+                     fcnet_hidden_sizes=None,
+                     encoded_data_size=None,
+                     encoded_latent_size=None,
+                     sigma_min=0.0,
+                     raw_sigma_bias=0.25,
+                     emission_bias_init=0.0,
+                     use_tilt=False,
+                     proposal_type="filtering",
+                     initializers=None,
+                     random_seed=None,
+                     emission_sigma_min=None):
+  """Builds a trainable VRNN or SRNN of multilayer perceptrons and an LSTM.
+
+  Args:
+    model_class: A subclass of `TrainableRecurrentModel`.
+    data_size: The dimension of an observation.
+    latent_size: The dimension of a latent.
+    emission_class: The class of the emission and the tilt, for example
+      `base.ConditionalBernoulliDistribution`.
+    rnn_hidden_size: The size of the LSTM. This and the next three default to
+      `latent_size`.
+    fcnet_hidden_sizes: A list, the hidden layers of every MLP.
+    encoded_data_size: The size of an encoded observation.
+    encoded_latent_size: The size of an encoded latent.
+    sigma_min: The smallest scale of the prior and the proposal.
+    raw_sigma_bias: Added to their raw scale before the softplus.
+    emission_bias_init: Added to a Bernoulli emission's logits, and the tilt's:
+      a float, or a float Tensor or array `[data_size]`.
+    use_tilt: Whether to build a tilt, for fivo-aux.
+    proposal_type: "prior", "filtering" or "smoothing".
+    initializers: None, or a dict with initializers for "w" (of the LSTM's
+      kernel too) and "b". Default to Glorot's uniform and zeros.
+    random_seed: The op seed of all samples, or None.
+    emission_sigma_min: The smallest scale of a Normal emission. Without one
+      (the default, as in the original code) a stretch of exact silence in audio
+      drives the bound up without limit.
+
+  Returns:
+    A `model_class`.
+
+  Raises:
+    UserError: If a size is less than one or the proposal's type is unknown.
+  """
+  sizes = [("data_size", data_size), ("latent_size", latent_size)]
+  for name, size in sizes:
+    if size is None or size < 1:
+      raise errors.UserError("%s=%s: must be at least 1" % (name, size))
+  if initializers is None:
+    initializers = {
+        "w": tf.compat.v1.glorot_uniform_initializer(),
+        "b": tf.compat.v1.zeros_initializer()
+    }
+  rnn_hidden_size = rnn_hidden_size or latent_size
+  fcnet_hidden_sizes = fcnet_hidden_sizes or [latent_size]
+  new_mlp = functools.partial(_mlp, fcnet_hidden_sizes, initializers)
+  new_normal = dict(
+      size=latent_size, hidden_layer_sizes=fcnet_hidden_sizes,
+      sigma_min=sigma_min, raw_sigma_bias=raw_sigma_bias,
+      initializers=initializers)
+  new_emission = functools.partial(
+      emission_class, size=data_size, hidden_layer_sizes=fcnet_hidden_sizes,
+      initializers=initializers,
+      **_emission_options(emission_class, emission_bias_init,
+                          emission_sigma_min))
+  new_cell = functools.partial(
+      tf.compat.v1.nn.rnn_cell.LSTMCell, rnn_hidden_size,
+      initializer=initializers["w"])
+  smoothing = proposal_type == "smoothing"
+  proposal = None
+  if proposal_type != "prior":
+    proposal = base.NormalApproximatePosterior(
+        smoothing=smoothing, name="approximate_posterior", **new_normal)
+  return model_class(
+      rnn_cell=new_cell(),
+      data_encoder=new_mlp(encoded_data_size or latent_size, "data_encoder"),
+      latent_encoder=new_mlp(
+          encoded_latent_size or latent_size, "latent_encoder"),
+      transition=base.ConditionalNormalDistribution(name="prior", **new_normal),
+      emission=new_emission(name="generative"),
+      proposal_type=proposal_type,
+      proposal=proposal,
+      rev_rnn_cell=new_cell() if smoothing else None,
+      tilt=new_emission(name="tilt") if use_tilt else None,
+      random_seed=random_seed)
+
+
+def _mlp(hidden_sizes, initializers, output_size, name):
+  return snt.nets.MLP(
+      output_sizes=list(hidden_sizes) + [output_size],
+      initializers=initializers, name=name)
+
+
+def _emission_options(emission_class, bias_init, sigma_min):
+  """The options among these that have been set and that the class takes."""
+  options = {}
+  if not (isinstance(bias_init, float) and bias_init == 0.0):
+    options["bias_init"] = bias_init
+  if sigma_min is not None:
+    options["sigma_min"] = sigma_min
+  accepted = inspect.signature(emission_class).parameters
+  return {name: value for name, value in options.items() if name in accepted}
+
+
+def _zero_padding(x, seq_lengths):
+  """Zeros what lies past each sequence's end.
+
+  The filter ignores those steps, but a NaN there would still reach the
+  gradient, as 0 * NaN.
+
+  Args:
+    x: A float Tensor `[T, B, size]`.
+    seq_lengths: An int Tensor `[B]`.
+
+  Returns:
+    A float Tensor `[T, B, size]`.
+  """
+  in_sequence = tf.transpose(tf.sequence_mask(seq_lengths, tf.shape(x)[0]))
+  zeroed = tf.compat.v2.where(
+      in_sequence[:, :, tf.newaxis], x, tf.zeros([], x.dtype))
+  zeroed.set_shape(x.shape)
+  return zeroed
+
+
+def _output_size(encoder):
+  """The size of an encoder's output; Sonnet's MLP has a list of sizes."""
+  if hasattr(encoder, "output_size"):
+    return encoder.output_size
+  return list(encoder.output_sizes)[-1]
+
+
+def _sum_events(log_probs):
+  return tf.reduce_sum(log_probs, axis=-1)
+
+
+def _log_prob(distribution, x):
+  """The log probability of rows of independent dimensions, `[batch]`."""
+  return _sum_events(distribution.log_prob(x))

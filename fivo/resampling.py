@@ -1,0 +1,126 @@
+"""Resampling: which particles a particle filter keeps, and how often.
+
+A resampling scheme turns the log weights of N particles into N new, equally
+weighted particles whose expected number of copies of particle n is N times its
+normalised weight W_n. That keeps the filter's estimate of the likelihood
+unbiased (Doucet & Johansen, A Tutorial on Particle Filtering and Smoothing,
+2009, section 3.4).
+
+Every scheme has the signature
+
+    scheme(log_weights, states, num_particles, batch_size, ...) -> states
+
+with log weights `[N, B]` and nested states `[N*B, ...]` in the particle-major
+layout drawn in `smc.py`. A scheme that also takes `should_resample`, a bool
+Tensor `[B]`, leaves the filters alone for which it is false; for a scheme
+without it `smc.smc` makes that choice afterwards, at some cost in speed.
+"""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from fivo import nested_utils as nested
+
+
+def multinomial_resampling(log_weights, states, num_particles, batch_size,
+                           random_seed=None, should_resample=None):
+  """Resamples with ancestors drawn independently from the weights.
+
+  The gradient flows through the resampled states but not through the choice of
+  ancestors: the unbiased gradient's score function term is left out, as in
+  section 4 of Maddison et al. (2017), because of its variance.
+
+  Args:
+    log_weights: A float Tensor `[N, B]`, unnormalised log weights. The
+      ancestors are arbitrary, but valid, in a filter whose weights are all
+      minus infinity or hold a NaN.
+    states: Nested Tensors `[N*B, ...]` of any dtype.
+    num_particles: N, an int.
+    batch_size: B, an int or scalar Tensor.
+    random_seed: The op seed of the draw, or None.
+    should_resample: A bool Tensor `[B]`: the filters to resample. Defaults to
+      all of them. The random numbers drawn are the same in either case.
+
+  Returns:
+    Resampled states in the structure of `states`, `[N*B, ...]` each.
+  """
+  # The logits end in the particles, [B, N], and N draws per filter come back
+  # as [B, N]. Weights that are all -inf or NaN make the op return index N.
+  ancestors = tf.transpose(tf.minimum(
+      tf.random.categorical(
+          tf.transpose(tf.stop_gradient(log_weights)), num_particles,
+          seed=random_seed, dtype=tf.int32),
+      num_particles - 1))
+  if should_resample is not None:
+    own = tf.tile(tf.range(num_particles)[:, tf.newaxis], [1, batch_size])
+    ancestors = tf.compat.v1.where(
+        tf.tile(should_resample[tf.newaxis], [num_particles, 1]),
+        ancestors, own)
+  rows = tf.reshape(ancestors * batch_size + tf.range(batch_size), [-1])
+  return nested.gather_tensors(states, rows)
+
+
+def relaxed_resampling(log_weights, states, num_particles, batch_size,
+                       temperature=0.5, random_seed=None,
+                       should_resample=None):
+  """Resamples by blending particles, so that the weights carry gradient.
+
+  In place of an ancestor each new particle draws blending weights w from a
+  Concrete (Gumbel-softmax) distribution (Maddison, Mnih & Teh, The Concrete
+  Distribution, 2017) and becomes the sum over l of `w[l]` times particle l. At
+  temperature zero this is multinomial resampling; above it the estimate of the
+  likelihood is biased, so it is for training only.
+
+  Args:
+    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
+    states: Nested float Tensors `[N*B, ...]`.
+    num_particles: N, an int.
+    batch_size: B, an int or scalar Tensor.
+    temperature: A positive float.
+    random_seed: The op seed of the draw, or None.
+    should_resample: A bool Tensor `[B]`: the filters to resample. Defaults to
+      all of them.
+
+  Returns:
+    Resampled states in the structure of `states`, `[N*B, ...]` each.
+  """
+  logits = tf.transpose(log_weights)
+  # A filter without a single possible particle has no distribution to draw
+  # from; any will do, since its likelihood is zero already.
+  possible = tf.reduce_any(
+      tf.greater(logits, logits.dtype.min), axis=1, keepdims=True)
+  logits = tf.compat.v1.where(
+      tf.tile(possible, [1, num_particles]), logits, tf.zeros_like(logits))
+  blend = tfp.distributions.RelaxedOneHotCategorical(
+      tf.cast(temperature, logits.dtype), logits=logits).sample(
+          num_particles, seed=random_seed)
+  if should_resample is not None:
+    identity = tf.tile(
+        tf.eye(num_particles, dtype=logits.dtype)[:, tf.newaxis],
+        [1, batch_size, 1])
+    blend = tf.compat.v1.where(
+        tf.tile(should_resample[tf.newaxis, :, tf.newaxis],
+                [num_particles, 1, num_particles]), blend, identity)
+  return nested.map_nested(
+      lambda state: _blend(blend, state, num_particles, batch_size), states)
+
+
+def _blend(blend, state, num_particles, batch_size):
+  """Blends the particles of one Tensor.
+
+  Args:
+    blend: A float Tensor `[N, B, N]`: new particle, filter, old particle.
+    state: A float Tensor `[N*B, ...]`.
+    num_particles: N.
+    batch_size: B.
+
+  Returns:
+    A Tensor of the shape of `state`.
+  """
+  # [B, new, old] x [B, old, features] -> [B, new, features].
+  rows = tf.reshape(state, [num_particles, batch_size, -1])
+  blended = tf.matmul(tf.transpose(blend, [1, 0, 2]),
+                      tf.transpose(rows, [1, 0, 2]))
+  blended = tf.reshape(tf.transpose(blended, [1, 0, 2]), tf.shape(state))
+  blended.set_shape(state.shape)
+  return blended
