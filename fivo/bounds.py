@@ -176,6 +176,74 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
       tf.zeros_like(result.log_weights[:, :, 0]), result.final_state)
 
 
+AllBounds = collections.namedtuple("AllBounds", ("elbo", "iwae", "fivo"))
+
+
+def all_bounds(model, observations, seq_lengths, num_samples=1,
+               parallel_iterations=30, random_seed=None):
+  """ELBO, IWAE and FIVO from one pass, for evaluation.
+
+  Each sequence is filtered twice side by side in one batch: once without
+  resampling, for the IWAE bound, and once with it, for FIVO. The ELBO is the
+  mean over the N trajectories of the first, in expectation the same as that of
+  a single one and less noisy.
+
+  Args:
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
+    seq_lengths: An int Tensor `[B]`.
+    num_samples: N.
+    parallel_iterations: How many timesteps may run at once.
+    random_seed: The op seed of the resampling, or None.
+
+  Returns:
+    An `AllBounds` of float Tensors `[B]`, in nats.
+
+  Raises:
+    UserError: If `num_samples` is less than one.
+  """
+  batch_size = tf.shape(seq_lengths)[0]
+  may_resample = tf.concat(
+      [tf.fill([batch_size], False), tf.fill([batch_size], True)], axis=0)
+
+  def criterion(log_weights, t):
+    return tf.logical_and(may_resample, smc.ess_criterion(log_weights, t))
+
+  result = fivo(
+      model, nested.tile_tensors(observations, [1, 2]),
+      tf.tile(seq_lengths, [2]), num_samples=num_samples,
+      resampling_criterion=criterion, parallel_iterations=parallel_iterations,
+      random_seed=random_seed)
+  # After a sequence's end its weights stand still, so the last are the final.
+  elbos = tf.reduce_mean(result.log_weights[-1], axis=1)
+  return AllBounds(elbos[:batch_size], result.log_p_hat[:batch_size],
+                   result.log_p_hat[batch_size:])
+
+
+def resample_by_final_weights(bound, num_samples, batch_size,
+                              random_seed=None):
+  """Turns a filter's last, weighted particles into equally weighted ones.
+
+  They then stand for the posterior of the last state given the observations.
+
+  Args:
+    bound: A `FIVOBound` of sequences of one length.
+    num_samples: N.
+    batch_size: B.
+    random_seed: The op seed of the draw, or None.
+
+  Returns:
+    The resampled final state, nested Tensors `[N*B, ...]`.
+  """
+  # Particles that were resampled in the last step have equal weights already.
+  log_weights = tf.compat.v1.where(
+      bound.resampled[-1] > 0, tf.zeros_like(bound.log_weights[-1]),
+      bound.log_weights[-1])
+  return smc.multinomial_resampling(
+      tf.transpose(log_weights), bound.final_state, num_samples, batch_size,
+      random_seed=random_seed)
+
+
 def _particle_filter(model, observations, seq_lengths, num_samples, **kwargs):
   """Runs `smc.smc` on a model.
 

@@ -1,0 +1,297 @@
+"""The configuration of a run: plain data, checked, and kept in its logdir.
+
+Flags fill a configuration, but any object with the options as attributes will
+do: an options table (`options.py`) supplies what it lacks. Training stores the
+configuration in the logdir; a later call there takes from it every option that
+it is not given itself, so that a run is evaluated as the model it is.
+"""
+
+import collections
+import json
+import os
+
+import numpy as np
+from absl import logging
+
+from fivo import errors
+from fivo import files
+from fivo import options
+
+FILE_NAME = "config.json"
+_FORMAT = 1
+
+PIANOROLL_DIMENSION = 88
+SPEECH_DIMENSION = 200
+
+# Which of the options were given rather than left at their default, and the
+# global step at which the run resumes, ride along.
+Config = collections.namedtuple(
+    "Config", tuple(options.OPTIONS) + ("given", "start_step", "train_mean"))
+
+
+def from_object(source):
+  """Reads a configuration.
+
+  Args:
+    source: A `Config`; absl's `FLAGS`; or any object with options as
+      attributes, all of which count as given.
+
+  Returns:
+    A `Config`.
+  """
+  if isinstance(source, Config):
+    return source
+  values = {}
+  given = set()
+  for name, option in options.OPTIONS.items():
+    values[name] = getattr(source, name, option.default)
+    if _is_given(source, name):
+      given.add(name)
+  for name in ("logdir", "dataset_path", "sample_out_dir"):
+    if values[name]:  # A shell leaves the tilde of --logdir=~/x alone.
+      values[name] = os.path.expanduser(values[name])
+  return Config(given=frozenset(given), start_step=0, train_mean=None, **values)
+
+
+def _is_given(source, name):
+  """Whether an option was given, rather than left at a flag's default."""
+  try:
+    return bool(source[name].present)  # absl's flags.
+  except (TypeError, KeyError, AttributeError):
+    return hasattr(source, name)
+
+
+def uses_tilt(config):
+  """Whether the model has a tilt."""
+  return config.bound == "fivo-aux"
+
+
+def noise_seed(config):
+  """The op seed of the model's samples and the resampling, or None.
+
+  A resumed run goes on with numbers that it has not used yet.
+
+  Args:
+    config: A `Config`.
+
+  Returns:
+    An int or None.
+  """
+  if config.random_seed is None:
+    return None
+  return config.random_seed + config.start_step
+
+
+def data_dimension(config):
+  """The size of an observation."""
+  if config.data_dimension is not None:
+    return config.data_dimension
+  return (PIANOROLL_DIMENSION
+          if config.dataset_type == "pianoroll" else SPEECH_DIMENSION)
+
+
+def validate(config, mode=None):
+  """Refuses options out of range and combinations that cannot work.
+
+  Args:
+    config: A `Config`.
+    mode: "train", "eval" or "sample": logs a warning for every option given
+      that this mode, or the model, ignores.
+
+  Raises:
+    UserError: Naming the option, its value, and what would be right.
+  """
+  for name, option in options.OPTIONS.items():
+    value = getattr(config, name)
+    complaint = option.complaint(value)
+    if complaint:
+      raise errors.UserError("--%s=%s: %s" % (name, value, complaint))
+  _validate_model(config)
+  if mode:
+    _warn_of_ignored(config, mode)
+
+
+def _validate_model(config):
+  """Refuses combinations of model, proposal and bound that cannot work."""
+  if config.model == "ghmm" and uses_tilt(config):
+    raise errors.UserError(
+        "--bound=fivo-aux: the ghmm has no tilt; use elbo, iwae or fivo")
+  if config.model != "ghmm" and config.proposal_type.startswith("true-"):
+    raise errors.UserError(
+        "--proposal_type=%s: only the ghmm knows its true conditionals; the %s "
+        "takes prior, filtering or smoothing" % (
+            config.proposal_type, config.model))
+  for name in ("task", "ps_tasks"):
+    if getattr(config, name) and not config.master:
+      raise errors.UserError(
+          "--%s=%d: needs --master, the address of this task's TensorFlow "
+          "server" % (name, getattr(config, name)))
+
+
+def validate_data(config):
+  """Refuses data options that cannot work with each other.
+
+  Args:
+    config: A `Config`.
+
+  Raises:
+    UserError: Naming the option, its value, and what would be right.
+  """
+  if not config.dataset_path:
+    raise errors.UserError(
+        "--dataset_path is empty: must be a %s" % (
+            "pianoroll pickle" if config.dataset_type == "pianoroll" else
+            "TFRecord file of speech"))
+  if (config.dataset_type == "pianoroll" and
+      data_dimension(config) != PIANOROLL_DIMENSION):
+    raise errors.UserError(
+        "--data_dimension=%d: must be %d for --dataset_type=pianoroll" % (
+            config.data_dimension, PIANOROLL_DIMENSION))
+
+
+def _warn_of_ignored(config, mode):
+  """Logs a warning for options that were given but have no effect."""
+  for name in sorted(config.given):
+    option = options.OPTIONS[name]
+    if option.models and config.model not in option.models and (
+        getattr(config, name) != option.default):
+      logging.warning("--%s is ignored by --model=%s.", name, config.model)
+  is_fivo = config.bound in ("fivo", "fivo-aux")
+  if mode == "train":
+    if config.resampling_type != "multinomial" and not is_fivo:
+      logging.warning("--resampling_type=%s is ignored: --bound=%s does not "
+                      "resample.", config.resampling_type, config.bound)
+    if is_fivo and config.num_samples == 2:
+      logging.warning(
+          "--num_samples=2 makes FIVO the same as IWAE: with two particles the "
+          "effective sample size never falls to N/2. Use at least 3.")
+
+
+def load(logdir):
+  """Reads what a logdir keeps of its run.
+
+  Args:
+    logdir: A directory, which need not exist.
+
+  Returns:
+    A dict of options, empty where the logdir keeps none (one that the original
+    code made, for example), and the mean of the training data or None.
+
+  Raises:
+    UserError: If the file cannot be understood.
+  """
+  path = os.path.join(logdir, FILE_NAME)
+  if not os.path.exists(path):
+    return {}, None
+  try:
+    with open(path) as stream:
+      stored = json.load(stream)
+    stored_options = dict(stored["options"])
+    mean = stored["train_mean"]
+    if mean is not None:
+      mean = np.array(mean, dtype=np.float32)
+  except (OSError, ValueError, TypeError, KeyError) as e:
+    raise errors.UserError(
+        "%s: not a configuration that this program wrote (%s: %s); restore it, "
+        "or delete it to go by flags alone" % (path, type(e).__name__, e))
+  return {name: value for name, value in stored_options.items()
+          if name in options.OPTIONS}, mean
+
+
+def resolve(config):
+  """Completes a configuration from the one that its logdir keeps.
+
+  Args:
+    config: A `Config`, or an object for `from_object`.
+
+  Returns:
+    A `Config`. An option that was not given has the run's value.
+
+  Raises:
+    UserError: If an option that was given contradicts what the run's model is.
+  """
+  config = from_object(config)
+  stored, train_mean = load(config.logdir)
+  changes = {}
+  for name, value in stored.items():
+    option = options.OPTIONS[name]
+    if option.scope == options.CALL:
+      continue
+    if name not in config.given:
+      changes[name] = value
+    elif _stored_value(config, name) != value:
+      _check_change(config, option, value, stored)
+  return config._replace(train_mean=train_mean, **changes)
+
+
+def _stored_value(config, name):
+  """An option's value in the form in which a logdir keeps it."""
+  value = getattr(config, name)
+  if name == "dataset_path" and value:
+    return os.path.abspath(value)  # For a later call from another directory.
+  return value
+
+
+def _check_change(config, option, stored_value, stored):
+  """Refuses a changed model; logs any other change."""
+  name, value = option.name, getattr(config, option.name)
+  model = stored.get("model", config.model)
+  heeded = option.models is None or model in option.models
+  is_tilt = name == "bound" and "fivo-aux" in (value, stored_value)
+  if heeded and (option.scope == options.MODEL or is_tilt):
+    if option.default is None and None in (value, stored_value):
+      return  # Left open once, spelled out the other time.
+    raise errors.UserError(
+        "--%s=%s: the run in %s has %s, which defines its model; leave the "
+        "flag out, or use another --logdir" % (
+            name, value, config.logdir, stored_value))
+  logging.info("--%s=%s: was %s so far in %s.", name, value, stored_value,
+               config.logdir)
+
+
+def check_train_mean(config, mean):
+  """Refuses data whose mean is not the one that the run was trained with.
+
+  The mean centres the inputs and sets the emission's bias, so another one makes
+  another model of the same checkpoint.
+
+  Args:
+    config: A `Config` that `resolve` returned.
+    mean: A float array `[D]`, the data's mean.
+
+  Raises:
+    UserError: If the run has another mean.
+  """
+  if config.train_mean is None:
+    return
+  mean = np.asarray(mean)
+  if mean.shape == config.train_mean.shape and np.allclose(
+      mean, config.train_mean, rtol=1e-5, atol=1e-6):
+    return
+  raise errors.UserError(
+      "--dataset_path=%s: its train_mean is not the one that the run in %s was "
+      "trained with; use that run's dataset, or another --logdir" % (
+          config.dataset_path, config.logdir))
+
+
+def save(config, train_mean=None):
+  """Keeps a configuration in its logdir.
+
+  Args:
+    config: A `Config`.
+    train_mean: None, or a float array `[D]`, the mean of the training data.
+
+  Raises:
+    OSError: If the logdir cannot be written to.
+  """
+  stored = collections.OrderedDict(
+      (name, _stored_value(config, name))
+      for name, option in options.OPTIONS.items()
+      if option.scope != options.CALL)
+  if train_mean is not None:
+    train_mean = [float(x) for x in np.asarray(train_mean)]
+  with files.atomic_write(os.path.join(config.logdir, FILE_NAME), "w") as f:
+    json.dump(collections.OrderedDict([
+        ("format", _FORMAT), ("options", stored), ("train_mean", train_mean)
+    ]), f, indent=2)
+    f.write("\n")

@@ -1,0 +1,276 @@
+"""Training, evaluating and sampling from the Gaussian hidden Markov model.
+
+Its likelihood is known exactly, so every run shows how far a bound is from
+what it bounds. Data is synthetic and endless: there is no dataset file and no
+split.
+"""
+
+import collections
+import os
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from fivo import arrays
+from fivo import bounds
+from fivo import checkpoints
+from fivo import config as config_lib
+from fivo import errors
+from fivo import training
+from fivo.data import datasets
+from fivo.models import ghmm
+
+EVAL_FILE = "out.npz"
+SAMPLES_FILE = "samples.npz"
+
+_LEARNED_PROPOSALS = ("filtering", "smoothing")
+
+
+def run_train(config):
+  """Trains the proposal of a GHMM; resumes the run that the logdir holds.
+
+  Args:
+    config: A configuration, see `config.from_object`.
+
+  Raises:
+    UserError: If the configuration or the logdir is wrong, the proposal has
+      nothing to learn, or the bound is not finite.
+    SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
+  """
+  config = config_lib.resolve(config)
+  config_lib.validate(config, "train")
+  if config.proposal_type not in _LEARNED_PROPOSALS:
+    raise errors.UserError(
+        "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
+            config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
+  training.prepare_directory("logdir", config.logdir)
+  config = config._replace(
+      start_step=checkpoints.step(checkpoints.latest(config.logdir)))
+  with tf.Graph().as_default():
+    _set_seeds(config)
+    with training.device_setter(config):
+      model, observations = _create_model_and_data(config)
+      bound = _create_bound(config, model, observations)
+      bound_per_t = tf.reduce_mean(bound.log_p_hat) / config.num_timesteps
+      likelihood_per_t = tf.reduce_mean(
+          model.likelihood(observations)) / config.num_timesteps
+      gap = likelihood_per_t - bound_per_t
+      tf.compat.v1.summary.scalar("train_ll_bound", bound_per_t)
+      tf.compat.v1.summary.scalar("train_true_ll", likelihood_per_t)
+      tf.compat.v1.summary.scalar("bound_gap", gap)
+      train_op = training.create_train_op(
+          -bound_per_t, config.bound, config.learning_rate)
+    if config.task == 0:
+      config_lib.save(config)
+    log_format = "Step %%d, %s/t: %%.3f, likelihood: %%.3f, gap: %%.3e" % (
+        config.bound)
+    training.train(
+        config, train_op, (bound_per_t, likelihood_per_t, gap),
+        lambda step, values: log_format % ((step,) + tuple(values)))
+
+
+def run_eval(config):
+  """Evaluates a bound on a batch of sequences and writes `out.npz`.
+
+  The file holds, beside what `EvalResult` says, the array `log_weights`
+  `[T, B, N]` and, for FIVO, `resampled` `[T, B]`.
+
+  Args:
+    config: A configuration, see `config.from_object`. A checkpoint is needed
+      only where the proposal has something to learn.
+
+  Returns:
+    A dict of the arrays written:
+      mean, std: Mean and standard deviation over the batch of the bound per
+        sequence, in nats.
+      likelihood: `[B]`, the exact log likelihood of each sequence.
+      log_p_hat: `[B]`, the bound of each sequence.
+      log_weights: `[T, B, N]`.
+      log_weight_means: `[T]`, the mean over all particles.
+      log_weight_variances: `[T]`, the mean over the batch of the variance of a
+        filter's log weights.
+      resampled, avg_resampled: For FIVO, `[T, B]` and `[T]`, the share of
+        filters that resampled.
+
+  Raises:
+    UserError: If the configuration or the checkpoint is wrong.
+  """
+  config = config_lib.resolve(config)
+  config_lib.validate(config, "eval")
+  path = _required_checkpoint(config)
+  training.prepare_directory("logdir", config.logdir)
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    _set_seeds(config)
+    model, observations = _create_model_and_data(config)
+    bound = _create_bound(config, model, observations)
+    fetches = (bound._asdict(), model.likelihood(observations))
+    _restore(session, path)
+    values, likelihood = session.run(fetches)
+  results = _statistics(values, likelihood)
+  if config.bound == "fivo":
+    results["resampled"] = values["resampled"]
+    results["avg_resampled"] = values["resampled"].mean(axis=1)
+  logging.info(
+      "%s/t: %.6f, likelihood: %.6f, gap: %.6e, standard deviation of the gap "
+      "per sequence: %.6f", config.bound,
+      results["mean"] / config.num_timesteps,
+      likelihood.mean() / config.num_timesteps,
+      (likelihood.mean() - results["mean"]) / config.num_timesteps,
+      (likelihood - values["log_p_hat"]).std())
+  out_path = os.path.join(config.logdir, EVAL_FILE)
+  arrays.save(out_path, results)
+  logging.info("Wrote %s.", out_path)
+  return results
+
+
+def run_sample(config):
+  """Draws trajectories, infers their latents again, and writes `samples.npz`.
+
+  Args:
+    config: A configuration, see `config.from_object`.
+
+  Returns:
+    The path of the file:
+      latents: `[T, B]`, drawn from the model.
+      observations: `[T, B]`, drawn from the model given the latents.
+      samples: `[T, B, N]`, latent trajectories given the observations: the
+        particles of FIVO with `num_samples` particles, resampled by their final
+        weights, with the paths that led to them.
+
+  Raises:
+    UserError: If the configuration or the checkpoint is wrong.
+  """
+  config = config_lib.resolve(config)
+  config_lib.validate(config, "sample")
+  path = _required_checkpoint(config)
+  out_dir = config.sample_out_dir or config.logdir
+  training.prepare_directory("sample_out_dir", out_dir)
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    _set_seeds(config)
+    model = _create_model(config)
+    latents, observations = model.sample(
+        config.batch_size, seed=config_lib.noise_seed(config))
+    fetches = collections.OrderedDict([
+        ("latents", latents),
+        ("observations", observations),
+        ("samples", _posterior_trajectories(config, model, observations)),
+    ])
+    _restore(session, path)
+    values = session.run(fetches)
+  samples_path = os.path.join(out_dir, SAMPLES_FILE)
+  arrays.save(samples_path, values)
+  logging.info("Wrote %s.", samples_path)
+  return samples_path
+
+
+def _create_model(config):
+  return ghmm.TrainableGaussianHMM(
+      config.num_timesteps, config.proposal_type,
+      transition_variances=config.variance,
+      emission_variances=config.variance,
+      random_seed=config_lib.noise_seed(config))
+
+
+def _create_model_and_data(config):
+  """The model, and a Tensor `[T, B]` of observations, new with every run."""
+  observations, _ = datasets.create_chain_graph_dataset(
+      config.batch_size, config.num_timesteps, steps_per_observation=1,
+      state_size=1, transition_variance=config.variance,
+      observation_variance=config.variance)
+  return _create_model(config), tf.squeeze(observations, axis=2)
+
+
+def _create_bound(config, model, observations):
+  return bounds.create_bound(
+      config.bound, model, observations, _seq_lengths(config),
+      num_samples=config.num_samples,
+      resampling_type=config.resampling_type,
+      relaxed_resampling_temperature=config.relaxed_resampling_temperature,
+      parallel_iterations=config.parallel_iterations,
+      random_seed=config_lib.noise_seed(config))
+
+
+def _seq_lengths(config):
+  return tf.fill([config.batch_size], config.num_timesteps)
+
+
+def _set_seeds(config):
+  """Seeds TensorFlow and NumPy, which draws the data."""
+  seed = config_lib.noise_seed(config)
+  tf.compat.v1.set_random_seed(seed)
+  np.random.seed(seed)
+
+
+def _required_checkpoint(config):
+  """The checkpoint to restore; None where the model has nothing to learn."""
+  if config.proposal_type in _LEARNED_PROPOSALS:
+    return checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  logging.info("--proposal_type=%s has nothing to learn: no checkpoint is "
+               "needed.", config.proposal_type)
+  return None
+
+
+def _restore(session, path):
+  if path is not None:
+    checkpoints.restore(session, path)
+    logging.info("Model restored from step %d.", checkpoints.step(path))
+
+
+def _statistics(values, likelihood):
+  """What `run_eval` reports of every bound.
+
+  Args:
+    values: A dict of arrays, a `bounds.FIVOBound`.
+    likelihood: A float array `[B]`.
+
+  Returns:
+    An ordered dict of arrays.
+  """
+  log_weights = values["log_weights"]
+  return collections.OrderedDict([
+      ("mean", values["log_p_hat"].mean()),
+      ("std", values["log_p_hat"].std()),
+      ("likelihood", likelihood),
+      ("log_p_hat", values["log_p_hat"]),
+      ("log_weights", log_weights),
+      ("log_weight_means", log_weights.mean(axis=(1, 2))),
+      ("log_weight_variances", log_weights.var(axis=2).mean(axis=1)),
+  ])
+
+
+class _WithTrajectories(object):
+  """A model whose state keeps the latents of all steps so far.
+
+  Resampling then carries along the path by which a particle came.
+  """
+
+  def __init__(self, model, num_timesteps):
+    self._model = model
+    self._num_timesteps = num_timesteps
+    self.set_observations = model.set_observations
+
+  def zero_state(self, batch_size, dtype):
+    return (self._model.zero_state(batch_size, dtype),
+            tf.zeros([batch_size, self._num_timesteps], dtype))
+
+  def propose_and_weight(self, state, t):
+    latent, path = state
+    log_weights, latent = self._model.propose_and_weight(latent, t)
+    is_now = tf.one_hot(t, self._num_timesteps, dtype=path.dtype)
+    return log_weights, (latent, path + latent[:, tf.newaxis] * is_now)
+
+
+def _posterior_trajectories(config, model, observations):
+  """Latent trajectories given observations, `[T, B, N]`."""
+  result = bounds.fivo(
+      _WithTrajectories(model, config.num_timesteps), observations,
+      _seq_lengths(config), num_samples=config.num_samples,
+      parallel_iterations=config.parallel_iterations,
+      random_seed=config_lib.noise_seed(config))
+  _, paths = bounds.resample_by_final_weights(
+      result, config.num_samples, config.batch_size,
+      random_seed=config_lib.noise_seed(config))
+  return tf.transpose(tf.reshape(
+      paths, [config.num_samples, config.batch_size, config.num_timesteps]),
+                      [2, 1, 0])

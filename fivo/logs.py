@@ -1,0 +1,31 @@
+"""Keeps TensorFlow's log lines that a user needs and drops the rest."""
+
+import logging as standard_logging
+
+from absl import logging
+
+_DEPRECATION_WORDS = ("deprecat", "will be removed in", "replaced by")
+
+
+def configure(show_all):
+  """Routes TensorFlow's log through absl's, without deprecation notes.
+
+  Call it once absl has parsed its flags.
+
+  Args:
+    show_all: Whether to keep deprecation notes too: of use to those who port
+      this code, noise to everyone else.
+  """
+  logger = standard_logging.getLogger("tensorflow")
+  # absl's handler at the root prints every line; TensorFlow's own handler would
+  # print it again.
+  for handler in list(logger.handlers):
+    logger.removeHandler(handler)
+  logger.setLevel(logging.converter.absl_to_standard(logging.get_verbosity()))
+  if not show_all:
+    logger.addFilter(_is_wanted)
+
+
+def _is_wanted(record):
+  message = record.getMessage()
+  return not any(word in message for word in _DEPRECATION_WORDS)

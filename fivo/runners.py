@@ -1,0 +1,300 @@
+"""Training, evaluating and sampling from the VRNN and the SRNN."""
+
+import collections
+import os
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from fivo import arrays
+from fivo import bounds
+from fivo import checkpoints
+from fivo import config as config_lib
+from fivo import errors
+from fivo import evaluation
+from fivo import nested_utils as nested
+from fivo import sampling
+from fivo import training
+from fivo.data import datasets
+from fivo.models import base
+from fivo.models import srnn
+from fivo.models import vrnn
+
+SAMPLES_FILE = "samples.npz"
+
+_CREATE_MODEL = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
+
+
+def create_dataset_and_model(config, split, shuffle, repeat):
+  """Creates what a runner needs; `run_train` and the others take another.
+
+  Args:
+    config: A configuration, see `config.from_object`.
+    split: "train", "valid" or "test".
+    shuffle: Whether to shuffle the sequences.
+    repeat: Whether to repeat the data without end.
+
+  Returns:
+    inputs: A float32 Tensor `[T, B, D]`: the targets centred and one step
+      later.
+    targets: A float32 Tensor `[T, B, D]`.
+    lengths: An int32 Tensor `[B]`.
+    model: An `ELBOTrainableSequenceModel`.
+    mean: A float32 Tensor `[D]`, what the inputs were centred by, or None.
+
+  Raises:
+    UserError: If the options do not fit each other, or the data is bad.
+  """
+  config = config_lib.from_object(config)
+  config_lib.validate_data(config)
+  if config.model not in _CREATE_MODEL:
+    raise errors.UserError("--model=%s: must be one of %s" % (
+        config.model, ", ".join(sorted(_CREATE_MODEL))))
+  order = dict(
+      shuffle=shuffle, repeat=repeat, seed=config.random_seed,
+      skip=config.start_step * config.batch_size if repeat else 0)
+  if config.dataset_type == "pianoroll":
+    inputs, targets, lengths, mean = datasets.create_pianoroll_dataset(
+        config.dataset_path, split, config.batch_size, **order)
+    mean_value = tf.get_static_value(mean)
+    config_lib.check_train_mean(config, mean_value)
+    # A Bernoulli with these logits has the data's mean.
+    emission_bias_init = -np.log(
+        1. / np.clip(mean_value, 0.0001, 0.9999) - 1.)
+    emission_class = base.ConditionalBernoulliDistribution
+  else:
+    inputs, targets, lengths = datasets.create_speech_dataset(
+        config.dataset_path, config.batch_size,
+        samples_per_timestep=config_lib.data_dimension(config), **order)
+    mean = None
+    emission_bias_init = 0.0
+    emission_class = base.ConditionalNormalDistribution
+  model = _CREATE_MODEL[config.model](
+      config_lib.data_dimension(config),
+      config.latent_size,
+      emission_class,
+      proposal_type=config.proposal_type,
+      sigma_min=0.0,
+      raw_sigma_bias=0.5,
+      emission_bias_init=emission_bias_init,
+      use_tilt=config_lib.uses_tilt(config),
+      random_seed=config_lib.noise_seed(config),
+      emission_sigma_min=config.emission_sigma_min)
+  return inputs, targets, lengths, model, mean
+
+
+def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
+  """Trains a model; resumes the run that the logdir holds.
+
+  Args:
+    config: A configuration, see `config.from_object`.
+    create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
+
+  Raises:
+    UserError: If the configuration, the data or the logdir is wrong, or the
+      bound is not finite.
+    SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
+  """
+  config = config_lib.resolve(config)
+  config_lib.validate(config, "train")
+  training.prepare_directory("logdir", config.logdir)
+  config = config._replace(
+      start_step=checkpoints.step(checkpoints.latest(config.logdir)))
+  with tf.Graph().as_default():
+    tf.compat.v1.set_random_seed(config.random_seed)
+    with training.device_setter(config):
+      inputs, targets, lengths, model, mean = create_dataset_and_model_fn(
+          config, split="train", shuffle=True, repeat=True)
+      loss, log_tensors = _training_loss(
+          config, model, (inputs, targets), lengths)
+      train_op = training.create_train_op(
+          loss, config.bound, config.learning_rate)
+    if config.task == 0:
+      config_lib.save(config, train_mean=_static_mean(mean))
+    label = "%s bound per %s" % (
+        config.bound,
+        "timestep" if config.normalize_by_seq_len else "sequence")
+    training.train(
+        config, train_op, log_tensors,
+        lambda step, values: "Step %d, %s: %f" % (step, label, values["bound"]))
+
+
+def _training_loss(config, model, observations, lengths):
+  """The loss, summaries of it, and what to log.
+
+  Args:
+    config: A `Config`.
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`.
+    lengths: An int Tensor `[B]`.
+
+  Returns:
+    loss: A scalar Tensor.
+    log_tensors: A dict of scalar Tensors.
+  """
+  bound = bounds.create_bound(
+      config.bound, model, observations, lengths,
+      num_samples=config.num_samples,
+      resampling_type=config.resampling_type,
+      relaxed_resampling_temperature=config.relaxed_resampling_temperature,
+      parallel_iterations=config.parallel_iterations,
+      random_seed=config_lib.noise_seed(config))
+  ll_per_seq = tf.reduce_mean(bound.log_p_hat)
+  ll_per_t = tf.reduce_mean(
+      bound.log_p_hat / tf.cast(lengths, bound.log_p_hat.dtype))
+  tf.compat.v1.summary.scalar("train_ll_per_seq", ll_per_seq)
+  tf.compat.v1.summary.scalar("train_ll_per_t", ll_per_t)
+  objective = ll_per_t if config.normalize_by_seq_len else ll_per_seq
+  return -objective, {"bound": objective}
+
+
+def _static_mean(mean):
+  """The value of a constant mean; None where it is none or not constant."""
+  return None if mean is None else tf.get_static_value(
+      tf.convert_to_tensor(mean))
+
+
+def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
+  """Evaluates the newest checkpoint on all sequences of a split.
+
+  Args:
+    config: A configuration, see `config.from_object`.
+    create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
+
+  Returns:
+    An `evaluation.EvalResult`.
+
+  Raises:
+    UserError: If the configuration, the data or the checkpoint is wrong, or a
+      bound is NaN.
+  """
+  config = config_lib.resolve(config)
+  config_lib.validate(config, "eval")
+  path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    tf.compat.v1.set_random_seed(config.random_seed)
+    global_step = tf.compat.v1.train.get_or_create_global_step()
+    inputs, targets, lengths, model, _ = create_dataset_and_model_fn(
+        config, split=config.split, shuffle=False, repeat=False)
+    batch = nested.map_nested(
+        tf.convert_to_tensor, (inputs, targets, lengths))
+    held_batch = nested.map_nested(_placeholder_like, batch)
+    bound_tensors = bounds.all_bounds(
+        model, held_batch[:2], held_batch[2],
+        num_samples=config.num_samples,
+        parallel_iterations=config.parallel_iterations,
+        random_seed=config_lib.noise_seed(config))
+    checkpoints.restore(session, path)
+    step = session.run(global_step)
+    logging.info("Model restored from step %d, evaluating.", step)
+    result = evaluation.evaluate(
+        _batches(session, batch), lambda values: session.run(
+            bound_tensors, _feed(held_batch, values)), config.eval_repeats)
+  evaluation.report(result, config, step)
+  return result
+
+
+def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
+  """Samples continuations of prefixes and writes both to `samples.npz`.
+
+  Args:
+    config: A configuration, see `config.from_object`.
+    create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
+
+  Returns:
+    The path of the file: "prefixes" `[prefix_length, B, D]` and "samples"
+    `[sample_length, B, N, D]`, where `samples[:, b, n]` continues prefix b.
+
+  Raises:
+    UserError: If the configuration, the data or the checkpoint is wrong, or no
+      sequence is as long as the prefix.
+  """
+  config = config_lib.resolve(config)
+  config_lib.validate(config, "sample")
+  path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  out_dir = config.sample_out_dir or config.logdir
+  training.prepare_directory("sample_out_dir", out_dir)
+  with tf.Graph().as_default():
+    tf.compat.v1.set_random_seed(config.random_seed)
+    tf.compat.v1.train.get_or_create_global_step()
+    inputs, targets, lengths, model, mean = create_dataset_and_model_fn(
+        config, split=config.split, shuffle=True, repeat=False)
+    prefix_shape = [config.prefix_length, config.batch_size, targets.shape[2]]
+    prefixes = [tf.compat.v1.placeholder(x.dtype, prefix_shape)
+                for x in (inputs, targets)]
+    samples = sampling.sample_continuations(
+        model, prefixes[0], prefixes[1], mean, config.bound,
+        config.num_samples, config.sample_length,
+        parallel_iterations=config.parallel_iterations,
+        random_seed=config_lib.noise_seed(config))
+    variables = tf.compat.v1.global_variables()
+    checkpoints.check_compatible(path, variables)
+    session_creator = tf.compat.v1.train.ChiefSessionCreator(
+        tf.compat.v1.train.Scaffold(
+            saver=tf.compat.v1.train.Saver(variables)),
+        checkpoint_filename_with_path=path)
+    with tf.compat.v1.train.MonitoredSession(session_creator) as session:
+      values = _draw_prefixes(
+          _batches(session, (inputs, targets, lengths)), config)
+      sample_values = session.run(samples, _feed(prefixes, values))
+  samples_path = os.path.join(out_dir, SAMPLES_FILE)
+  arrays.save(samples_path, collections.OrderedDict(
+      [("prefixes", values[1]), ("samples", sample_values)]))
+  logging.info("Wrote %s.", samples_path)
+  return samples_path
+
+
+def _draw_prefixes(batches, config):
+  """Takes prefixes from the first sequences that are long enough.
+
+  Args:
+    batches: An iterator over batches `(inputs, targets, lengths)` in random
+      order.
+    config: A `Config`.
+
+  Returns:
+    Inputs and targets, float arrays `[prefix_length, B, D]` each. If fewer
+    than B sequences are long enough, some come more than once.
+
+  Raises:
+    UserError: If no sequence is long enough.
+  """
+  drawn = []
+  longest = 0
+  for inputs, targets, lengths in batches:
+    longest = max(longest, lengths.max())
+    drawn.extend(
+        (inputs[:config.prefix_length, b], targets[:config.prefix_length, b])
+        for b in np.flatnonzero(lengths >= config.prefix_length))
+    if len(drawn) >= config.batch_size:
+      break
+  if not drawn:
+    raise errors.UserError(
+        "--prefix_length=%d: no sequence of the %s split is that long; must be "
+        "at most %d" % (config.prefix_length, config.split, longest))
+  if len(drawn) < config.batch_size:
+    logging.warning(
+        "Only %d sequences have %d timesteps: some prefixes come more than "
+        "once in the batch of %d.", len(drawn), config.prefix_length,
+        config.batch_size)
+  chosen = [drawn[b % len(drawn)] for b in range(config.batch_size)]
+  return [np.stack(x, axis=1) for x in zip(*chosen)]
+
+
+def _placeholder_like(tensor):
+  return tf.compat.v1.placeholder(tensor.dtype, tensor.shape)
+
+
+def _feed(placeholders, values):
+  """A feed_dict of nested placeholders."""
+  return dict(zip(tf.nest.flatten(placeholders), tf.nest.flatten(values)))
+
+
+def _batches(session, batch):
+  """Iterates over the values of a batch until the data ends."""
+  while True:
+    try:
+      yield session.run(batch)
+    except tf.errors.OutOfRangeError:
+      return

@@ -1,0 +1,225 @@
+"""The training loop that all models share: steps, checkpoints, signals."""
+
+import contextlib
+import os
+import signal
+import threading
+
+import tensorflow as tf
+from absl import logging
+
+from fivo import checkpoints
+from fivo import errors
+
+_CHECKPOINT_NAME = "model.ckpt"
+_STEPS_OF_STAGGER = 1000
+
+
+def create_train_op(loss, bound_name, learning_rate):
+  """Makes the op that takes one step of Adam.
+
+  No step is taken unless the loss and its whole gradient are finite, so the
+  variables never hold a NaN.
+
+  Args:
+    loss: A scalar float Tensor.
+    bound_name: The bound's name, for error messages.
+    learning_rate: A float.
+
+  Returns:
+    An op that updates the variables and increments the global step.
+
+  Raises:
+    UserError: If no trainable variable has a gradient.
+  """
+  global_step = tf.compat.v1.train.get_or_create_global_step()
+  variables = tf.compat.v1.trainable_variables()
+  optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
+  grads_and_vars = [
+      (gradient, variable) for gradient, variable in
+      optimizer.compute_gradients(loss, var_list=variables)
+      if gradient is not None] if variables else []
+  if not grads_and_vars:
+    raise errors.UserError(
+        "the model has nothing to train: no variable that its bound depends on")
+  loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)
+  with tf.control_dependencies([loss_check]):
+    checks = [
+        tf.debugging.check_numerics(
+            getattr(gradient, "values", gradient),
+            "the %s bound's gradient by %s" % (bound_name, variable.op.name))
+        for gradient, variable in grads_and_vars]
+  with tf.control_dependencies(checks):
+    return optimizer.apply_gradients(grads_and_vars, global_step=global_step)
+
+
+def device_setter(config):
+  """Places variables on the parameter servers, where there are any."""
+  return tf.device(tf.compat.v1.train.replica_device_setter(
+      ps_tasks=config.ps_tasks))
+
+
+def train(config, train_op, log_tensors, log_line):
+  """Trains until the global step is `config.max_steps`.
+
+  Resumes from the newest checkpoint of the logdir, and leaves one behind on
+  every way out that a process can notice: the last step, the end of the data,
+  Ctrl-C and SIGTERM.
+
+  Args:
+    config: A `Config`.
+    train_op: An op that takes one step and increments the global step.
+    log_tensors: A dict of scalar Tensors to log.
+    log_line: A callable `(step, values) -> str`, the line to log for a step,
+      given the values of `log_tensors`.
+
+  Raises:
+    UserError: If a checkpoint does not fit the model, the bound is not finite,
+      or the logdir cannot be written.
+    SystemExit: After Ctrl-C or SIGTERM, with the usual exit code.
+  """
+  path = checkpoints.latest(config.logdir)
+  if checkpoints.step(path) >= config.max_steps:
+    logging.info("Already at step %d of --max_steps=%d: nothing to do.",
+                 checkpoints.step(path), config.max_steps)
+    return
+  is_chief = config.task == 0
+  if path is not None and is_chief:
+    checkpoints.check_compatible(path, tf.compat.v1.global_variables())
+  # The step is read after the update, so that the two never disagree.
+  with tf.control_dependencies([train_op]):
+    step_after = tf.compat.v1.train.get_or_create_global_step().read_value()
+  scaffold = tf.compat.v1.train.Scaffold(
+      saver=tf.compat.v1.train.Saver(save_relative_paths=True))
+  if is_chief:
+    session_creator = tf.compat.v1.train.ChiefSessionCreator(
+        scaffold, master=config.master, checkpoint_filename_with_path=path)
+  else:
+    session_creator = tf.compat.v1.train.WorkerSessionCreator(
+        scaffold, master=config.master)
+  hooks = _create_hooks(config, scaffold, is_chief)
+  step = None
+  with catch_signals() as caught:
+    try:
+      with tf.compat.v1.train.MonitoredSession(
+          session_creator, hooks=hooks) as session:
+        step = session.run_step_fn(_read_global_step)
+        first = step + 1
+        while not (caught or step >= config.max_steps or session.should_stop()):
+          step, values = session.run([step_after, log_tensors])
+          if step == first or (step - 1) % config.summarize_every == 0:
+            logging.info("%s", log_line(step, values))
+        if caught:
+          logging.info("Stopped by signal %d at step %d.", caught[0], step)
+      if not caught and step < config.max_steps:
+        logging.info("The data ended at step %d.", step)
+    except tf.errors.InvalidArgumentError as e:
+      raise _explain_non_finite(e, config, step)
+  if caught:
+    raise SystemExit(128 + caught[0])
+
+
+def _read_global_step(step_context):
+  """Reads the global step without running the hooks of a training step."""
+  return step_context.session.run(tf.compat.v1.train.get_global_step())
+
+
+def _create_hooks(config, scaffold, is_chief):
+  """What happens between steps: checkpoints, summaries, speed, staggering."""
+  hooks = []
+  if is_chief:
+    hooks = [
+        tf.compat.v1.train.CheckpointSaverHook(
+            config.logdir, save_secs=config.save_checkpoint_secs,
+            scaffold=scaffold, checkpoint_basename=_CHECKPOINT_NAME),
+        tf.compat.v1.train.StepCounterHook(
+            every_n_steps=config.summarize_every, output_dir=config.logdir),
+        tf.compat.v1.train.SummarySaverHook(
+            save_steps=config.summarize_every, output_dir=config.logdir,
+            scaffold=scaffold),
+    ]
+  elif config.stagger_workers:
+    hooks = [tf.compat.v1.train.GlobalStepWaiterHook(
+        config.task * _STEPS_OF_STAGGER)]
+  return hooks
+
+
+def _explain_non_finite(error, config, last_step):
+  """Turns a failed check of finiteness into one line; returns any other.
+
+  Args:
+    error: An InvalidArgumentError.
+    config: A `Config`.
+    last_step: The last step that was taken, or None.
+
+  Returns:
+    The exception to raise.
+  """
+  message = error.message.splitlines()[0]
+  for kind in ("NaN", "Inf"):
+    culprit, found, _ = message.partition(" : Tensor had %s" % kind)
+    if found:
+      saved = checkpoints.latest(config.logdir)
+      return NonFiniteError(
+          "%s is %s at step %d; the last checkpoint is %s; a lower "
+          "--learning_rate than %g may help" % (
+              culprit, kind, (last_step or 0) + 1, saved, config.learning_rate))
+  return error
+
+
+class NonFiniteError(errors.UserError):
+  """The bound or its gradient is not finite."""
+
+
+@contextlib.contextmanager
+def catch_signals(signals=(signal.SIGINT, signal.SIGTERM)):
+  """Holds back Ctrl-C and SIGTERM until the current step is done.
+
+  A second signal acts at once. Outside the main thread, where Python allows no
+  handlers, signals keep their usual effect.
+
+  Args:
+    signals: The signals to hold back.
+
+  Yields:
+    A list that receives the number of the signal caught.
+  """
+  caught = []
+  if threading.current_thread() is not threading.main_thread():
+    yield caught
+    return
+  previous = {}
+
+  def restore():
+    while previous:
+      signal.signal(*previous.popitem())
+
+  def handle(number, unused_frame):
+    caught.append(number)
+    restore()
+
+  for number in signals:
+    previous[number] = signal.signal(number, handle)
+  try:
+    yield caught
+  finally:
+    restore()
+
+
+def prepare_directory(flag, path):
+  """Makes a directory, or says why it cannot be used.
+
+  Args:
+    flag: The flag that names the directory.
+    path: The directory.
+
+  Raises:
+    UserError: If it cannot be made or written to.
+  """
+  try:
+    os.makedirs(path, exist_ok=True)
+    if not os.access(path, os.W_OK | os.X_OK):
+      raise OSError("not writable")
+  except OSError as e:
+    raise errors.UserError("--%s=%s: %s; must be a directory that can be "
+                           "written to" % (flag, path, e.strerror or e))

@@ -1,0 +1,76 @@
+"""Trains, evaluates and samples from sequential latent variable models.
+
+Every option is a flag; `fivo/options.py` lists them in groups, and
+`python run_fivo.py --help` prints them.
+"""
+
+import os
+import sys
+
+# TensorFlow reads this as it is imported. Its notes about the processor are
+# noise; a user who wants them sets the variable to 0.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+# pylint: disable=wrong-import-position
+from absl import flags  # noqa: E402
+
+from fivo import config as config_lib  # noqa: E402
+from fivo import console  # noqa: E402
+from fivo import errors  # noqa: E402
+from fivo import ghmm_runners  # noqa: E402
+from fivo import logs  # noqa: E402
+from fivo import options  # noqa: E402
+from fivo import runners  # noqa: E402
+
+FLAGS = flags.FLAGS
+
+_DEFINE = {
+    bool: flags.DEFINE_boolean,
+    float: flags.DEFINE_float,
+    int: flags.DEFINE_integer,
+    str: flags.DEFINE_string,
+}
+
+_RUNNERS = {
+    ("recurrent", "train"): runners.run_train,
+    ("recurrent", "eval"): runners.run_eval,
+    ("recurrent", "sample"): runners.run_sample,
+    ("ghmm", "train"): ghmm_runners.run_train,
+    ("ghmm", "eval"): ghmm_runners.run_eval,
+    ("ghmm", "sample"): ghmm_runners.run_sample,
+}
+
+
+def define_flags():
+  """Makes a flag of every option."""
+  for option in options.OPTIONS.values():
+    if option.choices:
+      flags.DEFINE_enum(
+          option.name, option.default, list(option.choices), option.help)
+    else:
+      _DEFINE[option.kind](option.name, option.default, option.help)
+
+
+define_flags()
+
+
+def main(argv):
+  """Does what `--mode` says.
+
+  Args:
+    argv: The program's name; positional arguments are refused.
+  """
+  del argv
+  logs.configure(show_all=FLAGS["verbosity"].present)
+  config = config_lib.resolve(FLAGS)
+  family = "ghmm" if config.model == "ghmm" else "recurrent"
+  _RUNNERS[family, config.mode](config)
+
+
+def run():
+  """The console command `run_fivo`."""
+  console.run_main(main)
+
+
+if __name__ == "__main__":
+  run()

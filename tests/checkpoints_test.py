@@ -1,0 +1,131 @@
+"""Tests of finding, checking and restoring checkpoints."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo import checkpoints
+from fivo import errors
+
+
+def _save(logdir, step, size=3, name="w", relative=True):
+  """Saves a checkpoint with one variable, filled with its step."""
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    variable = tf.compat.v1.get_variable(
+        name, initializer=np.full([size], step, np.float32))
+    saver = tf.compat.v1.train.Saver(save_relative_paths=relative)
+    session.run(variable.initializer)
+    return saver.save(
+        session, os.path.join(str(logdir), "model.ckpt"), global_step=step)
+
+
+def _restore(path, size=3, name="w"):
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    variable = tf.compat.v1.get_variable(name, [size])
+    checkpoints.restore(session, path)
+    return session.run(variable)
+
+
+class TestLatest(object):
+
+  def test_none(self, tmp_path):
+    assert checkpoints.latest(str(tmp_path)) is None
+    assert checkpoints.latest(str(tmp_path / "missing")) is None
+
+  def test_newest_by_number(self, tmp_path):
+    for step in (2, 10, 9):
+      _save(tmp_path, step)
+    os.remove(str(tmp_path / "checkpoint"))
+    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 10
+
+  def test_file_checkpoint_decides(self, tmp_path):
+    _save(tmp_path, 10)
+    _save(tmp_path, 9)
+    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 9
+
+  @pytest.mark.parametrize("relative", [True, False])
+  def test_moved_logdir(self, tmp_path, relative):
+    (tmp_path / "old").mkdir()
+    _save(tmp_path / "old", 5, relative=relative)
+    shutil.move(str(tmp_path / "old"), str(tmp_path / "new"))
+    path = checkpoints.latest(str(tmp_path / "new"))
+    assert path == str(tmp_path / "new" / "model.ckpt-5")
+    np.testing.assert_array_equal(_restore(path), [5, 5, 5])
+
+  def test_half_copied_checkpoint_is_passed_over(self, tmp_path):
+    _save(tmp_path, 1)
+    newest = _save(tmp_path, 2)
+    os.remove(newest + ".data-00000-of-00001")
+    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 1
+
+  def test_damaged_file_checkpoint(self, tmp_path):
+    _save(tmp_path, 3)
+    (tmp_path / "checkpoint").write_bytes(b"\xff\x00garbage")
+    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 3
+
+  def test_special_characters_in_the_path(self, tmp_path):
+    logdir = tmp_path / "run [1]*"
+    logdir.mkdir()
+    _save(logdir, 4)
+    os.remove(str(logdir / "checkpoint"))
+    assert checkpoints.step(checkpoints.latest(str(logdir))) == 4
+
+
+class TestRequire(object):
+
+  def test_missing_directory(self, tmp_path):
+    """The original slept for ever and created the directory."""
+    logdir = str(tmp_path / "mistyped")
+    with pytest.raises(errors.UserError, match="no such directory"):
+      checkpoints.require(logdir)
+    assert not os.path.exists(logdir)
+
+  def test_empty_directory(self, tmp_path):
+    with pytest.raises(errors.UserError, match="has no checkpoint"):
+      checkpoints.require(str(tmp_path))
+
+  def test_waits_when_asked(self, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        checkpoints.time, "sleep", lambda _: _save(tmp_path, 6))
+    path = checkpoints.require(str(tmp_path), wait=True)
+    assert checkpoints.step(path) == 6
+
+
+class TestRestore(object):
+
+  def test_more_than_needed(self, tmp_path):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+      for name in ("w", "unneeded"):
+        tf.compat.v1.get_variable(name, initializer=[1., 2.])
+      session.run(tf.compat.v1.global_variables_initializer())
+      path = tf.compat.v1.train.Saver().save(session, str(tmp_path / "m"))
+    np.testing.assert_array_equal(_restore(path, size=2), [1, 2])
+
+  def test_missing_variable_is_named(self, tmp_path):
+    with pytest.raises(errors.UserError, match=r"no variable v .*\[3\]"):
+      _restore(_save(tmp_path, 1), name="v")
+
+  def test_both_shapes_are_named(self, tmp_path):
+    with pytest.raises(errors.UserError,
+                       match=r"variable w has shape \[3\], the model's is "
+                             r"\[4\]"):
+      _restore(_save(tmp_path, 1), size=4)
+
+  @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+  def test_damaged(self, tmp_path, suffix):
+    path = _save(tmp_path, 1)
+    with open(path + suffix, "wb") as stream:
+      stream.write(b"")
+    with pytest.raises(errors.UserError) as caught:
+      _restore(path)
+    assert str(caught.value).startswith(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_step():
+  assert checkpoints.step("/a/model.ckpt-1501") == 1501
+  assert checkpoints.step(None) == 0
+  assert checkpoints.step("/a/other") == 0
