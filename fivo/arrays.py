@@ -26,4 +26,4 @@ def save(path, named_arrays):
   for name, value in named_arrays.items():
     record[name] = value
   with files.atomic_write(path) as stream:
-    np.save(stream, record)
+    np.save(stream, record, allow_pickle=False)

@@ -1,0 +1,192 @@
+"""Tests of the runners on a tiny dataset, without files of data."""
+
+import functools
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo import checkpoints
+from fivo import config as config_lib
+from fivo import errors
+from fivo import runners
+from tests import toy
+
+
+def _config(logdir, **kwargs):
+  defaults = dict(
+      logdir=str(logdir), batch_size=2, num_samples=3, max_steps=2,
+      summarize_every=1, prefix_length=3, sample_length=4, random_seed=1)
+  defaults.update(kwargs)
+  return types.SimpleNamespace(**defaults)
+
+
+def _train(logdir, **kwargs):
+  runners.run_train(_config(logdir, **kwargs), toy.create_dataset_and_model)
+
+
+def _lines(caplog):
+  lines = [record.getMessage() for record in caplog.records]
+  caplog.clear()
+  return lines
+
+
+@pytest.fixture(autouse=True)
+def _show_info(caplog):
+  caplog.set_level("INFO", logger="absl")
+
+
+class TestTrain(object):
+
+  @pytest.mark.parametrize("bound", ["elbo", "iwae", "fivo", "fivo-aux"])
+  def test_log_lines(self, tmp_path, bound, caplog):
+    _train(tmp_path, bound=bound)
+    steps = [line for line in _lines(caplog) if line.startswith("Step")]
+    assert [line.split(":")[0] for line in steps] == [
+        "Step %d, %s bound per timestep" % (step, bound) for step in (1, 2)]
+    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 2
+
+  def test_per_sequence(self, tmp_path, caplog):
+    _train(tmp_path, normalize_by_seq_len=False, max_steps=1)
+    assert any(line.startswith("Step 1, fivo bound per sequence: ")
+               for line in _lines(caplog))
+
+  def test_summaries(self, tmp_path):
+    _train(tmp_path)
+    tags = set()
+    for path in tmp_path.glob("events.*"):
+      for event in tf.compat.v1.train.summary_iterator(str(path)):
+        tags.update(value.tag for value in event.summary.value)
+    assert {"train_ll_per_seq", "train_ll_per_t"} <= tags
+
+  def test_twice_with_another_resampling_type(self, tmp_path):
+    """Old tests do this, with a bare class for a configuration."""
+    for resampling_type in ("multinomial", "relaxed"):
+      class Config(object):
+        pass
+      for name, value in vars(_config(tmp_path)).items():
+        setattr(Config, name, value)
+      Config.resampling_type = resampling_type
+      runners.run_train(Config, toy.create_dataset_and_model)
+
+  def test_keeps_configuration_and_mean(self, tmp_path):
+    _train(tmp_path, model="srnn", learning_rate=.5)
+    config = config_lib.resolve(types.SimpleNamespace(logdir=str(tmp_path)))
+    assert config.model == "srnn"
+    assert config.learning_rate == .5
+    np.testing.assert_array_equal(config.train_mean, toy.MEAN)
+
+  @pytest.mark.parametrize("seed", [0, 5])
+  def test_seeded_runs_are_equal(self, tmp_path, seed, caplog):
+    """Seed 0 used to be ignored."""
+    runs = []
+    for name in ("a", "b"):
+      _train(tmp_path / name, random_seed=seed, max_steps=4)
+      runs.append([line for line in _lines(caplog) if line.startswith("Step")])
+    assert runs[0] == runs[1]
+
+  def test_resumed_run_draws_new_noise(self, tmp_path, caplog):
+    """A resumed run used to replay its noise and data from the start."""
+    seen = []
+
+    def create(config, **kwargs):
+      seen.append(config_lib.noise_seed(config))
+      return toy.create_dataset_and_model(config, **kwargs)
+
+    for max_steps in (2, 4):
+      runners.run_train(_config(tmp_path, max_steps=max_steps), create)
+    assert seen == [1, 3]
+
+  def test_bad_logdir(self, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.UserError, match="--logdir="):
+      _train(tmp_path / "file" / "run")
+
+
+class TestEval(object):
+
+  def test_lines_and_batch_sizes(self, tmp_path, caplog):
+    _train(tmp_path)
+    caplog.clear()
+    results = []
+    for batch_sizes in ([1], [5], [2, 3]):
+      results.append(runners.run_eval(
+          _config(tmp_path, num_samples=64, split="test"),
+          functools.partial(toy.create_dataset_and_model,
+                            batch_sizes=batch_sizes)))
+      lines = _lines(caplog)
+      assert "Model restored from step 2, evaluating." in lines
+      assert lines[-2].startswith("test elbo ll/t: ")
+      assert lines[-1].startswith("test elbo ll/seq: ")
+    for result in results:
+      assert result.num_sequences == 5
+      # Sampling noise of 64 particles over 20 timesteps of a tiny model.
+      np.testing.assert_allclose(
+          result.ll_per_t, results[0].ll_per_t, atol=.05)
+      np.testing.assert_allclose(
+          result.ll_per_seq / result.ll_per_t, np.mean(toy.LENGTHS))
+
+  def test_standard_errors(self, tmp_path):
+    _train(tmp_path)
+    result = runners.run_eval(
+        _config(tmp_path, eval_repeats=3), toy.create_dataset_and_model)
+    assert result.ll_per_t.shape == (3, 3)
+    assert (np.std(result.ll_per_t, axis=0) > 0).all()
+
+  def test_no_checkpoint(self, tmp_path):
+    with pytest.raises(errors.UserError, match="has no checkpoint"):
+      runners.run_eval(_config(tmp_path), toy.create_dataset_and_model)
+
+  def test_fivo_aux_without_being_told(self, tmp_path):
+    _train(tmp_path, bound="fivo-aux")
+    runners.run_eval(_config(tmp_path), toy.create_dataset_and_model)
+
+
+class TestSample(object):
+
+  @pytest.mark.parametrize("model", ["vrnn", "srnn"])
+  @pytest.mark.parametrize("bound", ["elbo", "iwae", "fivo", "fivo-aux"])
+  def test_shapes(self, tmp_path, model, bound):
+    """Of these eight the original sampled three."""
+    _train(tmp_path / "run", model=model, bound=bound, max_steps=1)
+    out_dir = tmp_path / "made" / "by_sampling"
+    path = runners.run_sample(
+        _config(tmp_path / "run", model=model, bound=bound,
+                sample_out_dir=str(out_dir)), toy.create_dataset_and_model)
+    assert path == str(out_dir / "samples.npz")
+    loaded = np.load(path)
+    assert loaded["prefixes"].shape == (3, 2, 3)
+    assert loaded["samples"].shape == (4, 2, 3, 3)
+    assert set(np.unique(loaded["samples"])) <= {0, 1}
+
+  def test_prefixes_are_long_enough(self, tmp_path):
+    """Shorter sequences used to be continued from their padding."""
+    _train(tmp_path)
+    loaded = np.load(runners.run_sample(
+        _config(tmp_path, prefix_length=5), toy.create_dataset_and_model))
+    long_enough = [x[:5] for x in toy.sequences() if len(x) >= 5]
+    for b in range(2):
+      assert any(np.array_equal(loaded["prefixes"][:, b], x)
+                 for x in long_enough)
+
+  def test_too_few_long_enough(self, tmp_path, caplog):
+    _train(tmp_path)
+    caplog.clear()
+    loaded = np.load(runners.run_sample(
+        _config(tmp_path, prefix_length=6), toy.create_dataset_and_model))
+    np.testing.assert_array_equal(
+        loaded["prefixes"][:, 0], loaded["prefixes"][:, 1])
+    assert any("Only 1 sequences have 6" in line for line in _lines(caplog))
+
+  def test_none_long_enough(self, tmp_path):
+    _train(tmp_path)
+    with pytest.raises(errors.UserError,
+                       match="--prefix_length=7: .* must be at most 6"):
+      runners.run_sample(
+          _config(tmp_path, prefix_length=7), toy.create_dataset_and_model)
+
+  def test_no_checkpoint(self, tmp_path):
+    """The original wrote samples of an untrained model."""
+    with pytest.raises(errors.UserError, match="has no checkpoint"):
+      runners.run_sample(_config(tmp_path), toy.create_dataset_and_model)
