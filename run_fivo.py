@@ -5,7 +5,6 @@ Every option is a flag; `fivo/options.py` lists them in groups, and
 """
 
 import os
-import sys
 
 # TensorFlow reads this as it is imported. Its notes about the processor are
 # noise; a user who wants them sets the variable to 0.
@@ -63,8 +62,9 @@ def main(argv):
   del argv
   logs.configure(show_all=FLAGS["verbosity"].present)
   config = config_lib.resolve(FLAGS)
+  config_lib.validate(config)
   family = "ghmm" if config.model == "ghmm" else "recurrent"
-  _RUNNERS[family, config.mode](config)
+  _RUNNERS[family, config.mode](FLAGS)
 
 
 def run():

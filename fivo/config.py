@@ -198,11 +198,12 @@ def load(logdir):
           if name in options.OPTIONS}, mean
 
 
-def resolve(config):
+def resolve(config, log_changes=False):
   """Completes a configuration from the one that its logdir keeps.
 
   Args:
     config: A `Config`, or an object for `from_object`.
+    log_changes: Whether to log options that differ from the run's so far.
 
   Returns:
     A `Config`. An option that was not given has the run's value.
@@ -221,6 +222,9 @@ def resolve(config):
       changes[name] = value
     elif _stored_value(config, name) != value:
       _check_change(config, option, value, stored)
+      if log_changes:
+        logging.info("--%s=%s: was %s so far in %s.", name,
+                     getattr(config, name), value, config.logdir)
   return config._replace(train_mean=train_mean, **changes)
 
 
@@ -233,7 +237,7 @@ def _stored_value(config, name):
 
 
 def _check_change(config, option, stored_value, stored):
-  """Refuses a changed model; logs any other change."""
+  """Refuses a change of what defines the run's model."""
   name, value = option.name, getattr(config, option.name)
   model = stored.get("model", config.model)
   heeded = option.models is None or model in option.models
@@ -245,8 +249,6 @@ def _check_change(config, option, stored_value, stored):
         "--%s=%s: the run in %s has %s, which defines its model; leave the "
         "flag out, or use another --logdir" % (
             name, value, config.logdir, stored_value))
-  logging.info("--%s=%s: was %s so far in %s.", name, value, stored_value,
-               config.logdir)
 
 
 def check_train_mean(config, mean):

@@ -38,7 +38,7 @@ def run_train(config):
       nothing to learn, or the bound is not finite.
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
-  config = config_lib.resolve(config)
+  config = config_lib.resolve(config, log_changes=True)
   config_lib.validate(config, "train")
   if config.proposal_type not in _LEARNED_PROPOSALS:
     raise errors.UserError(

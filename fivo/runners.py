@@ -16,6 +16,7 @@ from fivo import evaluation
 from fivo import nested_utils as nested
 from fivo import sampling
 from fivo import training
+from fivo.data import batching
 from fivo.data import datasets
 from fivo.models import base
 from fivo.models import srnn
@@ -96,7 +97,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
       bound is not finite.
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
-  config = config_lib.resolve(config)
+  config = config_lib.resolve(config, log_changes=True)
   config_lib.validate(config, "train")
   training.prepare_directory("logdir", config.logdir)
   config = config._replace(
@@ -295,6 +296,9 @@ def _batches(session, batch):
   """Iterates over the values of a batch until the data ends."""
   while True:
     try:
-      yield session.run(batch)
+      values = session.run(batch)
     except tf.errors.OutOfRangeError:
       return
+    except tf.errors.InvalidArgumentError as e:
+      raise batching.find_user_error(e) or e
+    yield values

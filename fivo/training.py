@@ -10,6 +10,7 @@ from absl import logging
 
 from fivo import checkpoints
 from fivo import errors
+from fivo.data import batching
 
 _CHECKPOINT_NAME = "model.ckpt"
 _STEPS_OF_STAGGER = 1000
@@ -114,7 +115,8 @@ def train(config, train_op, log_tensors, log_line):
       if not caught and step < config.max_steps:
         logging.info("The data ended at step %d.", step)
     except tf.errors.InvalidArgumentError as e:
-      raise _explain_non_finite(e, config, step)
+      raise (_explain_non_finite(e, config, step) or
+             batching.find_user_error(e) or e)
   if caught:
     raise SystemExit(128 + caught[0])
 
@@ -145,7 +147,7 @@ def _create_hooks(config, scaffold, is_chief):
 
 
 def _explain_non_finite(error, config, last_step):
-  """Turns a failed check of finiteness into one line; returns any other.
+  """Turns a failed check of finiteness into one line.
 
   Args:
     error: An InvalidArgumentError.
@@ -153,7 +155,7 @@ def _explain_non_finite(error, config, last_step):
     last_step: The last step that was taken, or None.
 
   Returns:
-    The exception to raise.
+    A NonFiniteError, or None if the error has another cause.
   """
   message = error.message.splitlines()[0]
   for kind in ("NaN", "Inf"):
@@ -164,7 +166,7 @@ def _explain_non_finite(error, config, last_step):
           "%s is %s at step %d; the last checkpoint is %s; a lower "
           "--learning_rate than %g may help" % (
               culprit, kind, (last_step or 0) + 1, saved, config.learning_rate))
-  return error
+  return None
 
 
 class NonFiniteError(errors.UserError):

@@ -152,7 +152,7 @@ class TestLogdir(object):
     caplog.set_level("INFO")
     name, value = next(iter(given.items()))
     config = config_lib.resolve(
-        types.SimpleNamespace(logdir=str(tmp_path), **given))
+        types.SimpleNamespace(logdir=str(tmp_path), **given), log_changes=True)
     assert getattr(config, name) == value
     assert any(m.startswith("--%s=%s: was" % (name, value))
                for m in _messages(caplog))
@@ -188,7 +188,7 @@ class TestLogdir(object):
     caplog.set_level("INFO")
     monkeypatch.chdir(tmp_path)
     config_lib.resolve(types.SimpleNamespace(
-        logdir=str(tmp_path), dataset_path="x.pkl"))
+        logdir=str(tmp_path), dataset_path="x.pkl"), log_changes=True)
     assert not caplog.records
 
   @pytest.mark.parametrize("content", [

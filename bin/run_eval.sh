@@ -1,0 +1,21 @@
+#!/bin/sh
+# Evaluates the last checkpoint of run_train.sh on the test set.
+# Further flags are passed on and win over the ones here. Which data and which
+# logdir: see defaults.sh.
+
+. "$(dirname -- "$0")/environment.sh"
+. "$ROOT/bin/defaults.sh"
+set_up_environment
+choose_data "$@"
+
+exec "$PYTHON" "$ROOT/run_fivo.py" \
+  --mode=eval \
+  --split=test \
+  --alsologtostderr \
+  --logdir="$LOGDIR" \
+  --model=vrnn \
+  --batch_size=4 \
+  --num_samples=4 \
+  ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
+  --dataset_type=pianoroll \
+  "$@"

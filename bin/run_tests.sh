@@ -1,0 +1,16 @@
+#!/bin/sh
+# Runs the tests, as many at a time as there are cores. Further arguments are
+# passed on to pytest; paths among them are relative to the checkout, e.g.
+# `bin/run_tests.sh tests/smc_test.py -k ess`.
+
+. "$(dirname -- "$0")/environment.sh"
+set_up_environment
+cd "$ROOT"
+
+# The processes share the cores; threads of each on top would only fight.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+export TF_NUM_INTRAOP_THREADS="${TF_NUM_INTRAOP_THREADS:-1}"
+# No "I" lines from TensorFlow's C++.
+export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-1}"
+
+exec "$PYTHON" -m pytest -n auto --maxprocesses=8 "$@"

@@ -1,0 +1,113 @@
+"""What the commands share: flags, log lines, and one-line errors."""
+
+import difflib
+import errno
+import functools
+import os
+import sys
+
+from absl import app
+from absl import flags
+
+from fivo.errors import UserError
+
+# What 128 + SIGINT makes; nothing went wrong that needs words.
+_INTERRUPTED = 130
+
+# The state of the user's disk and permissions, not a defect of this code.
+_EXPECTED_ERRNOS = frozenset([
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EIO,
+    errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENOENT,
+    errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS, errno.ESTALE])
+
+
+def run_main(main, flags_parser=None):
+  """Parses the flags, runs a command, and exits.
+
+  Log lines go to stderr, from INFO on and without a prefix; absl's flags
+  `--verbosity` and `--showprefixforinfo` change that.
+
+  A mistake of the user, whether in a flag or found later (`UserError`, or an
+  OSError such as a full disk), becomes one line on stderr and exit code 1. An
+  interrupt or a closed pipe ends the command quietly, with exit code 130. Any
+  other exception is a defect and keeps its stack trace.
+
+  Args:
+    main: A function of `argv`, which holds no more than the program's name. Its
+      return value becomes the exit code; None is 0.
+    flags_parser: A function that parses a list of arguments and returns those
+      that are left over. Defaults to `parse_flags`.
+
+  Raises:
+    SystemExit: Always, unless `main` raises an exception that is a defect.
+  """
+  flags.FLAGS.set_default("showprefixforinfo", False)
+  app.run(functools.partial(_run_guarded, main),
+          flags_parser=flags_parser or parse_flags)
+
+
+def parse_flags(argv):
+  """Parses absl's flags; a mistake in them becomes one line.
+
+  Args:
+    argv: The program's name and its arguments.
+
+  Returns:
+    What is left of `argv`.
+
+  Raises:
+    SystemExit: With 1 if a flag is unknown or its value wrong; with 0 after
+      `--help`.
+  """
+  try:
+    return flags.FLAGS(argv)
+  except flags.UnrecognizedFlagError as error:
+    near = difflib.get_close_matches(
+        error.flagname, list(flags.FLAGS), n=1, cutoff=0.5)
+    _fail("unknown flag --%s; %s" % (
+        error.flagname,
+        "did you mean --%s?" % near[0] if near else "--help lists all flags"))
+  except flags.Error as error:
+    _fail(error)
+  except SystemExit:
+    # Only the help flags exit, as if asking for help were a mistake.
+    sys.exit(0)
+
+
+def _run_guarded(main, argv):
+  """Runs `main` and turns the exceptions that users cause into exits."""
+  try:
+    if len(argv) > 1:
+      raise UserError("unexpected argument '%s': flags are written "
+                      "--name=value" % argv[1])
+    exit_code = main(argv)
+    # A closed pipe or a full disk may show only here.
+    sys.stdout.flush()
+    return exit_code
+  except UserError as error:
+    _fail(error)
+  except KeyboardInterrupt:
+    sys.exit(_INTERRUPTED)
+  except BrokenPipeError:
+    _discard_output()
+    sys.exit(_INTERRUPTED)
+  except OSError as error:
+    if error.errno not in _EXPECTED_ERRNOS:
+      raise
+    _discard_output()
+    _fail(error.strerror if error.filename is None else
+          "%s: %s" % (error.filename, error.strerror))
+
+
+def _fail(message):
+  """Prints `message` in one line on stderr and exits with 1."""
+  sys.stderr.write("%s: %s\n" % (
+      os.path.basename(sys.argv[0]), " ".join(str(message).splitlines())))
+  sys.exit(1)
+
+
+def _discard_output():
+  """Keeps Python from flushing a stdout that fails once more as it exits."""
+  devnull = os.open(os.devnull, os.O_WRONLY)
+  os.dup2(devnull, 1)
+  os.close(devnull)

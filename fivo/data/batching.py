@@ -1,0 +1,170 @@
+"""What the datasets share: the order of sequences, and padded batches.
+
+A pipeline begins with the indices of the sequences, which cost nothing: a whole
+set is shuffled, repeated and skipped as indices. Only then is a sequence made,
+from memory or from disk. No more of them exist at a time than the workers hold
+in their hands, plus two batches.
+"""
+
+import contextlib
+import numbers
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from fivo.errors import UserError
+
+# One batch that is being used and one that is ready suffice to hide the
+# pipeline behind a training step.
+MAX_PREFETCHED_BATCHES = 2
+
+# Nothing here needs AutoGraph. It takes 0.3 s, and it would rewrite and slow
+# down NumPy functions that a pipeline calls.
+_do_not_convert = tf.autograph.experimental.do_not_convert
+
+
+@contextlib.contextmanager
+def naming_dataset_path():
+  """Puts the flag before a path with which a `UserError` begins."""
+  try:
+    yield
+  except UserError as error:
+    raise UserError("--dataset_path=%s" % error) from error
+
+
+def check_at_least(minimum, **arguments):
+  """Raises a `UserError` for an argument that is not an integer >= minimum."""
+  for name, value in sorted(arguments.items()):
+    if not isinstance(value, numbers.Integral) or value < minimum:
+      raise UserError("%s=%r: must be an integer of at least %d"
+                      % (name, value, minimum))
+
+
+def index_dataset(num_sequences, shuffle, repeat, skip, seed):
+  """Makes a dataset of the indices of sequences, in the order of their use.
+
+  Args:
+    num_sequences: The number of sequences.
+    shuffle: Whether each epoch is a new permutation, rather than in order.
+    repeat: Whether to go on without end.
+    skip: How many sequences at the start of the stream to leave out: a resumed
+      run continues its stream where it stopped.
+    seed: The seed of the shuffling. None: the graph's, and without one each
+      run has an order of its own.
+
+  Returns:
+    A `tf.data.Dataset` of int64 scalars.
+  """
+  check_at_least(0, skip=skip)
+  dataset = tf.data.Dataset.range(num_sequences)
+  if shuffle:
+    dataset = dataset.shuffle(num_sequences, seed=seed)
+  # Only after shuffling: otherwise epochs mix, and a third of the sequences is
+  # not seen in the first one.
+  if repeat:
+    dataset = dataset.repeat()
+  return dataset.skip(skip)
+
+
+def map_numpy(dataset, function, dtype, shape, num_parallel_calls=None):
+  """Maps a NumPy function over a dataset, in order.
+
+  A `UserError` in the function fails the run that wants its result with a
+  `tf.errors.InvalidArgumentError`, see `find_user_error`.
+
+  Args:
+    dataset: A `tf.data.Dataset` of scalars.
+    function: A function of one scalar that returns an array.
+    dtype: The type of the array, a `tf.DType`.
+    shape: The static shape of the array, with None for what is not known.
+    num_parallel_calls: How many elements are mapped at a time.
+
+  Returns:
+    A `tf.data.Dataset` of Tensors.
+  """
+  def call(element):
+    try:
+      return function(element), b""
+    except UserError as error:
+      return np.empty([0] * len(shape), dtype.as_numpy_dtype), str(error)
+
+  @_do_not_convert
+  def call_in_graph(element):
+    result, problem = tf.numpy_function(call, [element], [dtype, tf.string])
+    # An exception would do, but TensorFlow logs its stack trace.
+    is_good = tf.debugging.Assert(tf.equal(problem, ""), [problem])
+    with tf.control_dependencies([is_good]):
+      result = tf.identity(result)
+    result.set_shape(shape)
+    return result
+
+  if num_parallel_calls not in (None, tf.data.experimental.AUTOTUNE):
+    check_at_least(1, num_parallel_calls=num_parallel_calls)
+  return dataset.map(call_in_graph, num_parallel_calls)
+
+
+def find_user_error(error):
+  """Finds the `UserError` that made a dataset fail while it ran.
+
+  Args:
+    error: A `tf.errors.OpError`.
+
+  Returns:
+    A `UserError` with the one line that says what is wrong with the data, or
+    None if the error has another cause.
+  """
+  found = re.search(r"assertion failed: \[(--dataset_path=.*)\]",
+                    error.message)
+  if found is None:
+    return None
+  # TensorFlow escapes what is not ASCII, byte by byte.
+  message = found.group(1).encode("ascii").decode("unicode_escape")
+  return UserError(message.encode("latin1").decode("utf-8", "replace"))
+
+
+def shifted_batches(targets, mean, batch_size, repeat,
+                    prefetch_batches=MAX_PREFETCHED_BATCHES):
+  """Batches sequences, each with itself one step later as the input.
+
+  Args:
+    targets: A `tf.data.Dataset` of float32 Tensors `[T, D]`, D static.
+    mean: A float32 Tensor `[D]` that is subtracted from the inputs, or 0.
+    batch_size: B, the number of sequences per batch.
+    repeat: Whether `targets` has no end. Then all batches are full and B is
+      static. Otherwise the last batch holds what is left.
+    prefetch_batches: How many batches to prepare ahead, at most
+      `MAX_PREFETCHED_BATCHES`. A negative number stands for that.
+
+  Returns:
+    inputs: A float32 Tensor `[T, B, D]`: `targets` minus `mean`, one step
+      later, with zeros first; zero past the end of each sequence.
+    targets: A float32 Tensor `[T, B, D]`, zero past the end of each sequence.
+    lengths: An int32 Tensor `[B]`.
+  """
+  check_at_least(1, batch_size=batch_size)
+  @_do_not_convert
+  def add_inputs_and_length(sequence):
+    inputs = tf.pad(sequence[:-1] - mean, [[1, 0], [0, 0]])
+    return inputs, sequence, tf.shape(sequence)[0]
+
+  dataset = targets.map(add_inputs_and_length)
+  # A static batch size makes training a third faster.
+  dataset = dataset.padded_batch(
+      batch_size, tf.compat.v1.data.get_output_shapes(dataset),
+      drop_remainder=repeat)
+  return next_element(dataset.map(_to_time_major), prefetch_batches)
+
+
+def next_element(dataset, prefetch_batches=MAX_PREFETCHED_BATCHES):
+  """Returns the Tensors that hold the next element of a dataset at each run."""
+  if not 0 <= prefetch_batches <= MAX_PREFETCHED_BATCHES:
+    prefetch_batches = MAX_PREFETCHED_BATCHES
+  return tf.compat.v1.data.make_one_shot_iterator(
+      dataset.prefetch(prefetch_batches)).get_next()
+
+
+@_do_not_convert
+def _to_time_major(inputs, targets, lengths):
+  return (tf.transpose(inputs, [1, 0, 2]), tf.transpose(targets, [1, 0, 2]),
+          lengths)

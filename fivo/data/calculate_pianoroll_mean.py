@@ -1,0 +1,69 @@
+"""Adds the train mean to a pianoroll file.
+
+The models need how often each note sounds in the train split: the mean of the
+dense split over all timesteps, float64 of shape [88]. It is written into the
+file under the key `train_mean`; everything else in the file stays. Do this once
+for each file that `bin/download_pianorolls.sh` downloads:
+
+  python fivo/data/calculate_pianoroll_mean.py --in_file=jsb.pkl
+
+The file is replaced whole or not at all.
+"""
+
+import os
+import sys
+
+if not __package__:  # Run as a script: import the package it lies in.
+  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
+      os.path.realpath(__file__))))
+
+# pylint: disable=wrong-import-position
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+from absl import logging  # noqa: E402
+
+from fivo import console  # noqa: E402
+from fivo.data import pianorolls  # noqa: E402
+
+flags.DEFINE_string("in_file", None, "The pianoroll file to read.")
+flags.DEFINE_string(
+    "out_file", None, "Where to write the file. Defaults to --in_file.")
+
+FLAGS = flags.FLAGS
+
+
+def add_train_mean(in_file, out_file=None):
+  """Writes a pianoroll file again, with the mean of its train split.
+
+  A train mean that the file already has is replaced.
+
+  Args:
+    in_file: The path of a pianoroll file.
+    out_file: The path to write. Defaults to `in_file`.
+
+  Raises:
+    UserError: If `in_file` is not a pianoroll file, if its train split holds
+      anything but MIDI notes in [21, 108], or if `out_file` cannot be written;
+      what it held before stays.
+  """
+  out_file = out_file or in_file
+  contents = pianorolls.load(in_file)
+  train = pianorolls.encode_split(contents, "train", in_file)
+  mean = pianorolls.calculate_mean(train, pianorolls.NUM_NOTES)
+  contents[pianorolls.MEAN_KEY] = mean
+  pianorolls.save(out_file, contents)
+  logging.info(
+      "%s: added the mean of %d train sequences; %.2f notes sound at a time.",
+      out_file, len(train), mean.sum())
+
+
+def main(argv):
+  """Calls `add_train_mean` with the flags."""
+  del argv
+  if not FLAGS.in_file:
+    raise app.UsageError("--in_file is required")
+  add_train_mean(FLAGS.in_file, FLAGS.out_file)
+
+
+if __name__ == "__main__":
+  console.run_main(main)

@@ -1,0 +1,138 @@
+"""Synthetic data: chains of latent states with noisy observations."""
+
+import numpy as np
+import tensorflow as tf
+
+from fivo.data import batching
+from fivo.errors import UserError
+
+_TRANSITIONS = {"standard": lambda z: z, "round": np.round}
+_OBSERVATIONS = {"standard": lambda z: z, "squared": np.square, "abs": np.abs}
+
+
+def create_chain_graph_dataset(
+    batch_size, num_timesteps, steps_per_observation=None, state_size=1,
+    transition_variance=1., observation_variance=1.,
+    transition_type="standard", observation_type="standard",
+    fixed_observation=None, prefetch_buffer_size=2048, dtype="float32",
+    model_consistent=False):
+  """Creates an endless dataset of observations of Gaussian chains.
+
+  A latent chain goes z_t ~ N(f(z_{t-1}), transition_variance), and every
+  `steps_per_observation`-th state is observed, x_t ~ N(g(z_t),
+  observation_variance), where f and g are the transition and observation types.
+
+  By default this draws what the FIVO code has always drawn, which is not quite
+  the model `fivo.models.ghmm.GaussianHMM` with these variances: a state z_0 ~
+  N(0, observation_variance) comes before the T states that can be observed.
+  So the first observed state has gone through one transition more than the
+  model's, from a start with the variance of an observation.
+  `model_consistent=True` draws from the model: the first state that can be
+  observed is itself N(0, transition_variance).
+
+  The numbers are `np.random.normal`'s, from NumPy's global state: sequence
+  after sequence, first z_0, then for each step z_t, and x_t if it is observed.
+
+  Args:
+    batch_size: B, the number of sequences per batch.
+    num_timesteps: T, the number of transitions.
+    steps_per_observation: How many transitions come before each observation.
+      Must divide `num_timesteps`. Defaults to `num_timesteps`: one observation,
+      of the last state.
+    state_size: The size of states and observations.
+    transition_variance: The variance of a transition.
+    observation_variance: The variance of an observation.
+    transition_type: The mean of z_t: "standard", z_{t-1}; "round", z_{t-1}
+      rounded to integers.
+    observation_type: The mean of x_t: "standard", z_t; "squared", z_t squared;
+      "abs", its absolute value.
+    fixed_observation: If not None, the value of every observation, a scalar or
+      something that broadcasts to `[T_obs, B, state_size]`. Nothing is drawn.
+    prefetch_buffer_size: How many batches to prepare ahead; more than two are
+      not, so that little more of NumPy's global state is used than was asked
+      for. 0 uses just that.
+    dtype: "float32" or "float64".
+    model_consistent: Whether to draw from the model itself.
+
+  Returns:
+    observations: A Tensor `[T_obs, B, state_size]` of type `dtype`, where T_obs
+      = num_timesteps / steps_per_observation, new at each run.
+    lengths: An int32 Tensor `[B]`, each T_obs.
+
+  Raises:
+    UserError: (A ValueError.) If `steps_per_observation` does not divide
+      `num_timesteps`, a type is unknown, or a number is out of its range.
+  """
+  if steps_per_observation is None:
+    steps_per_observation = num_timesteps
+  _check_arguments(
+      batch_size, num_timesteps, steps_per_observation, state_size,
+      transition_variance, observation_variance, transition_type,
+      observation_type)
+  dtype = tf.as_dtype(dtype)
+  if dtype not in (tf.float32, tf.float64):
+    raise UserError("dtype=%s: must be float32 or float64" % dtype.name)
+  num_observations = num_timesteps // steps_per_observation
+  shape = [num_observations, batch_size, state_size]
+  lengths = tf.fill([batch_size], num_observations)
+  if fixed_observation is not None:
+    return tf.constant(
+        np.broadcast_to(fixed_observation, shape), dtype), lengths
+
+  def draw_batch(_):
+    return _draw_batch(
+        shape, steps_per_observation, _TRANSITIONS[transition_type],
+        np.sqrt(transition_variance), _OBSERVATIONS[observation_type],
+        np.sqrt(observation_variance), model_consistent
+    ).astype(dtype.as_numpy_dtype)
+
+  endless = tf.data.Dataset.from_tensors(0).repeat()
+  observations = batching.next_element(
+      batching.map_numpy(endless, draw_batch, dtype, shape),
+      prefetch_buffer_size)
+  return observations, lengths
+
+
+def _check_arguments(batch_size, num_timesteps, steps_per_observation,
+                     state_size, transition_variance, observation_variance,
+                     transition_type, observation_type):
+  """Raises a `UserError` that names the argument that is wrong."""
+  batching.check_at_least(
+      1, batch_size=batch_size, num_timesteps=num_timesteps,
+      steps_per_observation=steps_per_observation, state_size=state_size)
+  if num_timesteps % steps_per_observation != 0:
+    raise UserError("steps_per_observation=%d: must divide num_timesteps=%d"
+                    % (steps_per_observation, num_timesteps))
+  for name, value, choices in (
+      ("transition_type", transition_type, _TRANSITIONS),
+      ("observation_type", observation_type, _OBSERVATIONS)):
+    if value not in choices:
+      raise UserError("%s=%r: must be one of %s"
+                      % (name, value, ", ".join(sorted(choices))))
+  for name, value in (("transition_variance", transition_variance),
+                      ("observation_variance", observation_variance)):
+    if not 0. <= value < np.inf:
+      raise UserError("%s=%r: must be a number of at least 0" % (name, value))
+
+
+def _draw_batch(shape, steps_per_observation, transition, transition_scale,
+                observation, observation_scale, starts_at_zero):
+  """Draws a float64 array of observations of shape `[T_obs, B, state_size]`."""
+  num_observations, batch_size, state_size = shape
+  num_starts = 0 if starts_at_zero else 1
+  # One call draws the same numbers, in the same order, as one for each state
+  # and observation of one sequence after another, and is a hundred times
+  # faster.
+  noise = np.random.normal(size=[
+      batch_size, num_starts + num_observations * (steps_per_observation + 1),
+      state_size])
+  state = observation_scale * noise[:, :num_starts].sum(axis=1)
+  noise = noise[:, num_starts:].reshape(
+      [batch_size, num_observations, steps_per_observation + 1, state_size])
+  observations = np.empty(shape)
+  for index in range(num_observations):
+    for step in range(steps_per_observation):
+      state = transition(state) + transition_scale * noise[:, index, step]
+    observations[index] = (
+        observation(state) + observation_scale * noise[:, index, -1])
+  return observations

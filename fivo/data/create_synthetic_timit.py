@@ -1,0 +1,269 @@
+"""Makes a synthetic corpus that looks to a program like TIMIT.
+
+TIMIT needs a licence. For those without one, and for tests, this writes NIST
+SPHERE files in TIMIT's layout, TIMIT/{TRAIN,TEST}/DR1/FAAA0/SA1.WAV, which
+`create_timit_dataset.py` and everything after it take as they take TIMIT:
+
+  python fivo/data/create_synthetic_timit.py \
+    --out_dir=/tmp/synthetic --num_train=40 --num_test=10
+  python fivo/data/create_timit_dataset.py \
+    --raw_timit_dir=/tmp/synthetic --out_dir=/tmp/synthetic_records
+
+An utterance is a row of vowels, fricatives and pauses. A vowel is a sum of the
+harmonics of a gliding pitch, each as strong as the resonances of the vowel [1]
+let it be; a fricative is noise without its low frequencies. There is something
+to learn at every time scale, but no figure from it compares with one of TIMIT.
+
+[1] G. Peterson and H. Barney, Control methods used in a study of the vowels,
+    JASA 1952, table II.
+"""
+
+import collections
+import os
+import sys
+import tempfile
+
+if not __package__:  # Run as a script: import the package it lies in.
+  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
+      os.path.realpath(__file__))))
+
+from absl import flags
+import numpy as np
+
+from fivo import console
+from fivo import progress
+from fivo.data import sphere
+from fivo.errors import UserError
+
+FLAGS = flags.FLAGS
+
+SAMPLE_RATE = sphere.DEFAULT_SAMPLE_RATE
+
+_NUM_REGIONS = 8
+_SENTENCES_PER_SPEAKER = 10
+_NUM_INITIALS = 26 ** 3
+_MAX_UTTERANCES = _NUM_INITIALS * _SENTENCES_PER_SPEAKER
+_SECONDS_RANGE = (0.1, 60.)
+
+# First and second resonance of the vowels in heed, head, had, hod, hawed and
+# who'd, for men, in Hz.
+_VOWELS = np.array([
+    (270., 2290.), (530., 1840.), (660., 1720.), (730., 1090.), (570., 840.),
+    (300., 870.)])
+_RESONANCE_WIDTH = 120.  # Hz, standard deviation of a bell in the spectrum.
+_HIGHEST_HARMONIC = 4000.  # Hz
+_SEGMENT_SECONDS = (0.06, 0.25)
+_VOWEL_AMPLITUDE = (400., 2000.)
+_FRICATIVE_AMPLITUDE = (50., 400.)
+_BACKGROUND_AMPLITUDE = 4.
+
+
+def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
+  """Writes the corpus, whole or not at all.
+
+  Args:
+    out_dir: The directory in which to make TIMIT/. Made if absent.
+    num_train: The number of utterances under TIMIT/TRAIN.
+    num_test: The number of utterances under TIMIT/TEST.
+    seconds: The mean duration of an utterance; the shortest last half as
+      long, the longest half as long again. TIMIT's mean is about 3.1.
+    seed: Seeds the corpus. An utterance depends on it, on `seconds`, its
+      speaker and its sentence, and not on how many others there are.
+
+  Raises:
+    UserError: If an argument is out of range, if there is a TIMIT in `out_dir`
+      already, or if it cannot be written.
+  """
+  _check_arguments(out_dir, num_train, num_test, seconds, seed)
+  try:
+    os.makedirs(out_dir, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=".create_synthetic_timit.", dir=out_dir) as staging_dir:
+      corpus_dir = os.path.join(staging_dir, "TIMIT")
+      _write_utterances(corpus_dir, num_train, num_test, seconds, seed)
+      os.rename(corpus_dir, os.path.join(out_dir, "TIMIT"))
+  except OSError as error:
+    raise UserError("--out_dir=%s cannot be written: %s" % (
+        out_dir, error.strerror or error)) from error
+
+
+def plan_corpus(num_train, num_test):
+  """Names the utterances as TIMIT does.
+
+  Every ten belong to one speaker, every speaker to TRAIN or to TEST, and the
+  speakers are dealt out over the dialect regions.
+
+  Args:
+    num_train: The number of utterances under TRAIN.
+    num_test: The number of utterances under TEST.
+
+  Yields:
+    `PlannedUtterance`s.
+  """
+  first_speaker = 0
+  for subset, num_utterances in (("TRAIN", num_train), ("TEST", num_test)):
+    for index in range(num_utterances):
+      speaker = first_speaker + index // _SENTENCES_PER_SPEAKER
+      sentence = index % _SENTENCES_PER_SPEAKER
+      yield PlannedUtterance(subset, speaker, sentence)
+    first_speaker = speaker + 1
+
+
+class PlannedUtterance(collections.namedtuple("PlannedUtterance", [
+    "subset", "speaker", "sentence"])):
+  """An utterance of the corpus.
+
+  Attributes:
+    subset: "TRAIN" or "TEST".
+    speaker: The number of the speaker: women are even, men are odd.
+    sentence: Which of the ten sentences of the speaker.
+  """
+
+  @property
+  def path(self):
+    """A path like TRAIN/DR1/FAAA0/SA1.WAV."""
+    region = "DR%d" % (self.speaker % _NUM_REGIONS + 1)
+    return os.path.join(self.subset, region, self.speaker_name,
+                        self.sentence_name + ".WAV")
+
+  @property
+  def speaker_name(self):
+    """The sex and three initials, different for each speaker."""
+    # A stride prime to the number of initials visits each of them once.
+    number = self.speaker * 7919 % _NUM_INITIALS
+    letters = [chr(ord("A") + number // 26 ** k % 26) for k in range(3)]
+    return "%s%s0" % ("FM"[self.speaker % 2], "".join(letters))
+
+  @property
+  def sentence_name(self):
+    """As in TIMIT: 2 sentences that all speak, 3 of one speaker, 5 of seven."""
+    if self.sentence < 2:
+      return "SA%d" % (1 + self.sentence)
+    if self.sentence < 5:
+      return "SI%d" % (450 + (self.speaker * 3 + self.sentence - 2) % 1890)
+    return "SX%d" % (1 + (self.speaker * 5 + self.sentence - 5) % 449)
+
+
+def synthesize(speaker, num_samples, rng):
+  """Makes the sound of one utterance.
+
+  Args:
+    speaker: The number of the speaker: women are even, men are odd. It decides
+      on the pitch.
+    num_samples: The number of samples.
+    rng: A `np.random.RandomState`.
+
+  Returns:
+    int16 `[num_samples]`, at 16 kHz.
+  """
+  is_woman = speaker % 2 == 0
+  pitch = (210. if is_woman else 120.) * 1.02 ** (speaker // 2 % 11 - 5)
+  # Shorter vocal tracts resonate higher.
+  vowels = _VOWELS * (1.15 if is_woman else 1.)
+  samples = _BACKGROUND_AMPLITUDE * rng.normal(size=num_samples)
+  start = int(rng.uniform(0.02, 0.1) * SAMPLE_RATE)  # Silence comes first.
+  while start < num_samples:
+    seconds = rng.uniform(*_SEGMENT_SECONDS)
+    kind = rng.choice(["vowel", "fricative", "pause"], p=[0.6, 0.25, 0.15])
+    if kind == "vowel":
+      resonances = vowels[rng.randint(len(vowels))]
+      segment = _vowel(pitch, resonances, seconds, rng)
+    elif kind == "fricative":
+      segment = _fricative(seconds, rng)
+    else:
+      segment = np.zeros(int(seconds * SAMPLE_RATE))
+    segment = segment[:num_samples - start]
+    samples[start:start + len(segment)] += segment
+    start += len(segment)
+  limits = np.iinfo(np.int16)
+  return np.clip(np.rint(samples), limits.min, limits.max).astype(np.int16)
+
+
+def _vowel(pitch, resonances, seconds, rng):
+  """Returns a sum of harmonics, float `[seconds * SAMPLE_RATE]`."""
+  num_samples = int(seconds * SAMPLE_RATE)
+  start, end = pitch * rng.uniform(0.85, 1.15, size=2)
+  frequency = np.linspace(start, end, num_samples)
+  phase = 2. * np.pi * np.cumsum(frequency) / SAMPLE_RATE
+  wave = np.zeros(num_samples)
+  total_power = 0.
+  for harmonic in range(1, int(_HIGHEST_HARMONIC / pitch) + 1):
+    distance = (harmonic * pitch - resonances) / _RESONANCE_WIDTH
+    # The second resonance is the weaker one, and a little of everything passes.
+    strength = np.dot([1., 0.4], np.exp(-0.5 * distance ** 2)) + 0.02
+    wave += strength * np.sin(harmonic * phase)
+    total_power += strength ** 2
+  wave *= rng.uniform(*_VOWEL_AMPLITUDE) / np.sqrt(total_power)
+  return wave * _envelope(num_samples)
+
+
+def _fricative(seconds, rng):
+  """Returns noise without low frequencies, `[seconds * SAMPLE_RATE]`."""
+  num_samples = int(seconds * SAMPLE_RATE)
+  # A difference of white noise lets high frequencies through.
+  noise = np.diff(rng.normal(size=num_samples + 1)) / np.sqrt(2.)
+  return rng.uniform(*_FRICATIVE_AMPLITUDE) * noise * _envelope(num_samples)
+
+
+def _envelope(num_samples):
+  """Rises and falls between 0 and 1, so that segments join without clicks."""
+  return np.sqrt(np.sin(np.pi * (np.arange(num_samples) + 0.5) / num_samples))
+
+
+def _check_arguments(out_dir, num_train, num_test, seconds, seed):
+  """Raises UserError if an argument is out of range."""
+  if not out_dir:
+    raise UserError(
+        "--out_dir is not given; give the directory in which to make TIMIT/")
+  for existing in ("TIMIT", "timit"):
+    path = os.path.join(out_dir, existing)
+    if os.path.lexists(path):
+      raise UserError("--out_dir=%s holds %s already; nothing is written over "
+                      "a corpus" % (out_dir, existing))
+  for name, value in (("num_train", num_train), ("num_test", num_test)):
+    if not 1 <= value <= _MAX_UTTERANCES // 2:
+      raise UserError("--%s=%d must be from 1 to %d" %
+                      (name, value, _MAX_UTTERANCES // 2))
+  shortest, longest = _SECONDS_RANGE
+  if not shortest <= seconds <= longest:
+    raise UserError("--seconds=%s must be from %g to %g" %
+                    (seconds, shortest, longest))
+  if not 0 <= seed < 2 ** 32:
+    raise UserError("--seed=%d must be from 0 to %d" % (seed, 2 ** 32 - 1))
+
+
+def _write_utterances(corpus_dir, num_train, num_test, seconds, seed):
+  """Writes TRAIN and TEST into `corpus_dir`."""
+  for utterance in progress.track(
+      plan_corpus(num_train, num_test), "Writing the corpus",
+      total=num_train + num_test, unit="file"):
+    rng = np.random.RandomState([seed, utterance.speaker, utterance.sentence])
+    num_samples = int(rng.uniform(0.5, 1.5) * seconds * SAMPLE_RATE)
+    samples = synthesize(utterance.speaker, num_samples, rng)
+    path = os.path.join(corpus_dir, utterance.path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    sphere.write(
+        path, samples, SAMPLE_RATE, database_id="SYNTHETIC",
+        utterance_id="%s_%s" % (utterance.speaker_name[1:].lower(),
+                                utterance.sentence_name.lower()))
+
+
+def _define_flags():
+  """Defines the flags; --out_dir is also create_timit_dataset's."""
+  flags.DEFINE_string("out_dir", None, "The directory in which to make TIMIT/.")
+  flags.DEFINE_integer(
+      "num_train", 100, "The number of utterances to train on. TIMIT has 4620.")
+  flags.DEFINE_integer(
+      "num_test", 40, "The number of utterances to test on. TIMIT has 1680.")
+  flags.DEFINE_float("seconds", 3., "The mean duration of an utterance.")
+  flags.DEFINE_integer("seed", 0, "The same seed makes the same corpus.")
+
+
+def main(unused_argv):
+  create_synthetic_timit(FLAGS.out_dir, FLAGS.num_train, FLAGS.num_test,
+                         FLAGS.seconds, FLAGS.seed)
+
+
+if __name__ == "__main__":
+  _define_flags()
+  console.run_main(main)

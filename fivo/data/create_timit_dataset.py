@@ -1,0 +1,297 @@
+"""Makes TFRecord files of raw speech from the TIMIT corpus.
+
+Reads the NIST SPHERE files TIMIT/{TRAIN,TEST}/*/*/*.WAV under --raw_timit_dir,
+splits a part of the train set off as the valid set, normalises all three by the
+mean and the standard deviation of the train samples, and writes `train`,
+`valid`, `test` and `statistics.json` into --out_dir:
+
+  python fivo/data/create_timit_dataset.py \
+    --raw_timit_dir=$RAW_TIMIT_DIR --out_dir=$TIMIT_DIR
+
+Each record is one utterance, float32 `[T, 200]`, zero-padded at its end. The
+two lines on stdout are the same, to the last digit, as those of the original
+code, which fixes three things: the order of the files (Python 2's shuffle), the
+summation (`np.mean` and `np.std` of one float32 array, in which the samples lie
+in that order), and the type of every intermediate result (float32).
+"""
+
+import collections
+import glob
+import os
+import random
+import signal
+import sys
+import tempfile
+
+if not __package__:  # Run as a script: import the package it lies in.
+  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
+      os.path.realpath(__file__))))
+
+from absl import flags
+from absl import logging
+import numpy as np
+import tensorflow as tf
+
+from fivo import console
+from fivo import progress
+from fivo.data import speech_statistics
+from fivo.data import sphere
+from fivo.errors import UserError
+
+flags.DEFINE_string(
+    "raw_timit_dir", None, "The directory that holds TIMIT/.")
+flags.DEFINE_string(
+    "out_dir", None,
+    "Where to write train, valid, test and statistics.json. Made if absent.")
+flags.DEFINE_float(
+    "valid_frac", 0.05,
+    "The part of the train set that becomes the valid set, in [0, 1).")
+
+FLAGS = flags.FLAGS
+
+SAMPLES_PER_TIMESTEP = 200
+_SHUFFLE_SEED = 1234
+_SPLITS = ("train", "valid", "test")
+
+# An utterance that is not read yet.
+Utterance = collections.namedtuple("Utterance", ["path", "header"])
+
+
+def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
+  """Makes the files and prints the two lines.
+
+  What `out_dir` held before stays if anything fails.
+
+  Args:
+    raw_timit_dir: The directory that holds TIMIT/.
+    out_dir: The directory to write to, made if absent.
+    valid_frac: The part of the train set to split off, in [0, 1).
+
+  Raises:
+    UserError: If an argument or a file of the corpus is not as it must be, or
+      if `out_dir` cannot be written.
+  """
+  _check_arguments(raw_timit_dir, out_dir, valid_frac)
+  train = find_utterances(raw_timit_dir, "TRAIN")
+  test = find_utterances(raw_timit_dir, "TEST")
+  sample_rate = _common_sample_rate(train + test)
+  valid, train = split_train_set(train, valid_frac)
+  print("%d train / %d valid / %d test" % (len(train), len(valid), len(test)),
+        flush=True)
+  if valid_frac and not valid:
+    logging.warning(
+        "The valid set is empty: --valid_frac=%g of %d files is less than one.",
+        valid_frac, len(train))
+  try:
+    os.makedirs(out_dir, exist_ok=True)
+    # Inside out_dir, so that the renames at the end stay on one file system.
+    with tempfile.TemporaryDirectory(
+        prefix=".create_timit_dataset.", dir=out_dir) as staging_dir:
+      mean, std = _write_dataset(staging_dir, train, valid, test, sample_rate)
+      for name in os.listdir(staging_dir):
+        os.replace(os.path.join(staging_dir, name), os.path.join(out_dir, name))
+  except (OSError, tf.errors.OpError) as error:
+    raise UserError("--out_dir=%s cannot be written: %s" % (
+        out_dir, getattr(error, "strerror", None) or error)) from error
+  print("train mean: %f  train std: %f" % (mean, std), flush=True)
+
+
+def find_utterances(raw_timit_dir, subset):
+  """Finds the utterances of one subset, and reads their headers.
+
+  Names that begin with a dot, such as the ._SA1.WAV that macOS leaves on other
+  file systems, are no utterances.
+
+  Args:
+    raw_timit_dir: The directory that holds TIMIT/, or timit/ in lower case
+      throughout, as some copies of the corpus are.
+    subset: "TRAIN" or "TEST".
+
+  Returns:
+    A list of `Utterance`s, sorted by path.
+
+  Raises:
+    UserError: If there are none, or a file is not as it must be.
+  """
+  pattern = os.path.join("TIMIT", subset, "*", "*", "*.WAV")
+  for variant in (pattern, pattern.lower()):
+    paths = sorted(glob.glob(os.path.join(glob.escape(raw_timit_dir), variant)))
+    if paths:
+      return [
+          Utterance(path, sphere.read_header(path))
+          for path in progress.track(
+              paths, "Reading the headers of %s" % subset, unit="file")]
+  raise UserError("--raw_timit_dir=%s holds no %s; give the directory that "
+                  "holds TIMIT/" % (raw_timit_dir, pattern))
+
+
+def split_train_set(train, valid_frac):
+  """Splits the valid set off the train set.
+
+  Args:
+    train: A list, sorted.
+    valid_frac: The part to split off, in [0, 1).
+
+  Returns:
+    A tuple of two lists, the valid set and what is left to train on.
+  """
+  train = list(train)
+  shuffle_as_python2(train, random.Random(_SHUFFLE_SEED))
+  num_valid = int(len(train) * valid_frac)
+  return train[:num_valid], train[num_valid:]
+
+
+def shuffle_as_python2(items, rng):
+  """Shuffles a list in place as Python 2's `random.shuffle` did.
+
+  Python 3 draws its indices by another method, and has not taken the old one as
+  an argument since 3.11.
+
+  Args:
+    items: The list.
+    rng: A `random.Random`.
+  """
+  for i in reversed(range(1, len(items))):
+    j = int(rng.random() * (i + 1))
+    items[i], items[j] = items[j], items[i]
+
+
+def to_frames(samples, mean, std):
+  """Normalises an utterance and cuts it into timesteps.
+
+  Args:
+    samples: float32 `[num_samples]`.
+    mean: What to subtract, a float32.
+    std: What to divide by afterwards, a float32.
+
+  Returns:
+    float32 `[T, 200]`, zero-padded at the end: the padding is of normalised
+    samples, so that it is silence and not an offset.
+  """
+  padding = -len(samples) % SAMPLES_PER_TIMESTEP
+  normalized = np.pad((samples - mean) / std, (0, padding), "constant")
+  return normalized.reshape(-1, SAMPLES_PER_TIMESTEP)
+
+
+def _check_arguments(raw_timit_dir, out_dir, valid_frac):
+  """Raises UserError for what can be seen before a file is read."""
+  if not raw_timit_dir:
+    raise UserError("--raw_timit_dir is not given; give the directory that "
+                    "holds TIMIT/")
+  if not os.path.isdir(raw_timit_dir):
+    raise UserError("--raw_timit_dir=%s is not a directory; give the one that "
+                    "holds TIMIT/" % raw_timit_dir)
+  if not out_dir:
+    raise UserError("--out_dir is not given; give the directory to write "
+                    "train, valid and test to")
+  if os.path.exists(out_dir) and not os.path.isdir(out_dir):
+    raise UserError("--out_dir=%s is not a directory" % out_dir)
+  for name in _SPLITS + (speech_statistics.FILE_NAME,):
+    if os.path.isdir(os.path.join(out_dir, name)):
+      raise UserError("--out_dir=%s holds a directory %s, where a file is to "
+                      "be written" % (out_dir, name))
+  if not 0 <= valid_frac < 1:  # NaN is refused too.
+    raise UserError("--valid_frac=%s must be at least 0 and less than 1, so "
+                    "that files are left to train on" % valid_frac)
+
+
+def _common_sample_rate(utterances):
+  """Returns the one sample rate of all utterances."""
+  first_path, expected = None, None
+  for path, header in utterances:
+    rate = header.sample_rate or sphere.DEFAULT_SAMPLE_RATE
+    if expected is None:
+      first_path, expected = path, rate
+    elif rate != expected:
+      raise UserError("%s has %d samples per second, but %s has %d; a corpus "
+                      "must have one sample rate" %
+                      (path, rate, first_path, expected))
+  return expected
+
+
+def _write_dataset(directory, train, valid, test, sample_rate):
+  """Writes the three record files and the statistics into `directory`.
+
+  Args:
+    directory: An existing directory.
+    train: A list of `Utterance`s, in the order in which they are summed.
+    valid: A list of `Utterance`s.
+    test: A list of `Utterance`s.
+    sample_rate: That of all of them.
+
+  Returns:
+    A tuple of two float32, the mean and the standard deviation.
+  """
+  train_samples = _concatenate(train)
+  mean, std = _mean_and_std(train_samples)
+  speech_statistics.save(directory, speech_statistics.SpeechStatistics(
+      mean, std, sample_rate, SAMPLES_PER_TIMESTEP))
+  ends = np.cumsum([utterance.header.sample_count for utterance in train])
+  waveforms = np.split(train_samples, ends[:-1])  # Views, not copies.
+  _write_records(os.path.join(directory, "train"), waveforms, len(train), mean,
+                 std)
+  del train_samples, waveforms
+  for name, utterances in (("valid", valid), ("test", test)):
+    waveforms = (_read_float(utterance) for utterance in utterances)
+    _write_records(os.path.join(directory, name), waveforms, len(utterances),
+                   mean, std)
+  return mean, std
+
+
+def _read_float(utterance):
+  """Reads the samples of an utterance as float32 `[num_samples]`."""
+  return sphere.read(utterance.path)[0].astype(np.float32)
+
+
+def _concatenate(utterances):
+  """Reads all samples into one float32 array, in the order of the list."""
+  total = sum(utterance.header.sample_count for utterance in utterances)
+  samples = np.empty(total, np.float32)
+  end = 0
+  for utterance in progress.track(
+      utterances, "Reading the train set", unit="file"):
+    start, end = end, end + utterance.header.sample_count
+    samples[start:end] = _read_float(utterance)
+  return samples
+
+
+def _mean_and_std(samples):
+  """Returns the mean and the standard deviation, float32 as `samples`.
+
+  These are NumPy's own functions over the whole array because a float32 sum
+  depends on the order of summation. `np.std` holds a second array of that size
+  for a moment: 0.9 GB each for the whole corpus.
+  """
+  if samples.min() == samples.max():
+    raise UserError("all %d train samples under --raw_timit_dir are %d; they "
+                    "cannot be normalised" % (len(samples), samples[0]))
+  return np.mean(samples), np.std(samples)
+
+
+def _write_records(path, waveforms, num_waveforms, mean, std):
+  """Writes one record for each float32 `[num_samples]` of `waveforms`."""
+  description = "Writing the %s set" % os.path.basename(path)
+  with tf.io.TFRecordWriter(path) as writer:
+    for waveform in progress.track(
+        waveforms, description, total=num_waveforms, unit="file"):
+      frames = to_frames(waveform, mean, std)
+      writer.write(frames.astype("<f4").tobytes())
+  # Some file systems report a full disk only here.
+  with open(path, "rb") as stream:
+    os.fsync(stream.fileno())
+
+
+def _exit_on_signal(signal_number, _):
+  """Exits by an exception, which removes temporary files on its way."""
+  sys.exit(128 + signal_number)
+
+
+def main(unused_argv):
+  for signal_number in (signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(signal_number) == signal.SIG_DFL:  # nohup ignores one.
+      signal.signal(signal_number, _exit_on_signal)
+  create_timit_dataset(FLAGS.raw_timit_dir, FLAGS.out_dir, FLAGS.valid_frac)
+
+
+if __name__ == "__main__":
+  console.run_main(main)
