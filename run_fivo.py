@@ -15,7 +15,6 @@ from absl import flags  # noqa: E402
 
 from fivo import config as config_lib  # noqa: E402
 from fivo import console  # noqa: E402
-from fivo import errors  # noqa: E402
 from fivo import ghmm_runners  # noqa: E402
 from fivo import logs  # noqa: E402
 from fivo import options  # noqa: E402

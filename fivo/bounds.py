@@ -11,6 +11,7 @@ independent ones (IWAE), a particle filter with N particles (FIVO).
 
 import collections
 import functools
+import numbers
 
 import tensorflow as tf
 
@@ -119,7 +120,8 @@ def fivo(model, observations, seq_lengths, num_samples=1,
   resampling_fn = functools.partial(
       smc.multinomial_resampling, random_seed=random_seed)
   if resampling_type == "relaxed":
-    if relaxed_resampling_temperature <= 0:
+    if (isinstance(relaxed_resampling_temperature, numbers.Real) and
+        relaxed_resampling_temperature <= 0):
       raise errors.UserError(
           "relaxed_resampling_temperature=%s: must be greater than 0" %
           relaxed_resampling_temperature)
@@ -260,7 +262,7 @@ def _particle_filter(model, observations, seq_lengths, num_samples, **kwargs):
   if num_samples < 1:
     raise errors.UserError("num_samples=%s: must be at least 1" % num_samples)
   observations = nested.map_nested(tf.convert_to_tensor, observations)
-  seq_lengths = tf.convert_to_tensor(seq_lengths)
+  seq_lengths = tf.cast(seq_lengths, tf.int32)
   batch_size = (tf.compat.dimension_value(seq_lengths.shape[0]) or
                 tf.shape(seq_lengths)[0])
   base.set_particle_observations(

@@ -5,8 +5,8 @@ import os
 import re
 import time
 
-import tensorflow as tf
 from absl import logging
+import tensorflow as tf
 
 from fivo import errors
 
@@ -117,7 +117,7 @@ def check_compatible(path, variables):
         path).get_variable_to_shape_map()
   except (tf.errors.OpError, ValueError) as e:
     raise errors.UserError("%s: not a readable checkpoint: %s" % (
-        path, str(e).splitlines()[0]))
+        path, str(e).splitlines()[0])) from e
   for variable in sorted(variables, key=lambda v: v.op.name):
     name, shape = variable.op.name, variable.shape.as_list()
     if name not in shapes:
@@ -149,4 +149,5 @@ def restore(session, path):
   try:
     saver.restore(session, path)
   except (tf.errors.OpError, ValueError) as e:
-    raise errors.UserError("%s: damaged: %s" % (path, str(e).splitlines()[0]))
+    raise errors.UserError(
+        "%s: damaged: %s" % (path, str(e).splitlines()[0])) from e

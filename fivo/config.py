@@ -10,8 +10,8 @@ import collections
 import json
 import os
 
-import numpy as np
 from absl import logging
+import numpy as np
 
 from fivo import errors
 from fivo import files
@@ -193,7 +193,8 @@ def load(logdir):
   except (OSError, ValueError, TypeError, KeyError) as e:
     raise errors.UserError(
         "%s: not a configuration that this program wrote (%s: %s); restore it, "
-        "or delete it to go by flags alone" % (path, type(e).__name__, e))
+        "or delete it to go by flags alone" % (
+            path, type(e).__name__, e)) from e
   return {name: value for name, value in stored_options.items()
           if name in options.OPTIONS}, mean
 

@@ -3,9 +3,9 @@
 import collections
 import os
 
+from absl import logging
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from fivo import bounds
 from fivo import errors

@@ -8,9 +8,9 @@ split.
 import collections
 import os
 
+from absl import logging
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from fivo import arrays
 from fivo import bounds

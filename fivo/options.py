@@ -9,7 +9,7 @@ import math
 import numbers
 
 # How far an option reaches.
-MODEL = "model"  # It defines the model: a later run in a logdir cannot change it.
+MODEL = "model"  # It defines the model: kept in the logdir, never changed.
 RUN = "run"  # It belongs to the run: kept in the logdir, may be changed.
 CALL = "call"  # It belongs to one call of the program only.
 

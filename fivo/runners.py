@@ -3,9 +3,9 @@
 import collections
 import os
 
+from absl import logging
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from fivo import arrays
 from fivo import bounds
@@ -300,5 +300,5 @@ def _batches(session, batch):
     except tf.errors.OutOfRangeError:
       return
     except tf.errors.InvalidArgumentError as e:
-      raise batching.find_user_error(e) or e
+      raise (batching.find_user_error(e) or e) from e
     yield values

@@ -71,8 +71,10 @@ def _roll_out(model, state, last_observation, mean, first_t, sample_length):
     A float Tensor `[S, N*B, D]`.
   """
   def step(i, state, observation, samples):
-    new_state, new_observation = model.sample_step(
-        state, observation - mean, first_t + i)
+    # As in smc.py: steps draw in the order of time.
+    with tf.control_dependencies([observation]):
+      new_state, new_observation = model.sample_step(
+          state, observation - mean, first_t + i)
     tf.nest.map_structure(lambda new, old: new.set_shape(old.shape),
                           (new_state, new_observation), (state, observation))
     return i + 1, new_state, new_observation, samples.write(i, new_observation)

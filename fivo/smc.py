@@ -50,7 +50,7 @@ SMCResult = collections.namedtuple(
                   "final_particle_state", "final_loop_state"))
 
 
-def ess_criterion(log_weights, unused_t):
+def ess_criterion(log_weights, t):
   """Resamples a filter whose effective sample size is at most N / 2.
 
   The effective sample size is 1 / sum_n W_n^2 for normalised weights W (Liu &
@@ -60,11 +60,12 @@ def ess_criterion(log_weights, unused_t):
 
   Args:
     log_weights: A float Tensor `[N, B]`, unnormalised log weights.
-    unused_t: The current timestep.
+    t: The current timestep; not used.
 
   Returns:
     A bool Tensor `[B]`, false where all weights are zero or one is NaN.
   """
+  del t
   num_particles = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
   # Scaling by the largest weight cancels in the ratio and keeps equal weights
   # exact. A filter without a possible particle compares NaN: false.
@@ -74,29 +75,31 @@ def ess_criterion(log_weights, unused_t):
           num_particles / 2 * tf.reduce_sum(tf.square(weights), axis=0))
 
 
-def never_resample_criterion(log_weights, unused_t):
+def never_resample_criterion(log_weights, t):
   """Resamples no filter: importance sampling of whole trajectories.
 
   Args:
     log_weights: A float Tensor `[N, B]`.
-    unused_t: The current timestep.
+    t: The current timestep; not used.
 
   Returns:
     A bool Tensor `[B]`, all false.
   """
+  del t
   return tf.fill([tf.shape(log_weights)[1]], False)
 
 
-def always_resample_criterion(log_weights, unused_t):
+def always_resample_criterion(log_weights, t):
   """Resamples every filter at every step.
 
   Args:
     log_weights: A float Tensor `[N, B]`.
-    unused_t: The current timestep.
+    t: The current timestep; not used.
 
   Returns:
     A bool Tensor `[B]`, all true.
   """
+  del t
   return tf.fill([tf.shape(log_weights)[1]], True)
 
 
@@ -149,7 +152,7 @@ def smc(transition_fn,
     raise errors.UserError(
         "num_particles=%s: must be at least 1" % num_particles)
   with tf.name_scope("smc"):
-    num_steps = tf.convert_to_tensor(num_steps)
+    num_steps = tf.cast(num_steps, tf.int32)
     filters = _Filters(
         transition_fn, num_steps, num_particles, resampling_criterion,
         resampling_fn, loop_fn)
@@ -219,16 +222,19 @@ class _Filters(object):
   def _step(self, loop):
     """One timestep of every filter."""
     t = loop.t
-    log_increments, particle_state, loop_args = self._propagate(
-        loop.particle_state, t)
-    # Masks select rather than multiply: 0 * -inf is NaN.
-    in_sequence = t < self._row_num_steps
-    log_increments = tf.compat.v1.where(
-        in_sequence, log_increments, tf.zeros_like(log_increments))
-    log_weights = loop.log_weights + tf.reshape(
-        log_increments, [self._num_particles, self._batch_size])
-
-    resampled, particle_state = self._resample(log_weights, particle_state, t)
+    # Draws of known shape depend on no earlier step. Made to wait for it, they
+    # take their share of the random stream in the order of time, however many
+    # iterations are in flight.
+    with tf.control_dependencies(tf.nest.flatten(loop.particle_state)):
+      log_increments, particle_state, loop_args = self._propagate(
+          loop.particle_state, t)
+      # Masks select rather than multiply: 0 * -inf is NaN.
+      in_sequence = t < self._row_num_steps
+      log_increments = tf.compat.v1.where(
+          in_sequence, log_increments, tf.zeros_like(log_increments))
+      log_weights = loop.log_weights + tf.reshape(
+          log_increments, [self._num_particles, self._batch_size])
+      resampled, particle_state = self._resample(log_weights, particle_state, t)
 
     loop_state = loop.loop_state
     if self._loop_fn is not None:

@@ -5,8 +5,8 @@ import os
 import signal
 import threading
 
-import tensorflow as tf
 from absl import logging
+import tensorflow as tf
 
 from fivo import checkpoints
 from fivo import errors
@@ -116,7 +116,7 @@ def train(config, train_op, log_tensors, log_line):
         logging.info("The data ended at step %d.", step)
     except tf.errors.InvalidArgumentError as e:
       raise (_explain_non_finite(e, config, step) or
-             batching.find_user_error(e) or e)
+             batching.find_user_error(e) or e) from e
   if caught:
     raise SystemExit(128 + caught[0])
 
@@ -224,4 +224,4 @@ def prepare_directory(flag, path):
       raise OSError("not writable")
   except OSError as e:
     raise errors.UserError("--%s=%s: %s; must be a directory that can be "
-                           "written to" % (flag, path, e.strerror or e))
+                           "written to" % (flag, path, e.strerror or e)) from e

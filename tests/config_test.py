@@ -4,9 +4,9 @@ import json
 import os
 import types
 
+from absl import flags
 import numpy as np
 import pytest
-from absl import flags
 
 from fivo import config as config_lib
 from fivo import errors

@@ -17,13 +17,12 @@ if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
 
-# pylint: disable=wrong-import-position
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-from absl import logging  # noqa: E402
+from absl import app
+from absl import flags
+from absl import logging
 
-from fivo import console  # noqa: E402
-from fivo.data import pianorolls  # noqa: E402
+from fivo import console
+from fivo.data import pianorolls
 
 flags.DEFINE_string("in_file", None, "The pianoroll file to read.")
 flags.DEFINE_string(

@@ -260,6 +260,7 @@ def _define_flags():
 
 
 def main(unused_argv):
+  """Makes the corpus that the flags describe."""
   create_synthetic_timit(FLAGS.out_dir, FLAGS.num_train, FLAGS.num_test,
                          FLAGS.seconds, FLAGS.seed)
 

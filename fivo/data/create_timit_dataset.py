@@ -287,6 +287,7 @@ def _exit_on_signal(signal_number, _):
 
 
 def main(unused_argv):
+  """Makes the records that the flags describe."""
   for signal_number in (signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(signal_number) == signal.SIG_DFL:  # nohup ignores one.
       signal.signal(signal_number, _exit_on_signal)

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from fivo.data import batching
 from fivo.data import pianorolls
+
 # pylint: disable=unused-import
 from fivo.data.chain_graph import create_chain_graph_dataset  # noqa: F401
 from fivo.data.speech import create_speech_dataset  # noqa: F401

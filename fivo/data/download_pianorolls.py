@@ -33,8 +33,6 @@ from fivo import files
 from fivo.data import pianorolls
 from fivo.errors import UserError
 
-flags.DEFINE_string("out_dir", None, "The directory to put the files into.")
-
 FLAGS = flags.FLAGS
 
 DEFAULT_URL = "http://www-etud.iro.umontreal.ca/~boulanni/"
@@ -194,6 +192,11 @@ def _log_next_commands(without_mean):
                  shlex.quote(sys.executable), shlex.quote(path))
 
 
+def _define_flags():
+  """Defines the flags; not at import, where other commands' would collide."""
+  flags.DEFINE_string("out_dir", None, "The directory to put the files into.")
+
+
 def main(argv):
   """Calls `download` with the flags and the environment."""
   del argv
@@ -204,4 +207,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+  _define_flags()
   console.run_main(main)

@@ -35,7 +35,7 @@ _MEAN_COMMAND = "python fivo/data/calculate_pianoroll_mean.py --in_file=%s"
 # A few bytes of a pickle can stand for any number of references to one chord.
 # The largest dataset in use (MuseData) has 0.4 million timesteps.
 _MAX_STEPS = 50 * 1000 * 1000
-_MAX_CHORD_SIZE = 1024
+_MAX_CHORD_SIZE = 256
 
 
 def load(path):
@@ -80,12 +80,11 @@ def save(path, pianorolls):
   Raises:
     UserError: If `pianorolls` cannot be pickled, or the file not be written.
   """
-  if os.path.exists(path) and not os.path.isfile(path):
-    # A rename would replace a device such as /dev/null by a file.
-    raise UserError("%s: not a file; give the path of a file to write" % path)
+  check_writable(path)
   try:
     data = pickle.dumps(pianorolls, protocol=2)
-  except (pickle.PicklingError, RecursionError, TypeError) as error:
+  except (AttributeError, pickle.PicklingError, RecursionError,
+          TypeError) as error:
     raise UserError("%s: cannot be written as a pickle (%s)"
                     % (path, _one_line(error))) from error
   try:
@@ -94,6 +93,28 @@ def save(path, pianorolls):
   except OSError as error:
     raise UserError("%s: cannot be written (%s); nothing was changed"
                     % (path, error.strerror)) from error
+
+
+def check_writable(path):
+  """Raises a `UserError` unless a file can be written at `path`.
+
+  For commands that work for a while before they write.
+
+  Args:
+    path: The path of a file, which need not exist, in a directory that must.
+
+  Raises:
+    UserError: If there is no such directory, if it does not let itself be
+      written, or if something else than a file is at `path`.
+  """
+  if os.path.exists(path) and not os.path.isfile(path):
+    # A rename would replace a device such as /dev/null by a file.
+    raise UserError("%s: not a file; give the path of a file to write" % path)
+  directory = os.path.dirname(os.path.realpath(path))
+  if not os.path.isdir(directory):
+    raise UserError("%s: there is no directory %s" % (path, directory))
+  if not os.access(directory, os.W_OK | os.X_OK):
+    raise UserError("%s: no permission to write in %s" % (path, directory))
 
 
 def encode_split(pianorolls, split, path, min_note=MIN_NOTE,
@@ -222,7 +243,8 @@ def get_mean(pianorolls, path, num_notes):
         "%s: %s has shape %s, not %s; calculate it again with: %s"
         % (path, MEAN_KEY, list(mean.shape), [num_notes], command))
   mean = mean.astype(np.float64)
-  wrong = np.flatnonzero(~((mean >= 0.) & (mean <= 1.)))
+  with np.errstate(invalid="ignore"):  # NaN is neither.
+    wrong = np.flatnonzero(~((mean >= 0.) & (mean <= 1.)))
   if wrong.size:
     raise UserError(
         "%s: %s[%d] is %g, not in [0, 1]; calculate it again with: %s"

@@ -147,9 +147,11 @@ _Unpickler = pickle._Unpickler  # pylint: disable=protected-access
 
 
 class _Dispatch(dict):
-  """Maps opcodes to methods, and refuses opcodes that it does not know."""
+  """Maps opcodes to methods, and refuses opcodes that it does not have."""
 
   def __missing__(self, opcode):
+    if opcode not in _Unpickler.dispatch:
+      raise pickle.UnpicklingError("%r is no instruction" % chr(opcode))
     raise RefusedError("it has the pickle instruction %r" % chr(opcode))
 
 

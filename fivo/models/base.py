@@ -134,6 +134,7 @@ class ConditionalNormalDistribution(object):
     Args:
       tensor_list: Float Tensors `[batch, ...]` of rank 2, concatenated on
         axis 1.
+      **unused_kwargs: What subclasses may take besides.
 
     Returns:
       mu: A float Tensor `[batch, size]`.

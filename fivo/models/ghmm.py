@@ -402,10 +402,12 @@ class GaussianHMM(object):
 
   def _column(self, values, like):
     """Floats `[>= steps]` as a Tensor that multiplies `[steps, ...]`."""
-    values = tf.constant(values, self._dtype)
+    if like.shape.ndims == 2:
+      values = values[:, np.newaxis]
     num_steps = tf.compat.dimension_value(like.shape[0])
-    values = values[:tf.shape(like)[0] if num_steps is None else num_steps]
-    return values if like.shape.ndims == 1 else values[:, tf.newaxis]
+    if num_steps is None:
+      return tf.constant(values, self._dtype)[:tf.shape(like)[0]]
+    return tf.constant(values[:num_steps], self._dtype)
 
 
 class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):

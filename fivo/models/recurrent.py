@@ -82,30 +82,17 @@ class RecurrentModel(object):
     """
     rnn_out, rnn_state = self._rnn_step(self.data_encoder(inputs), prev_state)
     p_zt = self._prior(rnn_out, prev_state.latent_encoded)
-    latent_encoded = self.latent_encoder(
-        self._sample(p_zt, prev_state.latent_encoded))
+    latent_encoded = self.latent_encoder(self._sample(p_zt))
     p_xt = self.emission(latent_encoded, rnn_out)
-    x_t = tf.cast(self._sample(p_xt, latent_encoded), inputs.dtype)
+    x_t = tf.cast(self._sample(p_xt), inputs.dtype)
     return self._make_state(rnn_state, latent_encoded, rnn_out), x_t
 
   def _make_state(self, rnn_state, latent_encoded, rnn_out):
     del rnn_out
     return self.state_class(rnn_state, latent_encoded)
 
-  def _sample(self, distribution, previous):
-    """Draws from a distribution in the loop's order.
-
-    Args:
-      distribution: A distribution.
-      previous: A Tensor of the previous timestep. Without waiting for it, draws
-        of known shape depend on nothing, and a loop with several iterations in
-        flight would hand the random stream to them in any order.
-
-    Returns:
-      A sample.
-    """
-    with tf.control_dependencies([previous]):
-      return distribution.sample(seed=self.random_seed)
+  def _sample(self, distribution):
+    return distribution.sample(seed=self.random_seed)
 
   def _rnn_step(self, inputs_encoded, prev_state):
     """Runs the recurrent network by one step: a hook.
@@ -246,7 +233,7 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     q_zt = p_zt
     if self.proposal_type != "prior":
       q_zt = self._propose(p_zt, rnn_out, state.latent_encoded, step.proposal)
-    zt = self._sample(q_zt, state.latent_encoded)
+    zt = self._sample(q_zt)
     latent_encoded = self.latent_encoder(zt)
     log_weights = _log_prob(
         self.emission(latent_encoded, rnn_out), step.targets)

@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 
+import numpy as np
+import pytest
+
 from fivo.data import create_synthetic_timit
 from fivo.data import sphere
 from fivo.errors import UserError
-import numpy as np
-import pytest
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

@@ -9,13 +9,14 @@ import subprocess
 import sys
 
 from absl import flags
+import numpy as np
+import pytest
+import tensorflow as tf
+
 from fivo.data import create_timit_dataset
 from fivo.data import speech_statistics
 from fivo.data import sphere
 from fivo.errors import UserError
-import numpy as np
-import pytest
-import tensorflow as tf
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -42,7 +43,7 @@ def _make_corpus(directory, lower_case=False):
           str(directory), name.lower() if lower_case else name)
       os.makedirs(os.path.dirname(path), exist_ok=True)
       samples[subset].append(np.clip(
-          rng.normal(20000., 4000., size=length), 0, 32767).astype(np.int16))
+          rng.normal(20000., 4000., size=length), 0, 32000).astype(np.int16))
       sphere.write(path, samples[subset][-1])
   return samples["TRAIN"], samples["TEST"]
 
@@ -325,6 +326,8 @@ class TestRefuses:
 
     def terminated(*args):
       staged.extend(out_dir.glob(".*"))
+      # Or the signal would end the test run.
+      assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
       os.kill(os.getpid(), signal.SIGTERM)
       return to_frames(*args)
 
@@ -337,11 +340,13 @@ class TestRefuses:
     flags.DEFINE_float(
         "valid_frac", 0.25, "", flag_values=create_timit_dataset.FLAGS)
     create_timit_dataset.FLAGS.mark_as_parsed()
-    handlers = {number: signal.signal(number, signal.SIG_DFL)
-                for number in (signal.SIGTERM, signal.SIGHUP)}
+    handlers = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN)}  # nohup
     try:
       with pytest.raises(SystemExit) as caught:
         create_timit_dataset.main(["command"])
+      assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
       for number, handler in handlers.items():
         signal.signal(number, handler)

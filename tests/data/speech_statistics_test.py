@@ -1,10 +1,11 @@
 """Tests of fivo.data.speech_statistics."""
 
-from fivo.data import speech_statistics
-from fivo.errors import UserError
 import numpy as np
 import pytest
 from scipy.io import wavfile
+
+from fivo.data import speech_statistics
+from fivo.errors import UserError
 
 _STATISTICS = speech_statistics.SpeechStatistics(
     mean=np.float32(0.00606), std=np.float32(548.136169), sample_rate=16000,

@@ -2,10 +2,11 @@
 
 import os
 
-from fivo.data import sphere
-from fivo.errors import UserError
 import numpy as np
 import pytest
+
+from fivo.data import sphere
+from fivo.errors import UserError
 
 _SAMPLES = np.array([3, -5, 7, 0, 260], np.int16)
 _DATA = _SAMPLES.astype("<i2").tobytes()

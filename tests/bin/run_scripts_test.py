@@ -1,0 +1,200 @@
+"""Tests of run_train.sh, run_eval.sh and run_sample.sh: flags and data."""
+
+import shutil
+
+import pytest
+
+_RUN_SCRIPTS = ["run_train.sh", "run_eval.sh", "run_sample.sh"]
+
+# Writes its working directory to what --out_file= names, after $STUB_SLOW
+# seconds, or fails if there is $STUB_FAIL.
+_MAKES_CHORALES = """
+case "$*" in
+  *create_chorales_dataset*)
+    for argument in "$@"; do :; done
+    sleep "${STUB_SLOW:-0}"
+    [ -z "${STUB_FAIL:-}" ] || exit 1
+    pwd >"${argument#--out_file=}" ;;
+esac
+"""
+
+
+@pytest.fixture
+def ready(checkout):
+  checkout.add_environment(_MAKES_CHORALES)
+  return checkout
+
+
+def _flags(checkout, script, *arguments, **kwargs):
+  """Runs a script and returns run_fivo.py's arguments."""
+  before = len(checkout.calls("run_fivo.py"))
+  result = checkout.run(script, *arguments, **kwargs)
+  assert result.status == 0, result.stderr
+  calls = checkout.calls("run_fivo.py")[before:]
+  assert len(calls) == 1
+  program, arguments = calls[0].arguments[0], calls[0].arguments[1:]
+  assert program == checkout.path("run_fivo.py")
+  return arguments
+
+
+def _value(flags, name):
+  """The value that absl would take: the last one's."""
+  return [flag.split("=", 1)[1] for flag in flags
+          if flag.startswith("--%s=" % name)][-1]
+
+
+@pytest.mark.parametrize("script, expected", [
+    ("run_train.sh", [
+        "--mode=train", "--logdir=/tmp/fivo", "--model=vrnn", "--bound=fivo",
+        "--summarize_every=100", "--batch_size=4", "--num_samples=4",
+        "--learning_rate=0.0001", "--dataset_path=/piano rolls/jsb.pkl",
+        "--dataset_type=pianoroll"]),
+    ("run_eval.sh", [
+        "--mode=eval", "--split=test", "--alsologtostderr",
+        "--logdir=/tmp/fivo", "--model=vrnn", "--batch_size=4",
+        "--num_samples=4", "--dataset_path=/piano rolls/jsb.pkl",
+        "--dataset_type=pianoroll"]),
+    ("run_sample.sh", [
+        "--mode=sample", "--alsologtostderr", "--logdir=/tmp/fivo",
+        "--model=vrnn", "--bound=fivo", "--batch_size=4", "--num_samples=4",
+        "--split=test", "--dataset_path=/piano rolls/jsb.pkl",
+        "--dataset_type=pianoroll", "--prefix_length=25",
+        "--sample_length=50"]),
+])
+def test_commands_are_those_of_the_original_readme(ready, script, expected):
+  flags = _flags(ready, script, variables={"PIANOROLL_DIR": "/piano rolls"})
+  assert flags == expected
+
+
+@pytest.mark.parametrize("script", _RUN_SCRIPTS)
+def test_flags_are_passed_on_last_and_unchanged(ready, script):
+  own = ["--max_steps=200", "--bound=iwae", "--logdir", "/a b", "", "*",
+         "--dataset_path=x", "it's $HOME"]
+  assert _flags(ready, script, *own)[-len(own):] == own
+
+
+@pytest.mark.parametrize("shell", [None, "sh", "bash", "dash"])
+@pytest.mark.parametrize("directory", ["/", "bin", "elsewhere"])
+def test_any_shell_and_working_directory(ready, tmp_path, shell, directory):
+  if shell and not shutil.which(shell):
+    pytest.skip("no %s here" % shell)
+  (tmp_path / "elsewhere").mkdir()
+  place = {"/": "/", "bin": ready.path("bin")}.get(
+      directory, str(tmp_path / "elsewhere"))
+  _flags(ready, "run_train.sh", "--dataset_path=x", shell=shell, cwd=place,
+         variables={"CDPATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize("directory, script", [
+    (".", "bin/run_train.sh"), ("bin", "run_train.sh"),
+    ("bin", "./run_train.sh"), ("bin", "../bin/run_train.sh")])
+def test_called_by_a_relative_path(ready, tmp_path, directory, script):
+  # `cd bin` looks there first, and says so.
+  (tmp_path / "decoy" / "bin").mkdir(parents=True)
+  process = ready.start(
+      script, relative=True, shell="sh", cwd=ready.path(directory),
+      variables={"CDPATH": str(tmp_path / "decoy")})
+  _, stderr = process.communicate(timeout=60)
+  assert process.returncode == 0, stderr
+
+
+def test_exit_code_and_process_are_those_of_python(checkout):
+  checkout.add_environment('case "$*" in *run_fivo.py*) exit 17 ;; esac\n')
+  result = checkout.run("run_train.sh", "--dataset_path=x")
+  assert result.status == 17
+  # The script has become the Python: signals reach that directly.
+  assert checkout.calls("run_fivo.py")[0].pid == result.pid
+
+
+class TestData(object):
+
+  def test_the_three_share_data_and_logdir(self, ready):
+    flags = [_flags(ready, script) for script in _RUN_SCRIPTS]
+    assert {_value(each, "dataset_path") for each in flags} == {
+        ready.path(".data", "chorales.pkl")}
+    assert {_value(each, "logdir") for each in flags} == {
+        "/tmp/fivo_chorales"}
+
+  def test_chorales_are_made_once(self, ready):
+    for script in _RUN_SCRIPTS:
+      _flags(ready, script)
+    call, = ready.calls("create_chorales_dataset")
+    assert call.arguments == [
+        "-m", "fivo.data.create_chorales_dataset",
+        "--out_file=" + ready.path(".data", "chorales.pkl")]
+
+  def test_chorales_are_made_in_the_checkout(self, ready, tmp_path):
+    # `python -m` would prefer a package fivo in the working directory.
+    _flags(ready, "run_train.sh", cwd=str(tmp_path))
+    with open(ready.path(".data", "chorales.pkl")) as stream:
+      assert stream.read() == ready.root + "\n"
+
+  def test_chorales_are_made_once_by_two_at_once(self, ready):
+    processes = [ready.start(script, variables={"STUB_SLOW": "0.2"})
+                 for script in _RUN_SCRIPTS]
+    for process in processes:
+      _, stderr = process.communicate(timeout=60)
+      assert process.returncode == 0, stderr
+    assert len(ready.calls("create_chorales_dataset")) == 1
+
+  def test_chorales_that_cannot_be_made_end_the_script(self, ready):
+    result = ready.run("run_train.sh", variables={"STUB_FAIL": "1"})
+    assert result.status == 1
+    assert "could not make" in result.stderr.splitlines()[-1]
+    assert not ready.calls("run_fivo.py")
+
+  def test_chorales_elsewhere(self, ready, tmp_path):
+    flags = _flags(ready, "run_train.sh", cwd=str(tmp_path),
+                   variables={"FIVO_DATA_DIR": "da ta"})
+    assert _value(flags, "dataset_path") == str(
+        tmp_path / "da ta" / "chorales.pkl")
+    assert (tmp_path / "da ta" / "chorales.pkl").exists()
+
+  @pytest.mark.parametrize("own", [
+      ["--dataset_path=x"], ["--dataset_path", "x"], ["-dataset_path=x"],
+      ["-dataset_path", "x"], ["--bound=elbo", "--dataset_path="]])
+  def test_the_users_own_data_need_no_chorales(self, ready, own):
+    flags = _flags(ready, "run_eval.sh", *own)
+    assert not ready.calls("create_chorales_dataset")
+    assert not any("chorales" in flag for flag in flags)
+    assert flags[-len(own):] == own
+    assert _value(flags, "logdir") == "/tmp/fivo"
+
+  @pytest.mark.parametrize("own", [
+      ["--dataset_type=pianoroll"], ["--dataset_pathology=x"],
+      ["--", "--dataset_path=x"], ["dataset_path=x"]])
+  def test_other_flags_are_not_taken_for_data(self, ready, own):
+    _flags(ready, "run_eval.sh", *own)
+    assert len(ready.calls("create_chorales_dataset")) == 1
+
+  @pytest.mark.parametrize("own", [["--model=ghmm"], ["--model", "ghmm"],
+                                   ["--model=vrnn", "-model=ghmm"]])
+  def test_the_ghmm_needs_no_data(self, ready, own):
+    flags = _flags(ready, "run_train.sh", *own)
+    assert not ready.calls("create_chorales_dataset")
+    assert not any(flag.startswith("--dataset_path") for flag in flags)
+    assert _value(flags, "logdir") == "/tmp/fivo_ghmm"
+
+  def test_pianoroll_dir(self, ready):
+    flags = _flags(ready, "run_train.sh", variables={"PIANOROLL_DIR": "/p"})
+    assert _value(flags, "dataset_path") == "/p/jsb.pkl"
+    assert _value(flags, "logdir") == "/tmp/fivo"
+    assert not ready.calls("create_chorales_dataset")
+
+  def test_an_empty_pianoroll_dir_is_none(self, ready):
+    flags = _flags(ready, "run_train.sh", variables={"PIANOROLL_DIR": ""})
+    assert _value(flags, "dataset_path").endswith("chorales.pkl")
+
+  @pytest.mark.parametrize("variables", [{}, {"PIANOROLL_DIR": "/p"}])
+  @pytest.mark.parametrize("script", _RUN_SCRIPTS)
+  def test_logdir_of_the_environment(self, ready, script, variables):
+    flags = _flags(ready, script,
+                   variables=dict(variables, FIVO_LOGDIR="/log dir"))
+    assert _value(flags, "logdir") == "/log dir"
+    flags = _flags(ready, script, "--logdir=/mine",
+                   variables=dict(variables, FIVO_LOGDIR="/log dir"))
+    assert _value(flags, "logdir") == "/mine"
+
+  def test_help_waits_for_no_data(self, ready):
+    assert _flags(ready, "run_train.sh", "--help")[-1] == "--help"
+    assert not ready.calls("create_chorales_dataset")

@@ -1,0 +1,816 @@
+"""Tests of what the VRNN and the SRNN share, and what their tests share.
+
+`NumpyModel` is an implementation of both models, written from the equations
+alone, that the steps of the real ones are compared with.
+"""
+
+import collections
+import contextlib
+import functools
+import inspect
+from unittest import mock
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from fivo import bounds
+from fivo import errors
+from fivo import smc
+from fivo.models import base
+from fivo.models import recurrent
+from fivo.models import srnn
+from fivo.models import vrnn
+from tests.models.base_test import mlp
+from tests.models.base_test import softplus
+from tests.models.base_test import variables_of
+from tests.smc_test import evaluate
+from tests.smc_test import new_session
+
+CREATE = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
+EMISSIONS = {
+    "normal": base.ConditionalNormalDistribution,
+    "bernoulli": base.ConditionalBernoulliDistribution
+}
+PROPOSALS = ("prior", "filtering", "smoothing")
+
+# All different, so that nothing can be taken for anything else.
+DATA, LATENT, HIDDEN = 3, 2, 4
+SIZES = dict(rnn_hidden_size=HIDDEN, fcnet_hidden_sizes=[5],
+             encoded_data_size=6, encoded_latent_size=7)
+LENGTHS = [4, 2, 3]
+
+
+def create(kind, emission="normal", **kwargs):
+  """A model of different small sizes."""
+  options = dict(SIZES, **kwargs)
+  return CREATE[kind](DATA, LATENT, EMISSIONS[emission], **options)
+
+
+def observations(seed=0, length=4, batch_size=3, dtype=np.float32):
+  """Inputs, and targets that suit both emissions."""
+  rng = np.random.RandomState(seed)
+  shape = [length, batch_size, DATA]
+  return (rng.normal(size=shape).astype(dtype),
+          rng.randint(2, size=shape).astype(dtype))
+
+
+@contextlib.contextmanager
+def given_noise(noise):
+  """Lets Normals draw their mean plus the scale times the given noise.
+
+  Args:
+    noise: A list of arrays, of which each draw takes the first.
+
+  Yields:
+    Nothing.
+  """
+  pending = list(noise)
+
+  def sample(self, *unused_args, **unused_kwargs):
+    return self.loc + self.scale * pending.pop(0)
+
+  with mock.patch.object(tfp.distributions.Normal, "sample", sample):
+    yield
+
+
+def normal_log_prob(x, mu, sigma):
+  return np.sum(-.5 * ((x - mu) / sigma)**2 - np.log(sigma) -
+                .5 * np.log(2. * np.pi), axis=1)
+
+
+def sigmoid(x):
+  return 1. / (1. + np.exp(-x))
+
+
+NumpyState = collections.namedtuple("NumpyState", "cell hidden encoded")
+
+
+class NumpyModel(object):
+  """The VRNN and the SRNN in NumPy, for rows of sequences of given lengths."""
+
+  def __init__(self, kind, variables, emission="normal", proposal="filtering",
+               tilt=False, raw_sigma_bias=.25, sigma_min=0., bias=0.):
+    self._kind = kind
+    self._variables = {k: v.astype(np.float64) for k, v in variables.items()}
+    self._emission = emission
+    self._proposal = proposal
+    self._has_tilt = tilt
+    self._raw_sigma_bias = raw_sigma_bias
+    self._sigma_min = sigma_min
+    self._bias = bias
+
+  def zero_state(self, num_rows):
+    return NumpyState(np.zeros([num_rows, HIDDEN]),
+                      np.zeros([num_rows, HIDDEN]), np.zeros([num_rows, 7]))
+
+  def run(self, inputs, targets, lengths, noise):
+    """The incremental weights `[T, rows]` and the states, step by step."""
+    state = self.zero_state(len(lengths))
+    summaries = self._summaries(inputs, targets, lengths)
+    weights, states, previous_tilt = [], [], np.zeros(len(lengths))
+    for t in range(len(inputs)):
+      context, state = self._advance(inputs[t], state)
+      mu, sigma = self._normal("prior_fcnet", context)
+      q_mu, q_sigma = mu, sigma
+      if self._proposal != "prior":
+        q_mu, q_sigma = self._normal(
+            "approximate_posterior_fcnet", context + [summaries[t]])
+        q_mu = q_mu + mu
+      z = q_mu + q_sigma * noise[t]
+      state = state._replace(encoded=self._mlp("latent_encoder", [z]))
+      weight = normal_log_prob(z, mu, sigma) - normal_log_prob(
+          z, q_mu, q_sigma) + self._log_emission(
+              "generative_fcnet", [state.encoded, state.hidden], targets[t])
+      if self._has_tilt:
+        has_next = t + 1 < np.array(lengths)
+        tilt = np.where(has_next, self._log_emission(
+            "tilt_fcnet", [state.hidden, state.encoded],
+            targets[min(t + 1, len(targets) - 1)]), 0.)
+        weight += tilt - previous_tilt
+        previous_tilt = tilt
+      weights.append(weight)
+      states.append(state)
+    return np.array(weights), states
+
+  def sample_step(self, state, inputs, noise, emission_noise):
+    """A step of the generative model; the emission is Normal."""
+    context, state = self._advance(inputs, state)
+    mu, sigma = self._normal("prior_fcnet", context)
+    state = state._replace(
+        encoded=self._mlp("latent_encoder", [mu + sigma * noise]))
+    mu, raw = np.split(self._mlp(
+        "generative_fcnet", [state.encoded, state.hidden]), 2, axis=1)
+    return state, mu + softplus(raw + .25) * emission_noise
+
+  def _mlp(self, name, tensors):
+    return mlp(self._variables, name, np.concatenate(tensors, axis=1))
+
+  def _normal(self, name, tensors):
+    mu, raw = np.split(self._mlp(name, tensors), 2, axis=1)
+    return mu, np.maximum(softplus(raw + self._raw_sigma_bias),
+                          self._sigma_min)
+
+  def _log_emission(self, name, tensors, x):
+    outputs = self._mlp(name, tensors)
+    if self._emission == "bernoulli":
+      logits = outputs + self._bias
+      return np.sum(x * logits - softplus(logits), axis=1)
+    # The emission has its own defaults: 0 and 0.25.
+    mu, raw = np.split(outputs, 2, axis=1)
+    return normal_log_prob(x, mu, softplus(raw + .25))
+
+  def _lstm(self, scope, x, cell, hidden):
+    """Gates in the order of TensorFlow's LSTMCell; a forget bias of one."""
+    prefix = scope + "lstm_cell/"
+    gates = (np.concatenate([x, hidden], axis=1) @
+             self._variables[prefix + "kernel"] +
+             self._variables[prefix + "bias"])
+    i, j, f, o = np.split(gates, 4, axis=1)
+    cell = cell * sigmoid(f + 1.) + sigmoid(i) * np.tanh(j)
+    return cell, sigmoid(o) * np.tanh(cell)
+
+  def _advance(self, inputs, state):
+    """What the prior is conditioned on, and the state with the new h."""
+    encoded = self._mlp("data_encoder", [inputs])
+    if self._kind == "vrnn":
+      cell, hidden = self._lstm(
+          "", np.concatenate([encoded, state.encoded], axis=1), state.cell,
+          state.hidden)
+      context = [hidden]
+    else:
+      cell, hidden = self._lstm(
+          "forward_rnn/", encoded, state.cell, state.hidden)
+      context = [hidden, state.encoded]
+    return context, state._replace(cell=cell, hidden=hidden)
+
+  def _summaries(self, inputs, targets, lengths):
+    """What the proposal reads of the targets, `[T, rows, ...]`."""
+    encoded = [self._mlp("data_encoder", [x]) for x in targets]
+    if self._proposal != "smoothing":
+      return encoded
+    scope = "rnn/"
+    if self._kind == "srnn":
+      scope, state = "reverse_rnn/", self.zero_state(len(lengths))
+      for t, x in enumerate(inputs):
+        _, state = self._advance(x, state)
+        encoded[t] = np.concatenate([state.hidden, encoded[t]], axis=1)
+    summaries = np.zeros([len(targets), len(lengths), HIDDEN])
+    for row, length in enumerate(lengths):
+      cell, hidden = np.zeros([1, HIDDEN]), np.zeros([1, HIDDEN])
+      for t in reversed(range(length)):
+        cell, hidden = self._lstm(
+            scope, encoded[t][row:row + 1], cell, hidden)
+        summaries[t, row] = hidden[0]
+    return summaries
+
+
+def run_by_hand(model, xs, lengths, noise):
+  """Steps of a model in plain sequence, without the particle filter.
+
+  Args:
+    model: A trainable model.
+    xs: Inputs and targets, arrays `[T, rows, DATA]`.
+    lengths: A list.
+    noise: An array `[T, rows, LATENT]`.
+
+  Returns:
+    The incremental weights and the states of each step, two lists.
+  """
+  model.set_observations(
+      tuple(tf.constant(x) for x in xs), tf.constant(lengths))
+  state = model.zero_state(len(lengths), tf.as_dtype(xs[0].dtype))
+  weights, states = [], []
+  with given_noise(noise):
+    for t in range(len(xs[0])):
+      weight, state = model.propose_and_weight(state, tf.constant(t))
+      weights.append(weight)
+      states.append(state)
+  return weights, states
+
+
+def assert_steps_agree(kind, emission, proposal, tilt, **options):
+  """Compares a model's steps with `NumpyModel`'s, all variables random."""
+  xs = observations(dtype=np.float64)
+  noise = np.random.RandomState(5).normal(size=[4, 3, LATENT])
+  numpy_options = dict(options)
+  if "emission_bias_init" in options:
+    numpy_options["bias"] = numpy_options.pop("emission_bias_init")
+  with new_session() as session:
+    model = create(kind, emission, proposal_type=proposal, use_tilt=tilt,
+                   **options)
+    steps = run_by_hand(model, xs, LENGTHS, noise)
+    variables = variables_of(session)
+    weights, states = session.run(steps)
+  expected_weights, expected_states = NumpyModel(
+      kind, variables, emission, proposal, tilt, **numpy_options).run(
+          *xs, LENGTHS, noise)
+  for row, length in enumerate(LENGTHS):
+    for t in range(length):
+      np.testing.assert_allclose(
+          weights[t][row], expected_weights[t, row], rtol=1e-9)
+      state, expected = states[t], expected_states[t]
+      for x, y in ((state.rnn_state.c, expected.cell),
+                   (state.rnn_state.h, expected.hidden),
+                   (state.rnn_out, expected.hidden),
+                   (state.latent_encoded, expected.encoded)):
+        np.testing.assert_allclose(x[row], y[row], rtol=1e-9, atol=1e-9)
+
+
+def assert_sampling_goes_on(kind):
+  """After a prefix, `sample_step` continues what the filter has read."""
+  xs = observations(dtype=np.float64)
+  next_inputs = np.random.RandomState(8).normal(size=[3, DATA])
+  noise = np.random.RandomState(5).normal(size=[5, 3, LATENT])
+  emission_noise = np.random.RandomState(6).normal(size=[3, DATA])
+  with new_session() as session:
+    model = create(kind)
+    _, states = run_by_hand(model, xs, [4] * 3, noise[:4])
+    num_variables = len(tf.compat.v1.global_variables())
+    with given_noise([noise[4], emission_noise]):
+      step = model.sample_step(
+          states[-1], tf.constant(next_inputs), 4)
+    assert len(tf.compat.v1.global_variables()) == num_variables
+    variables = variables_of(session)
+    new_state, x_t = session.run(step)
+  reference = NumpyModel(kind, variables)
+  _, expected_states = reference.run(*xs, [4] * 3, noise)
+  expected, expected_x = reference.sample_step(
+      expected_states[-1], next_inputs, noise[4], emission_noise)
+  np.testing.assert_allclose(
+      new_state.rnn_state.c, expected.cell, rtol=1e-9, atol=1e-9)
+  np.testing.assert_allclose(
+      new_state.rnn_state.h, expected.hidden, rtol=1e-9, atol=1e-9)
+  np.testing.assert_allclose(
+      new_state.latent_encoded, expected.encoded, rtol=1e-9, atol=1e-9)
+  np.testing.assert_allclose(x_t, expected_x, rtol=1e-9, atol=1e-9)
+
+
+def shapes_of_variables(kind, run, **kwargs):
+  """The shapes of the variables of a model by name.
+
+  Args:
+    kind: "vrnn" or "srnn".
+    run: Whether a bound or a sampled step makes the variables.
+    **kwargs: Options of the model.
+
+  Returns:
+    A dict.
+  """
+  with tf.Graph().as_default():
+    model = create(kind, **kwargs)
+    if run:
+      bounds.fivo(model, observations(), LENGTHS, num_samples=2)
+    else:
+      model.sample_step(
+          model.zero_state(2, tf.float32), tf.zeros([2, DATA]), 0)
+    return {v.op.name: v.shape.as_list()
+            for v in tf.compat.v1.trainable_variables()}
+
+
+def layers(name, *sizes):
+  """The shapes of the variables of a multilayer perceptron."""
+  shapes = {}
+  for i, (before, after) in enumerate(zip(sizes, sizes[1:])):
+    shapes["%s/linear_%d/w" % (name, i)] = [before, after]
+    shapes["%s/linear_%d/b" % (name, i)] = [after]
+  return shapes
+
+
+def lstm(name, num_inputs):
+  """The shapes of the variables of an LSTM cell."""
+  return {name + "lstm_cell/kernel": [num_inputs + HIDDEN, 4 * HIDDEN],
+          name + "lstm_cell/bias": [4 * HIDDEN]}
+
+
+# Values and gradients --------------------------------------------------------
+
+# Every pair of options occurs, and every proposal of each model.
+_COMBINATIONS = [
+    (kind, proposal, emission, emission == tilted)
+    for kind, tilted in (("vrnn", "normal"), ("srnn", "bernoulli"))
+    for proposal in PROPOSALS for emission in sorted(EMISSIONS)]
+
+
+@pytest.mark.parametrize("kind,proposal,emission,tilt", _COMBINATIONS)
+def test_bound_and_gradients(kind, proposal, emission, tilt):
+  """Every variable gets a finite gradient, whatever padding holds.
+
+  Masks that multiply let a NaN in padding through, if not to the bound then to
+  the gradient.
+  """
+  xs = observations()
+  with new_session(seed=1) as session:
+    model = create(kind, emission, proposal_type=proposal, use_tilt=tilt,
+                   random_seed=1)
+    fed = [tf.compat.v1.placeholder(tf.float32, [4, 3, DATA]) for _ in xs]
+    result = bounds.fivo(
+        model, tuple(fed), tf.constant(LENGTHS), num_samples=3,
+        resampling_criterion=smc.always_resample_criterion, random_seed=1,
+        parallel_iterations=1)
+    variables = tf.compat.v1.trainable_variables()
+    gradients = tf.gradients(result.log_p_hat, variables + fed)
+    assert [v.op.name for v, g in zip(variables, gradients) if g is None] == []
+    names = {v.op.name.split("/")[0] for v in variables}
+    assert ("tilt_fcnet" in names) == tilt
+    assert ("approximate_posterior_fcnet" in names) == (proposal != "prior")
+    initialize = tf.compat.v1.global_variables_initializer()
+    # Two sessions of one graph draw the same noise.
+    results = []
+    for padding in (0., np.nan):
+      for x in xs:
+        for b, length in enumerate(LENGTHS):
+          x[length:, b] = padding
+      with tf.compat.v1.Session() as session:
+        session.run(initialize)
+        results.append(session.run(
+            [result.log_p_hat, gradients], dict(zip(fed, xs))))
+  assert np.isfinite(results[1][0]).all()
+  np.testing.assert_array_equal(results[0][0], results[1][0])
+  for variable, clean, padded in zip(variables + fed, *[r[1] for r in results]):
+    assert np.isfinite(padded).all(), variable.op.name
+    assert padded.any(), variable.op.name
+    np.testing.assert_allclose(clean, padded, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_graph_for_every_batch_size(kind, dtype):
+  with new_session() as session:
+    model = create(kind, "bernoulli", proposal_type="smoothing", use_tilt=True)
+    fed = [tf.compat.v1.placeholder(dtype, [None, None, DATA])
+           for _ in range(2)]
+    lengths = tf.compat.v1.placeholder(tf.int32, [None])
+    result = bounds.fivo(model, tuple(fed), lengths, num_samples=3)
+    session.run(tf.compat.v1.global_variables_initializer())
+    for sizes in ([1], [2, 5], [3, 1, 2]):
+      xs = observations(1, max(sizes), len(sizes), dtype)
+      log_p_hat, final_state = session.run(
+          [result.log_p_hat, result.final_state],
+          dict(list(zip(fed, xs)) + [(lengths, sizes)]))
+      assert log_p_hat.shape == (len(sizes),)
+      assert log_p_hat.dtype == dtype
+      assert np.isfinite(log_p_hat).all()
+      assert final_state.rnn_out.shape == (3 * len(sizes), HIDDEN)
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_seeded_bounds_are_identical_with_parallel_iterations(kind):
+  """With known shapes a draw may depend on nothing, and run in any order."""
+  with new_session(seed=3):
+    model = create(kind, random_seed=1)
+    xs = observations(0, 30)
+    result = bounds.fivo(model, xs, [30, 20, 30], num_samples=4,
+                         random_seed=2, parallel_iterations=30)
+    initializers = [
+        v.assign(.1 * np.random.RandomState(i).normal(size=v.shape.as_list()))
+        for i, v in enumerate(tf.compat.v1.global_variables())]
+    runs = []
+    for _ in range(4):
+      with tf.compat.v1.Session() as session:
+        session.run(initializers)
+        runs.append(session.run([result.log_p_hat, result.log_weights]))
+  for run in runs[1:]:
+    np.testing.assert_array_equal(run[0], runs[0][0])
+    np.testing.assert_array_equal(run[1], runs[0][1])
+
+
+# The tilt --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_the_tilt_telescopes(kind):
+  """With one particle fivo-aux is fivo, given the same noise.
+
+  Nor does the tilt get a gradient then, but for rounding.
+  """
+  xs = observations()
+  with new_session(seed=1) as session:
+    model = create(kind, use_tilt=True, random_seed=1)
+    tilted = bounds.fivo(model, xs, LENGTHS, parallel_iterations=1)
+    gradients = tf.gradients(tilted.log_p_hat, [
+        v for v in tf.compat.v1.trainable_variables() if "tilt" in v.op.name])
+    model.tilt = None
+    plain = bounds.fivo(model, xs, LENGTHS, parallel_iterations=1)
+    variables_of(session)
+    tilted, plain, gradients = session.run([tilted, plain, gradients])
+  np.testing.assert_allclose(tilted.log_p_hat, plain.log_p_hat, rtol=1e-4)
+  assert len(gradients) == 4
+  for gradient in gradients:
+    np.testing.assert_allclose(gradient, 0., atol=1e-3)
+  for b, length in enumerate(LENGTHS):
+    difference = np.abs(tilted.log_weights - plain.log_weights)[:, b]
+    # At every step but the last of each sequence it looks ahead.
+    assert np.all(difference[:length - 1] > 1e-2)
+    np.testing.assert_allclose(
+        difference[length - 1:], 0., atol=1e-4 * np.abs(plain.log_p_hat[b]))
+
+
+# Observations ----------------------------------------------------------------
+
+
+class _Untiled(base.ELBOTrainableSequenceModel):
+  """A model of which the base class tiles the observations."""
+
+  def __init__(self, model):
+    self._model = model
+
+  def zero_state(self, batch_size, dtype):
+    return self._model.zero_state(batch_size, dtype)
+
+  def set_observations(self, xs, seq_lengths):
+    self._model.set_observations(xs, seq_lengths)
+
+  def propose_and_weight(self, state, t):
+    return self._model.propose_and_weight(state, t)
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_tiling_the_encoded_equals_encoding_the_tiled(kind):
+  xs = observations()
+  with new_session(seed=1) as session:
+    model = create(kind, use_tilt=True, proposal_type="smoothing",
+                   random_seed=1)
+    results = [
+        bounds.fivo(m, xs, LENGTHS, num_samples=3, random_seed=1,
+                    parallel_iterations=1)
+        for m in (model, _Untiled(model))]
+    variables = tf.compat.v1.global_variables()
+    session.run([v.assign(.3 * np.random.RandomState(i).normal(
+        size=v.shape.as_list())) for i, v in enumerate(variables)])
+    tiled, untiled = session.run(results)
+  np.testing.assert_allclose(
+      tiled.log_weights, untiled.log_weights, rtol=1e-4, atol=1e-4)
+  np.testing.assert_array_equal(tiled.resampled, untiled.resampled)
+  assert tiled.resampled.any()
+
+
+class _Spy(object):
+  """A callable that remembers the keywords of its calls."""
+
+  def __init__(self, fn):
+    self._fn = fn
+    self.calls = []
+
+  def __call__(self, *args, **kwargs):
+    self.calls.append(kwargs)
+    return self._fn(*args, **kwargs)
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_smoothing_looks_at_what_is_to_come_and_no_further(kind):
+  """r_t depends on x_t, ..., x_{length-1} alone, and on all of them."""
+  with new_session() as session:
+    model = create(kind, proposal_type="smoothing")
+    model.proposal = _Spy(model.proposal)
+    xs = tuple(tf.constant(x) for x in observations())
+    model.set_observations(xs, tf.constant(LENGTHS))
+    state = model.zero_state(3, tf.float32)
+    for t in range(4):
+      _, state = model.propose_and_weight(state, tf.constant(t))
+    gradients = []
+    for call in model.proposal.calls:
+      r_t, = call["smoothing_tensors"]
+      gradients.append(tf.gradients(tf.reduce_sum(tf.square(r_t)), xs[1])[0])
+    variables_of(session)
+    gradients = np.array(session.run(gradients))
+  depends = np.abs(gradients).max(axis=3) > 0.
+  for b, length in enumerate(LENGTHS):
+    for t in range(length):
+      steps = np.arange(4)
+      np.testing.assert_array_equal(
+          depends[t, :, b], (t <= steps) & (steps < length))
+
+
+@pytest.mark.parametrize("proposal", PROPOSALS)
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_a_step_depends_on_no_other_sequence(kind, proposal):
+  """Each particle has the observations of its own sequence."""
+  with new_session(seed=1) as session:
+    model = create(kind, proposal_type=proposal, random_seed=1)
+    targets = tf.constant(observations()[1])
+    result = bounds.iwae(
+        model, (tf.constant(observations()[0]), targets), LENGTHS,
+        num_samples=2)
+    gradient = tf.gradients(result.log_p_hat[1], targets)[0]
+    session.run(tf.compat.v1.global_variables_initializer())
+    gradient = session.run(gradient)
+  depends = np.abs(gradient).max(axis=2) > 0.
+  np.testing.assert_array_equal(
+      depends, [[0, t < LENGTHS[1], 0] for t in range(4)])
+
+
+# Samples ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("emission", sorted(EMISSIONS))
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_sample_step(kind, emission):
+  """In a loop, as the runner does; x_t has the dtype of the inputs."""
+  with new_session() as session:
+    model = create(kind, emission)
+    size = tf.compat.v1.placeholder_with_default(50, [])
+    state = model.zero_state(size, tf.float32)
+    new_state, x_t = model.sample_step(state, tf.zeros([size, DATA]), 0)
+    tf.nest.assert_same_structure(state, new_state)
+    assert type(new_state) is type(state)
+    _, x_t = model.sample_step(
+        prev_state=new_state, inputs=x_t - .5, t=tf.constant(1))
+    assert x_t.dtype == tf.float32
+    session.run(tf.compat.v1.global_variables_initializer())
+    sample = session.run(x_t)
+  assert sample.shape == (50, DATA)
+  binary = np.isin(sample, [0., 1.])
+  assert binary.all() if emission == "bernoulli" else not binary.any()
+  assert len(np.unique(sample, axis=0)) > 1
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_state_of_the_generative_model(kind):
+  """The untrainable classes have states without rnn_out."""
+  module = {"vrnn": vrnn, "srnn": srnn}[kind]
+  model_class = getattr(module, kind.upper())
+  state_class = getattr(module, kind.upper() + "State")
+  trainable_class = getattr(module, "Trainable" + kind.upper())
+  trainable_state_class = getattr(
+      module, "Trainable%sState" % kind.upper())
+  assert state_class._fields == ("rnn_state", "latent_encoded")
+  assert trainable_state_class._fields == (
+      "rnn_state", "latent_encoded", "rnn_out")
+  with tf.Graph().as_default():
+    trainable = create(kind)
+    assert isinstance(trainable, trainable_class)
+    assert isinstance(trainable, model_class)
+    assert isinstance(trainable, base.ELBOTrainableSequenceModel)
+    assert isinstance(
+        trainable.zero_state(2, tf.float32), trainable_state_class)
+    model = model_class(
+        trainable.rnn_cell, trainable.data_encoder, trainable.latent_encoder,
+        trainable.transition, trainable.emission, random_seed=1)
+    state = model.zero_state(2, tf.float32)
+    assert isinstance(state, state_class)
+    new_state, x_t = model.sample_step(state, tf.zeros([2, DATA]), 0)
+    assert isinstance(new_state, state_class)
+    assert x_t.shape.as_list() == [2, DATA]
+
+
+# Several models --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("proposal", ["filtering", "smoothing"])
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_two_models_in_one_graph(kind, proposal):
+  """They share no variable, and the second does not collide."""
+  with new_session(seed=1) as session:
+    counts, log_p_hats = [], []
+    for _ in range(2):
+      model = create(kind, proposal_type=proposal, use_tilt=True)
+      log_p_hats.append(bounds.fivo(
+          model, observations(), LENGTHS, num_samples=2).log_p_hat)
+      counts.append(len(tf.compat.v1.trainable_variables()))
+    assert counts[1] == 2 * counts[0]
+    session.run(tf.compat.v1.global_variables_initializer())
+    assert np.isfinite(session.run(log_p_hats)).all()
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_one_model_has_one_set_of_variables(kind):
+  """In several bounds and in sampling."""
+  with tf.Graph().as_default():
+    model = create(kind, proposal_type="smoothing", use_tilt=True)
+    bounds.fivo(model, observations(), LENGTHS, num_samples=2)
+    count = len(tf.compat.v1.global_variables())
+    bounds.iwae(model, observations(1, 3, 2), [3, 2], num_samples=2)
+    model.sample_step(model.zero_state(2, tf.float32), tf.zeros([2, DATA]), 0)
+    assert len(tf.compat.v1.global_variables()) == count
+
+
+# The factory -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("create_fn", [vrnn.create_vrnn, srnn.create_srnn])
+def test_signature_is_the_contracts(create_fn):
+  parameters = inspect.signature(create_fn).parameters
+  assert [(p.name, None if p.default is p.empty else p.default)
+          for p in parameters.values()][:15] == [
+              ("data_size", None), ("latent_size", None),
+              ("emission_class", None), ("rnn_hidden_size", None),
+              ("fcnet_hidden_sizes", None), ("encoded_data_size", None),
+              ("encoded_latent_size", None), ("sigma_min", 0.),
+              ("raw_sigma_bias", .25), ("emission_bias_init", 0.),
+              ("use_tilt", False), ("proposal_type", "filtering"),
+              ("initializers", None), ("random_seed", None),
+              ("emission_sigma_min", None)]
+
+
+@pytest.mark.parametrize("emission_bias_init", [
+    1.5, 0, np.arange(3., dtype=np.float32),
+    lambda: tf.constant([0., 1., 2.])])
+@pytest.mark.parametrize("wrap", [
+    lambda x: x,
+    functools.partial,
+    # A wrapper with any signature.
+    lambda x: lambda **kwargs: x(**kwargs)
+])
+def test_emission_bias(emission_bias_init, wrap):
+  """For the emission and the tilt: it is the data's mean."""
+  with new_session() as session:
+    bias = (emission_bias_init() if callable(emission_bias_init)
+            else emission_bias_init)
+    model = vrnn.create_vrnn(
+        DATA, LATENT, wrap(base.ConditionalBernoulliDistribution),
+        emission_bias_init=bias, use_tilt=True)
+    zeros = tf.zeros([1, LATENT])
+    logits = [dist(zeros, zeros).logits
+              for dist in (model.emission, model.tilt)]
+    session.run(tf.compat.v1.global_variables_initializer())
+    expected = session.run(bias + tf.zeros([1, DATA]))
+    for result in session.run(logits):
+      np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("emission_class", [
+    base.ConditionalNormalDistribution,
+    functools.partial(base.ConditionalNormalDistribution, raw_sigma_bias=-9.)
+])
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_emission_sigma_min(kind, emission_class):
+  """A floor under the emission's scale; by default there is none.
+
+  Neither sigma_min nor raw_sigma_bias reach the emission, as old checkpoints
+  expect.
+  """
+  with new_session() as session:
+    scales = []
+    for sigma_min in (None, 2.):
+      model = CREATE[kind](
+          DATA, LATENT, emission_class, sigma_min=3., raw_sigma_bias=4.,
+          emission_sigma_min=sigma_min, use_tilt=True)
+      for dist in (model.emission, model.tilt):
+        scales.append(dist(tf.zeros([1, LATENT]), tf.zeros([1, LATENT])).scale)
+      scales.append(model.transition(tf.zeros([1, LATENT])).scale)
+    session.run(tf.compat.v1.global_variables_initializer())
+    scales = [scale[0, 0] for scale in session.run(scales)]
+  default = softplus(
+      -9. if isinstance(emission_class, functools.partial) else .25)
+  np.testing.assert_allclose(
+      scales, [default, default, softplus(4.), 2., 2., softplus(4.)],
+      rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_default_sizes_are_the_latents(kind):
+  with tf.Graph().as_default():
+    model = CREATE[kind](DATA, 9, base.ConditionalBernoulliDistribution)
+    state = model.zero_state(2, tf.float32)
+    assert state.rnn_state.c.shape.as_list() == [2, 9]
+    assert state.latent_encoded.shape.as_list() == [2, 9]
+    bounds.elbo(model, observations(), LENGTHS)
+    assert {v.op.name: v.shape.as_list()
+            for v in tf.compat.v1.trainable_variables()
+            if v.op.name.startswith("data_encoder")} == layers(
+                "data_encoder", DATA, 9, 9)
+
+
+def test_no_hidden_layers_are_not_the_default():
+  """Sizes left None take the default; an empty list has none."""
+  with tf.Graph().as_default():
+    model = create("vrnn", fcnet_hidden_sizes=[])
+    bounds.elbo(model, observations(), LENGTHS)
+    assert not [v.op.name for v in tf.compat.v1.trainable_variables()
+                if "linear_1" in v.op.name]
+
+
+def test_sizes_may_come_from_numpy():
+  with tf.Graph().as_default():
+    create("vrnn", fcnet_hidden_sizes=np.array([5, 5]),
+           rnn_hidden_size=np.int64(4))
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_initializers(kind):
+  """Of every MLP, and of the LSTM's kernel; its bias starts at zero."""
+  initializers = {"w": tf.compat.v1.constant_initializer(.125),
+                  "b": tf.compat.v1.constant_initializer(.25)}
+  with new_session() as session:
+    model = create(kind, proposal_type="smoothing", use_tilt=True,
+                   initializers=initializers)
+    bounds.elbo(model, observations(), LENGTHS)
+    session.run(tf.compat.v1.global_variables_initializer())
+    values = {v.op.name: session.run(v)
+              for v in tf.compat.v1.trainable_variables()}
+  expected = {"w": .125, "kernel": .125, "b": .25, "bias": 0.}
+  for name, value in values.items():
+    np.testing.assert_array_equal(value, np.full_like(
+        value, expected[name.split("/")[-1]]), err_msg=name)
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_default_initializers(kind):
+  """Glorot's uniform for the weights, zeros for the biases."""
+  with new_session(seed=1) as session:
+    model = create(kind, fcnet_hidden_sizes=[60])
+    bounds.elbo(model, observations(), LENGTHS)
+    session.run(tf.compat.v1.global_variables_initializer())
+    for variable in tf.compat.v1.trainable_variables():
+      value = session.run(variable)
+      if value.ndim == 1:
+        assert not value.any()
+      else:
+        limit = np.sqrt(6. / sum(value.shape))
+        assert .9 * limit < np.abs(value).max() <= limit
+
+
+@pytest.mark.parametrize("message,kwargs", [
+    ("latent_size=0: must be at least 1", {"latent_size": 0}),
+    ("data_size=None: must be at least 1", {"data_size": None}),
+    ("rnn_hidden_size=0: must be at least 1", {"rnn_hidden_size": 0}),
+    ("encoded_data_size=-1: must be at least 1", {"encoded_data_size": -1}),
+    ("encoded_latent_size=0: must be at least 1", {"encoded_latent_size": 0}),
+    ("proposal_type=true-filtering: must be one of prior, filtering, smoothing",
+     {"proposal_type": "true-filtering"}),
+])
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_mistakes_are_named(kind, message, kwargs):
+  options = dict({"data_size": 3, "latent_size": 2}, **kwargs)
+  with tf.Graph().as_default(), pytest.raises(errors.UserError) as raised:
+    CREATE[kind](emission_class=base.ConditionalNormalDistribution, **options)
+  assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("message,kwargs", [
+    ("proposal=None: proposal_type=filtering needs one",
+     {"proposal_type": "filtering"}),
+    ("rev_rnn_cell=None: proposal_type=smoothing needs one",
+     {"proposal_type": "smoothing", "proposal": object()}),
+])
+def test_parts_that_are_missing_are_named(message, kwargs):
+  with pytest.raises(errors.UserError) as raised:
+    vrnn.TrainableVRNN(None, None, None, None, None, **kwargs)
+  assert str(raised.value) == message
+
+
+def test_nan_parameters_make_the_bound_nan():
+  """They crashed with 'indices[0] = 16 is not in [0, 16)'."""
+  with new_session() as session:
+    result = bounds.fivo(
+        create("vrnn"), observations(), LENGTHS, num_samples=4)
+    for variable in tf.compat.v1.global_variables():
+      session.run(variable.assign(tf.fill(variable.shape, np.nan)))
+    assert np.isnan(session.run(result.log_p_hat)).all()
+
+
+def test_proposal_types():
+  assert recurrent.PROPOSAL_TYPES == PROPOSALS
+
+
+def test_smallest_sizes():
+  """One of everything."""
+  log_p_hat = evaluate(lambda: [
+      bounds.fivo(
+          fn(1, 1, base.ConditionalNormalDistribution, use_tilt=True,
+             proposal_type="smoothing"),
+          (tf.ones([1, 1, 1]), tf.ones([1, 1, 1])), tf.constant([1])).log_p_hat
+      for fn in CREATE.values()])
+  assert np.isfinite(log_p_hat).all()
