@@ -141,12 +141,28 @@ def validate_data(config):
     raise errors.UserError(
         "--dataset_path is empty: must be a %s" % (
             "pianoroll pickle" if config.dataset_type == "pianoroll" else
-            "TFRecord file of speech"))
+            "TFRecord file of speech, or a directory of them"))
   if (config.dataset_type == "pianoroll" and
       data_dimension(config) != PIANOROLL_DIMENSION):
     raise errors.UserError(
         "--data_dimension=%d: must be %d for --dataset_type=pianoroll" % (
             config.data_dimension, PIANOROLL_DIMENSION))
+
+
+def speech_path(config, split):
+  """The TFRecord file of a split of speech.
+
+  Args:
+    config: A `Config`.
+    split: "train", "valid" or "test".
+
+  Returns:
+    `dataset_path` if it is a file; if it is a directory, the file in it that is
+    named like the split.
+  """
+  if os.path.isdir(config.dataset_path):
+    return os.path.join(config.dataset_path, split)
+  return config.dataset_path
 
 
 def _warn_of_ignored(config, mode):
@@ -156,6 +172,13 @@ def _warn_of_ignored(config, mode):
     if option.models and config.model not in option.models and (
         getattr(config, name) != option.default):
       logging.warning("--%s is ignored by --model=%s.", name, config.model)
+  file_split = os.path.basename(speech_path(config, config.split))
+  if (config.dataset_type == "speech" and mode != "train" and
+      file_split in ("train", "valid", "test") and file_split != config.split):
+    logging.warning(
+        "--split=%s is ignored: --dataset_path=%s is the %s split. Give the "
+        "directory to choose by --split.", config.split, config.dataset_path,
+        file_split)
   is_fivo = config.bound in ("fivo", "fivo-aux")
   if mode == "train":
     if config.resampling_type != "multinomial" and not is_fivo:

@@ -17,12 +17,12 @@ from fivo import bounds
 from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
+from fivo import sample_files
 from fivo import training
 from fivo.data import datasets
 from fivo.models import ghmm
 
 EVAL_FILE = "out.npz"
-SAMPLES_FILE = "samples.npz"
 
 _LEARNED_PROPOSALS = ("filtering", "smoothing")
 
@@ -158,7 +158,7 @@ def run_sample(config):
     ])
     _restore(session, path)
     values = session.run(fetches)
-  samples_path = os.path.join(out_dir, SAMPLES_FILE)
+  samples_path = os.path.join(out_dir, sample_files.FILE_NAME)
   arrays.save(samples_path, values)
   logging.info("Wrote %s.", samples_path)
   return samples_path
@@ -177,7 +177,8 @@ def _create_model_and_data(config):
   observations, _ = datasets.create_chain_graph_dataset(
       config.batch_size, config.num_timesteps, steps_per_observation=1,
       state_size=1, transition_variance=config.variance,
-      observation_variance=config.variance)
+      observation_variance=config.variance,
+      model_consistent=config.data_from_model)
   return _create_model(config), tf.squeeze(observations, axis=2)
 
 

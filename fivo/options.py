@@ -100,7 +100,8 @@ GROUPS = collections.OrderedDict([
         _option("dataset_type", str, "pianoroll", "The kind of data.", MODEL,
                 ("pianoroll", "speech"), models=RECURRENT),
         _option("dataset_path", str, "",
-                "A pianoroll pickle, or a TFRecord file of speech.",
+                "A pianoroll pickle; or a TFRecord file of speech, or the "
+                "directory of one for each split.",
                 models=RECURRENT),
         _option("data_dimension", int, None,
                 "The size of an observation: 88 for pianorolls, 200 for "
@@ -155,6 +156,9 @@ GROUPS = collections.OrderedDict([
                 models=RECURRENT),
         _option("sample_out_dir", str, None,
                 "Where samples.npz goes; None is the logdir.", CALL),
+        _option("sample_wav", bool, False,
+                "Whether to write each sampled utterance as a WAV file too.",
+                CALL, models=RECURRENT),
     ]),
     ("Gaussian hidden Markov model", [
         _option("variance", float, 0.1,
@@ -162,6 +166,10 @@ GROUPS = collections.OrderedDict([
                 models=GHMM),
         _option("num_timesteps", int, 5, "The length of a sequence.", MODEL,
                 minimum=1, models=GHMM),
+        _option("data_from_model", bool, False,
+                "Whether data is drawn from the model itself rather than, as "
+                "in the original, from a chain with one more transition.",
+                models=GHMM),
     ]),
     ("Distributed training", [
         _option("master", str, "", "The TensorFlow server to use.", CALL),

@@ -1,19 +1,16 @@
 """Training, evaluating and sampling from the VRNN and the SRNN."""
 
-import collections
-import os
-
 from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo import arrays
 from fivo import bounds
 from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
 from fivo import evaluation
 from fivo import nested_utils as nested
+from fivo import sample_files
 from fivo import sampling
 from fivo import training
 from fivo.data import batching
@@ -21,8 +18,6 @@ from fivo.data import datasets
 from fivo.models import base
 from fivo.models import srnn
 from fivo.models import vrnn
-
-SAMPLES_FILE = "samples.npz"
 
 _CREATE_MODEL = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
 
@@ -66,7 +61,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
     emission_class = base.ConditionalBernoulliDistribution
   else:
     inputs, targets, lengths = datasets.create_speech_dataset(
-        config.dataset_path, config.batch_size,
+        config_lib.speech_path(config, split), config.batch_size,
         samples_per_timestep=config_lib.data_dimension(config), **order)
     mean = None
     emission_bias_init = 0.0
@@ -204,8 +199,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
     create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
 
   Returns:
-    The path of the file: "prefixes" `[prefix_length, B, D]` and "samples"
-    `[sample_length, B, N, D]`, where `samples[:, b, n]` continues prefix b.
+    The path of the file, see `sample_files.write`.
 
   Raises:
     UserError: If the configuration, the data or the checkpoint is wrong, or no
@@ -214,6 +208,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   config = config_lib.resolve(config)
   config_lib.validate(config, "sample")
   path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  sample_files.load_statistics(config)  # Refuses before any work is done.
   out_dir = config.sample_out_dir or config.logdir
   training.prepare_directory("sample_out_dir", out_dir)
   with tf.Graph().as_default():
@@ -239,11 +234,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
       values = _draw_prefixes(
           _batches(session, (inputs, targets, lengths)), config)
       sample_values = session.run(samples, _feed(prefixes, values))
-  samples_path = os.path.join(out_dir, SAMPLES_FILE)
-  arrays.save(samples_path, collections.OrderedDict(
-      [("prefixes", values[1]), ("samples", sample_values)]))
-  logging.info("Wrote %s.", samples_path)
-  return samples_path
+  return sample_files.write(out_dir, values[1], sample_values, config)
 
 
 def _draw_prefixes(batches, config):

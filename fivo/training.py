@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from fivo import checkpoints
 from fivo import errors
+from fivo import hooks as hooks_lib
 from fivo.data import batching
 
-_CHECKPOINT_NAME = "model.ckpt"
 _STEPS_OF_STAGGER = 1000
 
 
@@ -98,7 +98,8 @@ def train(config, train_op, log_tensors, log_line):
   else:
     session_creator = tf.compat.v1.train.WorkerSessionCreator(
         scaffold, master=config.master)
-  hooks = _create_hooks(config, scaffold, is_chief)
+  hooks = _create_hooks(
+      config, scaffold, is_chief, checkpoints.step(path) if path else None)
   step = None
   with catch_signals() as caught:
     try:
@@ -126,14 +127,14 @@ def _read_global_step(step_context):
   return step_context.session.run(tf.compat.v1.train.get_global_step())
 
 
-def _create_hooks(config, scaffold, is_chief):
+def _create_hooks(config, scaffold, is_chief, restored_step):
   """What happens between steps: checkpoints, summaries, speed, staggering."""
   hooks = []
   if is_chief:
     hooks = [
-        tf.compat.v1.train.CheckpointSaverHook(
-            config.logdir, save_secs=config.save_checkpoint_secs,
-            scaffold=scaffold, checkpoint_basename=_CHECKPOINT_NAME),
+        hooks_lib.CheckpointHook(
+            config.logdir, config.save_checkpoint_secs, scaffold,
+            restored_step=restored_step),
         tf.compat.v1.train.StepCounterHook(
             every_n_steps=config.summarize_every, output_dir=config.logdir),
         tf.compat.v1.train.SummarySaverHook(

@@ -18,12 +18,23 @@ _INF = float("inf")
 _NAN = float("nan")
 
 
+def unoptimized():
+  """The configuration of a session without Grappler.
+
+  It would take longer than all the rest. The tests that it might concern, of
+  random numbers and of the reference figures, run in ordinary sessions.
+  """
+  config = tf.compat.v1.ConfigProto()
+  config.graph_options.rewrite_options.disable_meta_optimizer = True
+  return config
+
+
 @contextlib.contextmanager
 def new_session(seed=None):
   """A session on a graph of its own, both current."""
   with tf.Graph().as_default() as graph:
     tf.compat.v1.set_random_seed(seed)
-    with tf.compat.v1.Session(graph=graph) as session:
+    with tf.compat.v1.Session(graph=graph, config=unoptimized()) as session:
       yield session
 
 

@@ -17,11 +17,11 @@ from fivo.errors import UserError
 _MEAN = np.linspace(0., 1., 88)
 
 
-def _write(tmp_path, sequences, mean=_MEAN, **others):
+def _write(tmp_path, train=(((60,),),), train_mean=_MEAN, **others):
   path = str(tmp_path / "rolls.pkl")
   with open(path, "wb") as stream:
-    pickle.dump(dict({"train": sequences, "train_mean": mean}, **others),
-                stream, protocol=2)
+    pickle.dump(dict(others, train=train, train_mean=train_mean), stream,
+                protocol=2)
   return path
 
 
@@ -119,7 +119,7 @@ class TestBatches:
   @pytest.mark.parametrize("repeat", [False, True])
   def test_static_shapes(self, tmp_path, repeat):
     # An unknown batch size makes training a third slower.
-    path = _write(tmp_path, [[(60,)]])
+    path = _write(tmp_path)
     with tf.Graph().as_default():
       inputs, targets, lengths, mean = datasets.create_pianoroll_dataset(
           path, "train", 3, repeat=repeat)
@@ -130,7 +130,7 @@ class TestBatches:
     assert mean.shape.as_list() == [88]
 
   def test_mean_is_constant(self, tmp_path):
-    path = _write(tmp_path, [[(60,)]])
+    path = _write(tmp_path)
     with tf.Graph().as_default():
       mean = datasets.create_pianoroll_dataset(path, "train", 1)[-1]
       np.testing.assert_array_equal(
@@ -274,14 +274,11 @@ class TestErrors:
        "train_mean has shape [88], not [89]"),
   ])
   def test_bad_file_before_any_op(self, tmp_path, contents, kwargs, words):
-    path = _write(tmp_path, [[(60,)]], **contents) if (
-        "train" not in contents and "train_mean" not in contents) else _write(
-            tmp_path, contents.get("train", [[(60,)]]),
-            contents.get("train_mean", _MEAN))
+    path = _write(tmp_path, **contents)
     with tf.Graph().as_default() as graph:
       with pytest.raises(UserError) as error:
         datasets.create_pianoroll_dataset(
-            path, kwargs.pop("split", "train"), 4, **kwargs)
+            path, batch_size=4, **dict({"split": "train"}, **kwargs))
       assert not graph.get_operations()
     assert str(error.value).startswith("--dataset_path=%s: " % path)
     assert words in str(error.value)
@@ -308,7 +305,7 @@ class TestErrors:
       ({"min_note": -1}, "min_note=-1"),
   ])
   def test_bad_arguments(self, tmp_path, kwargs, words):
-    path = _write(tmp_path, [[(60,)]])
+    path = _write(tmp_path)
     with tf.Graph().as_default(), pytest.raises(UserError) as error:
       datasets.create_pianoroll_dataset(
           path, "train", **dict({"batch_size": 4}, **kwargs))

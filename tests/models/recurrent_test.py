@@ -27,6 +27,7 @@ from tests.models.base_test import softplus
 from tests.models.base_test import variables_of
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
+from tests.smc_test import unoptimized
 
 CREATE = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
 EMISSIONS = {
@@ -326,11 +327,15 @@ def lstm(name, num_inputs):
 
 # Values and gradients --------------------------------------------------------
 
-# Every pair of options occurs, and every proposal of each model.
+# Every pair of options occurs.
 _COMBINATIONS = [
-    (kind, proposal, emission, emission == tilted)
-    for kind, tilted in (("vrnn", "normal"), ("srnn", "bernoulli"))
-    for proposal in PROPOSALS for emission in sorted(EMISSIONS)]
+    ("vrnn", "prior", "normal", True),
+    ("vrnn", "filtering", "bernoulli", False),
+    ("vrnn", "smoothing", "normal", False),
+    ("srnn", "prior", "bernoulli", False),
+    ("srnn", "filtering", "normal", True),
+    ("srnn", "smoothing", "bernoulli", True),
+]
 
 
 @pytest.mark.parametrize("kind,proposal,emission,tilt", _COMBINATIONS)
@@ -341,7 +346,8 @@ def test_bound_and_gradients(kind, proposal, emission, tilt):
   the gradient.
   """
   xs = observations()
-  with new_session(seed=1) as session:
+  with tf.Graph().as_default():
+    tf.compat.v1.set_random_seed(1)
     model = create(kind, emission, proposal_type=proposal, use_tilt=tilt,
                    random_seed=1)
     fed = [tf.compat.v1.placeholder(tf.float32, [4, 3, DATA]) for _ in xs]
@@ -362,7 +368,7 @@ def test_bound_and_gradients(kind, proposal, emission, tilt):
       for x in xs:
         for b, length in enumerate(LENGTHS):
           x[length:, b] = padding
-      with tf.compat.v1.Session() as session:
+      with tf.compat.v1.Session(config=unoptimized()) as session:
         session.run(initialize)
         results.append(session.run(
             [result.log_p_hat, gradients], dict(zip(fed, xs))))
@@ -696,7 +702,7 @@ def test_emission_sigma_min(kind, emission_class):
       -9. if isinstance(emission_class, functools.partial) else .25)
   np.testing.assert_allclose(
       scales, [default, default, softplus(4.), 2., 2., softplus(4.)],
-      rtol=1e-4)
+      rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", sorted(CREATE))

@@ -1,0 +1,68 @@
+"""What happens around the steps of a training session."""
+
+import os
+
+from absl import logging
+import tensorflow as tf
+
+_CHECKPOINT_NAME = "model.ckpt"
+
+
+class CheckpointHook(tf.compat.v1.train.SessionRunHook):
+  """Saves a checkpoint at the start, every so many seconds, and at the end.
+
+  Unlike TensorFlow's hook of that purpose it does not write the graph as text,
+  which takes half a second of every start, and does not save again what it has
+  just restored.
+  """
+
+  def __init__(self, logdir, save_secs, scaffold, restored_step=None):
+    """Creates the hook.
+
+    Args:
+      logdir: The directory of the checkpoints.
+      save_secs: Seconds between checkpoints.
+      scaffold: The session's Scaffold; it has the Saver.
+      restored_step: The global step of the checkpoint that the session starts
+        from, or None.
+    """
+    self._logdir = logdir
+    self._path = os.path.join(logdir, _CHECKPOINT_NAME)
+    self._scaffold = scaffold
+    self._saved_step = restored_step
+    self._timer = tf.compat.v1.train.SecondOrStepTimer(every_secs=save_secs)
+    self._global_step = None
+
+  def begin(self):
+    """Finds the global step of the graph."""
+    self._global_step = tf.compat.v1.train.get_global_step()
+
+  def after_create_session(self, session, coord):
+    """Saves the graph for TensorBoard, and the first checkpoint."""
+    tf.compat.v1.summary.FileWriterCache.get(self._logdir).add_graph(
+        session.graph)
+    self._save(session)
+
+  def before_run(self, run_context):
+    """Asks for the global step."""
+    return tf.compat.v1.train.SessionRunArgs(self._global_step)
+
+  def after_run(self, run_context, run_values):
+    """Saves if it is time to."""
+    # The step fetched with the training step may be the one before it.
+    if self._timer.should_trigger_for_step(run_values.results + 1):
+      self._save(run_context.session)
+
+  def end(self, session):
+    """Saves the last step."""
+    self._save(session)
+
+  def _save(self, session):
+    """Saves a checkpoint unless this step's has been saved."""
+    step = int(session.run(self._global_step))
+    self._timer.update_last_triggered_step(step)
+    if step == self._saved_step:
+      return
+    logging.info("Saving checkpoints for %d into %s.", step, self._path)
+    self._scaffold.saver.save(session, self._path, global_step=step)
+    self._saved_step = step

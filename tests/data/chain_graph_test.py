@@ -1,0 +1,171 @@
+"""Tests of fivo.data.chain_graph."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo.data import datasets
+from fivo.errors import UserError
+
+
+def _draw(num_batches=1, seed=None, **kwargs):
+  """Runs a dataset; returns the observations of each batch, and lengths."""
+  kwargs = dict({"batch_size": 3, "num_timesteps": 6}, **kwargs)
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    observations, lengths = datasets.create_chain_graph_dataset(**kwargs)
+    np.random.seed(seed)
+    return ([session.run(observations) for _ in range(num_batches)],
+            session.run(lengths))
+
+
+def _expected_sequence(num_timesteps=6, steps_per_observation=6, state_size=1,
+                       transition_variance=1., observation_variance=1.,
+                       transition=lambda z: z, observation=lambda z: z):
+  """The contract, word for word, for one sequence."""
+  observations = []
+  state = np.random.normal(
+      size=[state_size], scale=np.sqrt(observation_variance))
+  for t in range(1, num_timesteps + 1):
+    state = np.random.normal(
+        size=[state_size], loc=transition(state),
+        scale=np.sqrt(transition_variance))
+    if t % steps_per_observation == 0:
+      observations.append(np.random.normal(
+          size=[state_size], loc=observation(state),
+          scale=np.sqrt(observation_variance)))
+  return np.array(observations)
+
+
+_TRANSITIONS = {"standard": lambda z: z, "round": np.round}
+_OBSERVATIONS = {"standard": lambda z: z, "squared": lambda z: z ** 2,
+                 "abs": np.abs}
+
+
+@pytest.mark.parametrize("transition_type, observation_type",
+                         itertools.product(_TRANSITIONS, _OBSERVATIONS))
+@pytest.mark.parametrize("steps, state_size", [(None, 1), (1, 1), (2, 3)])
+def test_draws_in_the_order_of_the_contract(
+    transition_type, observation_type, steps, state_size):
+  batches, lengths = _draw(
+      2, seed=5, steps_per_observation=steps, state_size=state_size,
+      transition_variance=0.7, observation_variance=2.,
+      transition_type=transition_type, observation_type=observation_type)
+  np.random.seed(5)
+  for batch in batches:
+    expected = np.stack([
+        _expected_sequence(
+            6, steps or 6, state_size, 0.7, 2.,
+            _TRANSITIONS[transition_type], _OBSERVATIONS[observation_type])
+        for _ in range(3)], axis=1)
+    assert batch.dtype == np.float32
+    np.testing.assert_allclose(batch, expected, rtol=1e-6, atol=1e-6)
+  np.testing.assert_array_equal(lengths, [6 // (steps or 6)] * 3)
+
+
+@pytest.mark.parametrize("dtype", [
+    "float64", np.float64, tf.float64, "float32"])
+def test_dtype(dtype):
+  (batch,), lengths = _draw(seed=1, dtype=dtype, steps_per_observation=1)
+  assert batch.dtype == tf.as_dtype(dtype).as_numpy_dtype
+  assert lengths.dtype == np.int32
+  np.random.seed(1)
+  rtol = 1e-12 if batch.dtype == np.float64 else 1e-6
+  np.testing.assert_allclose(
+      batch[:, 0], _expected_sequence(steps_per_observation=1), rtol=rtol)
+
+
+def test_default_is_one_observation_of_the_last_step():
+  (batch,), lengths = _draw(batch_size=2, num_timesteps=5)
+  assert batch.shape == (1, 2, 1)
+  assert lengths.tolist() == [1, 1]
+
+
+def test_static_shapes():
+  with tf.Graph().as_default():
+    observations, lengths = datasets.create_chain_graph_dataset(
+        4, 6, steps_per_observation=3, state_size=5)
+  assert observations.shape.as_list() == [2, 4, 5]
+  assert lengths.shape.as_list() == [4]
+
+
+def test_never_ends_and_never_repeats():
+  batches, _ = _draw(50, seed=1)
+  assert len({batch.tobytes() for batch in batches}) == 50
+
+
+def test_without_prefetching_uses_no_more_random_numbers_than_asked_for():
+  _draw(2, seed=3, prefetch_buffer_size=0, batch_size=2)
+  after = np.random.normal()
+  np.random.seed(3)
+  for _ in range(4):
+    _expected_sequence()
+  assert np.random.normal() == after
+
+
+@pytest.mark.parametrize("model_consistent", [False, True])
+def test_defect_one_transition_more_than_the_model_has(model_consistent):
+  # What the FIVO code draws: z_0 ~ N(0, vx), so that Var x_t = vx + (t + 1) vz
+  # + vx. The model: Var x_t = (t + 1) vz + vx. The relative standard error of
+  # the variance of n draws is sqrt(2 / n) = 0.01: 5 of them are 0.05.
+  transition_variance, observation_variance = 0.5, 2.
+  (batch,), _ = _draw(
+      seed=7, batch_size=20000, num_timesteps=4, steps_per_observation=1,
+      transition_variance=transition_variance,
+      observation_variance=observation_variance,
+      model_consistent=model_consistent)
+  start = 0. if model_consistent else observation_variance
+  expected = (start + transition_variance * np.arange(1, 5)
+              + observation_variance)
+  np.testing.assert_allclose(
+      batch[:, :, 0].var(axis=1), expected, rtol=0.05)
+
+
+def test_model_consistent_draws():
+  (batch,), _ = _draw(
+      seed=7, batch_size=1, num_timesteps=2, steps_per_observation=1,
+      model_consistent=True, observation_variance=4., dtype="float64")
+  np.random.seed(7)
+  noise = np.random.normal(size=4)
+  np.testing.assert_allclose(
+      batch[:, 0, 0],
+      [noise[0] + 2. * noise[1], noise[0] + noise[2] + 2. * noise[3]])
+
+
+@pytest.mark.parametrize("value", [2.5, 0., np.float32(2.5), [2.5], [[[2.5]]]])
+def test_fixed_observation(value):
+  batches, lengths = _draw(
+      2, steps_per_observation=2, state_size=2, fixed_observation=value)
+  for batch in batches:
+    np.testing.assert_array_equal(
+        batch, np.full([3, 3, 2], np.ravel(value)[0], np.float32))
+  assert lengths.tolist() == [3, 3, 3]
+
+
+def test_zero_variances():
+  (batch,), _ = _draw(transition_variance=0., observation_variance=0.)
+  np.testing.assert_array_equal(batch, np.zeros([1, 3, 1]))
+
+
+@pytest.mark.parametrize("kwargs, words", [
+    ({"steps_per_observation": 4},
+     "steps_per_observation=4: must divide num_timesteps=6"),
+    ({"steps_per_observation": 12}, "steps_per_observation=12"),
+    ({"steps_per_observation": 0}, "steps_per_observation=0"),
+    ({"num_timesteps": 0}, "=0: must be an integer of at least 1"),
+    ({"batch_size": 0}, "batch_size=0"),
+    ({"state_size": 0}, "state_size=0"),
+    ({"transition_variance": -1.}, "transition_variance=-1.0"),
+    ({"observation_variance": float("nan")}, "observation_variance=nan"),
+    ({"transition_type": "rounded"},
+     "transition_type='rounded': must be one of round, standard"),
+    ({"observation_type": None}, "abs, squared, standard"),
+    ({"dtype": "int32"}, "dtype=int32: must be float32 or float64"),
+])
+def test_bad_arguments(kwargs, words):
+  with tf.Graph().as_default(), pytest.raises(ValueError) as error:
+    datasets.create_chain_graph_dataset(
+        **dict({"batch_size": 3, "num_timesteps": 6}, **kwargs))
+  assert isinstance(error.value, UserError)
+  assert words in str(error.value)

@@ -1,0 +1,182 @@
+"""Tests of fivo.data.speech."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo.data import batching
+from fivo.data import datasets
+from fivo.data import speech
+from fivo.data import tfrecords
+from fivo.errors import UserError
+
+
+def _write(tmp_path, utterances, name="train"):
+  path = str(tmp_path / name)
+  with tf.io.TFRecordWriter(path) as writer:
+    for utterance in utterances:
+      writer.write(utterance if isinstance(utterance, bytes) else
+                   np.asarray(utterance).astype("<f4").tobytes())
+  return path
+
+
+def _numbered(count, size=2):
+  """Utterances of 1 to 3 timesteps whose samples say which it is."""
+  return [np.full([1 + i % 3, size], i) for i in range(count)]
+
+
+def _batches(path, num_batches=None, batch_size=4, size=2, **kwargs):
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    tensors = datasets.create_speech_dataset(
+        path, batch_size, samples_per_timestep=size, **kwargs)
+    batches = []
+    while num_batches is None or len(batches) < num_batches:
+      try:
+        batches.append(session.run(tensors))
+      except tf.errors.OutOfRangeError:
+        break
+    return batches
+
+
+def _stream(*args, **kwargs):
+  return [int(number) for _, targets, _ in _batches(*args, **kwargs)
+          for number in targets[0, :, 0]]
+
+
+def test_values(tmp_path):
+  utterances = [np.arange(1., 7.).reshape([3, 2]), [[-1., -2.]]]
+  (inputs, targets, lengths), = _batches(_write(tmp_path, utterances))
+  assert (inputs.dtype, targets.dtype, lengths.dtype) == (
+      np.float32, np.float32, np.int32)
+  np.testing.assert_array_equal(lengths, [3, 1])
+  np.testing.assert_array_equal(targets[:, 0], [[1, 2], [3, 4], [5, 6]])
+  np.testing.assert_array_equal(inputs[:, 0], [[0, 0], [1, 2], [3, 4]])
+  np.testing.assert_array_equal(targets[:, 1], [[-1, -2], [0, 0], [0, 0]])
+  np.testing.assert_array_equal(inputs[:, 1], np.zeros([3, 2]))
+
+
+def test_default_timestep_is_200_samples(tmp_path):
+  path = _write(tmp_path, [np.zeros([3, 200])])
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    targets = datasets.create_speech_dataset(path, 1)[1]
+    assert session.run(targets).shape == (3, 1, 200)
+
+
+@pytest.mark.parametrize("repeat, batch_size", [(True, 3), (False, None)])
+def test_static_shapes(tmp_path, repeat, batch_size):
+  path = _write(tmp_path, _numbered(1))
+  with tf.Graph().as_default():
+    inputs, targets, lengths = datasets.create_speech_dataset(
+        path, 3, 2, repeat=repeat)
+  assert inputs.shape.as_list() == [None, batch_size, 2]
+  assert targets.shape.as_list() == [None, batch_size, 2]
+  assert lengths.shape.as_list() == [batch_size]
+
+
+def test_order_of_the_file(tmp_path):
+  path = _write(tmp_path, _numbered(30))
+  assert _stream(path) == list(range(30))
+  assert _stream(path, 3, repeat=True, batch_size=20) == (
+      2 * list(range(30)))
+
+
+def test_defect_speech_training_neither_repeated_nor_shuffled(tmp_path):
+  path = _write(tmp_path, _numbered(40))
+  stream = _stream(path, 20, shuffle=True, repeat=True, seed=1)
+  assert sorted(stream[:40]) == sorted(stream[40:]) == list(range(40))
+  # The probability of a false alarm is 1 / 40!.
+  assert stream[:40] != stream[40:]
+  assert stream == _stream(path, 20, shuffle=True, repeat=True, seed=1)
+
+
+def test_defect_resumed_run_replayed_its_data(tmp_path):
+  path = _write(tmp_path, _numbered(11))
+  kwargs = dict(shuffle=True, repeat=True, seed=3)
+  stream = _stream(path, 12, **kwargs)
+  assert _stream(path, 5, skip=28, **kwargs) == stream[28:]
+
+
+def test_only_what_is_needed_is_read(tmp_path, monkeypatch):
+  # 0.8 GB of TIMIT stay on the disk, whatever prefetch_buffer_size says.
+  path = _write(tmp_path, _numbered(300))
+  read = []
+  read_record = tfrecords.read_record
+  monkeypatch.setattr(
+      speech.tfrecords, "read_record",
+      lambda *args: read.append(args[1]) or read_record(*args))
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    lengths = datasets.create_speech_dataset(
+        path, 4, 2, num_parallel_calls=2, shuffle=True, repeat=True)[2]
+    for step in range(1, 11):
+      session.run(lengths)
+      assert len(read) <= 4 * (step + batching.MAX_PREFETCHED_BATCHES
+                               + 1) + 2 * 2
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 2, 2048, -1])
+def test_prefetching_changes_nothing(tmp_path, prefetch):
+  path = _write(tmp_path, _numbered(9))
+  assert _stream(path, prefetch_buffer_size=prefetch) == list(range(9))
+
+
+@pytest.mark.parametrize("utterances, words", [
+    ([], "it has no records"),
+    ([[1., 2.], b""], "record 1 has 0 bytes"),
+    ([[1., 2.], [1., 2.], [1., 2., 3.]],
+     "record 2 has 12 bytes; must be a multiple of 8"),
+    ([b"123456789"], "record 0 has 9 bytes"),
+])
+def test_bad_files_before_any_op(tmp_path, utterances, words):
+  path = _write(tmp_path, utterances)
+  with tf.Graph().as_default() as graph:
+    with pytest.raises(UserError) as error:
+      datasets.create_speech_dataset(path, 1, 2)
+    assert not graph.get_operations()
+  assert str(error.value).startswith("--dataset_path=%s: " % path)
+  assert words in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["missing", "."])
+def test_missing_file(tmp_path, name):
+  with pytest.raises(UserError, match="--dataset_path="):
+    datasets.create_speech_dataset(os.path.join(str(tmp_path), name), 1)
+
+
+@pytest.mark.parametrize("kwargs, words", [
+    ({"batch_size": 0}, "batch_size=0"),
+    ({"samples_per_timestep": 0}, "samples_per_timestep=0"),
+    ({"skip": -1}, "skip=-1"),
+])
+def test_bad_arguments(tmp_path, kwargs, words):
+  path = _write(tmp_path, _numbered(1))
+  with tf.Graph().as_default(), pytest.raises(UserError, match=words):
+    datasets.create_speech_dataset(path, **dict(
+        {"batch_size": 1, "samples_per_timestep": 2}, **kwargs))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["train", "t\xe9st]\n"])
+def test_defect_nan_in_data_was_taken(tmp_path, value, name):
+  utterances = _numbered(6)
+  utterances[5][2, 1] = value
+  path = _write(tmp_path, utterances, name)
+  with pytest.raises(tf.errors.InvalidArgumentError) as error:
+    _batches(path)
+  found = batching.find_user_error(error.value)
+  assert str(found) == "--dataset_path=%s: record 5: sample 5 is %s, not a " \
+      "finite number" % (path, value)
+  assert "Traceback" not in str(error.value)
+
+
+def test_damaged_record_is_named(tmp_path):
+  path = _write(tmp_path, _numbered(3))
+  with open(path, "r+b") as stream:
+    stream.seek(-5, os.SEEK_END)
+    stream.write(b"\xff")
+  with pytest.raises(tf.errors.InvalidArgumentError) as error:
+    _batches(path)
+  message = str(batching.find_user_error(error.value))
+  assert message.startswith(
+      "--dataset_path=%s: record 2 is damaged" % path)

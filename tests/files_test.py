@@ -1,0 +1,177 @@
+"""Tests of writing files whole or not at all."""
+
+import errno
+import multiprocessing
+import os
+import stat
+import threading
+from unittest import mock
+
+import pytest
+
+from fivo import files
+
+
+def read(path):
+  with open(str(path), "rb") as stream:
+    return stream.read()
+
+
+def write(path, data=b"new", mode="wb"):
+  with files.atomic_write(str(path), mode) as stream:
+    stream.write(data)
+
+
+@pytest.fixture
+def target(tmp_path):
+  """A file that holds b"old"."""
+  path = tmp_path / "target"
+  path.write_bytes(b"old")
+  return path
+
+
+def assert_alone(path):
+  """Nothing temporary is left behind."""
+  assert os.listdir(str(path.parent)) == [path.name]
+
+
+def test_writes_a_new_file(tmp_path):
+  path = tmp_path / "target"
+  write(path)
+  assert read(path) == b"new"
+  assert_alone(path)
+
+
+def test_replaces_a_file(target):
+  write(target)
+  assert read(target) == b"new"
+  assert_alone(target)
+
+
+def test_text(tmp_path):
+  path = tmp_path / "target"
+  write(path, "line\n", mode="w")
+  assert path.read_text() == "line\n"
+
+
+def test_relative_paths(tmp_path, monkeypatch):
+  monkeypatch.chdir(str(tmp_path))
+  write("target")
+  assert read(tmp_path / "target") == b"new"
+
+
+def test_shows_nothing_before_the_end(target):
+  with files.atomic_write(str(target)) as stream:
+    stream.write(b"new")
+    stream.flush()
+    assert read(target) == b"old"
+  assert read(target) == b"new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_the_file_alone(target, error):
+  with pytest.raises(error):
+    with files.atomic_write(str(target)) as stream:
+      stream.write(b"half")
+      raise error()
+  assert read(target) == b"old"
+  assert_alone(target)
+
+
+def test_an_exception_leaves_no_new_file(tmp_path):
+  with pytest.raises(ValueError):
+    with files.atomic_write(str(tmp_path / "target")):
+      raise ValueError()
+  assert os.listdir(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace", "chmod"])
+def test_a_full_disk_leaves_the_file_alone(target, function):
+  """A mean script killed while writing, or a full disk, destroyed its input."""
+  full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+  with mock.patch.object(os, function, side_effect=full):
+    with pytest.raises(OSError):
+      write(target)
+  assert read(target) == b"old"
+  assert_alone(target)
+
+
+def _killed_while_writing(path):
+  with files.atomic_write(path) as stream:
+    stream.write(b"half")
+    stream.flush()
+    os._exit(9)
+
+
+def test_a_killed_process_leaves_the_file_alone(target):
+  process = multiprocessing.get_context("fork").Process(
+      target=_killed_while_writing, args=(str(target),))
+  process.start()
+  process.join()
+  assert process.exitcode == 9
+  assert read(target) == b"old"
+
+
+def test_a_missing_directory_is_an_os_error(tmp_path):
+  with pytest.raises(OSError):
+    write(tmp_path / "missing" / "target")
+
+
+def test_a_directory_is_an_os_error(tmp_path):
+  path = tmp_path / "target"
+  path.mkdir()
+  with pytest.raises(OSError):
+    write(path)
+  assert path.is_dir()
+  assert_alone(path)
+
+
+@pytest.mark.parametrize("permissions", [0o600, 0o644, 0o755])
+def test_keeps_permissions(target, permissions):
+  target.chmod(permissions)
+  write(target)
+  assert stat.S_IMODE(target.stat().st_mode) == permissions
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_new_files_obey_the_umask(tmp_path, umask):
+  before = os.umask(umask)
+  try:
+    write(tmp_path / "target")
+    assert os.umask(umask) == umask, "the umask is as before"
+  finally:
+    os.umask(before)
+  mode = (tmp_path / "target").stat().st_mode
+  assert stat.S_IMODE(mode) == 0o666 & ~umask
+
+
+def test_writes_through_a_symbolic_link(target, tmp_path):
+  link = tmp_path / "link"
+  link.symlink_to(target)
+  write(link)
+  assert link.is_symlink()
+  assert read(target) == b"new"
+
+
+def test_writes_through_a_dangling_symbolic_link(tmp_path):
+  link = tmp_path / "link"
+  link.symlink_to(tmp_path / "target")
+  write(link)
+  assert link.is_symlink()
+  assert read(tmp_path / "target") == b"new"
+
+
+def test_does_not_replace_what_is_not_a_regular_file(tmp_path):
+  """Of a pipe or a device, such as /dev/stdout, a rename would be the end."""
+  pipe = tmp_path / "pipe"
+  os.mkfifo(str(pipe))
+  received = []
+  reader = threading.Thread(
+      target=lambda: received.append(read(pipe)), daemon=True)
+  reader.start()
+  try:
+    write(pipe)
+  except (OSError, ValueError):
+    pass  # To refuse it is as good as to write to it.
+  assert stat.S_ISFIFO(pipe.stat().st_mode)
+  assert os.listdir(str(tmp_path)) == ["pipe"]
