@@ -4,7 +4,6 @@ import errno
 import multiprocessing
 import os
 import stat
-import threading
 from unittest import mock
 
 import pytest
@@ -165,13 +164,13 @@ def test_does_not_replace_what_is_not_a_regular_file(tmp_path):
   """Of a pipe or a device, such as /dev/stdout, a rename would be the end."""
   pipe = tmp_path / "pipe"
   os.mkfifo(str(pipe))
-  received = []
-  reader = threading.Thread(
-      target=lambda: received.append(read(pipe)), daemon=True)
-  reader.start()
+  # Someone to read it, without whom a writer would wait.
+  reader = os.open(str(pipe), os.O_RDWR | os.O_NONBLOCK)
   try:
     write(pipe)
   except (OSError, ValueError):
     pass  # To refuse it is as good as to write to it.
+  finally:
+    os.close(reader)
   assert stat.S_ISFIFO(pipe.stat().st_mode)
   assert os.listdir(str(tmp_path)) == ["pipe"]

@@ -43,8 +43,6 @@ from fivo import progress
 from fivo.data import pianorolls
 from fivo.errors import UserError
 
-flags.DEFINE_string("out_file", None, "The pianoroll file to write.")
-
 FLAGS = flags.FLAGS
 
 _NUM_PARTS = 4
@@ -217,4 +215,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
+  # Not on import: other commands have a flag of this name.
+  flags.DEFINE_string("out_file", None, "The pianoroll file to write.")
   console.run_main(main)

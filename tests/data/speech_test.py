@@ -24,7 +24,7 @@ def _write(tmp_path, utterances, name="train"):
 
 def _numbered(count, size=2):
   """Utterances of 1 to 3 timesteps whose samples say which it is."""
-  return [np.full([1 + i % 3, size], i) for i in range(count)]
+  return [np.full([1 + i % 3, size], float(i)) for i in range(count)]
 
 
 def _batches(path, num_batches=None, batch_size=4, size=2, **kwargs):

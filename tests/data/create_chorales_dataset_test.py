@@ -1,0 +1,202 @@
+"""Tests of fivo/data/create_chorales_dataset.py."""
+
+import collections
+import fractions
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+
+from fivo.data import create_chorales_dataset as chorales
+from fivo.data import pianorolls
+from fivo.errors import UserError
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+
+def _score(*parts):
+  """A score of parts of (offset, length, pitches); no pitches are a rest."""
+  music21 = pytest.importorskip("music21")
+  score = music21.stream.Score()
+  for events in parts:
+    part = music21.stream.Part()
+    for offset, length, pitches in events:
+      if not pitches:
+        event = music21.note.Rest()
+      elif len(pitches) == 1:
+        event = music21.note.Note(pitches[0])
+      else:
+        event = music21.chord.Chord(pitches)
+      event.quarterLength = length
+      part.insert(offset, event)
+    score.insert(0, part)
+  return score
+
+
+def _random_chorale(seed, length=40):
+  rng = np.random.RandomState(seed)
+  return [tuple(sorted(set(rng.randint(40, 80, size=4).tolist())))
+          for _ in range(length)]
+
+
+class TestScoreToChords:
+
+  def test_samples_what_sounds_at_quarter_notes(self):
+    score = _score(
+        [(0, 1, [72]), (1, 0.5, [74]), (1.5, 0.5, [76]), (2, 2, [77])],
+        [(0, 4, [60])])
+    assert chorales.score_to_chords(score) == [
+        (60, 72), (60, 74), (60, 77), (60, 77)]
+
+  def test_notes_that_begin_late_or_end_early(self):
+    # A syncopation sounds at the quarter it is held over, an eighth after a
+    # quarter at none.
+    score = _score([(0.5, 1, [60]), (1.5, 0.25, [62]), (1.75, 1.25, [64])])
+    assert chorales.score_to_chords(score) == [(), (60,), (64,)]
+
+  def test_chords_are_sorted_and_distinct(self):
+    score = _score([(0, 1, [72])], [(0, 1, [72])], [(0, 1, [67, 48])],
+                   [(0, 1, [60])])
+    chord, = chorales.score_to_chords(score)
+    assert chord == (48, 60, 67, 72)
+    assert {type(note) for note in chord} == {int}
+
+  def test_rests(self):
+    score = _score([(0, 1, [60]), (1, 1, []), (2, 1, [62])],
+                   [(0, 1, []), (1, 1, []), (2, 1, [50])])
+    assert chorales.score_to_chords(score) == [(60,), (), (50, 62)]
+
+  def test_grace_notes_sound_at_no_time(self):
+    score = _score([(0, 1, [60]), (1, 0, [61]), (1, 1, [62])])
+    assert chorales.score_to_chords(score) == [(60,), (62,)]
+
+  def test_triplets(self):
+    third = fractions.Fraction(1, 3)
+    score = _score([(0, third, [60]), (third, third, [61]),
+                    (2 * third, third, [62]), (1, 1, [63])])
+    assert chorales.score_to_chords(score) == [(60,), (63,)]
+
+
+class TestSplit:
+
+  def test_split_of_name_is_fixed(self):
+    # Must never change: results on the test set would not be comparable.
+    names = "bwv1.6 bwv10.7 bwv108.6 bwv117.4 bwv112.5 bwv115.6".split()
+    assert [chorales.split_of_name(name) for name in names] == [
+        "train", "train", "valid", "valid", "test", "test"]
+
+  def test_proportions(self):
+    # Three standard errors of 3000 names are below 0.03.
+    counts = collections.Counter(
+        chorales.split_of_name("bwv%d" % i) for i in range(3000))
+    for split, expected in (("train", 0.6), ("valid", 0.2), ("test", 0.2)):
+      assert abs(counts[split] / 3000. - expected) < 0.03
+
+  def test_keeps_all_in_order(self):
+    rolls = collections.OrderedDict(
+        ("bwv%d" % i, _random_chorale(i)) for i in range(50))
+    contents = chorales.split_chorales(rolls)
+    assert set(contents) == {"train", "valid", "test"}
+    for split, sequences in contents.items():
+      assert sequences == [
+          chords for name, chords in rolls.items()
+          if chorales.split_of_name(name) == split]
+
+  def test_twins_go_together(self):
+    # The same chorale in another key, and one with a few other chords, under
+    # names that would go to other splits.
+    names = {}
+    for i in range(100):
+      names.setdefault(chorales.split_of_name("bwv%d" % i), "bwv%d" % i)
+    chords = _random_chorale(1)
+    transposed = [tuple(note + 2 for note in chord) for chord in chords]
+    varied = chords[:30] + _random_chorale(2, 6)
+    shortened = chords[5:]
+    contents = chorales.split_chorales(collections.OrderedDict([
+        (names["train"], chords),
+        (names["valid"], transposed),
+        (names["test"], varied),
+        (names["test"] + "-a", shortened),
+        ("bwv-other", _random_chorale(3))]))
+    assert contents["train"][:4] == [chords, transposed, varied, shortened]
+    assert _random_chorale(3) in contents[
+        chorales.split_of_name("bwv-other")]
+
+  def test_short_chorales_have_no_twins(self):
+    contents = chorales.split_chorales(collections.OrderedDict(
+        ("bwv%d" % i, [(60,)] * 3) for i in range(30)))
+    assert all(contents[split] for split in pianorolls.SPLITS)
+
+
+class TestParseScores:
+
+  def test_scores_of_the_corpus(self, monkeypatch, tmp_path):
+    pytest.importorskip("music21")
+    # The second is in five parts.
+    paths = [path for path in chorales.find_scores()
+             if os.path.basename(path) in ("bwv66.6.mxl", "bwv227.3.mxl")]
+    assert len(paths) == 2
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    parsed = chorales.parse_scores(paths)
+    assert list(parsed) == ["bwv66.6"]
+    chords = parsed["bwv66.6"]
+    assert len(chords) == 36
+    # From A major to F sharp major.
+    assert chords[0] == (57, 64, 73)
+    assert chords[-1] == (54, 58, 61, 66)
+    # music21 would leave a directory there.
+    assert not os.listdir(str(tmp_path))
+
+  def test_corpus_is_complete_and_sorted(self):
+    pytest.importorskip("music21")
+    paths = chorales.find_scores()
+    assert len(paths) == 413
+    assert paths == sorted(paths)
+
+
+class TestCommand:
+
+  def test_writes_a_pianoroll_file(self, monkeypatch, tmp_path):
+    rolls = collections.OrderedDict(
+        ("bwv%d" % i, _random_chorale(i)) for i in range(20))
+    monkeypatch.setattr(chorales, "find_scores", lambda: [])
+    monkeypatch.setattr(chorales, "parse_scores", lambda _: rolls)
+    path = str(tmp_path / "chorales.pkl")
+    chorales.create_chorales_dataset(path)
+    loaded = pianorolls.load(path)
+    assert sum(len(loaded[split]) for split in pianorolls.SPLITS) == 20
+    mean = pianorolls.get_mean(loaded, path, 88)
+    steps = [chord for chords in loaded["train"] for chord in chords]
+    assert mean.sum() == pytest.approx(
+        sum(map(len, steps)) / float(len(steps)))
+
+  def test_path_is_checked_before_the_work(self, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        chorales, "find_scores", lambda: pytest.fail("did the work"))
+    with pytest.raises(UserError, match="there is no directory"):
+      chorales.create_chorales_dataset(str(tmp_path / "nowhere" / "x.pkl"))
+
+  def test_music21_is_an_extra(self, monkeypatch):
+    monkeypatch.setitem(sys.modules, "music21", None)
+    with pytest.raises(UserError, match=r"pip install fivo\[chorales\]"):
+      chorales.find_scores()
+
+  @pytest.mark.parametrize("cwd, script", [
+      (".", ["fivo/data/create_chorales_dataset.py"]),
+      ("fivo", ["data/create_chorales_dataset.py"]),
+      (".", ["-m", "fivo.data.create_chorales_dataset"]),
+  ])
+  def test_runs_as_a_script_and_as_a_module(self, tmp_path, cwd, script):
+    path = str(tmp_path / "nowhere" / "x.pkl")
+    result = subprocess.run(
+        [sys.executable] + script + ["--out_file=" + path],
+        cwd=os.path.join(_ROOT, cwd), stderr=subprocess.PIPE,
+        universal_newlines=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "create_chorales_dataset.py: %s: there is no directory %s\n"
+        % (path, os.path.dirname(path)))
