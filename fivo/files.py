@@ -12,7 +12,8 @@ def atomic_write(path, mode="wb"):
   The temporary file lives in the directory of `path`, so that the final
   rename is atomic. If the block raises, or the disk is full, or the process is
   killed, whatever `path` held before is untouched. A symbolic link is written
-  through, and an existing file keeps its permissions.
+  through, an existing file keeps its permissions, and what is no regular file
+  (a pipe, a device) is written to directly.
 
   Args:
     path: The file to write.
@@ -25,6 +26,11 @@ def atomic_write(path, mode="wb"):
     OSError: If the directory or the disk refuses the write.
   """
   path = os.path.realpath(path)
+  if os.path.exists(path) and not os.path.isfile(path):
+    # A pipe or a device: a rename would be the end of it.
+    with open(path, mode) as stream:
+      yield stream
+    return
   try:
     permissions = os.stat(path).st_mode & 0o7777
   except FileNotFoundError:

@@ -293,8 +293,8 @@ def ta_for_tensor(x, **kwargs):
   Returns:
     A TensorArray with T entries.
   """
-  return tf.TensorArray(
-      x.dtype, tf.shape(x)[0], element_shape=x.shape[1:], **kwargs).unstack(x)
+  kwargs.setdefault("element_shape", x.shape[1:])
+  return tf.TensorArray(x.dtype, tf.shape(x)[0], **kwargs).unstack(x)
 
 
 def _concat(tensor_list):

@@ -15,6 +15,7 @@ particle filter's loop, and for each sequence rather than each particle.
 import collections
 import functools
 import inspect
+import numbers
 
 import sonnet as snt
 import tensorflow as tf
@@ -67,19 +68,20 @@ class RecurrentModel(object):
             [batch_size, _output_size(self.latent_encoder)], dtype),
         rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
 
-  def sample_step(self, prev_state, inputs, unused_t):
+  def sample_step(self, prev_state, inputs, t):
     """Draws one timestep from the model.
 
     Args:
       prev_state: The state after the previous step.
       inputs: A float Tensor `[batch, data_size]`: the previous observation,
         centred as the model's inputs were in training.
-      unused_t: The timestep.
+      t: The timestep; not used.
 
     Returns:
       new_state: The state after this step.
       x_t: A float Tensor `[batch, data_size]`, the observation drawn.
     """
+    del t
     rnn_out, rnn_state = self._rnn_step(self.data_encoder(inputs), prev_state)
     p_zt = self._prior(rnn_out, prev_state.latent_encoded)
     latent_encoded = self.latent_encoder(self._sample(p_zt))
@@ -138,6 +140,9 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
   one step later. Steps past a sequence's end are ignored, whatever they hold.
   """
 
+  # The reverse network's variable scope, where no model before it has taken it.
+  rev_rnn_scope_name = "rnn"
+
   def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
                emission, proposal_type, proposal=None, rev_rnn_cell=None,
                tilt=None, random_seed=None):
@@ -175,6 +180,7 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     self.proposal = proposal
     self.rev_rnn_cell = rev_rnn_cell
     self.tilt = tilt
+    self._rev_rnn_scope = unique_scope(self.rev_rnn_scope_name)
     self._steps = None
     self._seq_lengths = None
     self._max_seq_len = None
@@ -298,11 +304,8 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
         tf.reverse_sequence, seq_lengths=seq_lengths, seq_axis=0, batch_axis=1)
     outputs, _ = tf.compat.v1.nn.dynamic_rnn(
         self.rev_rnn_cell, reverse(inputs), dtype=inputs.dtype,
-        time_major=True, scope=self.rev_rnn_scope)
+        time_major=True, scope=self._rev_rnn_scope)
     return reverse(outputs)
-
-  # The variable scope of the reverse network.
-  rev_rnn_scope = None
 
   def _rnn_steps(self, inputs_encoded):
     """What of the recurrent network can be computed before the loop: a hook.
@@ -339,6 +342,19 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
       rnn_state: The network's new state.
     """
     raise NotImplementedError
+
+
+def unique_scope(name):
+  """Makes a variable scope that no other model in the graph shares.
+
+  Args:
+    name: The scope's name; a number is appended if it is taken.
+
+  Returns:
+    A variable scope, to be entered as often as needed.
+  """
+  with tf.compat.v1.variable_scope(None, default_name=name) as scope:
+    return scope
 
 
 def create_recurrent(model_class,
@@ -389,8 +405,14 @@ def create_recurrent(model_class,
   Raises:
     UserError: If a size is less than one or the proposal's type is unknown.
   """
-  sizes = [("data_size", data_size), ("latent_size", latent_size)]
-  for name, size in sizes:
+  rnn_hidden_size = _default(rnn_hidden_size, latent_size)
+  encoded_data_size = _default(encoded_data_size, latent_size)
+  encoded_latent_size = _default(encoded_latent_size, latent_size)
+  fcnet_hidden_sizes = _default(fcnet_hidden_sizes, [latent_size])
+  for name, size in (("data_size", data_size), ("latent_size", latent_size),
+                     ("rnn_hidden_size", rnn_hidden_size),
+                     ("encoded_data_size", encoded_data_size),
+                     ("encoded_latent_size", encoded_latent_size)):
     if size is None or size < 1:
       raise errors.UserError("%s=%s: must be at least 1" % (name, size))
   if initializers is None:
@@ -398,8 +420,6 @@ def create_recurrent(model_class,
         "w": tf.compat.v1.glorot_uniform_initializer(),
         "b": tf.compat.v1.zeros_initializer()
     }
-  rnn_hidden_size = rnn_hidden_size or latent_size
-  fcnet_hidden_sizes = fcnet_hidden_sizes or [latent_size]
   new_mlp = functools.partial(_mlp, fcnet_hidden_sizes, initializers)
   new_normal = dict(
       size=latent_size, hidden_layer_sizes=fcnet_hidden_sizes,
@@ -420,9 +440,8 @@ def create_recurrent(model_class,
         smoothing=smoothing, name="approximate_posterior", **new_normal)
   return model_class(
       rnn_cell=new_cell(),
-      data_encoder=new_mlp(encoded_data_size or latent_size, "data_encoder"),
-      latent_encoder=new_mlp(
-          encoded_latent_size or latent_size, "latent_encoder"),
+      data_encoder=new_mlp(encoded_data_size, "data_encoder"),
+      latent_encoder=new_mlp(encoded_latent_size, "latent_encoder"),
       transition=base.ConditionalNormalDistribution(name="prior", **new_normal),
       emission=new_emission(name="generative"),
       proposal_type=proposal_type,
@@ -430,6 +449,10 @@ def create_recurrent(model_class,
       rev_rnn_cell=new_cell() if smoothing else None,
       tilt=new_emission(name="tilt") if use_tilt else None,
       random_seed=random_seed)
+
+
+def _default(value, default):
+  return default if value is None else value
 
 
 def _mlp(hidden_sizes, initializers, output_size, name):
@@ -441,12 +464,15 @@ def _mlp(hidden_sizes, initializers, output_size, name):
 def _emission_options(emission_class, bias_init, sigma_min):
   """The options among these that have been set and that the class takes."""
   options = {}
-  if not (isinstance(bias_init, float) and bias_init == 0.0):
+  if not (isinstance(bias_init, numbers.Number) and bias_init == 0):
     options["bias_init"] = bias_init
   if sigma_min is not None:
     options["sigma_min"] = sigma_min
-  accepted = inspect.signature(emission_class).parameters
-  return {name: value for name, value in options.items() if name in accepted}
+  parameters = inspect.signature(emission_class).parameters
+  takes_any = any(
+      p.kind == inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+  return {name: value for name, value in options.items()
+          if takes_any or name in parameters}
 
 
 def _zero_padding(x, seq_lengths):

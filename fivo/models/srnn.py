@@ -26,16 +26,19 @@ SRNNState = collections.namedtuple(
 TrainableSRNNState = collections.namedtuple(
     "TrainableSRNNState", SRNNState._fields + ("rnn_out",))
 
-_FORWARD_SCOPE = "forward_rnn"
-
 
 class SRNN(recurrent.RecurrentModel):
   """The generative part of the SRNN."""
 
   state_class = SRNNState
 
+  def __init__(self, *args, **kwargs):
+    """Creates a model, see `RecurrentModel`."""
+    super(SRNN, self).__init__(*args, **kwargs)
+    self._forward_scope = recurrent.unique_scope("forward_rnn")
+
   def _rnn_step(self, inputs_encoded, prev_state):
-    with tf.compat.v1.variable_scope(_FORWARD_SCOPE):
+    with tf.compat.v1.variable_scope(self._forward_scope):
       return self.rnn_cell(inputs_encoded, prev_state.rnn_state)
 
   def _latent_context(self, rnn_out, prev_latent_encoded):
@@ -46,12 +49,12 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
   """An SRNN with a proposal, and maybe a tilt."""
 
   state_class = TrainableSRNNState
-  rev_rnn_scope = "reverse_rnn"
+  rev_rnn_scope_name = "reverse_rnn"
 
   def _rnn_steps(self, inputs_encoded):
     steps, _ = tf.compat.v1.nn.dynamic_rnn(
         _StateEmittingCell(self.rnn_cell), inputs_encoded,
-        dtype=inputs_encoded.dtype, time_major=True, scope=_FORWARD_SCOPE)
+        dtype=inputs_encoded.dtype, time_major=True, scope=self._forward_scope)
     return steps
 
   def _smoothing_inputs(self, rnn_steps, targets_encoded):
@@ -90,4 +93,4 @@ class _StateEmittingCell(object):
 
 
 create_srnn = functools.partial(recurrent.create_recurrent, TrainableSRNN)
-functools.update_wrapper(create_srnn, recurrent.create_recurrent)
+create_srnn.__doc__ = recurrent.create_recurrent.__doc__

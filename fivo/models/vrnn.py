@@ -56,4 +56,4 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
 
 
 create_vrnn = functools.partial(recurrent.create_recurrent, TrainableVRNN)
-functools.update_wrapper(create_vrnn, recurrent.create_recurrent)
+create_vrnn.__doc__ = recurrent.create_recurrent.__doc__
