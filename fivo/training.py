@@ -109,7 +109,8 @@ def train(config, train_op, log_tensors, log_line):
         first = step + 1
         while not (caught or step >= config.max_steps or session.should_stop()):
           step, values = session.run([step_after, log_tensors])
-          if step == first or (step - 1) % config.summarize_every == 0:
+          if (step in (first, config.max_steps) or
+              (step - 1) % config.summarize_every == 0):
             logging.info("%s", log_line(step, values))
         if caught:
           logging.info("Stopped by signal %d at step %d.", caught[0], step)

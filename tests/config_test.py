@@ -100,6 +100,19 @@ class TestValidate(object):
         _config(bound="iwae", resampling_type="relaxed"), "train")
     assert any("does not resample" in m for m in _messages(caplog))
 
+  def test_split_of_speech(self, tmp_path, caplog):
+    """--split was ignored for speech."""
+    config = _config(dataset_type="speech", dataset_path=str(tmp_path))
+    assert config_lib.speech_path(config, "valid") == str(tmp_path / "valid")
+    config_lib.validate(config._replace(split="test"), "eval")
+    assert not caplog.records
+    (tmp_path / "train").write_bytes(b"")
+    config = config._replace(dataset_path=str(tmp_path / "train"))
+    assert config_lib.speech_path(config, "valid") == config.dataset_path
+    config_lib.validate(config._replace(split="test"), "eval")
+    assert any(m.startswith("--split=test is ignored")
+               for m in _messages(caplog))
+
   def test_defaults_are_silent(self, caplog):
     config_lib.validate(_config(), "train")
     assert not caplog.records

@@ -64,7 +64,8 @@ class TestSteps(object):
     assert _saved(tmp_path / "a") == _saved(tmp_path / "b")
 
   def test_log_every(self, tmp_path):
-    assert _train(tmp_path, max_steps=7, summarize_every=3) == [1, 4, 7]
+    """The first, every third after it, and the last."""
+    assert _train(tmp_path, max_steps=8, summarize_every=3) == [1, 4, 7, 8]
 
   def test_zero_steps(self, tmp_path):
     assert _train(tmp_path, max_steps=0) == []
