@@ -181,8 +181,8 @@ def test_relaxed_blends_particles_of_one_filter():
           tf.constant(log_weights), [tf.constant(state), state[:, 0, 0]], 4, 3,
           random_seed=2), seed=2)
   expected = np.zeros_like(state)
-  for i, b, l in itertools.product(range(4), range(3), range(4)):
-    expected[i * 3 + b] += w[i, b, l] * state[l * 3 + b]
+  for i, b, old in itertools.product(range(4), range(3), range(4)):
+    expected[i * 3 + b] += w[i, b, old] * state[old * 3 + b]
   np.testing.assert_allclose(blended[0], expected, rtol=1e-10)
   # All leaves of a state are blended alike.
   np.testing.assert_allclose(blended[1], expected[:, 0, 0], rtol=1e-10)

@@ -622,8 +622,9 @@ def _parameter(name, values, length, positive=False):
     array = np.asarray(
         tf.get_static_value(values) if tf.is_tensor(values) else values,
         dtype=np.float64)
-  except (TypeError, ValueError):
-    raise errors.UserError("%s=%s: must be %s" % (name, values, wanted))
+  except (TypeError, ValueError) as e:
+    raise errors.UserError(
+        "%s=%s: must be %s" % (name, values, wanted)) from e
   if array.ndim == 0:
     array = np.full([length], array)
   if array.shape != (length,) or not np.isfinite(array).all() or (

@@ -14,10 +14,7 @@ particle filter's loop, and for each sequence rather than each particle.
 
 import collections
 import functools
-import inspect
-import numbers
 
-import sonnet as snt
 import tensorflow as tf
 
 from fivo import errors
@@ -355,124 +352,6 @@ def unique_scope(name):
   """
   with tf.compat.v1.variable_scope(None, default_name=name) as scope:
     return scope
-
-
-def create_recurrent(model_class,
-                     data_size,
-                     latent_size,
-                     emission_class,
-                     rnn_hidden_size=None,
-                     fcnet_hidden_sizes=None,
-                     encoded_data_size=None,
-                     encoded_latent_size=None,
-                     sigma_min=0.0,
-                     raw_sigma_bias=0.25,
-                     emission_bias_init=0.0,
-                     use_tilt=False,
-                     proposal_type="filtering",
-                     initializers=None,
-                     random_seed=None,
-                     emission_sigma_min=None):
-  """Builds a trainable VRNN or SRNN of multilayer perceptrons and an LSTM.
-
-  Args:
-    model_class: A subclass of `TrainableRecurrentModel`.
-    data_size: The dimension of an observation.
-    latent_size: The dimension of a latent.
-    emission_class: The class of the emission and the tilt, for example
-      `base.ConditionalBernoulliDistribution`.
-    rnn_hidden_size: The size of the LSTM. This and the next three default to
-      `latent_size`.
-    fcnet_hidden_sizes: A list, the hidden layers of every MLP.
-    encoded_data_size: The size of an encoded observation.
-    encoded_latent_size: The size of an encoded latent.
-    sigma_min: The smallest scale of the prior and the proposal.
-    raw_sigma_bias: Added to their raw scale before the softplus.
-    emission_bias_init: Added to a Bernoulli emission's logits, and the tilt's:
-      a float, or a float Tensor or array `[data_size]`.
-    use_tilt: Whether to build a tilt, for fivo-aux.
-    proposal_type: "prior", "filtering" or "smoothing".
-    initializers: None, or a dict with initializers for "w" (of the LSTM's
-      kernel too) and "b". Default to Glorot's uniform and zeros.
-    random_seed: The op seed of all samples, or None.
-    emission_sigma_min: The smallest scale of a Normal emission. Without one
-      (the default, as in the original code) a stretch of exact silence in audio
-      drives the bound up without limit.
-
-  Returns:
-    A `model_class`.
-
-  Raises:
-    UserError: If a size is less than one or the proposal's type is unknown.
-  """
-  rnn_hidden_size = _default(rnn_hidden_size, latent_size)
-  encoded_data_size = _default(encoded_data_size, latent_size)
-  encoded_latent_size = _default(encoded_latent_size, latent_size)
-  fcnet_hidden_sizes = _default(fcnet_hidden_sizes, [latent_size])
-  for name, size in (("data_size", data_size), ("latent_size", latent_size),
-                     ("rnn_hidden_size", rnn_hidden_size),
-                     ("encoded_data_size", encoded_data_size),
-                     ("encoded_latent_size", encoded_latent_size)):
-    if size is None or size < 1:
-      raise errors.UserError("%s=%s: must be at least 1" % (name, size))
-  if initializers is None:
-    initializers = {
-        "w": tf.compat.v1.glorot_uniform_initializer(),
-        "b": tf.compat.v1.zeros_initializer()
-    }
-  new_mlp = functools.partial(_mlp, fcnet_hidden_sizes, initializers)
-  new_normal = dict(
-      size=latent_size, hidden_layer_sizes=fcnet_hidden_sizes,
-      sigma_min=sigma_min, raw_sigma_bias=raw_sigma_bias,
-      initializers=initializers)
-  new_emission = functools.partial(
-      emission_class, size=data_size, hidden_layer_sizes=fcnet_hidden_sizes,
-      initializers=initializers,
-      **_emission_options(emission_class, emission_bias_init,
-                          emission_sigma_min))
-  new_cell = functools.partial(
-      tf.compat.v1.nn.rnn_cell.LSTMCell, rnn_hidden_size,
-      initializer=initializers["w"])
-  smoothing = proposal_type == "smoothing"
-  proposal = None
-  if proposal_type != "prior":
-    proposal = base.NormalApproximatePosterior(
-        smoothing=smoothing, name="approximate_posterior", **new_normal)
-  return model_class(
-      rnn_cell=new_cell(),
-      data_encoder=new_mlp(encoded_data_size, "data_encoder"),
-      latent_encoder=new_mlp(encoded_latent_size, "latent_encoder"),
-      transition=base.ConditionalNormalDistribution(name="prior", **new_normal),
-      emission=new_emission(name="generative"),
-      proposal_type=proposal_type,
-      proposal=proposal,
-      rev_rnn_cell=new_cell() if smoothing else None,
-      tilt=new_emission(name="tilt") if use_tilt else None,
-      random_seed=random_seed)
-
-
-def _default(value, default):
-  return default if value is None else value
-
-
-def _mlp(hidden_sizes, initializers, output_size, name):
-  return snt.nets.MLP(
-      output_sizes=list(hidden_sizes) + [output_size],
-      initializers=initializers, name=name)
-
-
-def _emission_options(emission_class, bias_init, sigma_min):
-  """The options among these that have been set and that the class takes."""
-  options = {}
-  if not (isinstance(bias_init, numbers.Number) and bias_init == 0):
-    options["bias_init"] = bias_init
-  if sigma_min is not None:
-    options["sigma_min"] = sigma_min
-  parameters = inspect.signature(emission_class).parameters
-  takes_any = any(
-      p.kind == inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-  return {name: value for name, value in options.items()
-          if takes_any or name in parameters}
 
 
 def _zero_padding(x, seq_lengths):

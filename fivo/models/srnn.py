@@ -19,6 +19,7 @@ import functools
 
 import tensorflow as tf
 
+from fivo.models import factory
 from fivo.models import recurrent
 
 SRNNState = collections.namedtuple(
@@ -92,5 +93,5 @@ class _StateEmittingCell(object):
     return (output, new_state), new_state
 
 
-create_srnn = functools.partial(recurrent.create_recurrent, TrainableSRNN)
-create_srnn.__doc__ = recurrent.create_recurrent.__doc__
+create_srnn = functools.partial(factory.create_recurrent, TrainableSRNN)
+create_srnn.__doc__ = factory.create_recurrent.__doc__

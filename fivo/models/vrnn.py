@@ -17,6 +17,7 @@ import functools
 
 import tensorflow as tf
 
+from fivo.models import factory
 from fivo.models import recurrent
 
 VRNNState = collections.namedtuple(
@@ -55,5 +56,5 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
     return self._rnn_step(rnn_step, prev_state)
 
 
-create_vrnn = functools.partial(recurrent.create_recurrent, TrainableVRNN)
-create_vrnn.__doc__ = recurrent.create_recurrent.__doc__
+create_vrnn = functools.partial(factory.create_recurrent, TrainableVRNN)
+create_vrnn.__doc__ = factory.create_recurrent.__doc__
