@@ -10,6 +10,9 @@ import pytest
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+# Where output is not buffered, a flush cannot fail.
+_ENVIRONMENT = dict(os.environ, PYTHONPATH=_ROOT, PYTHONUNBUFFERED="")
+
 _PROGRAM = '''
 import sys
 import time
@@ -42,7 +45,7 @@ def _run(tmp_path, body, *args, **kwargs):
   return subprocess.run(
       _command(tmp_path, body) + list(args), stdout=subprocess.PIPE,
       stderr=subprocess.PIPE, universal_newlines=True,
-      env=dict(os.environ, PYTHONPATH=_ROOT), check=False, **kwargs)
+      env=_ENVIRONMENT, check=False, **kwargs)
 
 
 def test_success(tmp_path):
@@ -125,7 +128,7 @@ def test_interrupt_is_quiet(tmp_path):
   process = subprocess.Popen(
       _command(tmp_path, "print('up', flush=True)\ntime.sleep(60)"),
       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      env=dict(os.environ, PYTHONPATH=_ROOT))
+      env=_ENVIRONMENT)
   assert process.stdout.readline() == b"up\n"
   time.sleep(0.05)
   process.send_signal(signal.SIGINT)
@@ -141,7 +144,7 @@ def test_closed_pipe_is_quiet(tmp_path, flush):
   result = subprocess.run(
       _command(tmp_path, "print('x' * 10, flush=%s)" % flush),
       stdout=write_end, stderr=subprocess.PIPE,
-      env=dict(os.environ, PYTHONPATH=_ROOT), check=False)
+      env=_ENVIRONMENT, check=False)
   os.close(write_end)
   assert (result.returncode, result.stderr) == (130, b"")
 
@@ -151,7 +154,7 @@ def test_full_disk_under_stdout(tmp_path):
   with open("/dev/full", "w") as full:
     result = subprocess.run(
         _command(tmp_path, "print('x')"), stdout=full, stderr=subprocess.PIPE,
-        env=dict(os.environ, PYTHONPATH=_ROOT), check=False)
+        env=_ENVIRONMENT, check=False)
   assert result.returncode == 1
   assert result.stderr == b"program.py: No space left on device\n"
 
@@ -170,6 +173,6 @@ def test_takes_another_flags_parser(tmp_path):
       "                 lambda argv: flags.FLAGS(argv[:1]))\n")
   result = subprocess.run(
       [sys.executable, str(path), "--unknown"], stdout=subprocess.PIPE,
-      universal_newlines=True, env=dict(os.environ, PYTHONPATH=_ROOT),
+      universal_newlines=True, env=_ENVIRONMENT,
       check=True)
   assert result.stdout == "[%r]\n" % str(path)

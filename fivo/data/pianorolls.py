@@ -121,7 +121,7 @@ def encode_split(pianorolls, split, path, min_note=MIN_NOTE,
                  max_note=MAX_NOTE):
   """Checks a split and packs it into one bit per timestep and note.
 
-  MuseData's train split takes 3 MB in this form, 25 as lists of tuples, and 86
+  MuseData's train split takes 3 MB in this form, 22 as lists of tuples, and 86
   as dense float32 arrays.
 
   Args:

@@ -17,7 +17,7 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
                           shuffle=False, repeat=False, skip=0, seed=None):
   """Creates a dataset of utterances.
 
-  Only where each record lies in the file is held in memory (100 KB for TIMIT's
+  Only where each record lies in the file is held in memory (70 KB for TIMIT's
   train set of 0.8 GB); records are read when it is their turn.
 
   Args:

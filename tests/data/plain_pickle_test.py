@@ -164,6 +164,33 @@ def test_hostile_sizes_take_neither_memory_nor_time(data):
   assert after.ru_utime - before.ru_utime < 5.  # Seconds.
 
 
+def test_bytes_are_not_made_of_a_number():
+  # bytes(2**31 - 1) would be two gigabytes.
+  with pytest.raises(TypeError, match="where bytes belong"):
+    plain_pickle.loads(
+        b"cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02i8K\0K\1\x87R"
+        b"J\xff\xff\xff\x7f\x86R.")
+
+
+def test_decimal_numbers_are_short():
+  # Later patches of Python 3.7 have a limit too, far lower.
+  with pytest.raises(EOFError, match="a line does not end"):
+    plain_pickle.loads(b"I" + b"9" * 10**6 + b"\n.")
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, -2), (3,), (True, 2)])
+def test_arrays_have_the_shape_of_their_data(shape):
+  # NumPy itself makes an array of shape [-1, -2] of two numbers.
+  class Array:
+
+    def __reduce__(self):
+      return np.core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), (
+          1, shape, np.dtype("i8"), False, b"\0" * 16)
+
+  with pytest.raises((TypeError, ValueError)):
+    plain_pickle.loads(pickle.dumps(Array(), 2))
+
+
 def test_nested_keys_are_refused():
   with pytest.raises(plain_pickle.RefusedError, match="dictionary key"):
     plain_pickle.loads(b"}" + b")" + b"\x85" * 300000 + b"K\x01s.")
