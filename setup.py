@@ -17,7 +17,7 @@ _REQUIREMENTS = [
     # From 1.20 on TensorFlow 1.15 fails in `tf.zeros([tf.shape(x)[0], 3])`;
     # 1.15.0 itself sets no upper limit, later patches ask for < 1.19.
     "numpy<1.19",
-    # Sparse pianorolls; Sonnet imports it without asking for it.
+    # WAV files of speech.
     "scipy",
     # Flags and logging.
     "absl-py",

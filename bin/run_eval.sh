@@ -1,7 +1,7 @@
 #!/bin/sh
 # Evaluates the last checkpoint of run_train.sh on the test set.
 # Further flags are passed on and win over the ones here. Which data and which
-# logdir: see defaults.sh.
+# logdir: see defaults.sh. What the model is, the logdir knows.
 
 . "$(dirname -- "$0")/environment.sh"
 . "$ROOT/bin/defaults.sh"
@@ -13,9 +13,7 @@ exec "$PYTHON" "$ROOT/run_fivo.py" \
   --split=test \
   --alsologtostderr \
   --logdir="$LOGDIR" \
-  --model=vrnn \
   --batch_size=4 \
   --num_samples=4 \
   ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
-  --dataset_type=pianoroll \
   "$@"

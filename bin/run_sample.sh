@@ -1,7 +1,7 @@
 #!/bin/sh
 # Samples from the last checkpoint of run_train.sh: continues test sequences.
 # Further flags are passed on and win over the ones here. Which data and which
-# logdir: see defaults.sh.
+# logdir: see defaults.sh. What the model is, the logdir knows.
 
 . "$(dirname -- "$0")/environment.sh"
 . "$ROOT/bin/defaults.sh"
@@ -12,13 +12,10 @@ exec "$PYTHON" "$ROOT/run_fivo.py" \
   --mode=sample \
   --alsologtostderr \
   --logdir="$LOGDIR" \
-  --model=vrnn \
-  --bound=fivo \
   --batch_size=4 \
   --num_samples=4 \
   --split=test \
   ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
-  --dataset_type=pianoroll \
   --prefix_length=25 \
   --sample_length=50 \
   "$@"

@@ -2,11 +2,11 @@
 
 import abc
 
-import sonnet as snt
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from fivo import nested_utils as nested
+from fivo.models import distributions
+from fivo.models import mlp
 from fivo.models.nonstationary import NonstationaryLinearDistribution
 
 __all__ = [
@@ -115,12 +115,10 @@ class ConditionalNormalDistribution(object):
     self._size = size
     self._sigma_min = sigma_min
     self._raw_sigma_bias = raw_sigma_bias
-    self._fcnet = snt.nets.MLP(
+    self._fcnet = mlp.MLP(
         output_sizes=list(hidden_layer_sizes) + [2 * size],
         activation=hidden_activation_fn,
         initializers=initializers,
-        activate_final=False,
-        use_bias=True,
         name=name + "_fcnet")
 
   @property
@@ -159,7 +157,7 @@ class ConditionalNormalDistribution(object):
       A `tfp.distributions.Normal` of batch shape `[batch, size]`.
     """
     mu, sigma = self.condition(args, **kwargs)
-    return tfp.distributions.Normal(loc=mu, scale=sigma)
+    return distributions.Normal(loc=mu, scale=sigma)
 
 
 class ConditionalBernoulliDistribution(object):
@@ -181,12 +179,10 @@ class ConditionalBernoulliDistribution(object):
     """
     self._size = size
     self._bias_init = bias_init
-    self._fcnet = snt.nets.MLP(
+    self._fcnet = mlp.MLP(
         output_sizes=list(hidden_layer_sizes) + [size],
         activation=hidden_activation_fn,
         initializers=initializers,
-        activate_final=False,
-        use_bias=True,
         name=name + "_fcnet")
 
   @property
@@ -215,7 +211,7 @@ class ConditionalBernoulliDistribution(object):
     Returns:
       A `tfp.distributions.Bernoulli` of batch shape `[batch, size]`.
     """
-    return tfp.distributions.Bernoulli(logits=self.condition(args))
+    return distributions.Bernoulli(logits=self.condition(args))
 
 
 class NormalApproximatePosterior(ConditionalNormalDistribution):

@@ -4,11 +4,12 @@ import functools
 import inspect
 import numbers
 
-import sonnet as snt
 import tensorflow as tf
 
 from fivo import errors
 from fivo.models import base
+from fivo.models import lstm
+from fivo.models import mlp
 
 
 def create_recurrent(model_class,
@@ -85,8 +86,7 @@ def create_recurrent(model_class,
       **_emission_options(emission_class, emission_bias_init,
                           emission_sigma_min))
   new_cell = functools.partial(
-      tf.compat.v1.nn.rnn_cell.LSTMCell, rnn_hidden_size,
-      initializer=initializers["w"])
+      lstm.LSTMCell, rnn_hidden_size, initializer=initializers["w"])
   smoothing = proposal_type == "smoothing"
   proposal = None
   if proposal_type != "prior":
@@ -110,9 +110,8 @@ def _default(value, default):
 
 
 def _mlp(hidden_sizes, initializers, output_size, name):
-  return snt.nets.MLP(
-      output_sizes=list(hidden_sizes) + [output_size],
-      initializers=initializers, name=name)
+  return mlp.MLP(list(hidden_sizes) + [output_size],
+                 initializers=initializers, name=name)
 
 
 def _emission_options(emission_class, bias_init, sigma_min):

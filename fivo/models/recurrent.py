@@ -20,6 +20,7 @@ import tensorflow as tf
 from fivo import errors
 from fivo import nested_utils as nested
 from fivo.models import base
+from fivo.models import distributions
 
 PROPOSAL_TYPES = ("prior", "filtering", "smoothing")
 
@@ -233,15 +234,15 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     step = nested.read_tas(self._steps, t)
     rnn_out, rnn_state = self._advance_rnn(step.rnn, state)
     p_zt = self._prior(rnn_out, state.latent_encoded)
-    q_zt = p_zt
-    if self.proposal_type != "prior":
+    if self.proposal_type == "prior":
+      zt, log_ratio = self._sample(p_zt), 0.
+    else:
       q_zt = self._propose(p_zt, rnn_out, state.latent_encoded, step.proposal)
-    zt = self._sample(q_zt)
+      zt, log_q = distributions.sample_with_log_prob(q_zt, self.random_seed)
+      log_ratio = _sum_events(p_zt.log_prob(zt) - log_q)
     latent_encoded = self.latent_encoder(zt)
-    log_weights = _log_prob(
+    log_weights = log_ratio + _log_prob(
         self.emission(latent_encoded, rnn_out), step.targets)
-    if self.proposal_type != "prior":
-      log_weights += _sum_events(p_zt.log_prob(zt) - q_zt.log_prob(zt))
     new_state = self._make_state(rnn_state, latent_encoded, rnn_out)
     if self.tilt is not None:
       log_weights += self._log_tilt(new_state, t) - self._log_tilt(state, t - 1)

@@ -72,8 +72,12 @@ def given_noise(noise):
   def sample(self, *unused_args, **unused_kwargs):
     return self.loc + self.scale * pending.pop(0)
 
+  def normal(*unused_args, **unused_kwargs):
+    return tf.constant(pending.pop(0))
+
   with mock.patch.object(tfp.distributions.Normal, "sample", sample):
-    yield
+    with mock.patch.object(tf.random, "normal", normal):
+      yield
 
 
 def normal_log_prob(x, mu, sigma):

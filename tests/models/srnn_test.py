@@ -80,8 +80,7 @@ def test_the_recurrent_network_runs_before_the_filter():
   with tf.Graph().as_default() as graph:
     bounds.fivo(common.create("srnn"), common.observations(), common.LENGTHS,
                 num_samples=7)
-    kernel = "forward_rnn/lstm_cell/kernel"
-    matmuls = [op for op in graph.get_operations()
-               if op.type == "MatMul" and "lstm_cell" in op.name]
-    assert len(matmuls) == 1, kernel
-    assert matmuls[0].inputs[0].shape.as_list()[0] == len(common.LENGTHS)
+    cells = [op for op in graph.get_operations()
+             if op.type == "LSTMBlockCell"]
+    assert len(cells) == 1
+    assert cells[0].inputs[0].shape.as_list()[0] == len(common.LENGTHS)

@@ -1,0 +1,72 @@
+"""A multilayer perceptron that TensorFlow can fuse.
+
+Sonnet's adds its biases with a broadcasting addition. With `bias_add` instead,
+TensorFlow computes a layer's product, bias and activation as one operation, and
+the bias's gradient as another; inside the particle filter's loop that is a
+tenth of a training step. Variables are named as Sonnet's.
+"""
+
+import sonnet as snt
+import tensorflow as tf
+
+
+class MLP(snt.AbstractModule):
+  """`snt.nets.MLP`, with an activation on all layers but the last."""
+
+  def __init__(self, output_sizes, activation=tf.nn.relu, initializers=None,
+               name="mlp"):
+    """Creates the module; variables come with the first call.
+
+    Args:
+      output_sizes: The sizes of all layers, the output's last.
+      activation: The activation of all layers but the last.
+      initializers: None, or a dict with initializers for "w" and "b". They
+        default to Sonnet's: a truncated Normal of variance 1 / input_size, and
+        zeros.
+      name: The module's name.
+
+    Raises:
+      KeyError: If `initializers` has other keys.
+    """
+    super(MLP, self).__init__(name=name)
+    self._output_sizes = tuple(int(size) for size in output_sizes)
+    self._activation = activation
+    self._initializers = dict(initializers or {})
+    unknown = set(self._initializers) - {"w", "b"}
+    if unknown:
+      raise KeyError("initializers has %s: only 'w' and 'b' are known" % (
+          ", ".join(sorted(map(repr, unknown)))))
+
+  @property
+  def output_size(self):
+    """The size of the output."""
+    return self._output_sizes[-1]
+
+  def _build(self, inputs):
+    """Computes the perceptron.
+
+    Args:
+      inputs: A float Tensor `[batch, input_size]`.
+
+    Returns:
+      A float Tensor `[batch, output_size]`.
+    """
+    net = inputs
+    last = len(self._output_sizes) - 1
+    for i, size in enumerate(self._output_sizes):
+      with tf.compat.v1.variable_scope("linear_%d" % i):
+        net = self._linear(net, size)
+      if i != last:
+        net = self._activation(net)
+    return net
+
+  def _linear(self, inputs, size):
+    input_size = tf.compat.dimension_value(inputs.shape[1])
+    w = tf.compat.v1.get_variable(
+        "w", [input_size, size], inputs.dtype,
+        self._initializers.get("w", tf.compat.v1.truncated_normal_initializer(
+            stddev=input_size**-0.5)))
+    b = tf.compat.v1.get_variable(
+        "b", [size], inputs.dtype,
+        self._initializers.get("b", tf.compat.v1.zeros_initializer()))
+    return tf.nn.bias_add(tf.matmul(inputs, w), b)
