@@ -384,23 +384,83 @@ def test_bound_and_gradients(kind, proposal, emission, tilt):
     np.testing.assert_allclose(clean, padded, rtol=1e-4, atol=1e-6)
 
 
+def set_variables(session, scale=.5):
+  """Sets all variables to something random, the same for every dtype."""
+  for i, variable in enumerate(tf.compat.v1.global_variables()):
+    rng = np.random.RandomState(i)
+    variable.load(scale * rng.normal(size=variable.shape.as_list()), session)
+
+
 @pytest.mark.parametrize("kind", sorted(CREATE))
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_one_graph_for_every_batch_size(kind, dtype):
+def test_gradient_agrees_with_finite_differences(kind):
+  """Of the whole bound, along a random direction, in double precision.
+
+  The noise is the same each time, and ancestors are locally constant.
+  """
+  with tf.Graph().as_default():
+    tf.compat.v1.set_random_seed(1)
+    model = create(kind, proposal_type="smoothing", use_tilt=True,
+                   random_seed=1)
+    result = bounds.fivo(
+        model, observations(dtype=np.float64), LENGTHS, num_samples=3,
+        resampling_criterion=smc.always_resample_criterion, random_seed=1)
+    bound = tf.reduce_sum(result.log_p_hat)
+    variables = tf.compat.v1.trainable_variables()
+    rng = np.random.RandomState(9)
+    directions = [rng.normal(size=v.shape.as_list()) for v in variables]
+    slope = tf.add_n([tf.reduce_sum(gradient * direction)
+                      for gradient, direction in zip(
+                          tf.gradients(bound, variables), directions)])
+    step = tf.compat.v1.placeholder(tf.float64, [])
+    move = [v.assign_add(step * direction)
+            for v, direction in zip(variables, directions)]
+    results = []
+    for size in (-1e-6, 0., 1e-6):
+      with tf.compat.v1.Session(config=unoptimized()) as session:
+        set_variables(session)
+        session.run(move, {step: size})
+        results.append(session.run([bound, slope]))
+  difference = (results[2][0] - results[0][0]) / 2e-6
+  assert abs(difference) > 1e-2
+  assert results[1][1] == pytest.approx(difference, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_single_precision_agrees_with_double(kind):
+  """They run through different kernels."""
+  noise = np.random.RandomState(5).normal(size=[9, LATENT])
+  results = []
+  for dtype in (np.float32, np.float64):
+    with new_session() as session:
+      with given_noise([noise.astype(dtype)]):
+        bound = bounds.iwae(
+            create(kind, "bernoulli", proposal_type="smoothing"),
+            observations(dtype=dtype), LENGTHS, num_samples=3).log_p_hat
+      gradients = tf.gradients(bound, tf.compat.v1.trainable_variables())
+      set_variables(session, scale=.3)
+      results.append(session.run([bound] + gradients))
+  for single, double in zip(*results):
+    assert single.dtype == np.float32
+    assert double.dtype == np.float64
+    np.testing.assert_allclose(
+        single, double, rtol=1e-3, atol=1e-4 * np.abs(double).max())
+
+
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_one_graph_for_every_batch_size(kind):
   with new_session() as session:
     model = create(kind, "bernoulli", proposal_type="smoothing", use_tilt=True)
-    fed = [tf.compat.v1.placeholder(dtype, [None, None, DATA])
+    fed = [tf.compat.v1.placeholder(tf.float32, [None, None, DATA])
            for _ in range(2)]
     lengths = tf.compat.v1.placeholder(tf.int32, [None])
     result = bounds.fivo(model, tuple(fed), lengths, num_samples=3)
     session.run(tf.compat.v1.global_variables_initializer())
     for sizes in ([1], [2, 5], [3, 1, 2]):
-      xs = observations(1, max(sizes), len(sizes), dtype)
+      xs = observations(1, max(sizes), len(sizes))
       log_p_hat, final_state = session.run(
           [result.log_p_hat, result.final_state],
           dict(list(zip(fed, xs)) + [(lengths, sizes)]))
       assert log_p_hat.shape == (len(sizes),)
-      assert log_p_hat.dtype == dtype
       assert np.isfinite(log_p_hat).all()
       assert final_state.rnn_out.shape == (3 * len(sizes), HIDDEN)
 
