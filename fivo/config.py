@@ -23,10 +23,11 @@ _FORMAT = 1
 PIANOROLL_DIMENSION = 88
 SPEECH_DIMENSION = 200
 
-# Which of the options were given rather than left at their default, and the
-# global step at which the run resumes, ride along.
-Config = collections.namedtuple(
-    "Config", tuple(options.OPTIONS) + ("given", "start_step", "train_mean"))
+# Beside the options: which of them were given rather than left at a default;
+# the global step at which the run resumes; the mean of the run's training data,
+# if it keeps one; whether data that is not shuffled may come by length.
+Config = collections.namedtuple("Config", tuple(options.OPTIONS) + (
+    "given", "start_step", "train_mean", "sort_by_length"))
 
 
 def from_object(source):
@@ -50,7 +51,8 @@ def from_object(source):
   for name in ("logdir", "dataset_path", "sample_out_dir"):
     if values[name]:  # A shell leaves the tilde of --logdir=~/x alone.
       values[name] = os.path.expanduser(values[name])
-  return Config(given=frozenset(given), start_step=0, train_mean=None, **values)
+  return Config(given=frozenset(given), start_step=0, train_mean=None,
+                sort_by_length=False, **values)
 
 
 def _is_given(source, name):

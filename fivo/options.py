@@ -112,6 +112,10 @@ GROUPS = collections.OrderedDict([
                 models=RECURRENT),
         _option("batch_size", int, 4, "The number of sequences in a batch.",
                 minimum=1),
+        _option("bucket_by_length", bool, False,
+                "Whether training batches are of sequences of similar length, "
+                "which saves padding, rather than uniform.",
+                models=RECURRENT),
     ]),
     ("Bound", [
         _option("bound", str, "fivo",

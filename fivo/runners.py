@@ -49,6 +49,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
         config.model, ", ".join(sorted(_CREATE_MODEL))))
   order = dict(
       shuffle=shuffle, repeat=repeat, seed=config.random_seed,
+      order=_order_of_sequences(config, shuffle, repeat),
       skip=config.start_step * config.batch_size if repeat else 0)
   if config.dataset_type == "pianoroll":
     inputs, targets, lengths, mean = datasets.create_pianoroll_dataset(
@@ -78,6 +79,15 @@ def create_dataset_and_model(config, split, shuffle, repeat):
       random_seed=config_lib.noise_seed(config),
       emission_sigma_min=config.emission_sigma_min)
   return inputs, targets, lengths, model, mean
+
+
+def _order_of_sequences(config, shuffle, repeat):
+  """The order of `batching.ORDERS`: similar lengths waste less on padding."""
+  if shuffle and repeat and config.bucket_by_length:
+    return batching.BUCKETED
+  if config.sort_by_length and not shuffle:
+    return batching.SORTED
+  return batching.default_order(shuffle)
 
 
 def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -165,7 +175,8 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
     UserError: If the configuration, the data or the checkpoint is wrong, or a
       bound is NaN.
   """
-  config = config_lib.resolve(config)
+  # The order does not matter to an average.
+  config = config_lib.resolve(config)._replace(sort_by_length=True)
   config_lib.validate(config, "eval")
   path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:

@@ -42,7 +42,8 @@ def sparse_pianoroll_to_dense(pianoroll, min_note, num_notes):
 def create_pianoroll_dataset(path, split, batch_size, num_parallel_calls=12,
                              shuffle=False, repeat=False,
                              min_note=pianorolls.MIN_NOTE,
-                             max_note=pianorolls.MAX_NOTE, skip=0, seed=None):
+                             max_note=pianorolls.MAX_NOTE, skip=0, seed=None,
+                             order=None):
   """Creates a dataset of a pianoroll file, see `pianorolls`.
 
   Args:
@@ -61,6 +62,7 @@ def create_pianoroll_dataset(path, split, batch_size, num_parallel_calls=12,
     skip: How many sequences at the start of the (shuffled, repeated) stream to
       leave out. A resumed run with the same seed continues its stream so.
     seed: The seed of the shuffling. None: the graph's.
+    order: One of `batching.ORDERS`. None: what `shuffle` says.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`, D = max_note - min_note + 1: the
@@ -90,7 +92,8 @@ def create_pianoroll_dataset(path, split, batch_size, num_parallel_calls=12,
     return pianorolls.decode(sequences[index], num_notes).astype(np.float32)
 
   indices = batching.index_dataset(
-      len(sequences), shuffle, repeat, skip, seed)
+      [len(sequence) for sequence in sequences], batch_size,
+      order or batching.default_order(shuffle), repeat, skip, seed)
   targets = batching.map_numpy(
       indices, make_targets, tf.float32, [None, num_notes], num_parallel_calls)
   return batching.shifted_batches(

@@ -14,7 +14,8 @@ _SAMPLE_TYPE = np.dtype("<f4")
 
 def create_speech_dataset(path, batch_size, samples_per_timestep=200,
                           num_parallel_calls=12, prefetch_buffer_size=2048,
-                          shuffle=False, repeat=False, skip=0, seed=None):
+                          shuffle=False, repeat=False, skip=0, seed=None,
+                          order=None):
   """Creates a dataset of utterances.
 
   Only where each record lies in the file is held in memory (70 KB for TIMIT's
@@ -37,6 +38,7 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
     skip: How many utterances at the start of the (shuffled, repeated) stream to
       leave out. A resumed run with the same seed continues its stream so.
     seed: The seed of the shuffling. None: the graph's.
+    order: One of `batching.ORDERS`. None: what `shuffle` says.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: the targets one step later, with zeros
@@ -62,7 +64,9 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
     samples = _read_samples(path, index, offsets[index])
     return samples.reshape([-1, samples_per_timestep])
 
-  indices = batching.index_dataset(len(offsets), shuffle, repeat, skip, seed)
+  indices = batching.index_dataset(
+      sizes, batch_size, order or batching.default_order(shuffle), repeat, skip,
+      seed)
   targets = batching.map_numpy(
       indices, read_targets, tf.float32, [None, samples_per_timestep],
       num_parallel_calls)

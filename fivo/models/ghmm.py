@@ -286,7 +286,7 @@ class GaussianHMM(object):
         step `first` on.
       first: An int.
       observed: A bool Tensor of the shape of `xs`, false where there is no
-        observation; None where all are.
+        observation, and `xs` is zero; None if there always is one.
 
     Returns:
       precisions: A float Tensor of the shape of `xs`.
@@ -299,7 +299,6 @@ class GaussianHMM(object):
     informations = information_weights * xs
     if observed is not None:
       precisions = _select(observed, precisions)
-      informations = _select(observed, informations)
     # The last step has no next one; there is no evidence from there to carry.
     next_weights = np.append(self._transition_weights[1:], 0.)[first:]
     next_variances = np.append(self._transition_variances[1:], 1.)[first:]
@@ -520,10 +519,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     t = tf.convert_to_tensor(t)
     z_prev = tf.cast(state, self._dtype)
     proposal = self._propose(t, z_prev)
-    # The shape may be static, so that nothing else would keep the steps of a
-    # parallel loop from drawing in any order.
-    with tf.control_dependencies([z_prev]):
-      z = proposal.sample(seed=self._random_seed)
+    z = proposal.sample(seed=self._random_seed)
     log_weights = (
         self.transition(t, z_prev).log_prob(z) - proposal.log_prob(z) +
         self.emission(t, z).log_prob(tf.gather(self._xs, t)))

@@ -209,8 +209,7 @@ def _padded_ta(tensors, shape):
       tf.pad(tensor, [[0, size - own_size]
                       for size, own_size in zip(shape, tensor.shape.as_list())])
       for tensor in tensors])
-  # With a known shape, the gradient of steps that no sequence reaches is zero.
-  ta = tf.TensorArray(padded.dtype, len(tensors), element_shape=shape,
+  ta = tf.TensorArray(padded.dtype, len(tensors),
                       clear_after_read=False).unstack(padded)
   # Unused it is no mistake: a model may be called with ints only.
   ta.mark_used()

@@ -593,12 +593,11 @@ def test_smoothing_looks_at_what_is_to_come_and_no_further(kind):
           depends[t, :, b], (t <= steps) & (steps < length))
 
 
-@pytest.mark.parametrize("proposal", PROPOSALS)
 @pytest.mark.parametrize("kind", sorted(CREATE))
-def test_a_step_depends_on_no_other_sequence(kind, proposal):
+def test_a_step_depends_on_no_other_sequence(kind):
   """Each particle has the observations of its own sequence."""
   with new_session(seed=1) as session:
-    model = create(kind, proposal_type=proposal, random_seed=1)
+    model = create(kind, proposal_type="smoothing", random_seed=1)
     targets = tf.constant(observations()[1])
     result = bounds.iwae(
         model, (tf.constant(observations()[0]), targets), LENGTHS,
@@ -694,6 +693,28 @@ def test_one_model_has_one_set_of_variables(kind):
     bounds.iwae(model, observations(1, 3, 2), [3, 2], num_samples=2)
     model.sample_step(model.zero_state(2, tf.float32), tf.zeros([2, DATA]), 0)
     assert len(tf.compat.v1.global_variables()) == count
+
+
+def test_only_smoothing_takes_the_name_of_the_reverse_network():
+  """A filtering model before it does not change a smoothing one's variables."""
+  with tf.Graph().as_default():
+    create("vrnn")
+    bounds.elbo(create("vrnn", proposal_type="smoothing"), observations(),
+                LENGTHS)
+    names = {v.op.name for v in tf.compat.v1.global_variables()}
+    assert "rnn/lstm_cell/kernel" in names
+
+
+@pytest.mark.parametrize("lengths", [
+    LENGTHS, np.array(LENGTHS)])
+def test_observations_of_lengths_of_any_integer_type(lengths):
+  """A NumPy array of Python ints is int64; here no bound casts it."""
+  with tf.Graph().as_default():
+    model = create("vrnn", proposal_type="smoothing", use_tilt=True)
+    model.set_observations(observations(), lengths)
+    log_weights, _ = model.propose_and_weight(
+        model.zero_state(3, tf.float32), tf.constant(0))
+    assert log_weights.shape.as_list() == [3]
 
 
 # The factory -----------------------------------------------------------------

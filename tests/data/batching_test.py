@@ -1,0 +1,83 @@
+"""Tests of the order of sequences and of batching."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo.data import batching
+from fivo.errors import UserError
+
+_LENGTHS = np.random.RandomState(0).permutation(np.arange(1, 41)) * 3
+
+
+def _indices(count, order, repeat=True, skip=0, seed=3, batch_size=4):
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    tf.compat.v1.set_random_seed(1)
+    dataset = batching.index_dataset(
+        _LENGTHS, batch_size, order, repeat, skip, seed)
+    index = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+    return [session.run(index) for _ in range(count)]
+
+
+def _padded_timesteps(indices, batch_size=4):
+  batches = _LENGTHS[np.array(indices)].reshape([-1, batch_size])
+  return batches.max(axis=1).sum() * batch_size
+
+
+def test_in_file():
+  assert _indices(40, batching.IN_FILE, repeat=False) == list(range(40))
+
+
+def test_sorted():
+  indices = _indices(40, batching.SORTED, repeat=False)
+  assert sorted(indices) == list(range(40))
+  assert (np.diff(_LENGTHS[np.array(indices)]) > 0).all()
+
+
+def test_shuffled_epochs_are_permutations():
+  indices = _indices(120, batching.SHUFFLED)
+  epochs = [indices[i:i + 40] for i in (0, 40, 80)]
+  assert all(sorted(epoch) == list(range(40)) for epoch in epochs)
+  assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_bucketed_has_every_sequence_as_often():
+  """So a bound's expectation over the stream is that of uniform batches."""
+  count = 40 * 64
+  indices = _indices(count, batching.BUCKETED)
+  # Windows of 64 hold epochs of 40 in order; those still in the shuffling
+  # buffer, two windows at most, are what may be missing.
+  counts = np.bincount(indices, minlength=40)
+  assert counts.sum() == count
+  assert abs(counts - 64).max() <= 4
+
+
+def test_bucketed_saves_padding():
+  needed = _LENGTHS.sum() * 32
+  uniform = _padded_timesteps(_indices(40 * 32, batching.SHUFFLED))
+  bucketed = _padded_timesteps(_indices(40 * 32, batching.BUCKETED))
+  assert uniform > 1.3 * needed
+  assert bucketed < 1.1 * needed
+
+
+def test_bucketed_batches_come_in_random_order():
+  lengths = _LENGTHS[np.array(_indices(400, batching.BUCKETED))]
+  longest = lengths.reshape([-1, 4]).max(axis=1)
+  assert .3 < np.mean(np.diff(longest) > 0) < .7
+
+
+@pytest.mark.parametrize("order", [batching.SHUFFLED, batching.BUCKETED])
+def test_skip_continues_the_stream(order):
+  whole = _indices(300, order)
+  assert _indices(100, order, skip=200) == whole[200:]
+  assert _indices(300, order, seed=4) != whole
+
+
+@pytest.mark.parametrize("kwargs, message", [
+    (dict(order="random"), "order='random': must be one of in_file"),
+    (dict(order="bucketed", repeat=False), "needs repeat=True"),
+    (dict(order="sorted", batch_size=0), "batch_size=0"),
+])
+def test_refused(kwargs, message):
+  with pytest.raises(UserError, match=message):
+    _indices(1, **kwargs)
