@@ -152,6 +152,7 @@ def smc(transition_fn,
     raise errors.UserError(
         "num_particles=%s: must be at least 1" % num_particles)
   with tf.name_scope("smc"):
+    num_particles = int(num_particles)  # NumPy's would make indices int64.
     num_steps = tf.cast(num_steps, tf.int32)
     filters = _Filters(
         transition_fn, num_steps, num_particles, resampling_criterion,

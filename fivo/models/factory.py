@@ -86,7 +86,7 @@ def create_recurrent(model_class,
       **_emission_options(emission_class, emission_bias_init,
                           emission_sigma_min))
   new_cell = functools.partial(
-      lstm.LSTMCell, rnn_hidden_size, initializer=initializers["w"])
+      lstm.LSTMCell, rnn_hidden_size, initializer=initializers.get("w"))
   smoothing = proposal_type == "smoothing"
   proposal = None
   if proposal_type != "prior":

@@ -497,8 +497,6 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
       observed = tf.transpose(tf.sequence_mask(seq_lengths, tf.shape(xs)[0]))
       # The filter ignores the padding, but a NaN there would still reach the
       # gradient, as 0 * NaN.
-      observed = tf.logical_and(observed, tf.ones_like(xs, tf.bool))
-      observed.set_shape(xs.shape)
       xs = _select(observed, xs)
     self._xs = xs
     if self._proposal_type == "true-smoothing":
@@ -578,7 +576,9 @@ def _linear_recurrence(weights, inputs):
 
 def _select(condition, x):
   """Zeros x where a condition of the same shape does not hold."""
-  return tf.compat.v1.where(condition, x, tf.zeros_like(x))
+  selected = tf.compat.v2.where(condition, x, tf.zeros([], x.dtype))
+  selected.set_shape(x.shape)
+  return selected
 
 
 def _to_tensor(x, dtype):

@@ -178,7 +178,9 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     self.proposal = proposal
     self.rev_rnn_cell = rev_rnn_cell
     self.tilt = tilt
-    self._rev_rnn_scope = unique_scope(self.rev_rnn_scope_name)
+    self._rev_rnn_scope = None
+    if proposal_type == "smoothing":
+      self._rev_rnn_scope = unique_scope(self.rev_rnn_scope_name)
     self._steps = None
     self._seq_lengths = None
     self._max_seq_len = None
@@ -200,6 +202,7 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
       seq_lengths: An int Tensor `[B]`.
       num_particles: N.
     """
+    seq_lengths = tf.cast(seq_lengths, tf.int32)
     inputs, targets = [_zero_padding(x, seq_lengths) for x in observations]
     inputs_encoded = base.encode_all(inputs, self.data_encoder)
     rnn = self._rnn_steps(inputs_encoded)

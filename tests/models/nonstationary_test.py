@@ -1,5 +1,7 @@
 """Tests of the distribution with parameters of its own at every timestep."""
 
+import gc
+import logging
 import warnings
 
 import numpy as np
@@ -197,6 +199,22 @@ def test_two_loops_read_one_distribution():
   first, second, gradient = _run(first, second, gradient)
   np.testing.assert_array_equal(first, second)
   np.testing.assert_allclose(gradient, [[2.], [2.]])
+
+
+def test_an_unused_distribution_is_silent():
+  """TensorFlow complains of TensorArrays that nothing has read."""
+  records = []
+  handler = logging.Handler()
+  handler.emit = records.append
+  logger = logging.getLogger("tensorflow")
+  gc.collect()
+  logger.addHandler(handler)
+  try:
+    NonstationaryLinearDistribution(2)
+    gc.collect()
+  finally:
+    logger.removeHandler(handler)
+  assert not [r for r in records if "never used" in r.getMessage()]
 
 
 def test_two_distributions_in_one_graph():
