@@ -38,20 +38,18 @@ def run_train(config):
       nothing to learn, or the bound is not finite.
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
-  config = config_lib.resolve(config, log_changes=True)
-  config_lib.validate(config, "train")
+  config = training.begin(config)
   if config.proposal_type not in _LEARNED_PROPOSALS:
     raise errors.UserError(
         "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
             config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
   training.prepare_directory("logdir", config.logdir)
-  config = config._replace(
-      start_step=checkpoints.step(checkpoints.latest(config.logdir)))
   with tf.Graph().as_default():
     _set_seeds(config)
     with training.device_setter(config):
       model, observations = _create_model_and_data(config)
-      bound = _create_bound(config, model, observations)
+      bound = training.create_bound(
+          config, model, observations, _seq_lengths(config))
       bound_per_t = tf.reduce_mean(bound.log_p_hat) / config.num_timesteps
       likelihood_per_t = tf.reduce_mean(
           model.likelihood(observations)) / config.num_timesteps
@@ -103,7 +101,8 @@ def run_eval(config):
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     _set_seeds(config)
     model, observations = _create_model_and_data(config)
-    bound = _create_bound(config, model, observations)
+    bound = training.create_bound(
+        config, model, observations, _seq_lengths(config))
     fetches = (bound._asdict(), model.likelihood(observations))
     _restore(session, path)
     values, likelihood = session.run(fetches)
@@ -180,16 +179,6 @@ def _create_model_and_data(config):
       observation_variance=config.variance,
       model_consistent=config.data_from_model)
   return _create_model(config), tf.squeeze(observations, axis=2)
-
-
-def _create_bound(config, model, observations):
-  return bounds.create_bound(
-      config.bound, model, observations, _seq_lengths(config),
-      num_samples=config.num_samples,
-      resampling_type=config.resampling_type,
-      relaxed_resampling_temperature=config.relaxed_resampling_temperature,
-      parallel_iterations=config.parallel_iterations,
-      random_seed=config_lib.noise_seed(config))
 
 
 def _seq_lengths(config):

@@ -102,11 +102,8 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
       bound is not finite.
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
-  config = config_lib.resolve(config, log_changes=True)
-  config_lib.validate(config, "train")
+  config = training.begin(config)
   training.prepare_directory("logdir", config.logdir)
-  config = config._replace(
-      start_step=checkpoints.step(checkpoints.latest(config.logdir)))
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
     with training.device_setter(config):
@@ -139,13 +136,7 @@ def _training_loss(config, model, observations, lengths):
     loss: A scalar Tensor.
     log_tensors: A dict of scalar Tensors.
   """
-  bound = bounds.create_bound(
-      config.bound, model, observations, lengths,
-      num_samples=config.num_samples,
-      resampling_type=config.resampling_type,
-      relaxed_resampling_temperature=config.relaxed_resampling_temperature,
-      parallel_iterations=config.parallel_iterations,
-      random_seed=config_lib.noise_seed(config))
+  bound = training.create_bound(config, model, observations, lengths)
   ll_per_seq = tf.reduce_mean(bound.log_p_hat)
   ll_per_t = tf.reduce_mean(
       bound.log_p_hat / tf.cast(lengths, bound.log_p_hat.dtype))

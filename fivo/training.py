@@ -8,12 +8,53 @@ import threading
 from absl import logging
 import tensorflow as tf
 
+from fivo import bounds
 from fivo import checkpoints
+from fivo import config as config_lib
 from fivo import errors
 from fivo import hooks as hooks_lib
 from fivo.data import batching
 
 _STEPS_OF_STAGGER = 1000
+
+
+def begin(config):
+  """What a training run does before it builds a graph.
+
+  Args:
+    config: A configuration, see `config.from_object`.
+
+  Returns:
+    A `Config`, complete, checked, and aware of the step it resumes at.
+
+  Raises:
+    UserError: If the configuration is wrong.
+  """
+  config = config_lib.resolve(config, log_changes=True)
+  config_lib.validate(config, "train")
+  return config._replace(
+      start_step=checkpoints.step(checkpoints.latest(config.logdir)))
+
+
+def create_bound(config, model, observations, lengths):
+  """The bound that a configuration asks for.
+
+  Args:
+    config: A `Config`.
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`.
+    lengths: An int Tensor `[B]`.
+
+  Returns:
+    A `bounds.FIVOBound`.
+  """
+  return bounds.create_bound(
+      config.bound, model, observations, lengths,
+      num_samples=config.num_samples,
+      resampling_type=config.resampling_type,
+      relaxed_resampling_temperature=config.relaxed_resampling_temperature,
+      parallel_iterations=config.parallel_iterations,
+      random_seed=config_lib.noise_seed(config))
 
 
 def create_train_op(loss, bound_name, learning_rate):
