@@ -96,6 +96,8 @@ def run_eval(config):
   """
   config = config_lib.resolve(config)
   config_lib.validate(config, "eval")
+  # Relaxed resampling is for training: the bound would be biased.
+  config = config._replace(resampling_type="multinomial")
   path = _required_checkpoint(config)
   training.prepare_directory("logdir", config.logdir)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:

@@ -115,6 +115,17 @@ class TestEval(object):
     np.testing.assert_allclose(
         results["log_weight_variances"], by_hand, rtol=1e-5)
 
+  def test_resampling_is_multinomial(self, tmp_path):
+    """Relaxed resampling is for training: its bound is biased."""
+    results = [
+        ghmm_runners.run_eval(_config(
+            tmp_path, proposal_type="prior", num_samples=8,
+            resampling_type=resampling_type))
+        for resampling_type in ("multinomial", "relaxed")]
+    assert results[0]["resampled"].any()
+    for key in results[0]:
+      np.testing.assert_array_equal(results[0][key], results[1][key])
+
   def test_data_from_the_model(self, tmp_path):
     """The original's chain has one more transition than the model."""
     means = {}
