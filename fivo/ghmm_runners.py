@@ -58,7 +58,8 @@ def run_train(config):
       tf.compat.v1.summary.scalar("train_true_ll", likelihood_per_t)
       tf.compat.v1.summary.scalar("bound_gap", gap)
       train_op = training.create_train_op(
-          -bound_per_t, config.bound, config.learning_rate)
+          -bound_per_t, config.bound, config.learning_rate,
+          config.clip_gradient_norm)
     if config.task == 0:
       config_lib.save(config)
     log_format = "Step %%d, %s/t: %%.3f, likelihood: %%.3f, gap: %%.3e" % (

@@ -137,6 +137,9 @@ GROUPS = collections.OrderedDict([
                 "per sequence.", models=RECURRENT),
         _option("learning_rate", float, 0.0002, "Adam's learning rate.",
                 above=0.),
+        _option("clip_gradient_norm", float, None,
+                "The largest norm of the gradient; a longer one is scaled down "
+                "to it. None: as it is.", above=0.),
         _option("max_steps", int, int(1e9),
                 "The global step at which training ends.", CALL, minimum=0),
         _option("summarize_every", int, 50,

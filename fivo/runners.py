@@ -112,7 +112,8 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
       loss, log_tensors = _training_loss(
           config, model, (inputs, targets), lengths)
       train_op = training.create_train_op(
-          loss, config.bound, config.learning_rate)
+          loss, config.bound, config.learning_rate,
+          config.clip_gradient_norm)
     if config.task == 0:
       config_lib.save(config, train_mean=_static_mean(mean))
     label = "%s bound per %s" % (

@@ -21,6 +21,7 @@ from fivo import options
     ("learning_rate", float("inf"), "must be finite"),
     ("learning_rate", "fast", "must be a number"),
     ("variance", 0, "must be greater than 0.0"),
+    ("clip_gradient_norm", 0., "must be greater than 0.0"),
     ("bound", "fvio", "must be one of elbo, iwae, fivo, fivo-aux"),
     ("dataset_type", "pose", "must be one of pianoroll, speech"),
 ])
