@@ -30,6 +30,8 @@ _EXTRAS = {
     "chorales": ["music21==7.3.3"],
     # Bars instead of log lines in long passes over data.
     "progress": ["tqdm"],
+    # The plot of bin/run_benchmark.sh.
+    "benchmark": ["matplotlib"],
     "test": ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis"],
     # Another release of the linter is another set of complaints.
     "lint": ["ruff==0.17.6"],

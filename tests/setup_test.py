@@ -80,7 +80,7 @@ def test_versions_that_break_are_excluded(metadata, project, breaks):
 
 
 @pytest.mark.parametrize("extra", ["chorales", "progress",
-                                   "test", "lint"])
+                                   "benchmark", "test", "lint"])
 def test_extras(metadata, extra):
   assert extra in metadata.extras
 

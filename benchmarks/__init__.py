@@ -1,0 +1,1 @@
+"""Measurements of speed and memory; `bin/run_benchmark.sh` runs them."""

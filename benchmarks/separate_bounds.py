@@ -1,0 +1,91 @@
+"""Evaluates as `run_fivo.py --mode=eval` would without its two savings.
+
+The yardstick for evaluation: sequences come in the order of the file, and each
+bound has a particle filter of its own, all three in one graph. Flags, log lines
+and summaries are those of `run_fivo.py`.
+
+  python -m benchmarks.separate_bounds --mode=eval --logdir=... [...]
+"""
+
+from absl import logging
+import tensorflow as tf
+
+from fivo import bounds
+from fivo import checkpoints
+from fivo import config as config_lib
+from fivo import console
+from fivo import evaluation
+from fivo import logs
+from fivo import runners
+import run_fivo
+
+
+def evaluate(config):
+  """Evaluates the newest checkpoint on all sequences of a split.
+
+  Args:
+    config: A configuration, see `config.from_object`.
+
+  Returns:
+    An `evaluation.EvalResult`.
+  """
+  config = config_lib.resolve(config)
+  path = checkpoints.require(config.logdir)
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    global_step = tf.compat.v1.train.get_or_create_global_step()
+    inputs, targets, lengths, model, _ = runners.create_dataset_and_model(
+        config, split=config.split, shuffle=False, repeat=False)
+    batch = (inputs, targets, lengths)
+    # A batch is read once and evaluated many times, as the program does it.
+    held = [tf.compat.v1.placeholder(x.dtype, x.shape) for x in batch]
+    bound_tensors = separate_bounds(
+        model, held[:2], held[2], config.num_samples)
+    checkpoints.restore(session, path)
+    step = session.run(global_step)
+    logging.info("Model restored from step %d, evaluating.", step)
+    result = evaluation.evaluate(
+        _batches(session, batch),
+        lambda values: session.run(bound_tensors, dict(zip(held, values))),
+        config.eval_repeats)
+  evaluation.report(result, config, step)
+  return result
+
+
+def separate_bounds(model, observations, lengths, num_samples):
+  """The three bounds, a particle filter for each.
+
+  Args:
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`.
+    lengths: An int Tensor `[B]`.
+    num_samples: N.
+
+  Returns:
+    A `bounds.AllBounds` of float Tensors `[B]`, in nats.
+  """
+  return bounds.AllBounds(
+      bounds.elbo(model, observations, lengths).log_p_hat,
+      bounds.iwae(
+          model, observations, lengths, num_samples=num_samples).log_p_hat,
+      bounds.fivo(
+          model, observations, lengths, num_samples=num_samples).log_p_hat)
+
+
+def _batches(session, batch):
+  """Iterates over the values of a batch until the data ends."""
+  while True:
+    try:
+      yield session.run(batch)
+    except tf.errors.OutOfRangeError:
+      return
+
+
+def main(argv):
+  """Calls `evaluate` with the flags."""
+  del argv
+  logs.configure(show_all=False)
+  evaluate(run_fivo.FLAGS)
+
+
+if __name__ == "__main__":
+  console.run_main(main)
