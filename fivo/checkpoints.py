@@ -94,8 +94,8 @@ def require(logdir, wait=False):
       raise errors.UserError(
           "--logdir=%s: %s; give the directory of a training run, or "
           "--wait_for_checkpoint" % (
-              logdir, "has no checkpoint"
-              if os.path.isdir(logdir) else "no such directory"))
+              logdir, "has no checkpoint" if os.path.isdir(logdir) else
+              "is a file" if os.path.exists(logdir) else "no such directory"))
     if looks % _LOOKS_PER_LINE == 0:
       logging.info("Waiting for a checkpoint in %s.", logdir)
     looks += 1

@@ -19,6 +19,10 @@ from fivo import options
 
 FILE_NAME = "config.json"
 _FORMAT = 1
+_REMEDY = "restore it, or delete it to go by flags alone"
+
+# Particles of all sequences together; TensorFlow counts rows in 32 bits.
+_MAX_ROWS = 2 ** 31 - 1
 
 PIANOROLL_DIMENSION = 88
 SPEECH_DIMENSION = 200
@@ -108,9 +112,22 @@ def validate(config, mode=None):
     complaint = option.complaint(value)
     if complaint:
       raise errors.UserError("--%s=%s: %s" % (name, value, complaint))
+  _validate_logdir(config.logdir)
   _validate_model(config)
   if mode:
     _warn_of_ignored(config, mode)
+
+
+def _validate_logdir(logdir):
+  """Refuses names that TensorFlow cannot open, and the nameless directory."""
+  if not logdir:
+    raise errors.UserError("--logdir is empty: must be a directory's name")
+  try:
+    logdir.encode("utf-8")
+  except UnicodeEncodeError:
+    raise errors.UserError(
+        "--logdir=%s: must be UTF-8, as TensorFlow wants names" % (
+            ascii(logdir)[1:-1])) from None
 
 
 def _validate_model(config):
@@ -123,6 +140,10 @@ def _validate_model(config):
         "--proposal_type=%s: only the ghmm knows its true conditionals; the %s "
         "takes prior, filtering or smoothing" % (
             config.proposal_type, config.model))
+  if config.num_samples * config.batch_size > _MAX_ROWS:
+    raise errors.UserError(
+        "--num_samples=%d: times --batch_size=%d must be at most %d" % (
+            config.num_samples, config.batch_size, _MAX_ROWS))
   for name in ("task", "ps_tasks"):
     if getattr(config, name) and not config.master:
       raise errors.UserError(
@@ -130,11 +151,12 @@ def _validate_model(config):
           "server" % (name, getattr(config, name)))
 
 
-def validate_data(config):
+def validate_data(config, split):
   """Refuses data options that cannot work with each other.
 
   Args:
     config: A `Config`.
+    split: The split that is wanted.
 
   Raises:
     UserError: Naming the option, its value, and what would be right.
@@ -149,6 +171,12 @@ def validate_data(config):
     raise errors.UserError(
         "--data_dimension=%d: must be %d for --dataset_type=pianoroll" % (
             config.data_dimension, PIANOROLL_DIMENSION))
+  if config.dataset_type == "speech" and os.path.isdir(config.dataset_path):
+    path = speech_path(config, split)
+    if not os.path.exists(path):
+      raise errors.UserError(
+          "--dataset_path=%s: has no %s split, which would be the file %s" % (
+              config.dataset_path, split, path))
 
 
 def speech_path(config, split):
@@ -208,20 +236,36 @@ def load(logdir):
   path = os.path.join(logdir, FILE_NAME)
   if not os.path.exists(path):
     return {}, None
+  culprit = "--logdir=%s: its %s" % (logdir, FILE_NAME)
   try:
-    with open(path) as stream:
-      stored = json.load(stream)
+    stored = files.read_json(path)
     stored_options = dict(stored["options"])
     mean = stored["train_mean"]
     if mean is not None:
-      mean = np.array(mean, dtype=np.float32)
-  except (OSError, ValueError, TypeError, KeyError) as e:
+      mean = _checked_mean(mean)
+  except OSError as e:
+    raise errors.UserError("%s cannot be read: %s" % (
+        culprit, e.strerror)) from e
+  except (ValueError, OverflowError, TypeError, KeyError) as e:
     raise errors.UserError(
-        "%s: not a configuration that this program wrote (%s: %s); restore it, "
-        "or delete it to go by flags alone" % (
-            path, type(e).__name__, e)) from e
-  return {name: value for name, value in stored_options.items()
-          if name in options.OPTIONS}, mean
+        "%s is no configuration that this program wrote (%s: %s); %s" % (
+            culprit, type(e).__name__, e, _REMEDY)) from e
+  known = {name: value for name, value in stored_options.items()
+           if name in options.OPTIONS}
+  for name, value in known.items():
+    complaint = options.OPTIONS[name].complaint(value)
+    if complaint:
+      raise errors.UserError("%s has a %s that %s; %s" % (
+          culprit, name, complaint, _REMEDY))
+  return known, mean
+
+
+def _checked_mean(values):
+  """Makes a mean of a list, or raises a ValueError or TypeError."""
+  mean = np.array(values, dtype=np.float32)
+  if mean.ndim != 1 or not np.isfinite(mean).all():
+    raise ValueError("train_mean must be a list of finite numbers")
+  return mean
 
 
 def resolve(config, log_changes=False):

@@ -1,14 +1,15 @@
 """What the commands share: flags, log lines, and one-line errors."""
 
-import difflib
 import errno
 import functools
 import os
+import re
 import sys
 
 from absl import app
 from absl import flags
 
+from fivo.errors import did_you_mean
 from fivo.errors import UserError
 
 # What 128 + SIGINT makes; nothing went wrong that needs words.
@@ -62,16 +63,43 @@ def parse_flags(argv):
   try:
     return flags.FLAGS(argv)
   except flags.UnrecognizedFlagError as error:
-    near = difflib.get_close_matches(
-        error.flagname, list(flags.FLAGS), n=1, cutoff=0.5)
-    _fail("unknown flag --%s; %s" % (
-        error.flagname,
-        "did you mean --%s?" % near[0] if near else "--help lists all flags"))
-  except flags.Error as error:
+    _fail("unknown flag --%s%s" % (
+        error.flagname, did_you_mean(error.flagname, list(flags.FLAGS), "--")
+        or "; --help lists all flags"))
+  except flags.IllegalFlagValueError as error:
+    _fail(_explain_illegal_value(error))
+  except (flags.Error, ValueError) as error:
+    # absl lets a ValueError of two of its own flags pass, and of --noflag=x.
     _fail(error)
   except SystemExit:
     # Only the help flags exit, as if asking for help were a mistake.
     sys.exit(0)
+
+
+def _explain_illegal_value(error):
+  """Says what a flag's value must be, where absl says how parsing failed.
+
+  Args:
+    error: An IllegalFlagValueError.
+
+  Returns:
+    One line.
+  """
+  message = str(error)
+  reason = ": %s" % error.__context__
+  found = re.match("flag --([^=]+)=", message)
+  if not found or not message.endswith(reason):
+    return message
+  name, value = found.group(1), message[found.end():-len(reason)]
+  parser = flags.FLAGS[name].parser
+  if isinstance(parser, flags.EnumParser):
+    wanted = "one of %s%s" % (", ".join(parser.enum_values),
+                              did_you_mean(value, parser.enum_values))
+  elif isinstance(parser, flags.BooleanParser):
+    wanted = "true or false"
+  else:
+    wanted = parser.syntactic_help
+  return "--%s=%s: must be %s" % (name, value, wanted) if wanted else message
 
 
 def _run_guarded(main, argv):
@@ -86,6 +114,8 @@ def _run_guarded(main, argv):
     return exit_code
   except UserError as error:
     _fail(error)
+  except MemoryError as error:
+    _fail("out of memory%s" % (": %s" % error if str(error) else ""))
   except KeyboardInterrupt:
     sys.exit(_INTERRUPTED)
   except BrokenPipeError:
@@ -101,8 +131,10 @@ def _run_guarded(main, argv):
 
 def _fail(message):
   """Prints `message` in one line on stderr and exits with 1."""
-  sys.stderr.write("%s: %s\n" % (
-      os.path.basename(sys.argv[0]), " ".join(str(message).splitlines())))
+  line = " ".join(str(message).splitlines())
+  # A file's name must not steer the terminal.
+  line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+  sys.stderr.write("%s: %s\n" % (os.path.basename(sys.argv[0]), line))
   sys.exit(1)
 
 

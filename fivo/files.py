@@ -1,8 +1,15 @@
-"""Writing files whole or not at all."""
+"""Files written whole or not at all, directories, and what others wrote."""
 
 import contextlib
+import errno
+import json
 import os
+import stat
 import tempfile
+
+from fivo.errors import UserError
+
+_MAX_JSON_BYTES = 1 << 24
 
 
 @contextlib.contextmanager
@@ -50,3 +57,83 @@ def atomic_write(path, mode="wb"):
   except BaseException:
     os.unlink(temporary)
     raise
+
+
+def read_json(path):
+  """Reads a JSON file that may hold anything at all.
+
+  Args:
+    path: The file.
+
+  Returns:
+    What it holds.
+
+  Raises:
+    OSError: If it cannot be read, or is a pipe or a device, which might never
+      end.
+    ValueError: If it is not JSON, nested too deeply, or larger than 16 MB.
+  """
+  if not stat.S_ISREG(os.stat(path).st_mode):
+    raise OSError(errno.EINVAL, "not a regular file", path)
+  with open(path, "rb") as stream:
+    data = stream.read(_MAX_JSON_BYTES + 1)
+  if len(data) > _MAX_JSON_BYTES:
+    raise ValueError("larger than %d MB" % (_MAX_JSON_BYTES >> 20))
+  try:
+    return json.loads(data.decode("utf-8"))
+  except RecursionError as e:
+    raise ValueError("nested too deeply") from e
+
+
+def check_directory(flag, path):
+  """Says why a directory cannot be used, before work is done; makes nothing.
+
+  Args:
+    flag: The flag that names the directory.
+    path: The directory, which need not exist.
+
+  Raises:
+    UserError: If it cannot be made or written to.
+  """
+  with _naming_flag(flag, path):
+    existing = os.path.abspath(path)
+    while not _exists(existing):
+      existing = os.path.dirname(existing)
+    if not os.path.isdir(existing):
+      raise OSError("%s is not a directory" % existing)
+    if not os.access(existing, os.W_OK | os.X_OK):
+      raise OSError("%s is not writable" % existing)
+
+
+def prepare_directory(flag, path):
+  """Makes a directory, or says why it cannot be used.
+
+  Args:
+    flag: The flag that names the directory.
+    path: The directory.
+
+  Raises:
+    UserError: If it cannot be made or written to.
+  """
+  with _naming_flag(flag, path):
+    os.makedirs(path, exist_ok=True)
+  check_directory(flag, path)
+
+
+@contextlib.contextmanager
+def _naming_flag(flag, path):
+  """Turns an OSError into one line about a flag's directory."""
+  try:
+    yield
+  except OSError as e:
+    raise UserError("--%s=%s: %s; must be a directory that can be "
+                           "written to" % (flag, path, e.strerror or e)) from e
+
+
+def _exists(path):
+  """Whether something is at a path; an OSError if there never can be."""
+  try:
+    os.lstat(path)
+  except (FileNotFoundError, NotADirectoryError):
+    return False
+  return True

@@ -17,6 +17,7 @@ from fivo import bounds
 from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
+from fivo import files
 from fivo import sample_files
 from fivo import training
 from fivo.data import datasets
@@ -43,7 +44,7 @@ def run_train(config):
     raise errors.UserError(
         "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
             config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
-  training.prepare_directory("logdir", config.logdir)
+  files.check_directory("logdir", config.logdir)
   with tf.Graph().as_default():
     _set_seeds(config)
     with training.device_setter(config):
@@ -60,6 +61,7 @@ def run_train(config):
       train_op = training.create_train_op(
           -bound_per_t, config.bound, config.learning_rate,
           config.clip_gradient_norm)
+    files.prepare_directory("logdir", config.logdir)
     if config.task == 0:
       config_lib.save(config)
     log_format = "Step %%d, %s/t: %%.3f, likelihood: %%.3f, gap: %%.3e" % (
@@ -100,7 +102,7 @@ def run_eval(config):
   # Relaxed resampling is for training: the bound would be biased.
   config = config._replace(resampling_type="multinomial")
   path = _required_checkpoint(config)
-  training.prepare_directory("logdir", config.logdir)
+  files.check_directory("logdir", config.logdir)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     _set_seeds(config)
     model, observations = _create_model_and_data(config)
@@ -120,6 +122,7 @@ def run_eval(config):
       likelihood.mean() / config.num_timesteps,
       (likelihood.mean() - results["mean"]) / config.num_timesteps,
       (likelihood - values["log_p_hat"]).std())
+  files.prepare_directory("logdir", config.logdir)
   out_path = os.path.join(config.logdir, EVAL_FILE)
   arrays.save(out_path, results)
   logging.info("Wrote %s.", out_path)
@@ -147,7 +150,7 @@ def run_sample(config):
   config_lib.validate(config, "sample")
   path = _required_checkpoint(config)
   out_dir = config.sample_out_dir or config.logdir
-  training.prepare_directory("sample_out_dir", out_dir)
+  files.check_directory("sample_out_dir", out_dir)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     _set_seeds(config)
     model = _create_model(config)
@@ -160,6 +163,7 @@ def run_sample(config):
     ])
     _restore(session, path)
     values = session.run(fetches)
+  files.prepare_directory("sample_out_dir", out_dir)
   samples_path = os.path.join(out_dir, sample_files.FILE_NAME)
   arrays.save(samples_path, values)
   logging.info("Wrote %s.", samples_path)
@@ -192,7 +196,8 @@ def _set_seeds(config):
   """Seeds TensorFlow and NumPy, which draws the data."""
   seed = config_lib.noise_seed(config)
   tf.compat.v1.set_random_seed(seed)
-  np.random.seed(seed)
+  # NumPy takes seeds of 32 bits only.
+  np.random.seed(None if seed is None else seed % 2 ** 32)
 
 
 def _required_checkpoint(config):

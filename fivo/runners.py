@@ -9,6 +9,7 @@ from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
 from fivo import evaluation
+from fivo import files
 from fivo import nested_utils as nested
 from fivo import sample_files
 from fivo import sampling
@@ -43,7 +44,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
     UserError: If the options do not fit each other, or the data is bad.
   """
   config = config_lib.from_object(config)
-  config_lib.validate_data(config)
+  config_lib.validate_data(config, split)
   if config.model not in _CREATE_MODEL:
     raise errors.UserError("--model=%s: must be one of %s" % (
         config.model, ", ".join(sorted(_CREATE_MODEL))))
@@ -103,7 +104,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
   config = training.begin(config)
-  training.prepare_directory("logdir", config.logdir)
+  files.check_directory("logdir", config.logdir)
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
     with training.device_setter(config):
@@ -114,6 +115,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
       train_op = training.create_train_op(
           loss, config.bound, config.learning_rate,
           config.clip_gradient_norm)
+    files.prepare_directory("logdir", config.logdir)
     if config.task == 0:
       config_lib.save(config, train_mean=_static_mean(mean))
     label = "%s bound per %s" % (
@@ -213,7 +215,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
   sample_files.load_statistics(config)  # Refuses before any work is done.
   out_dir = config.sample_out_dir or config.logdir
-  training.prepare_directory("sample_out_dir", out_dir)
+  files.check_directory("sample_out_dir", out_dir)
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
     tf.compat.v1.train.get_or_create_global_step()
@@ -237,6 +239,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
       values = _draw_prefixes(
           _batches(session, (inputs, targets, lengths)), config)
       sample_values = session.run(samples, _feed(prefixes, values))
+  files.prepare_directory("sample_out_dir", out_dir)
   return sample_files.write(out_dir, values[1], sample_values, config)
 
 

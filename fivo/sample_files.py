@@ -60,6 +60,10 @@ def load_statistics(config):
   if config.dataset_type == "speech" and config.dataset_path:
     statistics = speech_statistics.load(
         os.path.dirname(config_lib.speech_path(config, config.split)))
+  if config.sample_wav and config.dataset_type != "speech":
+    raise errors.UserError(
+        "--sample_wav: only speech is sound; the data is of "
+        "--dataset_type=%s" % config.dataset_type)
   if config.sample_wav and statistics is None:
     raise errors.UserError(
         "--sample_wav: needs speech with %s beside its records, as "

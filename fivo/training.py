@@ -1,7 +1,6 @@
 """The training loop that all models share: steps, checkpoints, signals."""
 
 import contextlib
-import os
 import signal
 import threading
 
@@ -279,22 +278,3 @@ def catch_signals(signals=(signal.SIGINT, signal.SIGTERM)):
     yield caught
   finally:
     restore()
-
-
-def prepare_directory(flag, path):
-  """Makes a directory, or says why it cannot be used.
-
-  Args:
-    flag: The flag that names the directory.
-    path: The directory.
-
-  Raises:
-    UserError: If it cannot be made or written to.
-  """
-  try:
-    os.makedirs(path, exist_ok=True)
-    if not os.access(path, os.W_OK | os.X_OK):
-      raise OSError("not writable")
-  except OSError as e:
-    raise errors.UserError("--%s=%s: %s; must be a directory that can be "
-                           "written to" % (flag, path, e.strerror or e)) from e

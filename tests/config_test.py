@@ -81,7 +81,7 @@ class TestValidate(object):
   ])
   def test_data_refused(self, kwargs, message):
     with pytest.raises(errors.UserError, match=message):
-      config_lib.validate_data(_config(**kwargs))
+      config_lib.validate_data(_config(**kwargs), "train")
 
   def test_fivo_with_two_particles_warns(self, caplog):
     """With two particles FIVO never resamples: the original said nothing."""

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from fivo import errors
 from fivo import files
 
 
@@ -174,3 +175,54 @@ def test_does_not_replace_what_is_not_a_regular_file(tmp_path):
     os.close(reader)
   assert stat.S_ISFIFO(pipe.stat().st_mode)
   assert os.listdir(str(tmp_path)) == ["pipe"]
+
+
+class TestDirectories(object):
+
+  def test_checking_makes_nothing(self, tmp_path):
+    files.check_directory("logdir", str(tmp_path / "a" / "b"))
+    assert os.listdir(str(tmp_path)) == []
+
+  def test_made(self, tmp_path):
+    for _ in range(2):
+      files.prepare_directory("logdir", str(tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+
+  @pytest.mark.parametrize("function", [
+      files.check_directory, files.prepare_directory])
+  @pytest.mark.parametrize("name", [
+      "file", "file/below", "dangling", "dangling/below", "x" * 300])
+  def test_cannot_be(self, tmp_path, function, name):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    path = str(tmp_path / name)
+    with pytest.raises(errors.UserError) as caught:
+      function("logdir", path)
+    assert str(caught.value).startswith("--logdir=%s: " % path)
+    assert not os.path.isdir(path)
+
+  def test_not_writable(self, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root writes anywhere.
+    with pytest.raises(errors.UserError, match="is not writable"):
+      files.check_directory("logdir", str(tmp_path / "run"))
+
+
+class TestReadJson(object):
+
+  def test_reads(self, tmp_path):
+    (tmp_path / "x").write_text(u'{"a": [1, "\u266a"]}', encoding="utf-8")
+    assert files.read_json(str(tmp_path / "x")) == {"a": [1, u"\u266a"]}
+
+  @pytest.mark.parametrize("data", [
+      b"", b"{", b"\xff", b"[" * 100000, b" " * (17 << 20) + b"1"])
+  def test_anything_else_is_a_value_error(self, tmp_path, data):
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(ValueError):
+      files.read_json(str(tmp_path / "x"))
+
+  def test_no_file(self, tmp_path):
+    with pytest.raises(FileNotFoundError):
+      files.read_json(str(tmp_path / "x"))
+    os.mkfifo(str(tmp_path / "pipe"))  # To open it would never end.
+    with pytest.raises(OSError, match="not a regular file"):
+      files.read_json(str(tmp_path / "pipe"))

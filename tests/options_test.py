@@ -22,7 +22,17 @@ from fivo import options
     ("learning_rate", "fast", "must be a number"),
     ("variance", 0, "must be greater than 0.0"),
     ("clip_gradient_norm", 0., "must be greater than 0.0"),
-    ("bound", "fvio", "must be one of elbo, iwae, fivo, fivo-aux"),
+    ("bound", "fvio",
+     "must be one of elbo, iwae, fivo, fivo-aux; did you mean fivo?"),
+    ("bound", 3, "must be text"),
+    ("dataset_path", ["a"], "must be text"),
+    ("dataset_path", "a\0b", "must not hold a NUL byte"),
+    ("sample_wav", "no", "must be true or false"),
+    ("batch_size", 2 ** 40, "must be at most 1000000"),
+    ("learning_rate", 10 ** 400, "must be at most 3.4e+38"),
+    ("learning_rate", -10 ** 400, "must be greater than 0.0"),
+    ("learning_rate", 1e-50, "must be greater than 0.0 when rounded to 32 "
+     "bits"),
     ("dataset_type", "pose", "must be one of pianoroll, speech"),
 ])
 def test_complaints(name, value, complaint):
@@ -33,6 +43,8 @@ def test_complaints(name, value, complaint):
 @pytest.mark.parametrize("name, value", [
     ("num_samples", 1), ("num_samples", np.int64(7)), ("random_seed", 0),
     ("random_seed", None), ("learning_rate", 1), ("variance", np.float32(.5)),
+    ("sample_wav", True), ("sample_wav", 0), ("sample_wav", np.bool_(1)),
+    ("random_seed", -1), ("random_seed", 2 ** 63 - 1),
     ("data_dimension", None), ("sample_out_dir", None), ("bound", "fivo-aux"),
 ])
 def test_allowed(name, value):

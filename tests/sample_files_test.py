@@ -64,9 +64,12 @@ def test_wav(tmp_path, records):
   np.testing.assert_array_equal(samples, expected.reshape(-1))
 
 
-@pytest.mark.parametrize("kwargs", [
-    dict(), dict(dataset_type="speech"), dict(dataset_type="pianoroll")])
-def test_wav_needs_statistics(tmp_path, kwargs):
-  with pytest.raises(errors.UserError, match="--sample_wav: needs speech"):
+@pytest.mark.parametrize("kwargs, message", [
+    (dict(), "--sample_wav: only speech is sound"),
+    (dict(dataset_type="pianoroll"), "--sample_wav: only speech is sound"),
+    (dict(dataset_type="speech"), "--sample_wav: needs speech"),
+])
+def test_wav_needs_statistics(tmp_path, kwargs, message):
+  with pytest.raises(errors.UserError, match=message):
     sample_files.load_statistics(_config(
         dataset_path=str(tmp_path), sample_wav=True, **kwargs))

@@ -204,9 +204,3 @@ class TestRefused(object):
       train_op = training.create_train_op(loss, "fivo", .1)
       with pytest.raises(errors.UserError, match="no variable"):
         training.train(config, train_op, {}, lambda *_: "")
-
-  def test_logdir_is_a_file(self, tmp_path):
-    path = tmp_path / "file"
-    path.write_text("")
-    with pytest.raises(errors.UserError, match="--logdir="):
-      training.prepare_directory("logdir", str(path))

@@ -6,13 +6,13 @@ from memory or from disk. No more of them exist at a time than the workers hold
 in their hands, plus two batches.
 """
 
-import contextlib
 import numbers
 import re
 
 import numpy as np
 import tensorflow as tf
 
+from fivo import errors
 from fivo.errors import UserError
 
 # One batch that is being used and one that is ready suffice to hide the
@@ -33,13 +33,9 @@ _BATCHES_PER_WINDOW = 16
 _do_not_convert = tf.autograph.experimental.do_not_convert
 
 
-@contextlib.contextmanager
 def naming_dataset_path():
   """Puts the flag before a path with which a `UserError` begins."""
-  try:
-    yield
-  except UserError as error:
-    raise UserError("--dataset_path=%s" % error) from error
+  return errors.naming_flag("dataset_path")
 
 
 def check_at_least(minimum, **arguments):

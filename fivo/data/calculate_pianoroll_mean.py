@@ -17,11 +17,11 @@ if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
 
-from absl import app
 from absl import flags
 from absl import logging
 
 from fivo import console
+from fivo import errors
 from fivo.data import pianorolls
 
 flags.DEFINE_string("in_file", None, "The pianoroll file to read.")
@@ -45,12 +45,14 @@ def add_train_mean(in_file, out_file=None):
       anything but MIDI notes in [21, 108], or if `out_file` cannot be written;
       what it held before stays.
   """
-  out_file = out_file or in_file
-  contents = pianorolls.load(in_file)
-  train = pianorolls.encode_split(contents, "train", in_file)
+  with errors.naming_flag("in_file"):
+    contents = pianorolls.load(in_file)
+    train = pianorolls.encode_split(contents, "train", in_file)
   mean = pianorolls.calculate_mean(train, pianorolls.NUM_NOTES)
   contents[pianorolls.MEAN_KEY] = mean
-  pianorolls.save(out_file, contents)
+  with errors.naming_flag("out_file" if out_file else "in_file"):
+    out_file = out_file or in_file
+    pianorolls.save(out_file, contents)
   logging.info(
       "%s: added the mean of %d train sequences; %.2f notes sound at a time.",
       out_file, len(train), mean.sum())
@@ -60,7 +62,7 @@ def main(argv):
   """Calls `add_train_mean` with the flags."""
   del argv
   if not FLAGS.in_file:
-    raise app.UsageError("--in_file is required")
+    raise errors.UserError("--in_file is required: the pianoroll file to read")
   add_train_mean(FLAGS.in_file, FLAGS.out_file)
 
 

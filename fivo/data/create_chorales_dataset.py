@@ -34,11 +34,11 @@ if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
 
-from absl import app
 from absl import flags
 from absl import logging
 
 from fivo import console
+from fivo import errors
 from fivo import progress
 from fivo.data import pianorolls
 from fivo.errors import UserError
@@ -61,13 +61,15 @@ def create_chorales_dataset(out_file):
     UserError: If music21 or its corpus is not there, or `out_file` cannot be
       written.
   """
-  pianorolls.check_writable(out_file)
+  with errors.naming_flag("out_file"):
+    pianorolls.check_writable(out_file)
   chorales = parse_scores(find_scores())
   contents = split_chorales(chorales)
   train = pianorolls.encode_split(contents, "train", out_file)
   contents[pianorolls.MEAN_KEY] = pianorolls.calculate_mean(
       train, pianorolls.NUM_NOTES)
-  pianorolls.save(out_file, contents)
+  with errors.naming_flag("out_file"):
+    pianorolls.save(out_file, contents)
   notes = {note for chords in chorales.values() for chord in chords
            for note in chord}
   logging.info(
@@ -210,7 +212,7 @@ def main(argv):
   """Calls `create_chorales_dataset` with the flag."""
   del argv
   if not FLAGS.out_file:
-    raise app.UsageError("--out_file is required")
+    raise UserError("--out_file is required: the pianoroll file to write")
   create_chorales_dataset(FLAGS.out_file)
 
 

@@ -31,6 +31,7 @@ from absl import flags
 import numpy as np
 
 from fivo import console
+from fivo import files
 from fivo import progress
 from fivo.data import sphere
 from fivo.errors import UserError
@@ -215,6 +216,7 @@ def _check_arguments(out_dir, num_train, num_test, seconds, seed):
   if not out_dir:
     raise UserError(
         "--out_dir is not given; give the directory in which to make TIMIT/")
+  files.check_directory("out_dir", out_dir)
   for existing in ("TIMIT", "timit"):
     path = os.path.join(out_dir, existing)
     if os.path.lexists(path):

@@ -33,6 +33,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import console
+from fivo import files
 from fivo import progress
 from fivo.data import speech_statistics
 from fivo.data import sphere
@@ -184,8 +185,7 @@ def _check_arguments(raw_timit_dir, out_dir, valid_frac):
   if not out_dir:
     raise UserError("--out_dir is not given; give the directory to write "
                     "train, valid and test to")
-  if os.path.exists(out_dir) and not os.path.isdir(out_dir):
-    raise UserError("--out_dir=%s is not a directory" % out_dir)
+  files.check_directory("out_dir", out_dir)
   for name in _SPLITS + (speech_statistics.FILE_NAME,):
     if os.path.isdir(os.path.join(out_dir, name)):
       raise UserError("--out_dir=%s holds a directory %s, where a file is to "

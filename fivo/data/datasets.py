@@ -13,10 +13,12 @@ import tensorflow as tf
 
 from fivo.data import batching
 from fivo.data import pianorolls
+from fivo.data import tfrecords
 
 # pylint: disable=unused-import
 from fivo.data.chain_graph import create_chain_graph_dataset  # noqa: F401
 from fivo.data.speech import create_speech_dataset  # noqa: F401
+from fivo.errors import UserError
 
 
 def sparse_pianoroll_to_dense(pianoroll, min_note, num_notes):
@@ -37,6 +39,17 @@ def sparse_pianoroll_to_dense(pianoroll, min_note, num_notes):
   """
   dense = pianorolls.to_dense(pianoroll, min_note, num_notes)
   return dense.astype(np.float64), len(dense)
+
+
+def _load_pianorolls(path):
+  """As `pianorolls.load`; tells those who forgot to say that it is speech."""
+  try:
+    return pianorolls.load(path)
+  except UserError:
+    if tfrecords.is_tfrecord_file(path):
+      raise UserError("%s: is a TFRecord file, which --dataset_type=speech "
+                      "reads" % path) from None
+    raise
 
 
 def create_pianoroll_dataset(path, split, batch_size, num_parallel_calls=12,
@@ -82,7 +95,7 @@ def create_pianoroll_dataset(path, split, batch_size, num_parallel_calls=12,
   num_notes = max_note - min_note + 1
   path = os.fsdecode(path)
   with batching.naming_dataset_path():
-    contents = pianorolls.load(path)
+    contents = _load_pianorolls(path)
     sequences = pianorolls.encode_split(
         contents, split, path, min_note, max_note)
     mean = pianorolls.get_mean(contents, path, num_notes)

@@ -69,11 +69,11 @@ def download(out_dir, base_url=DEFAULT_URL):
 
   Raises:
     UserError: If a file cannot be downloaded, is not the dataset it should be,
-      or would replace a pianoroll file with other contents. Names the URL or
-      the path.
-    OSError: If `out_dir` cannot be written.
+      or would replace a pianoroll file with other contents, or if `out_dir`
+      cannot be made. Names the URL or the path.
+    OSError: If the disk refuses a file.
   """
-  os.makedirs(out_dir, exist_ok=True)
+  files.prepare_directory("out_dir", out_dir)
   without_mean = []
   for dataset in DATASETS:
     path = os.path.join(out_dir, dataset.file_name)

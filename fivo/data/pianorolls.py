@@ -267,6 +267,8 @@ def _read(path):
                     % (path, error.strerror)) from error
   if not data:
     raise UserError("%s: the file is empty; %s" % (path, _DOWNLOAD))
+  if data[:2] == b"\x1f\x8b":
+    raise UserError("%s: is compressed; unpack it with gunzip first" % path)
   if data.lstrip()[:1] == b"<":
     raise UserError("%s: holds a web page, not a pianoroll pickle; %s"
                     % (path, _DOWNLOAD))

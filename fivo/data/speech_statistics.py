@@ -65,8 +65,7 @@ def load(directory):
   """
   path = os.path.join(directory, FILE_NAME)
   try:
-    with open(path, "rb") as stream:
-      return _checked(json.loads(stream.read().decode("utf-8")))
+    return _checked(files.read_json(path))
   except (FileNotFoundError, NotADirectoryError):
     return None
   except OSError as error:

@@ -64,6 +64,16 @@ def index_records(path):
   return np.array(offsets, np.int64), np.array(sizes, np.int64)
 
 
+def is_tfrecord_file(path):
+  """Whether a file begins as a TFRecord file does."""
+  try:
+    with open(path, "rb") as stream:
+      _payload_size(stream.read(_HEADER.size), path, 0)
+  except (OSError, UserError):
+    return False
+  return True
+
+
 def read_record(path, index, offset):
   """Reads one record and verifies its checksums.
 
@@ -99,7 +109,8 @@ def _payload_size(header, path, index):
     if checksum == _masked_crc32c(header[:8]):
       return size
   if index == 0:
-    raise UserError("%s: not a TFRecord file" % path)
+    raise UserError("%s: not a TFRecord file; create_timit_dataset.py makes "
+                    "those of speech" % path)
   raise UserError("%s: the header of record %d is damaged; make the file again"
                   % (path, index))
 

@@ -198,5 +198,5 @@ class TestCommand:
         universal_newlines=True, check=False)
     assert result.returncode == 1
     assert result.stderr == (
-        "create_chorales_dataset.py: %s: there is no directory %s\n"
+        "create_chorales_dataset.py: --out_file=%s: there is no directory %s\n"
         % (path, os.path.dirname(path)))

@@ -133,7 +133,7 @@ def test_leaves_nothing_when_it_fails(tmp_path, monkeypatch):
 
 def test_out_dir_below_a_file(tmp_path):
   (tmp_path / "file").write_text("")
-  with pytest.raises(UserError, match="cannot be written: Not a directory"):
+  with pytest.raises(UserError, match="file is not a directory"):
     create_synthetic_timit.create_synthetic_timit(
         str(tmp_path / "file" / "out"), 1, 1, 0.1)
 

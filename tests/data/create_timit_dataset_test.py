@@ -306,9 +306,9 @@ class TestRefuses:
   def test_out_dir_that_is_a_file(self, raw_dir, tmp_path):
     path = tmp_path / "file"
     path.write_text("precious")
-    assert "--out_dir=%s is not a directory" % path in _refused(raw_dir, path)
-    assert "cannot be written: Not a directory" in _refused(
-        raw_dir, path / "out")
+    for out_dir in (path, path / "out"):
+      assert _refused(raw_dir, out_dir).startswith(
+          "--out_dir=%s: %s is not a directory" % (out_dir, path))
     assert path.read_text() == "precious"
 
   @pytest.mark.parametrize("name", ["valid", "statistics.json"])
