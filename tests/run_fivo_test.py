@@ -175,28 +175,7 @@ class TestEvalAndSample(object):
 
 
 class TestRefused(object):
-  """Mistakes of the user: one line, no stack trace, before any graph."""
-
-  def test_unknown_flag(self):
-    """Unknown flags used to be accepted."""
-    assert "did you mean --learning_rate?" in _refused("--learning_rte=99")
-
-  def test_out_of_range(self):
-    assert "--num_samples=0: must be at least 1" in _refused(
-        "--num_samples=0", "--bound=iwae")
-
-  def test_missing_dataset(self, tmp_path):
-    path = str(tmp_path / "none.pkl")
-    line = _refused("--dataset_path=" + path, "--logdir=%s" % tmp_path)
-    assert "--dataset_path" in line and path in line
-
-  def test_mistyped_logdir(self, tmp_path, dataset):
-    """The original created it and waited for ever."""
-    logdir = str(tmp_path / "mistyped")
-    line = _refused("--mode=eval", "--logdir=" + logdir,
-                    "--dataset_path=" + dataset)
-    assert "--logdir=%s: no such directory" % logdir in line
-    assert not os.path.exists(logdir)
+  """Mistakes of the user that only show in time; others: bad_input_test.py."""
 
   def test_nan(self, tmp_path, dataset):
     """The original logged nan and exited with 0."""
