@@ -19,6 +19,7 @@ without it `smc.smc` makes that choice afterwards, at some cost in speed.
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from fivo import errors
 from fivo import nested_utils as nested
 
 
@@ -33,7 +34,7 @@ def multinomial_resampling(log_weights, states, num_particles, batch_size,
   Args:
     log_weights: A float Tensor `[N, B]`, unnormalised log weights. The
       ancestors are arbitrary, but valid, in a filter whose weights are all
-      minus infinity or hold a NaN.
+      minus infinity, or hold a NaN or plus infinity.
     states: Nested Tensors `[N*B, ...]` of any dtype.
     num_particles: N, an int.
     batch_size: B, an int or scalar Tensor.
@@ -44,6 +45,7 @@ def multinomial_resampling(log_weights, states, num_particles, batch_size,
   Returns:
     Resampled states in the structure of `states`, `[N*B, ...]` each.
   """
+  batch_size = _to_int32(batch_size)
   # The logits end in the particles, [B, N], and N draws per filter come back
   # as [B, N]. Weights that are all -inf or NaN make the op return index N.
   ancestors = tf.transpose(tf.minimum(
@@ -73,7 +75,8 @@ def relaxed_resampling(log_weights, states, num_particles, batch_size,
 
   Args:
     log_weights: A float Tensor `[N, B]`, unnormalised log weights.
-    states: Nested float Tensors `[N*B, ...]`.
+    states: Nested float Tensors `[N*B, ...]`. That of a particle of weight
+      zero reaches no other, be it infinite or NaN.
     num_particles: N, an int.
     batch_size: B, an int or scalar Tensor.
     temperature: A positive float.
@@ -83,26 +86,51 @@ def relaxed_resampling(log_weights, states, num_particles, batch_size,
 
   Returns:
     Resampled states in the structure of `states`, `[N*B, ...]` each.
+
+  Raises:
+    UserError: If a state is not of a float dtype.
+  """
+  batch_size = _to_int32(batch_size)
+  states = nested.map_nested(_float_tensor, states)
+  logits = _finite_logits(log_weights, num_particles)
+  blend = tfp.distributions.RelaxedOneHotCategorical(
+      tf.cast(temperature, logits.dtype), logits=logits).sample(
+          num_particles, seed=random_seed)
+  # Zero times an infinite state is NaN.
+  is_impossible = tf.reshape(
+      tf.transpose(tf.equal(logits, -float("inf"))), [-1])
+  possible_states = nested.where_tensors(
+      is_impossible, nested.map_nested(tf.zeros_like, states), states)
+  blended = nested.map_nested(
+      lambda state: _blend(blend, state, num_particles, batch_size),
+      possible_states)
+  if should_resample is None:
+    return blended
+  return nested.where_tensors(
+      tf.tile(should_resample, [num_particles]), blended, states)
+
+
+def _finite_logits(log_weights, num_particles):
+  """Makes logits that a low temperature does not make plus infinity or NaN.
+
+  Args:
+    log_weights: A float Tensor `[N, B]`.
+    num_particles: N.
+
+  Returns:
+    A float Tensor `[B, N]` of which the largest per filter is zero, unless a
+    weight is NaN or plus infinity.
   """
   logits = tf.transpose(log_weights)
   # A filter without a single possible particle has no distribution to draw
   # from; any will do, since its likelihood is zero already.
   possible = tf.reduce_any(
-      tf.greater(logits, logits.dtype.min), axis=1, keepdims=True)
+      tf.greater(logits, -float("inf")), axis=1, keepdims=True)
   logits = tf.compat.v1.where(
       tf.tile(possible, [1, num_particles]), logits, tf.zeros_like(logits))
-  blend = tfp.distributions.RelaxedOneHotCategorical(
-      tf.cast(temperature, logits.dtype), logits=logits).sample(
-          num_particles, seed=random_seed)
-  if should_resample is not None:
-    identity = tf.tile(
-        tf.eye(num_particles, dtype=logits.dtype)[:, tf.newaxis],
-        [1, batch_size, 1])
-    blend = tf.compat.v1.where(
-        tf.tile(should_resample[tf.newaxis, :, tf.newaxis],
-                [num_particles, 1, num_particles]), blend, identity)
-  return nested.map_nested(
-      lambda state: _blend(blend, state, num_particles, batch_size), states)
+  # Adding a number to all of them changes neither the draw nor its gradient.
+  return logits - tf.stop_gradient(
+      tf.reduce_max(logits, axis=1, keepdims=True))
 
 
 def _blend(blend, state, num_particles, batch_size):
@@ -119,8 +147,24 @@ def _blend(blend, state, num_particles, batch_size):
   """
   # [B, new, old] x [B, old, features] -> [B, new, features].
   rows = tf.reshape(state, [num_particles, batch_size, -1])
-  blended = tf.matmul(tf.transpose(blend, [1, 0, 2]),
-                      tf.transpose(rows, [1, 0, 2]))
+  blended = tf.matmul(
+      tf.transpose(tf.cast(blend, state.dtype), [1, 0, 2]),
+      tf.transpose(rows, [1, 0, 2]))
   blended = tf.reshape(tf.transpose(blended, [1, 0, 2]), tf.shape(state))
   blended.set_shape(state.shape)
   return blended
+
+
+def _float_tensor(state):
+  """Converts a state that is to be blended to a Tensor."""
+  state = tf.convert_to_tensor(state)
+  if not state.dtype.is_floating:
+    raise errors.UserError(
+        "a state has dtype %s: relaxed resampling, which blends particles, "
+        "needs a float dtype" % state.dtype.name)
+  return state
+
+
+def _to_int32(size):
+  """The size of a dimension, an int or a scalar int32 Tensor."""
+  return tf.cast(size, tf.int32) if tf.is_tensor(size) else int(size)
