@@ -11,37 +11,117 @@ import tensorflow as tf
 from fivo import errors
 
 _STEP = re.compile(r"model\.ckpt-(\d+)$")
+# What TensorFlow's and this program's own writers leave when they are killed.
+_LEFTOVERS = ("model.ckpt-*.tempstate*", "model.ckpt-*.tmp*",
+              "checkpoint.tmp*", "config.json.*.tmp")
 _SECONDS_BETWEEN_LOOKS = 1.
 _LOOKS_PER_LINE = 30
 
 
-def latest(logdir):
+def latest(logdir, warn=True):
   """Finds the newest whole checkpoint of a logdir.
 
-  A logdir may have been moved, and a process may have died while it wrote: the
-  file `checkpoint` is only the first place to look.
+  A logdir may have been moved or copied in part, and a process may have died
+  while it wrote: the file `checkpoint` is only the first place to look, and
+  what is found is read in full before it is trusted.
+
+  Args:
+    logdir: A directory, which need not exist.
+    warn: Whether to log a warning of each damaged checkpoint passed over.
+
+  Returns:
+    The checkpoint's path without suffix, or None where there is none.
+  """
+  path, damaged = _find(logdir)
+  if warn:
+    for damaged_path, damage in damaged:
+      logging.warning("%s: not a whole checkpoint (%s); looking for another.",
+                      damaged_path, damage)
+  return path
+
+
+def to_resume(logdir):
+  """Finds the checkpoint from which training goes on.
 
   Args:
     logdir: A directory, which need not exist.
 
   Returns:
-    The checkpoint's path without suffix, or None where there is none.
+    The checkpoint's path without suffix, or None where training starts anew:
+    there is no checkpoint, or none but that of step 0, which a process did not
+    live to write in full.
+
+  Raises:
+    UserError: If there are only damaged checkpoints, and steps to lose.
+  """
+  path, damaged = _find(logdir)
+  if path is None:
+    for damaged_path, damage in damaged:
+      if step(damaged_path) > 0:
+        raise errors.UserError(
+            "%s: not a whole checkpoint (%s), and there is no other; copy it "
+            "again, delete it to start anew, or use another --logdir" % (
+                damaged_path, damage))
+  return path
+
+
+def listed(logdir):
+  """The checkpoints that the file `checkpoint` lists, oldest first.
+
+  Args:
+    logdir: A directory.
+
+  Returns:
+    A list of paths without suffix, of those that are there.
+  """
+  state = _checkpoint_state(logdir)
+  paths = state.all_model_checkpoint_paths if state is not None else []
+  return [path for path in (_in_logdir(logdir, path) for path in paths)
+          if os.path.exists(path + ".index")]
+
+
+def remove_leftovers(logdir):
+  """Removes the temporary files of processes that died while they wrote.
+
+  Args:
+    logdir: A directory in which no other process trains.
+  """
+  paths = [path for pattern in _LEFTOVERS for path in glob.glob(
+      os.path.join(glob.escape(logdir), pattern))]
+  for path in paths:
+    os.remove(path)
+  if paths:
+    logging.info("Removed %d temporary files of an earlier process from %s.",
+                 len(paths), logdir)
+
+
+def _find(logdir):
+  """Looks for a whole checkpoint.
+
+  Args:
+    logdir: A directory, which need not exist.
+
+  Returns:
+    The path of the newest whole checkpoint, or None; and a list of pairs: the
+    path of each damaged one that was found before, and what is wrong with it.
   """
   candidates = []
   state = _checkpoint_state(logdir)
   if state is not None and state.model_checkpoint_path:
-    path = state.model_checkpoint_path
-    candidates = [
-        path if os.path.isabs(path) else os.path.join(logdir, path),
-        os.path.join(logdir, os.path.basename(path))]
+    candidates = [_in_logdir(logdir, state.model_checkpoint_path)]
   found = [index[:-len(".index")] for index in glob.glob(
       os.path.join(glob.escape(logdir), "model.ckpt-*.index"))]
   candidates += sorted(
-      (path for path in found if _STEP.search(path)), key=step, reverse=True)
+      (path for path in found
+       if _STEP.search(path) and path not in candidates),
+      key=step, reverse=True)
+  damaged = []
   for path in candidates:
-    if _is_whole(path):
-      return path
-  return None
+    damage = _damage(path)
+    if damage is None:
+      return path, damaged
+    damaged.append((path, damage))
+  return None, damaged
 
 
 def _checkpoint_state(logdir):
@@ -51,12 +131,30 @@ def _checkpoint_state(logdir):
     return None
 
 
-def _is_whole(path):
-  """Whether an index and all the data files that it counts are there."""
+def _in_logdir(logdir, path):
+  """Where a checkpoint is that was written as `path`, maybe before a move."""
+  moved = os.path.join(logdir, os.path.basename(path))
+  if os.path.isabs(path) and not os.path.exists(moved + ".index"):
+    return path
+  return moved
+
+
+def _damage(path):
+  """What is wrong with a checkpoint, in a few words, or None if it is whole."""
   data = glob.glob(glob.escape(path) + ".data-?????-of-?????")
-  if not os.path.exists(path + ".index") or not data:
-    return False
-  return len(data) == int(data[0][-len("00001"):])
+  if not os.path.exists(path + ".index"):
+    return "its index is missing"
+  if not data or len(data) != int(data[0][-len("00001"):]):
+    return "a data file is missing"
+  if glob.escape(path) != path:
+    return None  # TensorFlow's reader takes the path for a pattern.
+  try:
+    reader = tf.compat.v1.train.NewCheckpointReader(path)
+    for name in reader.get_variable_to_shape_map():
+      reader.get_tensor(name)  # Verifies its checksum.
+  except (tf.errors.OpError, ValueError) as e:
+    return str(getattr(e, "message", e)).partition("\n")[0]
+  return None
 
 
 def step(path):
@@ -87,19 +185,28 @@ def require(logdir, wait=False):
   """
   looks = 0
   while True:
-    path = latest(logdir)
+    path = latest(logdir, warn=looks == 0)
     if path is not None:
       return path
     if not wait:
       raise errors.UserError(
           "--logdir=%s: %s; give the directory of a training run, or "
-          "--wait_for_checkpoint" % (
-              logdir, "has no checkpoint" if os.path.isdir(logdir) else
-              "is a file" if os.path.exists(logdir) else "no such directory"))
+          "--wait_for_checkpoint" % (logdir, _why_none(logdir)))
     if looks % _LOOKS_PER_LINE == 0:
       logging.info("Waiting for a checkpoint in %s.", logdir)
     looks += 1
     time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _why_none(logdir):
+  """Why a logdir has no checkpoint to restore, in a few words."""
+  if not os.path.isdir(logdir):
+    return "is a file" if os.path.exists(logdir) else "no such directory"
+  _, damaged = _find(logdir)
+  if damaged:
+    return "has no whole checkpoint: of %s, %s" % (
+        os.path.basename(damaged[0][0]), damaged[0][1])
+  return "has no checkpoint"
 
 
 def check_compatible(path, variables):
@@ -110,25 +217,43 @@ def check_compatible(path, variables):
     variables: The graph's variables.
 
   Raises:
-    UserError: Naming the first variable that is missing or has another shape.
+    UserError: Naming the first variable that is missing or has another shape
+      or type.
   """
   try:
-    shapes = tf.compat.v1.train.NewCheckpointReader(
-        path).get_variable_to_shape_map()
+    reader = tf.compat.v1.train.NewCheckpointReader(path)
+    shapes = reader.get_variable_to_shape_map()
+    dtypes = reader.get_variable_to_dtype_map()
   except (tf.errors.OpError, ValueError) as e:
     raise errors.UserError("%s: not a readable checkpoint: %s" % (
         path, str(e).splitlines()[0])) from e
-  for variable in sorted(variables, key=lambda v: v.op.name):
+  variables = sorted(variables, key=lambda v: v.op.name)
+  for variable in variables:
     name, shape = variable.op.name, variable.shape.as_list()
     if name not in shapes:
       raise errors.UserError(
-          "%s: has no variable %s (the model's shape is %s); the checkpoint is "
-          "of another model, give its flags or another --logdir" % (
-              path, name, shape))
+          "%s: has no variable %s (the model's shape is %s); %s" % (
+              path, name, shape, _explain_missing(variables, shapes)))
     if shapes[name] != shape:
       raise errors.UserError(
           "%s: variable %s has shape %s, the model's is %s; give the flags of "
           "the run, or another --logdir" % (path, name, shapes[name], shape))
+    if dtypes[name] != variable.dtype.base_dtype:
+      raise errors.UserError(
+          "%s: variable %s of shape %s is %s, the model's is %s; give another "
+          "--logdir" % (path, name, shape, dtypes[name].name,
+                        variable.dtype.base_dtype.name))
+
+
+def _explain_missing(variables, shapes):
+  """Why a checkpoint lacks some variables, and what would help."""
+  missing = set(v.op.name for v in variables if v.op.name not in shapes)
+  trained = set(v.op.name for v in tf.compat.v1.trainable_variables())
+  if trained and not missing & trained:
+    return ("the checkpoint holds the model but not the optimizer's state, so "
+            "it can be evaluated but not trained further; use another --logdir")
+  return ("the checkpoint is of another model, give its flags or another "
+          "--logdir")
 
 
 def restore(session, path):

@@ -1,6 +1,5 @@
 """What the commands share: flags, log lines, and one-line errors."""
 
-import errno
 import functools
 import os
 import re
@@ -10,16 +9,11 @@ from absl import app
 from absl import flags
 
 from fivo.errors import did_you_mean
+from fivo.errors import EXPECTED_ERRNOS
 from fivo.errors import UserError
 
 # What 128 + SIGINT makes; nothing went wrong that needs words.
 _INTERRUPTED = 130
-
-# The state of the user's disk and permissions, not a defect of this code.
-_EXPECTED_ERRNOS = frozenset([
-    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EIO,
-    errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENOENT,
-    errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS, errno.ESTALE])
 
 
 def run_main(main, flags_parser=None):
@@ -122,7 +116,7 @@ def _run_guarded(main, argv):
     _discard_output()
     sys.exit(_INTERRUPTED)
   except OSError as error:
-    if error.errno not in _EXPECTED_ERRNOS:
+    if error.errno not in EXPECTED_ERRNOS:
       raise
     _discard_output()
     _fail(error.strerror if error.filename is None else

@@ -6,6 +6,13 @@ every other exception is a defect of this code and keeps its stack trace.
 
 import contextlib
 import difflib
+import errno
+
+# The state of the user's disk and permissions, not a defect of this code.
+EXPECTED_ERRNOS = frozenset([
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EIO,
+    errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENOENT,
+    errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS, errno.ESTALE])
 
 
 class UserError(ValueError):

@@ -54,8 +54,10 @@ def atomic_write(path, mode="wb"):
       os.fsync(stream.fileno())
     os.chmod(temporary, permissions)
     os.replace(temporary, path)
-  except BaseException:
+  except BaseException as e:
     os.unlink(temporary)
+    if isinstance(e, OSError) and e.filename is None:
+      e.filename = path  # A write that fails does not say where.
     raise
 
 

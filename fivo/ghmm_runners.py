@@ -61,14 +61,14 @@ def run_train(config):
       train_op = training.create_train_op(
           -bound_per_t, config.bound, config.learning_rate,
           config.clip_gradient_norm)
-    files.prepare_directory("logdir", config.logdir)
-    if config.task == 0:
-      config_lib.save(config)
     log_format = "Step %%d, %s/t: %%.3f, likelihood: %%.3f, gap: %%.3e" % (
         config.bound)
-    training.train(
-        config, train_op, (bound_per_t, likelihood_per_t, gap),
-        lambda step, values: log_format % ((step,) + tuple(values)))
+    with training.owning_logdir(config):
+      if config.task == 0:
+        config_lib.save(config)
+      training.train(
+          config, train_op, (bound_per_t, likelihood_per_t, gap),
+          lambda step, values: log_format % ((step,) + tuple(values)))
 
 
 def run_eval(config):

@@ -5,6 +5,9 @@ import os
 from absl import logging
 import tensorflow as tf
 
+from fivo import checkpoints
+from fivo import faults
+
 _CHECKPOINT_NAME = "model.ckpt"
 
 
@@ -41,6 +44,9 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     """Saves the graph for TensorBoard, and the first checkpoint."""
     tf.compat.v1.summary.FileWriterCache.get(self._logdir).add_graph(
         session.graph)
+    # So that a run that is resumed often keeps no more than another.
+    self._scaffold.saver.recover_last_checkpoints(
+        checkpoints.listed(self._logdir))
     self._save(session)
 
   def before_run(self, run_context):
@@ -64,5 +70,14 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     if step == self._saved_step:
       return
     logging.info("Saving checkpoints for %d into %s.", step, self._path)
-    self._scaffold.saver.save(session, self._path, global_step=step)
+    # Explained here, because a session takes the OutOfRangeError of a file
+    # that grows too large for the end of the data.
+    with faults.naming_flag("logdir", self._logdir, self._last_saved()):
+      self._scaffold.saver.save(session, self._path, global_step=step)
     self._saved_step = step
+
+  def _last_saved(self):
+    """What is left if the next checkpoint fails, in a few words."""
+    if self._saved_step is None:
+      return "there is no checkpoint"
+    return "the last checkpoint is %s-%d" % (_CHECKPOINT_NAME, self._saved_step)

@@ -115,15 +115,15 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
       train_op = training.create_train_op(
           loss, config.bound, config.learning_rate,
           config.clip_gradient_norm)
-    files.prepare_directory("logdir", config.logdir)
-    if config.task == 0:
-      config_lib.save(config, train_mean=_static_mean(mean))
     label = "%s bound per %s" % (
         config.bound,
         "timestep" if config.normalize_by_seq_len else "sequence")
-    training.train(
-        config, train_op, log_tensors,
-        lambda step, values: "Step %d, %s: %f" % (step, label, values["bound"]))
+    with training.owning_logdir(config):
+      if config.task == 0:
+        config_lib.save(config, train_mean=_static_mean(mean))
+      training.train(
+          config, train_op, log_tensors, lambda step, values:
+          "Step %d, %s: %f" % (step, label, values["bound"]))
 
 
 def _training_loss(config, model, observations, lengths):

@@ -11,7 +11,10 @@ from fivo import bounds
 from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
+from fivo import faults
+from fivo import files
 from fivo import hooks as hooks_lib
+from fivo import locks
 from fivo.data import batching
 
 _STEPS_OF_STAGGER = 1000
@@ -27,12 +30,13 @@ def begin(config):
     A `Config`, complete, checked, and aware of the step it resumes at.
 
   Raises:
-    UserError: If the configuration is wrong.
+    UserError: If the configuration is wrong, or the logdir holds a run whose
+      checkpoints are all damaged.
   """
   config = config_lib.resolve(config, log_changes=True)
   config_lib.validate(config, "train")
   return config._replace(
-      start_step=checkpoints.step(checkpoints.latest(config.logdir)))
+      start_step=checkpoints.step(checkpoints.to_resume(config.logdir)))
 
 
 def create_bound(config, model, observations, lengths):
@@ -278,3 +282,28 @@ def catch_signals(signals=(signal.SIGINT, signal.SIGTERM)):
     yield caught
   finally:
     restore()
+
+
+@contextlib.contextmanager
+def owning_logdir(config):
+  """Makes the logdir the chief's to train in while the block runs.
+
+  Args:
+    config: A `Config`.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: If another process trains there, or the logdir cannot be written
+      to, at first or later.
+  """
+  files.prepare_directory("logdir", config.logdir)
+  with faults.naming_flag("logdir", config.logdir):
+    if config.task != 0:
+      yield
+      return
+    with locks.training_lock(config.logdir) as is_held:
+      if is_held:
+        checkpoints.remove_leftovers(config.logdir)
+      yield

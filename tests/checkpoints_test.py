@@ -74,6 +74,91 @@ class TestLatest(object):
     assert checkpoints.step(checkpoints.latest(str(logdir))) == 4
 
 
+def _truncate(path, size):
+  os.truncate(path + ".data-00000-of-00001", size)
+
+
+def _flip_byte(path, offset):
+  with open(path + ".data-00000-of-00001", "r+b") as stream:
+    stream.seek(offset)
+    byte = stream.read(1)[0]
+    stream.seek(offset)
+    stream.write(bytes([byte ^ 1]))
+
+
+class TestDamaged(object):
+  """Whether a checkpoint is whole is seen by reading it."""
+
+  @pytest.mark.parametrize("damage", [
+      lambda path: _truncate(path, 0), lambda path: _truncate(path, 11),
+      lambda path: _flip_byte(path, 5),
+      lambda path: os.truncate(path + ".index", 40),
+      lambda path: os.truncate(path + ".index", 0),
+      lambda path: os.remove(path + ".index")])
+  def test_passed_over_with_a_warning(self, tmp_path, damage, caplog):
+    good = _save(tmp_path, 1)
+    newest = _save(tmp_path, 2)
+    damage(newest)
+    assert checkpoints.latest(str(tmp_path)) == good
+    assert checkpoints.to_resume(str(tmp_path)) == good
+    warning, = [record.getMessage() for record in caplog.records]
+    assert warning.startswith("%s: not a whole checkpoint (" % newest)
+    assert "\n" not in warning
+
+  def test_nothing_whole_is_not_a_fresh_start(self, tmp_path):
+    """A half-copied logdir must not be trained over from step 0."""
+    path = _save(tmp_path, 7)
+    _truncate(path, 3)
+    for function, start in (
+        (checkpoints.to_resume, "%s: not a whole checkpoint (" % path),
+        (checkpoints.require, "--logdir=%s: has no whole checkpoint: of "
+                              "model.ckpt-7, " % tmp_path)):
+      with pytest.raises(errors.UserError) as caught:
+        function(str(tmp_path))
+      assert str(caught.value).startswith(start)
+      assert "\n" not in str(caught.value)
+
+  def test_death_in_the_first_save_is_a_fresh_start(self, tmp_path):
+    _truncate(_save(tmp_path, 0), 3)
+    assert checkpoints.to_resume(str(tmp_path)) is None
+
+  def test_copy_is_not_mistaken_for_the_original(self, tmp_path):
+    """Where paths are absolute, those of a copy still name the original."""
+    (tmp_path / "old").mkdir()
+    _save(tmp_path / "old", 5, relative=False)
+    shutil.copytree(str(tmp_path / "old"), str(tmp_path / "copy"))
+    assert checkpoints.latest(str(tmp_path / "copy")) == str(
+        tmp_path / "copy" / "model.ckpt-5")
+
+
+def test_leftovers(tmp_path):
+  good = _save(tmp_path, 3)
+  kept = sorted(os.listdir(str(tmp_path))) + ["samples.npz.x1.tmp"]
+  for name in ("samples.npz.x1.tmp", "model.ckpt-4.data-00000-of-00001."
+               "tempstate123", "model.ckpt-4.index.tempstate9",
+               "model.ckpt-4.meta.tmp0a1b", "checkpoint.tmpff",
+               "config.json.ab_c.tmp"):
+    (tmp_path / name).write_text("half")
+  checkpoints.remove_leftovers(str(tmp_path))
+  assert sorted(os.listdir(str(tmp_path))) == sorted(kept)
+  assert checkpoints.latest(str(tmp_path)) == good
+
+
+def test_listed(tmp_path):
+  assert checkpoints.listed(str(tmp_path)) == []
+  (tmp_path / "old").mkdir()
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    variable = tf.compat.v1.get_variable("w", initializer=1.)
+    saver = tf.compat.v1.train.Saver(max_to_keep=2)
+    session.run(variable.initializer)
+    for step in (1, 2, 3):
+      saver.save(session, str(tmp_path / "old" / "model.ckpt"), step)
+  shutil.move(str(tmp_path / "old"), str(tmp_path / "new"))
+  assert checkpoints.listed(str(tmp_path / "new")) == [
+      str(tmp_path / "new" / "model.ckpt-2"),
+      str(tmp_path / "new" / "model.ckpt-3")]
+
+
 class TestRequire(object):
 
   def test_missing_directory(self, tmp_path):
@@ -113,6 +198,26 @@ class TestRestore(object):
                        match=r"variable w has shape \[3\], the model's is "
                              r"\[4\]"):
       _restore(_save(tmp_path, 1), size=4)
+
+  def test_both_types_are_named(self, tmp_path):
+    path = _save(tmp_path, 1)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+      tf.compat.v1.get_variable("w", [3], tf.float64)
+      with pytest.raises(errors.UserError, match=r"variable w of shape \[3\] "
+                                                 "is float32, the model's is "
+                                                 "float64"):
+        checkpoints.restore(session, path)
+
+  def test_missing_optimizer_state_is_named(self, tmp_path):
+    """Such as a checkpoint that another optimizer trained."""
+    path = _save(tmp_path, 1)
+    with tf.Graph().as_default():
+      variable = tf.compat.v1.get_variable("w", [3])
+      tf.compat.v1.train.AdamOptimizer().minimize(tf.reduce_sum(variable))
+      with pytest.raises(errors.UserError, match=(
+          r"no variable beta1_power \(the model's shape is \[\]\); the "
+          "checkpoint holds the model but not the optimizer's state")):
+        checkpoints.check_compatible(path, tf.compat.v1.global_variables())
 
   @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
   def test_damaged(self, tmp_path, suffix):
