@@ -7,8 +7,10 @@ counts the memory of a parent as the peak of its child until that has started.
 """
 
 import collections
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -78,14 +80,17 @@ def run(name, command):
   process = subprocess.Popen(
       command, shell=is_shell, cwd=None if is_shell else ROOT,
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT, universal_newlines=True, errors="replace")
+      stderr=subprocess.STDOUT, universal_newlines=True, errors="replace",
+      start_new_session=True)
   try:
     lines = [Line(time.perf_counter() - start, text.rstrip("\n"))
              for text in process.stdout]
     # Unlike getrusage's, these figures are this child's alone.
     _, status, usage = os.wait4(process.pid, 0)
   except BaseException:
-    process.kill()
+    # The whole session, because a shell leaves its children behind.
+    with contextlib.suppress(ProcessLookupError):
+      os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     raise
   finally:

@@ -1,8 +1,11 @@
 """Tests of benchmarks.run: options, and the whole from end to end."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -115,6 +118,44 @@ def test_real_program(dataset):
   assert float(speed) > 1.
   assert float(startup) > 0.5
   assert 100. < float(memory) < 2000.
+
+
+# The command, and nothing else, is measured.
+_MEASURE_COMMAND = """
+from benchmarks import processes, run
+from fivo import console
+run.measure = lambda options: processes.run("x", %r)
+run.define_flags()
+console.run_main(run.main)
+"""
+
+
+def _is_running(pid):
+  try:
+    with open("/proc/%s/stat" % pid) as stream:
+      return stream.read().rpartition(")")[2].split()[0] not in "ZX"
+  except FileNotFoundError:
+    return False
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no /proc")
+@pytest.mark.parametrize("number, code", [
+    (signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 130)])
+def test_stopped_benchmark_leaves_no_process(dataset, tmp_path, number, code):
+  # The shell prints its own number and that of a child.
+  command = "sleep 60 & echo $$ $! >%s/pids.new; mv %s/pids.new %s/pids; wait"
+  process = subprocess.Popen(
+      [sys.executable, "-c", _MEASURE_COMMAND % (
+          command % ((tmp_path,) * 3))], cwd=processes.ROOT)
+  deadline = time.time() + 60
+  while not (tmp_path / "pids").exists() and time.time() < deadline:
+    time.sleep(0.02)
+  process.send_signal(number)
+  assert process.wait(timeout=60) == code
+  for pid in (tmp_path / "pids").read_text().split():
+    while _is_running(pid) and time.time() < deadline:
+      time.sleep(0.02)
+    assert not _is_running(pid)
 
 
 def test_mistake_is_one_line():
