@@ -8,12 +8,15 @@ import time
 from absl import logging
 import tensorflow as tf
 
+from fivo import checkpoint_index
 from fivo import errors
 
-_STEP = re.compile(r"model\.ckpt-(\d+)$")
+_STEP = re.compile(r"model\.ckpt-(\d{1,12})$")
 # What TensorFlow's and this program's own writers leave when they are killed.
 _LEFTOVERS = ("model.ckpt-*.tempstate*", "model.ckpt-*.tmp*",
               "checkpoint.tmp*", "config.json.*.tmp")
+# Of the file `checkpoint`; a path takes some hundred.
+_MAX_STATE_BYTES = 1 << 20
 _SECONDS_BETWEEN_LOOKS = 1.
 _LOOKS_PER_LINE = 30
 
@@ -125,6 +128,11 @@ def _find(logdir):
 
 
 def _checkpoint_state(logdir):
+  """What the file `checkpoint` holds; None where that is nothing of use."""
+  path = os.path.join(logdir, "checkpoint")
+  # To read a pipe would never end.
+  if not os.path.isfile(path) or os.path.getsize(path) > _MAX_STATE_BYTES:
+    return None
   try:
     return tf.train.get_checkpoint_state(logdir)
   except (tf.errors.OpError, UnicodeDecodeError):
@@ -132,11 +140,20 @@ def _checkpoint_state(logdir):
 
 
 def _in_logdir(logdir, path):
-  """Where a checkpoint is that was written as `path`, maybe before a move."""
-  moved = os.path.join(logdir, os.path.basename(path))
-  if os.path.isabs(path) and not os.path.exists(moved + ".index"):
-    return path
-  return moved
+  """Where a checkpoint is that the file `checkpoint` calls `path`.
+
+  In the logdir, whatever directory the file names: it may have been written
+  before a move; and what lies elsewhere belongs to another run, which training
+  here must neither take for its own nor delete when it has new checkpoints.
+
+  Args:
+    logdir: A directory.
+    path: A path without suffix, which may hold anything.
+
+  Returns:
+    A path without suffix.
+  """
+  return os.path.join(logdir, os.path.basename(path.partition("\0")[0]))
 
 
 def _damage(path):
@@ -149,6 +166,7 @@ def _damage(path):
   if glob.escape(path) != path:
     return None  # TensorFlow's reader takes the path for a pattern.
   try:
+    checkpoint_index.check(path)
     reader = tf.compat.v1.train.NewCheckpointReader(path)
     for name in reader.get_variable_to_shape_map():
       reader.get_tensor(name)  # Verifies its checksum.
@@ -221,6 +239,7 @@ def check_compatible(path, variables):
       or type.
   """
   try:
+    checkpoint_index.check(path)
     reader = tf.compat.v1.train.NewCheckpointReader(path)
     shapes = reader.get_variable_to_shape_map()
     dtypes = reader.get_variable_to_dtype_map()

@@ -128,6 +128,10 @@ def _validate_logdir(logdir):
     raise errors.UserError(
         "--logdir=%s: must be UTF-8, as TensorFlow wants names" % (
             ascii(logdir)[1:-1])) from None
+  if any(c in logdir for c in "*?[\\"):
+    raise errors.UserError(
+        "--logdir=%s: must hold none of * ? [ \\, which TensorFlow takes for a "
+        "pattern when it restores" % logdir)
 
 
 def _validate_model(config):

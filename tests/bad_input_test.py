@@ -137,6 +137,8 @@ _FLAGS = [
     ("--logdir=", "--logdir is empty: must be a directory's name"),
     ("--dataset_path=good.pkl --logdir=\udcff",
      r"--logdir=\udcff: must be UTF-8, as TensorFlow wants names"),
+    ("--dataset_path=good.pkl --logdir=run[1]", "--logdir=run[1]: must hold "
+     "none of * ? [ \\, which TensorFlow takes for a pattern when it restores"),
     ("--dataset_path=good.pkl --logdir=file.txt",
      "--logdir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     ("--dataset_path=good.pkl --logdir=file.txt/run",
