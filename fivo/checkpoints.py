@@ -80,7 +80,7 @@ def listed(logdir):
   state = _checkpoint_state(logdir)
   paths = state.all_model_checkpoint_paths if state is not None else []
   return [path for path in (_in_logdir(logdir, path) for path in paths)
-          if os.path.exists(path + ".index")]
+          if _STEP.search(path) and os.path.exists(path + ".index")]
 
 
 def remove_leftovers(logdir):
@@ -135,7 +135,7 @@ def _checkpoint_state(logdir):
     return None
   try:
     return tf.train.get_checkpoint_state(logdir)
-  except (tf.errors.OpError, UnicodeDecodeError):
+  except (tf.errors.OpError, ValueError):
     return None
 
 

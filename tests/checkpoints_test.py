@@ -131,6 +131,87 @@ class TestDamaged(object):
         tmp_path / "copy" / "model.ckpt-5")
 
 
+class TestHostileFileCheckpoint(object):
+  """What the file `checkpoint` says is never followed out of the logdir."""
+
+  @pytest.fixture
+  def logdir(self, tmp_path):
+    """One with a checkpoint, beside another run's."""
+    for name in ("logdir", "other"):
+      (tmp_path / name).mkdir()
+      _save(tmp_path / name, dict(logdir=3, other=8)[name])
+    return tmp_path / "logdir"
+
+  @pytest.mark.parametrize("path", [
+      "../other/model.ckpt-8", "{other}/model.ckpt-8", "{other}/../other/"
+      "model.ckpt-8", "/", "", ".", "..", "model.ckpt-8", "/etc/passwd",
+      r"model.ckpt-8\000x", "model.ckpt-*", "~/model.ckpt-3",
+      "model.ckpt-99999999999999999999",
+      pytest.param("x" * 5000, id="long")])
+  def test_paths(self, logdir, path):
+    path = path.format(other=logdir.parent / "other")
+    (logdir / "checkpoint").write_text(
+        'model_checkpoint_path: "%s"\nall_model_checkpoint_paths: "%s"\n' % (
+            path, path))
+    own = str(logdir / "model.ckpt-3")
+    assert checkpoints.latest(str(logdir)) == own
+    assert checkpoints.to_resume(str(logdir)) == own
+    assert set(checkpoints.listed(str(logdir))) <= {own}
+
+  def test_nothing_elsewhere_is_deleted(self, logdir):
+    """A Saver deletes the oldest of the checkpoints that it knows of."""
+    other = str(logdir.parent / "other" / "model.ckpt-8")
+    (logdir / "checkpoint").write_text(
+        'model_checkpoint_path: "%s"\n' % other + "".join(
+            'all_model_checkpoint_paths: "%s"\n' % path
+            for path in (other, "../other/model.ckpt-8", "model.ckpt-3")))
+    assert checkpoints.listed(str(logdir)) == [str(logdir / "model.ckpt-3")]
+
+  @pytest.mark.parametrize("content", [
+      b"", b"\0" * 100, b"\xff\xfe", b"model_checkpoint_path: {",
+      b"a { " * 5000, b"model_checkpoint_path: 3", bytes(range(256)),
+      b"#" * (2 << 20)], ids=lambda content: repr(content[:10]))
+  def test_garbage(self, logdir, content):
+    (logdir / "checkpoint").write_bytes(content)
+    assert checkpoints.step(checkpoints.latest(str(logdir))) == 3
+    assert checkpoints.listed(str(logdir)) == []
+
+  def test_no_file(self, logdir):
+    os.remove(str(logdir / "checkpoint"))
+    os.mkfifo(str(logdir / "checkpoint"))  # To read it would never end.
+    assert checkpoints.step(checkpoints.latest(str(logdir))) == 3
+
+  def test_elsewhere_is_not_taken_for_the_own_run(self, tmp_path):
+    (tmp_path / "empty").mkdir()
+    path = _save(tmp_path, 5, relative=False)
+    shutil.copy(os.path.join(os.path.dirname(path), "checkpoint"),
+                str(tmp_path / "empty"))
+    with pytest.raises(errors.UserError, match="of model.ckpt-5, its index is "
+                                               "missing"):
+      checkpoints.require(str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize("target", ["missing", "loop", "directory"])
+def test_links_and_directories_in_place_of_checkpoints(tmp_path, target):
+  _save(tmp_path, 1)
+  (tmp_path / "directory").mkdir()
+  (tmp_path / "loop").symlink_to("loop")
+  for suffix in (".index", ".data-00000-of-00001"):
+    (tmp_path / ("model.ckpt-2" + suffix)).symlink_to(target)
+  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 1
+
+
+def test_linked_checkpoint(tmp_path):
+  """Links are how users keep checkpoints on another disk."""
+  for name in ("disk", "logdir"):
+    (tmp_path / name).mkdir()
+  path = _save(tmp_path / "disk", 2)
+  for suffix in (".index", ".data-00000-of-00001"):
+    os.symlink(path + suffix, str(tmp_path / "logdir/model.ckpt-2") + suffix)
+  found = checkpoints.latest(str(tmp_path / "logdir"))
+  np.testing.assert_array_equal(_restore(found), [2, 2, 2])
+
+
 def test_leftovers(tmp_path):
   good = _save(tmp_path, 3)
   kept = sorted(os.listdir(str(tmp_path))) + ["samples.npz.x1.tmp"]
