@@ -112,7 +112,7 @@ def fivo(model, observations, seq_lengths, num_samples=1,
 
   Raises:
     UserError: If `num_samples` is less than one, `resampling_type` is unknown
-      or the temperature is not positive.
+      or the temperature is not positive and finite.
   """
   if resampling_type not in RESAMPLING_TYPES:
     raise errors.UserError("resampling_type=%s: must be one of %s" % (
@@ -121,10 +121,10 @@ def fivo(model, observations, seq_lengths, num_samples=1,
       smc.multinomial_resampling, random_seed=random_seed)
   if resampling_type == "relaxed":
     if (isinstance(relaxed_resampling_temperature, numbers.Real) and
-        relaxed_resampling_temperature <= 0):
+        not 0 < relaxed_resampling_temperature < float("inf")):
       raise errors.UserError(
-          "relaxed_resampling_temperature=%s: must be greater than 0" %
-          relaxed_resampling_temperature)
+          "relaxed_resampling_temperature=%s: must be finite and greater than "
+          "0" % relaxed_resampling_temperature)
     resampling_fn = functools.partial(
         smc.relaxed_resampling, temperature=relaxed_resampling_temperature,
         random_seed=random_seed)
@@ -217,7 +217,9 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
       resampling_criterion=criterion, parallel_iterations=parallel_iterations,
       random_seed=random_seed)
   # After a sequence's end its weights stand still, so the last are the final.
-  elbos = tf.reduce_mean(result.log_weights[-1], axis=1)
+  # Where all sequences are empty there are none, and the sum is zero.
+  elbos = tf.reduce_mean(
+      tf.reduce_sum(result.log_weights[-1:], axis=0), axis=1)
   return AllBounds(elbos[:batch_size], result.log_p_hat[:batch_size],
                    result.log_p_hat[batch_size:])
 
@@ -259,10 +261,9 @@ def _particle_filter(model, observations, seq_lengths, num_samples, **kwargs):
   Returns:
     An `SMCResult`.
   """
-  if num_samples < 1:
-    raise errors.UserError("num_samples=%s: must be at least 1" % num_samples)
+  smc.check_num_particles(num_samples=num_samples)
   observations = nested.map_nested(tf.convert_to_tensor, observations)
-  seq_lengths = tf.cast(seq_lengths, tf.int32)
+  seq_lengths = smc.lengths_to_int32(seq_lengths=seq_lengths)
   batch_size = (tf.compat.dimension_value(seq_lengths.shape[0]) or
                 tf.shape(seq_lengths)[0])
   base.set_particle_observations(

@@ -30,6 +30,7 @@ of the longest sequence.
 
 import collections
 import inspect
+import numbers
 
 import numpy as np
 import tensorflow as tf
@@ -146,18 +147,37 @@ def smc(transition_fn,
       final_loop_state: What `loop_fn` gave last; 0 without a `loop_fn`.
 
   Raises:
-    UserError: If `num_particles` is less than one.
+    UserError: If `num_particles` is not an int of at least one, or `num_steps`
+      are not ints.
   """
-  if num_particles < 1:
-    raise errors.UserError(
-        "num_particles=%s: must be at least 1" % num_particles)
+  check_num_particles(num_particles=num_particles)
   with tf.name_scope("smc"):
     num_particles = int(num_particles)  # NumPy's would make indices int64.
-    num_steps = tf.cast(num_steps, tf.int32)
+    num_steps = lengths_to_int32(num_steps=num_steps)
     filters = _Filters(
         transition_fn, num_steps, num_particles, resampling_criterion,
         resampling_fn, loop_fn)
     return filters.run(parallel_iterations, swap_memory)
+
+
+def check_num_particles(**argument):
+  """Raises a `UserError` unless an argument is an int of at least one."""
+  (name, value), = argument.items()
+  if not isinstance(value, numbers.Integral):
+    raise errors.UserError("%s=%r: must be an integer" % (name, value))
+  if value < 1:
+    raise errors.UserError("%s=%s: must be at least 1" % (name, value))
+
+
+def lengths_to_int32(**argument):
+  """Makes an int32 Tensor of an argument, or raises a `UserError`."""
+  (name, value), = argument.items()
+  lengths = tf.convert_to_tensor(value)
+  # A cast would cut 1.5 down to 1, and NaN to any number.
+  if not lengths.dtype.is_integer:
+    raise errors.UserError("%s has dtype %s: must be integers" % (
+        name, lengths.dtype.name))
+  return tf.cast(lengths, tf.int32)
 
 
 _LoopVars = collections.namedtuple(
@@ -190,8 +210,8 @@ class _Filters(object):
         self._initial_loop_vars(),
         parallel_iterations=parallel_iterations,
         swap_memory=swap_memory))
-    log_weights = final.log_weights_ta.stack()
-    resampled = final.resampled_ta.stack()
+    log_weights = final.log_weights_ta.stack()[:-1]
+    resampled = final.resampled_ta.stack()[:-1]
     return SMCResult(
         log_z_hat=self._log_z_hat(log_weights, resampled),
         log_weights=tf.transpose(log_weights, [0, 2, 1]),
@@ -208,17 +228,24 @@ class _Filters(object):
       loop_state = self._loop_fn(None, None, None, None, None, None, -1)
     dtype = _weight_dtype(particle_state)
     static_batch = tf.compat.dimension_value(self._num_steps.shape[0])
+    log_weights = tf.zeros([self._num_particles, self._batch_size], dtype)
+    # The arrays have one entry after the last step, since an array without an
+    # entry has no shape where the batch size is not known.
+    log_weights_ta, resampled_ta = [
+        tf.TensorArray(
+            value.dtype, self._max_num_steps + 1, name=name,
+            element_shape=shape + [static_batch]).write(
+                self._max_num_steps, value)
+        for name, shape, value in [
+            ("log_weights", [self._num_particles], log_weights),
+            ("resampled", [], tf.fill([self._batch_size], False))]]
     return _LoopVars(
         t=tf.constant(0),
         particle_state=particle_state,
         loop_state=loop_state,
-        log_weights=tf.zeros([self._num_particles, self._batch_size], dtype),
-        log_weights_ta=tf.TensorArray(
-            dtype, self._max_num_steps, name="log_weights",
-            element_shape=[self._num_particles, static_batch]),
-        resampled_ta=tf.TensorArray(
-            tf.bool, self._max_num_steps, name="resampled",
-            element_shape=[static_batch]))
+        log_weights=log_weights,
+        log_weights_ta=log_weights_ta,
+        resampled_ta=resampled_ta)
 
   def _step(self, loop):
     """One timestep of every filter."""

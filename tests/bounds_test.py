@@ -394,9 +394,18 @@ _RUN = (ConstantModel(0.), np.zeros([2, 2, 1], np.float32), [2, 2])
      lambda: bounds.fivo(*_RUN, num_samples=-1)),
     ("resampling_type=systematic: must be one of multinomial, relaxed",
      lambda: bounds.fivo(*_RUN, resampling_type="systematic")),
-    ("relaxed_resampling_temperature=0.0: must be greater than 0",
+    ("num_samples=1.5: must be an integer",
+     lambda: bounds.iwae(*_RUN, num_samples=1.5)),
+    ("num_samples='2': must be an integer",
+     lambda: bounds.fivo(*_RUN, num_samples="2")),
+    ("seq_lengths has dtype float32: must be integers",
+     lambda: bounds.iwae(*_RUN[:2], [1.5, 2.])),
+    ("relaxed_resampling_temperature=0.0: must be finite and greater than 0",
      lambda: bounds.fivo(*_RUN, resampling_type="relaxed",
                          relaxed_resampling_temperature=0.)),
+    ("relaxed_resampling_temperature=nan: must be finite and greater than 0",
+     lambda: bounds.fivo(*_RUN, resampling_type="relaxed",
+                         relaxed_resampling_temperature=float("nan"))),
 ])
 def test_mistakes_are_named(message, call):
   with tf.Graph().as_default(), pytest.raises(errors.UserError) as raised:
