@@ -84,17 +84,29 @@ def listed(logdir):
 
 
 def remove_leftovers(logdir):
-  """Removes the temporary files of processes that died while they wrote.
+  """Removes what processes that died while they wrote left behind.
+
+  That is temporary files, and the data of a checkpoint without its index, which
+  is written last, unless the file `checkpoint` lists it.
 
   Args:
     logdir: A directory in which no other process trains.
   """
   paths = [path for pattern in _LEFTOVERS for path in glob.glob(
       os.path.join(glob.escape(logdir), pattern))]
+  state = _checkpoint_state(logdir)
+  kept = set() if state is None else set(
+      os.path.basename(path) for path in state.all_model_checkpoint_paths)
+  for path in glob.glob(
+      os.path.join(glob.escape(logdir), "model.ckpt-*.data-*-of-?????")):
+    prefix = path.rpartition(".data-")[0]
+    if (os.path.basename(prefix) not in kept and
+        not os.path.exists(prefix + ".index")):
+      paths.append(path)
   for path in paths:
     os.remove(path)
   if paths:
-    logging.info("Removed %d temporary files of an earlier process from %s.",
+    logging.info("Removed %d half-written files of an earlier process from %s.",
                  len(paths), logdir)
 
 

@@ -213,8 +213,12 @@ def test_linked_checkpoint(tmp_path):
 
 
 def test_leftovers(tmp_path):
+  lost = _save(tmp_path, 1)
   good = _save(tmp_path, 3)
-  kept = sorted(os.listdir(str(tmp_path))) + ["samples.npz.x1.tmp"]
+  kept = os.listdir(str(tmp_path)) + ["samples.npz.x1.tmp"]
+  for suffix in (".index", ".data-00000-of-00001"):  # Another killed save.
+    shutil.copy(lost + suffix, str(tmp_path / ("model.ckpt-2" + suffix)))
+  os.remove(str(tmp_path / "model.ckpt-2.index"))
   for name in ("samples.npz.x1.tmp", "model.ckpt-4.data-00000-of-00001."
                "tempstate123", "model.ckpt-4.index.tempstate9",
                "model.ckpt-4.meta.tmp0a1b", "checkpoint.tmpff",
