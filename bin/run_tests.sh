@@ -13,4 +13,6 @@ export TF_NUM_INTRAOP_THREADS="${TF_NUM_INTRAOP_THREADS:-1}"
 # No "I" lines from TensorFlow's C++.
 export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-1}"
 
-exec "$PYTHON" -m pytest -n auto --maxprocesses=8 "$@"
+# Whoever is done first takes tests from the end of another's share, so that
+# tests of one module, which may share fixtures, mostly run in one process.
+exec "$PYTHON" -m pytest -n auto --maxprocesses=8 --dist worksteal "$@"

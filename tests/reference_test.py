@@ -23,6 +23,8 @@ _ORIGINAL_FILE = os.path.join(
     "figures.json")
 _SEED = 1234
 
+pytestmark = pytest.mark.default_session
+
 with open(_FILE) as stream:
   _REFERENCE = json.load(stream)
 

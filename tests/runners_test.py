@@ -39,6 +39,7 @@ def _show_info(caplog):
 
 class TestTrain(object):
 
+  @pytest.mark.default_session
   @pytest.mark.parametrize("bound", ["elbo", "iwae", "fivo", "fivo-aux"])
   def test_log_lines(self, tmp_path, bound, caplog):
     _train(tmp_path, bound=bound)

@@ -795,6 +795,7 @@ def _draws_of_known_shape(state, unused_t):
   return tf.sin(state[:, 0]), state
 
 
+@pytest.mark.default_session
 @pytest.mark.parametrize("transition", [_no_draws, _draws_of_known_shape])
 @pytest.mark.parametrize("resampling_fn",
                          [smc.multinomial_resampling, smc.relaxed_resampling])

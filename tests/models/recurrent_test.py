@@ -465,6 +465,7 @@ def test_one_graph_for_every_batch_size(kind):
       assert final_state.rnn_out.shape == (3 * len(sizes), HIDDEN)
 
 
+@pytest.mark.default_session
 @pytest.mark.parametrize("kind", sorted(CREATE))
 def test_seeded_bounds_are_identical_with_parallel_iterations(kind):
   """With known shapes a draw may depend on nothing, and run in any order."""

@@ -1,0 +1,53 @@
+"""Makes tests cheaper that build many small graphs and run each but once."""
+
+import gc
+import sys
+
+import pytest
+
+
+def pytest_configure(config):
+  config.addinivalue_line(
+      "markers", "default_session: sessions optimize their graphs, as they do "
+      "outside of tests.")
+
+
+def pytest_collection_finish(session):
+  """Once all modules are imported.
+
+  Their objects live on: the garbage collector need not look at them again, and
+  graphs need not be looked through every few hundred ops.
+  """
+  del session
+  gc.collect()
+  gc.freeze()
+  gc.set_threshold(20000, 20, 20)
+  _optimize_graphs(False)
+
+
+@pytest.fixture(autouse=True)
+def _default_session(request):
+  """Sessions of tests with this mark have TensorFlow's default options."""
+  if request.node.get_closest_marker("default_session") is None:
+    yield
+    return
+  _optimize_graphs(True)
+  try:
+    yield
+  finally:
+    _optimize_graphs(False)
+
+
+def _optimize_graphs(on):
+  """Whether Grappler rewrites the graphs of sessions without a configuration.
+
+  It takes longer than to run a small graph once. The tests that it might
+  concern, of random numbers and of the reference figures, have the mark
+  `default_session`; those that start the program have the defaults anyway.
+
+  Args:
+    on: A bool.
+  """
+  if "tensorflow" in sys.modules:
+    sys.modules["tensorflow"].config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": not on})
