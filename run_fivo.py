@@ -15,6 +15,7 @@ from absl import flags  # noqa: E402
 
 from fivo import config as config_lib  # noqa: E402
 from fivo import console  # noqa: E402
+from fivo import faults  # noqa: E402
 from fivo import ghmm_runners  # noqa: E402
 from fivo import logs  # noqa: E402
 from fivo import options  # noqa: E402
@@ -63,7 +64,8 @@ def main(argv):
   config = config_lib.resolve(FLAGS)
   config_lib.validate(config)
   family = "ghmm" if config.model == "ghmm" else "recurrent"
-  _RUNNERS[family, config.mode](FLAGS)
+  with faults.naming_memory():
+    _RUNNERS[family, config.mode](FLAGS)
 
 
 def run():

@@ -1,8 +1,9 @@
-"""Faults of disks and file systems, in one line.
+"""Faults of disks, file systems and memory, in one line.
 
 A full disk or one that has become read-only is not a defect of this code, so it
 must not give a stack trace, whether Python meets it (`OSError`) or TensorFlow's
-writers (one of `tf.errors`, depending on the fault).
+writers (one of `tf.errors`, depending on the fault). Nor is a model that does
+not fit into memory.
 """
 
 import contextlib
@@ -17,6 +18,9 @@ from fivo import errors
 # TensorFlow says "PATH; what the C library says of the error number".
 _TENSORFLOW_FAULT = re.compile("^(?P<path>.*); (?P<reason>%s)$" % "|".join(
     re.escape(os.strerror(number)) for number in errors.EXPECTED_ERRNOS))
+# The second is of a constant that it finds no room for.
+_NO_MEMORY = ("OOM when allocating", "Cannot parse tensor from proto")
+_MAX_WORDS = 200  # Of TensorFlow's own.
 _NO_PARENT = re.compile("^Parent directory of .* doesn't exist")
 
 
@@ -68,3 +72,26 @@ def naming_flag(flag, path, remark=""):
       raise
     raise errors.UserError("--%s=%s: cannot be written to: %s%s" % (
         flag, path, reason, remark and "; " + remark)) from e
+
+
+@contextlib.contextmanager
+def naming_memory():
+  """Turns a lack of memory into one line that names the flags that cost it.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: If the block runs out of memory, in Python or in TensorFlow.
+  """
+  try:
+    yield
+  except (MemoryError, tf.errors.OpError) as e:
+    words = str(getattr(e, "message", e)).partition("\n")[0][:_MAX_WORDS]
+    # Other exhaustion is of a disk, or of a message that is too large.
+    if not isinstance(e, MemoryError) and not words.startswith(_NO_MEMORY):
+      raise
+    raise errors.UserError(
+        "out of memory%s; --batch_size, --num_samples, --latent_size and the "
+        "length of sequences decide how much is needed" % (
+            words and ": " + words)) from e

@@ -49,6 +49,29 @@ def test_faults_are_explained(error, explanation):
       "--logdir=/x: cannot be written to: %s; a remark" % explanation)
 
 
+@pytest.mark.parametrize("error, start", [
+    (MemoryError(), "out of memory; --batch_size, "),
+    (MemoryError("Unable to allocate array"),
+     "out of memory: Unable to allocate array; --batch_size, "),
+    (_tensorflow_error(tf.errors.ResourceExhaustedError,
+                       "OOM when allocating tensor with shape[9,9]\n\t[[node"),
+     "out of memory: OOM when allocating tensor with shape[9,9]; --batch_size"),
+])
+def test_memory(error, start):
+  with pytest.raises(errors.UserError) as caught:
+    with faults.naming_memory():
+      raise error
+  assert str(caught.value).startswith(start)
+
+
+def test_other_exhaustion_is_not_of_memory():
+  error = _tensorflow_error(tf.errors.ResourceExhaustedError,
+                            "/a; No space left on device")
+  with pytest.raises(tf.errors.ResourceExhaustedError):
+    with faults.naming_memory():
+      raise error
+
+
 @pytest.mark.parametrize("error", [
     OSError(errno.EINVAL, "Invalid argument"),
     ValueError("shapes differ"),
