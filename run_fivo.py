@@ -13,12 +13,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 # pylint: disable=wrong-import-position
 from absl import flags  # noqa: E402
 
+from fivo import cluster_spec  # noqa: E402
 from fivo import config as config_lib  # noqa: E402
 from fivo import console  # noqa: E402
 from fivo import faults  # noqa: E402
 from fivo import ghmm_runners  # noqa: E402
 from fivo import logs  # noqa: E402
 from fivo import options  # noqa: E402
+from fivo import parameter_server  # noqa: E402
 from fivo import runners  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -63,6 +65,10 @@ def main(argv):
   logs.configure(show_all=FLAGS["verbosity"].present)
   config = config_lib.resolve(FLAGS)
   config_lib.validate(config)
+  spec = cluster_spec.parse(config)
+  if spec is not None and spec.job == cluster_spec.PS:
+    parameter_server.serve(config)
+    return
   family = "ghmm" if config.model == "ghmm" else "recurrent"
   with faults.naming_memory():
     _RUNNERS[family, config.mode](FLAGS)

@@ -13,6 +13,7 @@ import os
 from absl import logging
 import numpy as np
 
+from fivo import cluster_spec
 from fivo import errors
 from fivo import files
 from fivo import options
@@ -148,11 +149,26 @@ def _validate_model(config):
     raise errors.UserError(
         "--num_samples=%d: times --batch_size=%d must be at most %d" % (
             config.num_samples, config.batch_size, _MAX_ROWS))
-  for name in ("task", "ps_tasks"):
-    if getattr(config, name) and not config.master:
+  _validate_cluster(config)
+
+
+def _validate_cluster(config):
+  """Refuses a place in a cluster that cannot be."""
+  spec = cluster_spec.parse(config)
+  if spec is None:
+    for name in ("task", "ps_tasks"):
+      if getattr(config, name) and not config.master:
+        raise errors.UserError(
+            "--%s=%d: needs --master, the address of this task's TensorFlow "
+            "server, or --job_name, --ps_hosts and --worker_hosts" % (
+                name, getattr(config, name)))
+    return
+  for name in ("master", "ps_tasks"):
+    if getattr(config, name):
       raise errors.UserError(
-          "--%s=%d: needs --master, the address of this task's TensorFlow "
-          "server" % (name, getattr(config, name)))
+          "--%s=%s: is for servers that you run yourself; leave it out, "
+          "--ps_hosts and --worker_hosts say it all" % (
+              name, getattr(config, name)))
 
 
 def validate_data(config, split):

@@ -44,7 +44,8 @@ def run_train(config):
     raise errors.UserError(
         "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
             config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
-  files.check_directory("logdir", config.logdir)
+  if config.task == 0:
+    files.check_directory("logdir", config.logdir)
   with tf.Graph().as_default():
     _set_seeds(config)
     with training.device_setter(config):

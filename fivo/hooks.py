@@ -19,7 +19,8 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
   just restored.
   """
 
-  def __init__(self, logdir, save_secs, scaffold, restored_step=None):
+  def __init__(self, logdir, save_secs, scaffold, restored_step=None,
+               on_saved=None):
     """Creates the hook.
 
     Args:
@@ -28,7 +29,10 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
       scaffold: The session's Scaffold; it has the Saver.
       restored_step: The global step of the checkpoint that the session starts
         from, or None.
+      on_saved: None, or a callable of the Session and the checkpoint's path,
+        called with each that was saved.
     """
+    self._on_saved = on_saved
     self._logdir = logdir
     self._path = os.path.join(logdir, _CHECKPOINT_NAME)
     self._scaffold = scaffold
@@ -73,7 +77,9 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     # Explained here, because a session takes the OutOfRangeError of a file
     # that grows too large for the end of the data.
     with faults.naming_flag("logdir", self._logdir, self._last_saved()):
-      self._scaffold.saver.save(session, self._path, global_step=step)
+      path = self._scaffold.saver.save(session, self._path, global_step=step)
+    if self._on_saved:
+      self._on_saved(session, path)
     self._saved_step = step
 
   def _last_saved(self):

@@ -190,6 +190,10 @@ GROUPS = collections.OrderedDict([
         _option("wait_for_checkpoint", bool, False,
                 "Whether to wait for a checkpoint to appear, as the original "
                 "did, rather than to fail.", CALL),
+        _option("eval_interval_secs", float, None,
+                "Seconds between looks for a new checkpoint; each is "
+                "evaluated, until the one of step --max_steps. None: the "
+                "newest is evaluated, once.", CALL, above=0.),
         _option("eval_repeats", int, 1,
                 "How often to evaluate; from 2 on, standard errors are "
                 "printed too.", CALL, minimum=1, maximum=_MAX_SIZE,
@@ -220,9 +224,25 @@ GROUPS = collections.OrderedDict([
                 models=GHMM),
     ]),
     ("Distributed training", [
-        _option("master", str, "", "The TensorFlow server to use.", CALL),
-        _option("task", int, 0, "This worker's number.", CALL, minimum=0),
-        _option("ps_tasks", int, 0, "The number of parameter servers.", CALL,
+        _option("job_name", str, None,
+                "What this process of a cluster is; the chief is worker 0. "
+                "None: training runs in this process alone, unless the "
+                "variable TF_CONFIG says otherwise.", CALL,
+                ("ps", "chief", "worker")),
+        _option("task", int, 0, "This process's number in its job.", CALL,
+                minimum=0),
+        _option("ps_hosts", str, "",
+                "The parameter servers: host:port,host:port...", CALL),
+        _option("worker_hosts", str, "",
+                "The workers, the chief first: host:port,host:port...", CALL),
+        _option("cluster_timeout_secs", float, 60.,
+                "How long a process of a cluster waits for another that does "
+                "not answer before it gives up.", CALL, above=0.),
+        _option("master", str, "",
+                "The TensorFlow server to use, where you run the servers "
+                "yourself.", CALL),
+        _option("ps_tasks", int, 0,
+                "The number of parameter servers behind --master.", CALL,
                 minimum=0),
         _option("stagger_workers", bool, True,
                 "Whether worker k waits for step 1000 * k before it starts.",

@@ -104,7 +104,8 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
   config = training.begin(config)
-  files.check_directory("logdir", config.logdir)
+  if config.task == 0:
+    files.check_directory("logdir", config.logdir)
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
     with training.device_setter(config):

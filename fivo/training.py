@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo import checkpoints
+from fivo import cluster
 from fivo import config as config_lib
 from fivo import errors
 from fivo import faults
@@ -16,8 +17,6 @@ from fivo import files
 from fivo import hooks as hooks_lib
 from fivo import locks
 from fivo.data import batching
-
-_STEPS_OF_STAGGER = 1000
 
 
 def begin(config):
@@ -27,7 +26,8 @@ def begin(config):
     config: A configuration, see `config.from_object`.
 
   Returns:
-    A `Config`, complete, checked, and aware of the step it resumes at.
+    A `Config`, complete, checked, aware of the step it resumes at, and of its
+    server if it is of a cluster.
 
   Raises:
     UserError: If the configuration is wrong, or the logdir holds a run whose
@@ -35,8 +35,11 @@ def begin(config):
   """
   config = config_lib.resolve(config, log_changes=True)
   config_lib.validate(config, "train")
-  return config._replace(
-      start_step=checkpoints.step(checkpoints.to_resume(config.logdir)))
+  config = cluster.join(config)
+  # Only the chief judges the logdir; others may look while it writes.
+  path = (checkpoints.to_resume(config.logdir) if config.task == 0 else
+          checkpoints.latest(config.logdir, warn=False))
+  return config._replace(start_step=checkpoints.step(path))
 
 
 def create_bound(config, model, observations, lengths):
@@ -131,7 +134,9 @@ def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
 def device_setter(config):
   """Places variables on the parameter servers, where there are any."""
   return tf.device(tf.compat.v1.train.replica_device_setter(
-      ps_tasks=config.ps_tasks))
+      ps_tasks=config.ps_tasks,
+      worker_device=cluster.device(config.job_name, config.task)
+      if config.job_name else "/job:worker"))
 
 
 def train(config, train_op, log_tensors, log_line):
@@ -150,10 +155,10 @@ def train(config, train_op, log_tensors, log_line):
 
   Raises:
     UserError: If a checkpoint does not fit the model, the bound is not finite,
-      or the logdir cannot be written.
+      the logdir cannot be written, or another process of the cluster is gone.
     SystemExit: After Ctrl-C or SIGTERM, with the usual exit code.
   """
-  path = checkpoints.latest(config.logdir)
+  path = checkpoints.latest(config.logdir, warn=config.task == 0)
   if checkpoints.step(path) >= config.max_steps:
     logging.info("Already at step %d of --max_steps=%d: nothing to do.",
                  checkpoints.step(path), config.max_steps)
@@ -161,40 +166,147 @@ def train(config, train_op, log_tensors, log_line):
   is_chief = config.task == 0
   if path is not None and is_chief:
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
-  # The step is read after the update, so that the two never disagree.
-  with tf.control_dependencies([train_op]):
-    step_after = tf.compat.v1.train.get_or_create_global_step().read_value()
-  scaffold = tf.compat.v1.train.Scaffold(
-      saver=tf.compat.v1.train.Saver(save_relative_paths=True))
-  if is_chief:
-    session_creator = tf.compat.v1.train.ChiefSessionCreator(
-        scaffold, master=config.master, checkpoint_filename_with_path=path)
-  else:
-    session_creator = tf.compat.v1.train.WorkerSessionCreator(
-        scaffold, master=config.master)
-  hooks = _create_hooks(
-      config, scaffold, is_chief, checkpoints.step(path) if path else None)
-  step = None
   with catch_signals() as caught:
+    place = (cluster.Member(config, caught) if config.job_name else
+             _Alone(config, path))
+    steps = _Steps(config, place, train_op, log_tensors, log_line, caught)
+    with place.device():
+      scaffold = tf.compat.v1.train.Scaffold(
+          saver=tf.compat.v1.train.Saver(save_relative_paths=True))
+    hooks = _create_hooks(
+        config, scaffold, is_chief, checkpoints.step(path) if path else None,
+        place.on_saved)
+    outcome = cluster.FAILED if is_chief else None
     try:
-      with tf.compat.v1.train.MonitoredSession(
-          session_creator, hooks=hooks) as session:
-        step = session.run_step_fn(_read_global_step)
-        first = step + 1
-        while not (caught or step >= config.max_steps or session.should_stop()):
-          step, values = session.run([step_after, log_tensors])
-          if (step in (first, config.max_steps) or
-              (step - 1) % config.summarize_every == 0):
-            logging.info("%s", log_line(step, values))
-        if caught:
-          logging.info("Stopped by signal %d at step %d.", caught[0], step)
-      if not caught and step < config.max_steps:
-        logging.info("The data ended at step %d.", step)
+      steps.take(scaffold, hooks)
+      outcome = None if caught else cluster.FINISHED
+    except cluster.TrainingOverError:
+      logging.info("Training is over.")
     except tf.errors.InvalidArgumentError as e:
-      raise (_explain_non_finite(e, config, step) or
+      raise (_explain_non_finite(e, config, steps.last) or
              batching.find_user_error(e) or e) from e
+    finally:
+      place.leave(None if caught else outcome)
   if caught:
     raise SystemExit(128 + caught[0])
+
+
+class _Steps(object):
+  """The steps of a training run.
+
+  Attributes:
+    last: The global step after the last step that was taken, or None.
+  """
+
+  def __init__(self, config, place, train_op, log_tensors, log_line, caught):
+    """Creates the ops of a step; for arguments see `train`.
+
+    Args:
+      config: A `Config`.
+      place: An `_Alone` or a `cluster.Member`.
+      train_op: An op that takes one step.
+      log_tensors: A dict of scalar Tensors to log.
+      log_line: A callable `(step, values) -> str`.
+      caught: A list that receives the numbers of signals.
+    """
+    self._config = config
+    self._place = place
+    self._log_line = log_line
+    self._caught = caught
+    self.last = None
+    global_step = tf.compat.v1.train.get_or_create_global_step()
+    # The step is read after the update, and where the update takes place, so
+    # that the two never disagree.
+    with tf.control_dependencies([train_op]):
+      with tf.compat.v1.colocate_with(global_step):
+        step_after = global_step.read_value()
+    self._fetches = [step_after, log_tensors]
+
+  def take(self, scaffold, hooks):
+    """Takes steps until the last, the end of the data, or a signal.
+
+    Args:
+      scaffold: A Scaffold.
+      hooks: A list of SessionRunHooks.
+    """
+    while True:
+      try:
+        with self._place.open(scaffold, hooks) as session:
+          self._take_in_session(session)
+        break
+      except self._place.preemptions as e:
+        self._place.recover(e)
+    if not self._caught and self.last < self._place.stop_step:
+      logging.info("The data ended at step %d.", self.last)
+
+  def _take_in_session(self, session):
+    """Takes steps in one session."""
+    place, config = self._place, self._config
+    self.last = place.before_first_step(
+        session, session.run_step_fn(_read_global_step))
+    is_first = True
+    while not (self._caught or self.last >= place.stop_step or
+               session.should_stop()):
+      before = self.last
+      self.last, values = session.run(self._fetches)
+      # Other workers may have taken steps in between.
+      if is_first or self.last >= config.max_steps or (
+          (self.last - 1) // config.summarize_every >
+          (before - 1) // config.summarize_every):
+        logging.info("%s", self._log_line(self.last, values))
+      is_first = False
+      self.last = place.after_step(session, self.last)
+    if self._caught:
+      logging.info("Stopped by signal %d at step %d.", self._caught[0],
+                   self.last)
+
+
+class _Alone(object):
+  """The place of a process that trains alone, or with servers of the user's.
+
+  It has what `cluster.Member` has.
+  """
+
+  preemptions = ()
+  on_saved = None
+
+  def __init__(self, config, path):
+    """Creates the place.
+
+    Args:
+      config: A `Config`.
+      path: The checkpoint to resume from, or None.
+    """
+    self._config = config
+    self._path = path
+    self.stop_step = config.max_steps
+
+  def device(self):
+    return tf.device(None)
+
+  def open(self, scaffold, hooks):
+    """Opens a MonitoredSession."""
+    config = self._config
+    if config.task == 0:
+      creator = tf.compat.v1.train.ChiefSessionCreator(
+          scaffold, master=config.master,
+          checkpoint_filename_with_path=self._path)
+    else:
+      creator = tf.compat.v1.train.WorkerSessionCreator(
+          scaffold, master=config.master)
+      if config.stagger_workers:
+        hooks = hooks + [tf.compat.v1.train.GlobalStepWaiterHook(
+            config.task * cluster.STEPS_OF_STAGGER)]
+    return tf.compat.v1.train.MonitoredSession(creator, hooks=hooks)
+
+  def before_first_step(self, unused_session, step):
+    return step
+
+  def after_step(self, unused_session, step):
+    return step
+
+  def leave(self, outcome):
+    pass
 
 
 def _read_global_step(step_context):
@@ -202,24 +314,20 @@ def _read_global_step(step_context):
   return step_context.session.run(tf.compat.v1.train.get_global_step())
 
 
-def _create_hooks(config, scaffold, is_chief, restored_step):
-  """What happens between steps: checkpoints, summaries, speed, staggering."""
-  hooks = []
-  if is_chief:
-    hooks = [
-        hooks_lib.CheckpointHook(
-            config.logdir, config.save_checkpoint_secs, scaffold,
-            restored_step=restored_step),
-        tf.compat.v1.train.StepCounterHook(
-            every_n_steps=config.summarize_every, output_dir=config.logdir),
-        tf.compat.v1.train.SummarySaverHook(
-            save_steps=config.summarize_every, output_dir=config.logdir,
-            scaffold=scaffold),
-    ]
-  elif config.stagger_workers:
-    hooks = [tf.compat.v1.train.GlobalStepWaiterHook(
-        config.task * _STEPS_OF_STAGGER)]
-  return hooks
+def _create_hooks(config, scaffold, is_chief, restored_step, on_saved):
+  """What happens between steps: checkpoints, summaries, speed."""
+  if not is_chief:
+    return []
+  return [
+      hooks_lib.CheckpointHook(
+          config.logdir, config.save_checkpoint_secs, scaffold,
+          restored_step=restored_step, on_saved=on_saved),
+      tf.compat.v1.train.StepCounterHook(
+          every_n_steps=config.summarize_every, output_dir=config.logdir),
+      tf.compat.v1.train.SummarySaverHook(
+          save_steps=config.summarize_every, output_dir=config.logdir,
+          scaffold=scaffold),
+  ]
 
 
 def _explain_non_finite(error, config, last_step):
@@ -298,11 +406,11 @@ def owning_logdir(config):
     UserError: If another process trains there, or the logdir cannot be written
       to, at first or later.
   """
+  if config.task != 0:
+    yield
+    return
   files.prepare_directory("logdir", config.logdir)
   with faults.naming_flag("logdir", config.logdir):
-    if config.task != 0:
-      yield
-      return
     with locks.training_lock(config.logdir) as is_held:
       if is_held:
         checkpoints.remove_leftovers(config.logdir)

@@ -124,9 +124,17 @@ _FLAGS = [
     ("--dataset_path=good.pkl --data_dimension=87",
      "--data_dimension=87: must be 88 for --dataset_type=pianoroll"),
     ("--task=1", "--task=1: needs --master, the address of this task's "
-     "TensorFlow server"),
+     "TensorFlow server, or --job_name, --ps_hosts and --worker_hosts"),
     ("--ps_tasks=1", "--ps_tasks=1: needs --master, the address of this task's "
-     "TensorFlow server"),
+     "TensorFlow server, or --job_name, --ps_hosts and --worker_hosts"),
+    ("--job_name=ps --ps_hosts=a:1", "--job_name=ps: needs --worker_hosts too; "
+     "a cluster's process has --job_name, --task, --ps_hosts and "
+     "--worker_hosts"),
+    ("--job_name=ps --ps_hosts=a --worker_hosts=b:1",
+     "--ps_hosts=a: 'a' must be host:port"),
+    ("--job_name=worker --task=1 --ps_hosts=a:1 --worker_hosts=b:1",
+     "--task=1: must be at most 0: --worker_hosts=b:1 has 1 for "
+     "--job_name=worker"),
     ("--mode=sample --sample_wav --logdir=run",
      "--sample_wav: only speech is sound; the data is of "
      "--dataset_type=pianoroll"),
