@@ -80,4 +80,4 @@ def _contestant(name, program, job, logdir, split, num_sequences, num_passes):
 
 def seconds_of_passes(outcome):
   """The seconds an evaluation took, without the start of the program."""
-  return outcome.matches(_ENDS)[0][0] - outcome.matches(_BEGINS)[0][0]
+  return outcome.require(_ENDS)[0][0] - outcome.require(_BEGINS)[0][0]

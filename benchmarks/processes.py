@@ -40,7 +40,7 @@ class Outcome(collections.namedtuple("Outcome", ("name", "lines", "peak_mb"))):
 
   __slots__ = ()
 
-  def matches(self, pattern):
+  def find(self, pattern):
     """Finds the lines that match a regular expression.
 
     Args:
@@ -48,13 +48,14 @@ class Outcome(collections.namedtuple("Outcome", ("name", "lines", "peak_mb"))):
 
     Returns:
       A list of pairs: a line's seconds, and its match object.
-
-    Raises:
-      UserError: If no line matches.
     """
     found = [(line.seconds, re.search(pattern, line.text))
              for line in self.lines]
-    found = [(seconds, match) for seconds, match in found if match]
+    return [(seconds, match) for seconds, match in found if match]
+
+  def require(self, pattern):
+    """Like `find`, but raises a `UserError` if no line matches."""
+    found = self.find(pattern)
     if not found:
       raise errors.UserError("%s: printed no line like '%s'; its last were: %s"
                              % (self.name, pattern, _last_words(self.lines)))

@@ -36,7 +36,7 @@ TRAINING, EVALUATION, SCALING = MEASURES = (
 
 _QUICK = {"repeats": 2, "warmup_steps": 10, "steps": 20, "eval_passes": 2,
           "sweep_steps": 10}
-_SWEEP_WARMUP_STEPS = 10
+_MAX_SWEEP_WARMUP_STEPS = 10
 _PLOT = "scaling.png"
 
 
@@ -59,12 +59,12 @@ def define_flags():
       "particles, e.g. 4x4,32x16. The first are also the base of scaling.")
   flags.DEFINE_multi_string(
       "variant", [], "NAME=FLAGS: trains with further flags of run_fivo.py "
-      "too. May be repeated.")
+      "too, e.g. 'bucketed=--bucket_by_length'. May be repeated.")
   flags.DEFINE_multi_string(
       "yardstick", [], "NAME=COMMAND: compares training with a shell command "
-      "that prints '<number> steps/s'. {python}, {dataset_path}, {batch_size}, "
-      "{num_samples}, {warmup_steps} and {steps} in it are filled in. May be "
-      "repeated.")
+      "that prints '<number> steps/s', or lines 'Step N, ...' as run_fivo.py "
+      "does. {python}, {dataset_path}, {batch_size}, {num_samples}, {steps}, "
+      "{warmup_steps} and {max_steps} in it are filled in. May be repeated.")
   flags.DEFINE_integer(
       "warmup_steps", 100, "How many training steps go by untimed.", 1)
   flags.DEFINE_integer(
@@ -115,7 +115,7 @@ def measure(options):
         ",".join(options.measure), ", ".join(MEASURES)))
   sizes = [parse_size("sizes", text) for text in options.sizes or [""]]
   eval_size = parse_size("eval_size", options.eval_size)
-  variants = training.parse_named("variant", options.variant)
+  variants = training.parse_variants(options.variant)
   yardsticks = training.parse_named("yardstick", options.yardstick)
   training.check_names(variants + yardsticks)
   sweeps = scaling.parse_sweeps(options.sweep)
@@ -169,7 +169,8 @@ def measure_scaling(report, options, sweeps, size):
   growths = scaling.measure(
       sweeps,
       scaling.BASE._replace(batch_size=batch_size, num_samples=num_samples),
-      _SWEEP_WARMUP_STEPS, options.sweep_steps, options.sweep_repeats)
+      min(_MAX_SWEEP_WARMUP_STEPS, options.sweep_steps), options.sweep_steps,
+      options.sweep_repeats)
   for name, growth in growths.items():
     report.add(growth, scaling.to_markdown(name, growth))
   if options.out_dir:

@@ -69,9 +69,10 @@ def test_failure_without_words():
 
 def test_missing_line_is_named():
   outcome = processes.run("mine", "echo one")
-  assert len(outcome.matches("^o(.)e$")) == 1
+  assert len(outcome.require("^o(.)e$")) == 1
+  assert not outcome.find("two")
   with pytest.raises(errors.UserError, match="mine: .*'two'.*: one"):
-    outcome.matches("two")
+    outcome.require("two")
 
 
 def test_nothing_imports_tensorflow():

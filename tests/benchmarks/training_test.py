@@ -68,6 +68,17 @@ def test_yardstick_line(line, speed):
   assert figures["peak_mb"] > 0.
 
 
+@pytest.mark.parametrize("prefix", [
+    "", "INFO:tensorflow:", "I1125 02:03:04.5 77 runners.py:1] "])
+def test_yardstick_with_the_lines_of_the_program(prefix):
+  line = "echo '%sStep %%d, fivo bound per timestep: -9.'; " % prefix
+  figures = training.measure_yardstick(
+      "mine", _JOB, line % 1 + line % 101 + "sleep 0.2; " + line % 301)
+  assert 1. < figures["steps_per_sec"] < 1000.
+  assert figures["sequences_per_sec"] == 4 * figures["steps_per_sec"]
+  assert 0. < figures["startup_secs"] < 10.
+
+
 @pytest.mark.parametrize("line", ["fast", "steps/s", "12 steps per second"])
 def test_yardstick_without_a_speed(line):
   with pytest.raises(errors.UserError, match="^mine: printed no line"):
@@ -76,10 +87,10 @@ def test_yardstick_without_a_speed(line):
 
 def test_placeholders():
   text = ("{python} x --data {dataset_path} -b {batch_size} -n {num_samples} "
-          "-w {warmup_steps} -s {steps} {other} ${HOME} '{}'")
+          "-w {warmup_steps} -s {steps} -m {max_steps} {other} ${HOME} '{}'")
   assert training.fill_in(text, _JOB) == (
-      "%s x --data '/da ta/jsb.pkl' -b 4 -n 16 -w 100 -s 200 {other} ${HOME} "
-      "'{}'" % sys.executable)
+      "%s x --data '/da ta/jsb.pkl' -b 4 -n 16 -w 100 -s 200 -m 301 {other} "
+      "${HOME} '{}'" % sys.executable)
 
 
 def test_named_values():
@@ -104,7 +115,7 @@ def test_contestants(tmp_path, monkeypatch):
   monkeypatch.setattr(processes, "ROOT", str(tmp_path))
   job = _JOB._replace(warmup_steps=10, steps=50)
   contestants = training.contestants(
-      job, [("bucketed", "--bucket_by_length --latent_size=8")],
+      job, [("bucketed", ["--bucket_by_length"])],
       [("mine", "echo {steps} steps/s")])
   assert [each.name for each in contestants] == ["default", "bucketed", "mine"]
   figures = [each.measure() for each in contestants]
@@ -125,10 +136,21 @@ def test_failing_variant_is_named(tmp_path, monkeypatch):
     training.measure_training("mine", _JOB)
 
 
-@pytest.mark.parametrize("flags", [["--max_steps=5"],
-                                   ["--summarize_every=1000", "--max_steps=9"]])
-def test_variant_that_cannot_be_timed(tmp_path, monkeypatch, flags):
-  stub.write(tmp_path)
-  monkeypatch.setattr(processes, "ROOT", str(tmp_path))
-  with pytest.raises(errors.UserError, match="^mine: logged no two steps"):
-    training.measure_training("mine", _JOB._replace(warmup_steps=10), flags)
+def test_variants():
+  assert training.parse_variants(["a=--x=1 --y='b c'"]) == [
+      ("a", ["--x=1", "--y=b c"])]
+
+
+@pytest.mark.parametrize("flags, reason", [
+    ("--x --batch_size=3", "--batch_size is the benchmark's to set"),
+    ("-max_steps 3", "--max_steps is the benchmark's to set"),
+    ("--y='x", "No closing quotation")])
+def test_bad_variants(flags, reason):
+  with pytest.raises(errors.UserError) as info:
+    training.parse_variants(["mine=" + flags])
+  assert str(info.value) == "--variant=mine=%s: %s" % (flags, reason)
+
+
+def test_yardstick_that_stands_still():
+  with pytest.raises(errors.UserError, match="^mine: printed that it does 0"):
+    training.measure_yardstick("mine", _JOB, "echo 0.00 steps/s")
