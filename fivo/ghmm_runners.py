@@ -44,6 +44,8 @@ def run_train(config):
     raise errors.UserError(
         "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
             config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
+  if training.is_finished(config, config.start_step):
+    return
   if config.task == 0:
     files.check_directory("logdir", config.logdir)
   with tf.Graph().as_default():

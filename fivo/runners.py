@@ -104,6 +104,8 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
   config = training.begin(config)
+  if training.is_finished(config, config.start_step):
+    return
   if config.task == 0:
     files.check_directory("logdir", config.logdir)
   with tf.Graph().as_default():

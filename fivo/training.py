@@ -42,6 +42,23 @@ def begin(config):
   return config._replace(start_step=checkpoints.step(path))
 
 
+def is_finished(config, step):
+  """Whether a run has nothing left to do, which is logged.
+
+  Args:
+    config: A `Config`.
+    step: The step of the run's newest checkpoint, 0 if there is none.
+
+  Returns:
+    A bool.
+  """
+  if step < config.max_steps:
+    return False
+  logging.info("Already at step %d of --max_steps=%d: nothing to do.", step,
+               config.max_steps)
+  return True
+
+
 def create_bound(config, model, observations, lengths):
   """The bound that a configuration asks for.
 
@@ -159,9 +176,7 @@ def train(config, train_op, log_tensors, log_line):
     SystemExit: After Ctrl-C or SIGTERM, with the usual exit code.
   """
   path = checkpoints.latest(config.logdir, warn=config.task == 0)
-  if checkpoints.step(path) >= config.max_steps:
-    logging.info("Already at step %d of --max_steps=%d: nothing to do.",
-                 checkpoints.step(path), config.max_steps)
+  if is_finished(config, checkpoints.step(path)):
     return
   is_chief = config.task == 0
   if path is not None and is_chief:

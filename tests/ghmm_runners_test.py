@@ -45,13 +45,19 @@ class TestTrain(object):
           float(likelihood.split(",")[0]) - float(bound.split(",")[0]),
           rel=5e-4, abs=2e-3)
 
-  def test_summaries(self, tmp_path):
-    ghmm_runners.run_train(_config(tmp_path, proposal_type="filtering"))
+  def test_summaries_of_a_run_that_then_is_finished(
+      self, tmp_path, caplog, monkeypatch):
+    config = _config(tmp_path, proposal_type="filtering")
+    ghmm_runners.run_train(config)
     tags = set()
     for path in tmp_path.glob("events.*"):
       for event in tf.compat.v1.train.summary_iterator(str(path)):
         tags.update(value.tag for value in event.summary.value)
     assert {"train_ll_bound", "train_true_ll", "bound_gap"} <= tags
+    monkeypatch.setattr(tf, "Graph", None)  # No graph is built.
+    ghmm_runners.run_train(config)
+    assert _lines(caplog)[-1] == (
+        "Already at step 2 of --max_steps=2: nothing to do.")
 
   @pytest.mark.parametrize("kwargs", [
       dict(batch_size=1), dict(num_timesteps=1), dict(num_samples=1),
