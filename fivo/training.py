@@ -16,6 +16,7 @@ from fivo import faults
 from fivo import files
 from fivo import hooks as hooks_lib
 from fivo import locks
+from fivo import sessions
 from fivo.data import batching
 
 
@@ -305,10 +306,11 @@ class _Alone(object):
     if config.task == 0:
       creator = tf.compat.v1.train.ChiefSessionCreator(
           scaffold, master=config.master,
+          config=sessions.training_options(),
           checkpoint_filename_with_path=self._path)
     else:
       creator = tf.compat.v1.train.WorkerSessionCreator(
-          scaffold, master=config.master)
+          scaffold, master=config.master, config=sessions.training_options())
       if config.stagger_workers:
         hooks = hooks + [tf.compat.v1.train.GlobalStepWaiterHook(
             config.task * cluster.STEPS_OF_STAGGER)]
