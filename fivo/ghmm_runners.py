@@ -18,6 +18,7 @@ from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
 from fivo import files
+from fivo import optimization
 from fivo import sample_files
 from fivo import training
 from fivo.data import datasets
@@ -61,7 +62,7 @@ def run_train(config):
       tf.compat.v1.summary.scalar("train_ll_bound", bound_per_t)
       tf.compat.v1.summary.scalar("train_true_ll", likelihood_per_t)
       tf.compat.v1.summary.scalar("bound_gap", gap)
-      train_op = training.create_train_op(
+      train_op = optimization.create_train_op(
           -bound_per_t, config.bound, config.learning_rate,
           config.clip_gradient_norm)
     log_format = "Step %%d, %s/t: %%.3f, likelihood: %%.3f, gap: %%.3e" % (

@@ -11,6 +11,7 @@ from fivo import errors
 from fivo import evaluation
 from fivo import files
 from fivo import nested_utils as nested
+from fivo import optimization
 from fivo import sample_files
 from fivo import sampling
 from fivo import training
@@ -115,7 +116,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
           config, split="train", shuffle=True, repeat=True)
       loss, log_tensors = _training_loss(
           config, model, (inputs, targets), lengths)
-      train_op = training.create_train_op(
+      train_op = optimization.create_train_op(
           loss, config.bound, config.learning_rate,
           config.clip_gradient_norm)
     label = "%s bound per %s" % (
