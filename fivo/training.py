@@ -15,6 +15,8 @@ from fivo import files
 from fivo import hooks as hooks_lib
 from fivo import locks
 from fivo import signals
+from fivo import validation
+from fivo import validation_record
 from fivo.data import batching
 
 
@@ -51,7 +53,14 @@ def is_finished(config, step):
   Returns:
     A bool.
   """
-  if step < config.max_steps:
+  stopped_step = validation_record.stopped_step(config)
+  if step and stopped_step is not None:
+    logging.info(
+        "Stopped early at step %d: nothing to do; a larger "
+        "--early_stop_patience than %d goes on.", stopped_step,
+        config.early_stop_patience)
+    return True
+  if step < config.max_steps or validation.is_due(config, step):
     return False
   logging.info("Already at step %d of --max_steps=%d: nothing to do.", step,
                config.max_steps)
@@ -87,7 +96,7 @@ def device_setter(config):
       if config.job_name else "/job:worker"))
 
 
-def train(config, train_op, log_tensors, log_line):
+def train(config, train_op, log_tensors, log_line, validator=None):
   """Trains until the global step is `config.max_steps`.
 
   Resumes from the newest checkpoint of the logdir, and leaves one behind on
@@ -100,6 +109,7 @@ def train(config, train_op, log_tensors, log_line):
     log_tensors: A dict of scalar Tensors to log.
     log_line: A callable `(step, values) -> str`, the line to log for a step,
       given the values of `log_tensors`.
+    validator: None, or the `validation.Validator` of a run with `eval_every`.
 
   Raises:
     UserError: If a checkpoint does not fit the model, the bound is not finite,
@@ -122,6 +132,9 @@ def train(config, train_op, log_tensors, log_line):
     hooks = _create_hooks(
         config, scaffold, is_chief, checkpoints.step(path) if path else None,
         place.on_saved)
+    if validator is not None:
+      hooks.append(validation.ValidationHook(
+          validator, config.eval_every, hooks[0], caught))
     outcome = cluster.FAILED if is_chief else None
     try:
       steps.take(scaffold, hooks)
@@ -182,7 +195,8 @@ class _Steps(object):
         break
       except self._place.preemptions as e:
         self._place.recover(e)
-    if not self._caught and self.last < self._place.stop_step:
+    if not (self._caught or self.last >= self._place.stop_step or
+            validation_record.stopped_step(self._config) is not None):
       logging.info("The data ended at step %d.", self.last)
 
   def _take_in_session(self, session):
