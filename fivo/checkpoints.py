@@ -11,6 +11,7 @@ import tensorflow as tf
 from fivo import checkpoint_index
 from fivo import errors
 
+NAME = "model.ckpt"
 _STEP = re.compile(r"model\.ckpt-(\d{1,12})$")
 # What TensorFlow's and this program's own writers leave when they are killed.
 _LEFTOVERS = ("model.ckpt-*.tempstate*", "model.ckpt-*.tmp*",
@@ -19,6 +20,10 @@ _LEFTOVERS = ("model.ckpt-*.tempstate*", "model.ckpt-*.tmp*",
 _MAX_STATE_BYTES = 1 << 20
 _SECONDS_BETWEEN_LOOKS = 1.
 _LOOKS_PER_LINE = 30
+
+
+class UnreadableError(errors.UserError):
+  """A checkpoint is damaged, or gone."""
 
 
 def latest(logdir, warn=True):
@@ -200,6 +205,11 @@ def step(path):
   return int(match.group(1)) if match else 0
 
 
+def path_of(logdir, global_step):
+  """The path without suffix that the checkpoint of a step has."""
+  return os.path.join(logdir, "%s-%d" % (NAME, global_step))
+
+
 def require(logdir, wait=False):
   """Finds the newest checkpoint, or says that there is none.
 
@@ -248,7 +258,7 @@ def check_compatible(path, variables):
 
   Raises:
     UserError: Naming the first variable that is missing or has another shape
-      or type.
+      or type; `UnreadableError` if the checkpoint cannot be read.
   """
   try:
     checkpoint_index.check(path)
@@ -256,7 +266,7 @@ def check_compatible(path, variables):
     shapes = reader.get_variable_to_shape_map()
     dtypes = reader.get_variable_to_dtype_map()
   except (tf.errors.OpError, ValueError) as e:
-    raise errors.UserError("%s: not a readable checkpoint: %s" % (
+    raise UnreadableError("%s: not a readable checkpoint: %s" % (
         path, str(e).splitlines()[0])) from e
   variables = sorted(variables, key=lambda v: v.op.name)
   for variable in variables:
@@ -287,23 +297,26 @@ def _explain_missing(variables, shapes):
           "--logdir")
 
 
-def restore(session, path):
+def restore(session, path, saver=None):
   """Restores every variable of a session's graph.
 
   Args:
     session: A Session.
     path: A checkpoint's path. It may hold more than the graph needs.
+    saver: A Saver of these variables. None: one is added to the graph.
 
   Raises:
-    UserError: If the checkpoint lacks a variable, or is damaged.
+    UserError: If the checkpoint lacks a variable, or is damaged or gone
+      (`UnreadableError`).
   """
   variables = session.graph.get_collection(
       tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
   check_compatible(path, variables)
-  with session.graph.as_default():
-    saver = tf.compat.v1.train.Saver(variables)
+  if saver is None:
+    with session.graph.as_default():
+      saver = tf.compat.v1.train.Saver(variables)
   try:
     saver.restore(session, path)
   except (tf.errors.OpError, ValueError) as e:
-    raise errors.UserError(
+    raise UnreadableError(
         "%s: damaged: %s" % (path, str(e).splitlines()[0])) from e

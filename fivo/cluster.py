@@ -29,6 +29,7 @@ import tensorflow as tf
 from fivo import checkpoints
 from fivo import cluster_spec
 from fivo import errors
+from fivo import validation_record
 
 # How a worker has ended.
 FINISHED = 1
@@ -505,7 +506,9 @@ class Member(object):
 def is_over(config):
   """Whether the logdir, if this process sees it, has the run's last step."""
   path = checkpoints.latest(config.logdir, warn=False)
-  return path is not None and checkpoints.step(path) >= config.max_steps
+  return path is not None and (
+      checkpoints.step(path) >= config.max_steps or
+      validation_record.stopped_step(config) is not None)
 
 
 class _SessionCreator(tf.compat.v1.train.SessionCreator):

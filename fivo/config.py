@@ -17,6 +17,7 @@ from fivo import cluster_spec
 from fivo import errors
 from fivo import files
 from fivo import options
+from fivo import validation_options
 
 FILE_NAME = "config.json"
 _FORMAT = 1
@@ -150,6 +151,7 @@ def _validate_model(config):
         "--num_samples=%d: times --batch_size=%d must be at most %d" % (
             config.num_samples, config.batch_size, _MAX_ROWS))
   _validate_cluster(config)
+  validation_options.validate(config)
 
 
 def _validate_cluster(config):

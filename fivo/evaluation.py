@@ -1,6 +1,7 @@
 """Averaging the bounds over a dataset, and reporting them."""
 
 import collections
+import contextlib
 import os
 
 from absl import logging
@@ -15,6 +16,45 @@ from fivo import progress
 # of `bounds.AllBounds`.
 EvalResult = collections.namedtuple(
     "EvalResult", ("ll_per_t", "ll_per_seq", "num_sequences"))
+_UNITS = (("t", "ll_per_t"), ("seq", "ll_per_seq"))
+
+
+class NanError(errors.UserError):
+  """A bound is NaN."""
+
+
+class Summaries(object):
+  """Writes summaries into one file, which is made with the first of them."""
+
+  def __init__(self, directory):
+    """Creates the writer.
+
+    Args:
+      directory: The directory of the summaries.
+    """
+    self._directory = directory
+    self._writer = None
+
+  def add(self, values, step):
+    """Writes scalars, so that others can read them at once.
+
+    Args:
+      values: An iterable of pairs of a tag and a float.
+      step: The global step.
+    """
+    if self._writer is None:
+      self._writer = tf.compat.v1.summary.FileWriter(self._directory)
+    summary = tf.compat.v1.Summary()
+    for tag, value in values:
+      summary.value.add(tag=tag, simple_value=value)
+    self._writer.add_summary(summary, global_step=step)
+    self._writer.flush()
+
+  def close(self):
+    """Closes the file."""
+    if self._writer is not None:
+      self._writer.close()
+      self._writer = None
 
 
 def evaluate(batches, evaluate_batch, num_repeats=1):
@@ -31,7 +71,7 @@ def evaluate(batches, evaluate_batch, num_repeats=1):
     timesteps; per sequence, over the number of sequences.
 
   Raises:
-    UserError: If there are no sequences, or a bound is NaN.
+    UserError: If there are no sequences, or a bound is NaN (`NanError`).
   """
   totals = np.zeros([num_repeats, len(bounds.AllBounds._fields)])
   num_sequences = num_timesteps = 0
@@ -41,7 +81,7 @@ def evaluate(batches, evaluate_batch, num_repeats=1):
         [evaluate_batch(batch) for _ in range(num_repeats)], dtype=np.float64)
     if np.isnan(values).any():
       _, bound, b = np.argwhere(np.isnan(values))[0]
-      raise errors.UserError(
+      raise NanError(
           "the %s bound of sequence %d is NaN" % (
               bounds.AllBounds._fields[bound], num_sequences + b))
     totals += values.sum(axis=2)
@@ -53,29 +93,41 @@ def evaluate(batches, evaluate_batch, num_repeats=1):
       totals / num_timesteps, totals / num_sequences, num_sequences)
 
 
-def report(result, config, step):
+def create_summaries(config):
+  """The `Summaries` of a configuration's split, in its logdir."""
+  return Summaries(os.path.join(config.logdir, config.split))
+
+
+def report(result, config, step, summaries=None):
   """Logs the bounds and writes them as summaries.
 
   Args:
     result: An `EvalResult`.
     config: A `Config`.
     step: The checkpoint's global step.
+    summaries: A `Summaries`. None: they go into a file of their own.
   """
-  directory = os.path.join(config.logdir, config.split)
-  summary = tf.compat.v1.Summary()
-  for unit, name in (("t", "ll_per_t"), ("seq", "ll_per_seq")):
+  for unit, name in _UNITS:
     values = getattr(result, name)
-    means = values.mean(axis=0)
     logging.info(
-        "%s elbo ll/%s: %f, iwae ll/%s: %f fivo ll/%s: %f",
-        config.split, unit, means[0], unit, means[1], unit, means[2])
+        "%s elbo ll/%s: %f, iwae ll/%s: %f fivo ll/%s: %f", config.split,
+        *[x for mean in values.mean(axis=0) for x in (unit, mean)])
     if len(values) > 1:
       standard_errors = values.std(axis=0, ddof=1) / np.sqrt(len(values))
       logging.info(
           "%s standard errors over %d repeats, ll/%s: elbo %f, iwae %f, fivo "
           "%f", config.split, len(values), unit, *standard_errors)
-    for bound, mean in zip(bounds.AllBounds._fields, means):
-      summary.value.add(tag="%s/%s_%s" % (config.split, bound, name),
-                        simple_value=mean)
-  with tf.compat.v1.summary.FileWriter(directory) as writer:
-    writer.add_summary(summary, global_step=step)
+  if summaries is not None:
+    summarize(result, config, step, summaries)
+    return
+  with contextlib.closing(create_summaries(config)) as summaries:
+    summarize(result, config, step, summaries)
+
+
+def summarize(result, config, step, summaries):
+  """Writes the bounds as summaries; arguments as of `report`."""
+  summaries.add([
+      ("%s/%s_%s" % (config.split, bound, name), mean)
+      for _, name in _UNITS
+      for bound, mean in zip(
+          bounds.AllBounds._fields, getattr(result, name).mean(axis=0))], step)

@@ -6,6 +6,7 @@ split.
 """
 
 import collections
+import contextlib
 import os
 
 from absl import logging
@@ -17,13 +18,17 @@ from fivo import bounds
 from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
+from fivo import evaluation
 from fivo import files
+from fivo import following
+from fivo import optimization
 from fivo import sample_files
 from fivo import training
 from fivo.data import datasets
 from fivo.models import ghmm
 
 EVAL_FILE = "out.npz"
+_SUMMARY_DIRECTORY = "eval"
 
 _LEARNED_PROPOSALS = ("filtering", "smoothing")
 
@@ -61,7 +66,7 @@ def run_train(config):
       tf.compat.v1.summary.scalar("train_ll_bound", bound_per_t)
       tf.compat.v1.summary.scalar("train_true_ll", likelihood_per_t)
       tf.compat.v1.summary.scalar("bound_gap", gap)
-      train_op = training.create_train_op(
+      train_op = optimization.create_train_op(
           -bound_per_t, config.bound, config.learning_rate,
           config.clip_gradient_norm)
     log_format = "Step %%d, %s/t: %%.3f, likelihood: %%.3f, gap: %%.3e" % (
@@ -76,6 +81,9 @@ def run_train(config):
 
 def run_eval(config):
   """Evaluates a bound on a batch of sequences and writes `out.npz`.
+
+  With `eval_interval_secs` it goes on with each new checkpoint, see
+  `following.evaluate_each`, and writes summaries of them into `LOGDIR/eval`.
 
   The file holds, beside what `EvalResult` says, the array `log_weights`
   `[T, B, N]` and, for FIVO, `resampled` `[T, B]`.
@@ -102,18 +110,91 @@ def run_eval(config):
   """
   config = config_lib.resolve(config)
   config_lib.validate(config, "eval")
-  # Relaxed resampling is for training: the bound would be biased.
-  config = config._replace(resampling_type="multinomial")
-  path = _required_checkpoint(config)
+  if config.proposal_type in _LEARNED_PROPOSALS:
+    config, path = following.find_first(config)
+  else:
+    path = _required_checkpoint(config)
+    _refuse_to_follow(config)
   files.check_directory("logdir", config.logdir)
-  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    _set_seeds(config)
-    model, observations = _create_model_and_data(config)
-    bound = training.create_bound(
-        config, model, observations, _seq_lengths(config))
-    fetches = (bound._asdict(), model.likelihood(observations))
-    _restore(session, path)
-    values, likelihood = session.run(fetches)
+  with contextlib.closing(_Evaluator(config)) as evaluator:
+    return following.evaluate_each(config, path, evaluator.evaluate)
+
+
+def _refuse_to_follow(config):
+  """Refuses to wait for checkpoints that no run writes."""
+  if config.eval_interval_secs is not None:
+    raise errors.UserError(
+        "--eval_interval_secs=%g: --proposal_type=%s has nothing to learn, so "
+        "there are no checkpoints to follow; leave the flag out" % (
+            config.eval_interval_secs, config.proposal_type))
+
+
+class _Evaluator(object):
+  """Evaluates checkpoint after checkpoint in a graph that is built once."""
+
+  def __init__(self, config):
+    """Builds the graph.
+
+    Args:
+      config: A `Config`.
+    """
+    # Relaxed resampling is for training: the bound would be biased.
+    self._config = config._replace(resampling_type="multinomial")
+    self._summaries = evaluation.Summaries(
+        os.path.join(config.logdir, _SUMMARY_DIRECTORY))
+    self._graph = tf.Graph()
+    with self._graph.as_default():
+      _set_seeds(self._config)
+      model, observations = _create_model_and_data(self._config)
+      bound = training.create_bound(
+          self._config, model, observations, _seq_lengths(self._config))
+      self._fetches = (bound._asdict(), model.likelihood(observations))
+      variables = tf.compat.v1.global_variables()
+      self._saver = tf.compat.v1.train.Saver(variables) if variables else None
+
+  def evaluate(self, path):
+    """Evaluates a checkpoint and reports it.
+
+    Args:
+      path: The checkpoint's path; None if the model has nothing to learn.
+
+    Returns:
+      What `run_eval` returns.
+    """
+    # The data is the same for every checkpoint, if there is a seed.
+    _set_numpy_seed(self._config)
+    with tf.compat.v1.Session(graph=self._graph) as session:
+      _restore(session, path, self._saver)
+      values, likelihood = session.run(self._fetches)
+    results = _report(self._config, values, likelihood)
+    if self._config.eval_interval_secs is not None:
+      self._summarize(results, checkpoints.step(path))
+    return results
+
+  def close(self):
+    """Closes the file of summaries."""
+    self._summaries.close()
+
+  def _summarize(self, results, step):
+    """Writes summaries of what is logged."""
+    bound_per_t = results["mean"] / self._config.num_timesteps
+    likelihood_per_t = results["likelihood"].mean() / self._config.num_timesteps
+    self._summaries.add([
+        ("eval_ll_bound", bound_per_t), ("eval_true_ll", likelihood_per_t),
+        ("eval_bound_gap", likelihood_per_t - bound_per_t)], step)
+
+
+def _report(config, values, likelihood):
+  """Logs a bound and writes `out.npz`.
+
+  Args:
+    config: A `Config`.
+    values: A dict of arrays, a `bounds.FIVOBound`.
+    likelihood: A float array `[B]`.
+
+  Returns:
+    What `run_eval` returns.
+  """
   results = _statistics(values, likelihood)
   if config.bound == "fivo":
     results["resampled"] = values["resampled"]
@@ -196,9 +277,14 @@ def _seq_lengths(config):
 
 
 def _set_seeds(config):
-  """Seeds TensorFlow and NumPy, which draws the data."""
+  """Seeds TensorFlow and NumPy."""
+  tf.compat.v1.set_random_seed(config_lib.noise_seed(config))
+  _set_numpy_seed(config)
+
+
+def _set_numpy_seed(config):
+  """Seeds NumPy, which draws the data."""
   seed = config_lib.noise_seed(config)
-  tf.compat.v1.set_random_seed(seed)
   # NumPy takes seeds of 32 bits only.
   np.random.seed(None if seed is None else seed % 2 ** 32)
 
@@ -212,9 +298,9 @@ def _required_checkpoint(config):
   return None
 
 
-def _restore(session, path):
+def _restore(session, path, saver=None):
   if path is not None:
-    checkpoints.restore(session, path)
+    checkpoints.restore(session, path, saver)
     logging.info("Model restored from step %d.", checkpoints.step(path))
 
 

@@ -8,8 +8,6 @@ import tensorflow as tf
 from fivo import checkpoints
 from fivo import faults
 
-_CHECKPOINT_NAME = "model.ckpt"
-
 
 class CheckpointHook(tf.compat.v1.train.SessionRunHook):
   """Saves a checkpoint at the start, every so many seconds, and at the end.
@@ -34,7 +32,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     """
     self._on_saved = on_saved
     self._logdir = logdir
-    self._path = os.path.join(logdir, _CHECKPOINT_NAME)
+    self._path = os.path.join(logdir, checkpoints.NAME)
     self._scaffold = scaffold
     self._saved_step = restored_step
     self._timer = tf.compat.v1.train.SecondOrStepTimer(every_secs=save_secs)
@@ -51,7 +49,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     # So that a run that is resumed often keeps no more than another.
     self._scaffold.saver.recover_last_checkpoints(
         checkpoints.listed(self._logdir))
-    self._save(session)
+    self.save(session)
 
   def before_run(self, run_context):
     """Asks for the global step."""
@@ -61,18 +59,28 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     """Saves if it is time to."""
     # The step fetched with the training step may be the one before it.
     if self._timer.should_trigger_for_step(run_values.results + 1):
-      self._save(run_context.session)
+      self.save(run_context.session)
 
   def end(self, session):
     """Saves the last step."""
-    self._save(session)
+    self.save(session)
 
-  def _save(self, session):
-    """Saves a checkpoint unless this step's has been saved."""
+  def save(self, session):
+    """Saves a checkpoint unless this step's has been saved.
+
+    Args:
+      session: A Session.
+
+    Returns:
+      The global step.
+
+    Raises:
+      UserError: If the logdir cannot be written to.
+    """
     step = int(session.run(self._global_step))
     self._timer.update_last_triggered_step(step)
     if step == self._saved_step:
-      return
+      return step
     logging.info("Saving checkpoints for %d into %s.", step, self._path)
     # Explained here, because a session takes the OutOfRangeError of a file
     # that grows too large for the end of the data.
@@ -81,9 +89,10 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     if self._on_saved:
       self._on_saved(session, path)
     self._saved_step = step
+    return step
 
   def _last_saved(self):
     """What is left if the next checkpoint fails, in a few words."""
     if self._saved_step is None:
       return "there is no checkpoint"
-    return "the last checkpoint is %s-%d" % (_CHECKPOINT_NAME, self._saved_step)
+    return "the last checkpoint is %s-%d" % (checkpoints.NAME, self._saved_step)

@@ -185,6 +185,16 @@ GROUPS = collections.OrderedDict([
                 "Steps between log lines and summaries.", minimum=1),
         _option("save_checkpoint_secs", float, 120.,
                 "Seconds between checkpoints.", above=0.),
+        _option("eval_every", int, None,
+                "Steps between evaluations of the bound on the valid split "
+                "during training, and at its end. None: never.",
+                minimum=1, maximum=_MAX_LONG),
+        _option("export_best", bool, False,
+                "Whether LOGDIR/best keeps the checkpoint with the best bound "
+                "on the valid split."),
+        _option("early_stop_patience", int, None,
+                "After how many evaluations without a better bound on the "
+                "valid split training stops. None: it does not.", minimum=1),
     ]),
     ("Evaluation", [
         _option("wait_for_checkpoint", bool, False,

@@ -9,7 +9,7 @@ from fivo import checkpoints
 from fivo import cluster
 from fivo import cluster_spec
 from fivo import errors
-from fivo import training
+from fivo import signals
 
 _SECONDS_BETWEEN_LOOKS = 0.3
 # Schedulers send SIGTERM to all processes, and SIGKILL half a minute later. In
@@ -35,7 +35,7 @@ def serve(config):
                  checkpoints.step(checkpoints.latest(config.logdir)),
                  config.max_steps)
     return
-  with training.catch_signals() as caught, tf.Graph().as_default():
+  with signals.catch_signals() as caught, tf.Graph().as_default():
     server = cluster.start_server(spec)
     status = cluster.status_variable(spec, spec.task)
     own = [status] + ([cluster.mark_variable()] if spec.task == 0 else [])

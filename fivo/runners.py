@@ -1,19 +1,25 @@
 """Training, evaluating and sampling from the VRNN and the SRNN."""
 
+import contextlib
+import functools
+
 from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo import bounds
 from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
 from fivo import evaluation
+from fivo import evaluator as evaluator_lib
+from fivo import feeding
 from fivo import files
-from fivo import nested_utils as nested
+from fivo import following
+from fivo import optimization
 from fivo import sample_files
 from fivo import sampling
 from fivo import training
+from fivo import validation
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.models import base
@@ -108,6 +114,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
     return
   if config.task == 0:
     files.check_directory("logdir", config.logdir)
+  validator = validation.create(config, create_dataset_and_model_fn)
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
     with training.device_setter(config):
@@ -115,7 +122,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
           config, split="train", shuffle=True, repeat=True)
       loss, log_tensors = _training_loss(
           config, model, (inputs, targets), lengths)
-      train_op = training.create_train_op(
+      train_op = optimization.create_train_op(
           loss, config.bound, config.learning_rate,
           config.clip_gradient_norm)
     label = "%s bound per %s" % (
@@ -126,7 +133,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
         config_lib.save(config, train_mean=_static_mean(mean))
       training.train(
           config, train_op, log_tensors, lambda step, values:
-          "Step %d, %s: %f" % (step, label, values["bound"]))
+          "Step %d, %s: %f" % (step, label, values["bound"]), validator)
 
 
 def _training_loss(config, model, observations, lengths):
@@ -161,41 +168,34 @@ def _static_mean(mean):
 def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   """Evaluates the newest checkpoint on all sequences of a split.
 
+  With `eval_interval_secs` it goes on with each new one, see
+  `following.evaluate_each`.
+
   Args:
     config: A configuration, see `config.from_object`.
     create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
 
   Returns:
-    An `evaluation.EvalResult`.
+    An `evaluation.EvalResult`, the last one.
 
   Raises:
     UserError: If the configuration, the data or the checkpoint is wrong, or a
       bound is NaN.
+    SystemExit: On SIGTERM, if it follows the checkpoints.
   """
-  # The order does not matter to an average.
-  config = config_lib.resolve(config)._replace(sort_by_length=True)
+  config = config_lib.resolve(config)
   config_lib.validate(config, "eval")
-  path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
-  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    tf.compat.v1.set_random_seed(config.random_seed)
-    global_step = tf.compat.v1.train.get_or_create_global_step()
-    inputs, targets, lengths, model, _ = create_dataset_and_model_fn(
-        config, split=config.split, shuffle=False, repeat=False)
-    batch = nested.map_nested(
-        tf.convert_to_tensor, (inputs, targets, lengths))
-    held_batch = nested.map_nested(_placeholder_like, batch)
-    bound_tensors = bounds.all_bounds(
-        model, held_batch[:2], held_batch[2],
-        num_samples=config.num_samples,
-        parallel_iterations=config.parallel_iterations,
-        random_seed=config_lib.noise_seed(config))
-    checkpoints.restore(session, path)
-    step = session.run(global_step)
-    logging.info("Model restored from step %d, evaluating.", step)
-    result = evaluation.evaluate(
-        _batches(session, batch), lambda values: session.run(
-            bound_tensors, _feed(held_batch, values)), config.eval_repeats)
-  evaluation.report(result, config, step)
+  config, path = following.find_first(config)
+  evaluator = evaluator_lib.Evaluator(config, create_dataset_and_model_fn)
+  with contextlib.closing(evaluation.create_summaries(config)) as summaries:
+    return following.evaluate_each(config, path, functools.partial(
+        _evaluate_and_report, evaluator, config, summaries))
+
+
+def _evaluate_and_report(evaluator, config, summaries, path):
+  """Evaluates a checkpoint and gives its `evaluation.EvalResult`."""
+  step, result = evaluator.evaluate(path)
+  evaluation.report(result, config, step, summaries)
   return result
 
 
@@ -240,8 +240,8 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
         checkpoint_filename_with_path=path)
     with tf.compat.v1.train.MonitoredSession(session_creator) as session:
       values = _draw_prefixes(
-          _batches(session, (inputs, targets, lengths)), config)
-      sample_values = session.run(samples, _feed(prefixes, values))
+          feeding.batches(session, (inputs, targets, lengths)), config)
+      sample_values = session.run(samples, feeding.feed(prefixes, values))
   files.prepare_directory("sample_out_dir", out_dir)
   return sample_files.write(out_dir, values[1], sample_values, config)
 
@@ -281,24 +281,3 @@ def _draw_prefixes(batches, config):
         config.batch_size)
   chosen = [drawn[b % len(drawn)] for b in range(config.batch_size)]
   return [np.stack(x, axis=1) for x in zip(*chosen)]
-
-
-def _placeholder_like(tensor):
-  return tf.compat.v1.placeholder(tensor.dtype, tensor.shape)
-
-
-def _feed(placeholders, values):
-  """A feed_dict of nested placeholders."""
-  return dict(zip(tf.nest.flatten(placeholders), tf.nest.flatten(values)))
-
-
-def _batches(session, batch):
-  """Iterates over the values of a batch until the data ends."""
-  while True:
-    try:
-      values = session.run(batch)
-    except tf.errors.OutOfRangeError:
-      return
-    except tf.errors.InvalidArgumentError as e:
-      raise (batching.find_user_error(e) or e) from e
-    yield values

@@ -1,8 +1,6 @@
 """The training loop that all models share: steps, checkpoints, signals."""
 
 import contextlib
-import signal
-import threading
 
 from absl import logging
 import tensorflow as tf
@@ -17,6 +15,9 @@ from fivo import files
 from fivo import hooks as hooks_lib
 from fivo import locks
 from fivo import sessions
+from fivo import signals
+from fivo import validation
+from fivo import validation_record
 from fivo.data import batching
 
 
@@ -53,7 +54,14 @@ def is_finished(config, step):
   Returns:
     A bool.
   """
-  if step < config.max_steps:
+  stopped_step = validation_record.stopped_step(config)
+  if step and stopped_step is not None:
+    logging.info(
+        "Stopped early at step %d: nothing to do; a larger "
+        "--early_stop_patience than %d goes on.", stopped_step,
+        config.early_stop_patience)
+    return True
+  if step < config.max_steps or validation.is_due(config, step):
     return False
   logging.info("Already at step %d of --max_steps=%d: nothing to do.", step,
                config.max_steps)
@@ -81,74 +89,6 @@ def create_bound(config, model, observations, lengths):
       random_seed=config_lib.noise_seed(config))
 
 
-def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None):
-  """Makes the op that takes one step of Adam.
-
-  No step is taken unless the loss and its whole gradient are finite, so the
-  variables never hold a NaN.
-
-  Args:
-    loss: A scalar float Tensor.
-    bound_name: The bound's name, for error messages.
-    learning_rate: A float.
-    clip_gradient_norm: None, or the largest norm of the gradient by all
-      variables together: a longer one is scaled down to it, see
-      `_clip_by_global_norm`.
-
-  Returns:
-    An op that updates the variables and increments the global step.
-
-  Raises:
-    UserError: If no trainable variable has a gradient.
-  """
-  global_step = tf.compat.v1.train.get_or_create_global_step()
-  variables = tf.compat.v1.trainable_variables()
-  optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
-  grads_and_vars = [
-      (gradient, variable) for gradient, variable in
-      optimizer.compute_gradients(loss, var_list=variables)
-      if gradient is not None] if variables else []
-  if not grads_and_vars:
-    raise errors.UserError(
-        "the model has nothing to train: no variable that its bound depends on")
-  loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)
-  with tf.control_dependencies([loss_check]):
-    checks = [
-        tf.debugging.check_numerics(
-            getattr(gradient, "values", gradient),
-            "the %s bound's gradient by %s" % (bound_name, variable.op.name))
-        for gradient, variable in grads_and_vars]
-  with tf.control_dependencies(checks):
-    if clip_gradient_norm is not None:
-      grads_and_vars = _clip_by_global_norm(
-          grads_and_vars, clip_gradient_norm, bound_name)
-    return optimizer.apply_gradients(grads_and_vars, global_step=global_step)
-
-
-def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
-  """Scales gradients down to a joint norm.
-
-  With the norm of all gradients together, `n`, each becomes
-  `gradient * max_norm / max(n, max_norm)` (Pascanu, Mikolov & Bengio, On the
-  difficulty of training recurrent neural networks, 2013, algorithm 1).
-
-  Args:
-    grads_and_vars: A list of pairs of finite gradients and variables.
-    max_norm: A float above zero.
-    bound_name: The bound's name, for error messages.
-
-  Returns:
-    A list of pairs of gradients and variables.
-  """
-  gradients, variables = zip(*grads_and_vars)
-  # The squares of finite gradients may overflow, which would make them NaN.
-  norm = tf.debugging.check_numerics(
-      tf.linalg.global_norm(gradients),
-      "the norm of the %s bound's gradient" % bound_name)
-  clipped, _ = tf.clip_by_global_norm(gradients, max_norm, use_norm=norm)
-  return list(zip(clipped, variables))
-
-
 def device_setter(config):
   """Places variables on the parameter servers, where there are any."""
   return tf.device(tf.compat.v1.train.replica_device_setter(
@@ -157,7 +97,7 @@ def device_setter(config):
       if config.job_name else "/job:worker"))
 
 
-def train(config, train_op, log_tensors, log_line):
+def train(config, train_op, log_tensors, log_line, validator=None):
   """Trains until the global step is `config.max_steps`.
 
   Resumes from the newest checkpoint of the logdir, and leaves one behind on
@@ -170,6 +110,7 @@ def train(config, train_op, log_tensors, log_line):
     log_tensors: A dict of scalar Tensors to log.
     log_line: A callable `(step, values) -> str`, the line to log for a step,
       given the values of `log_tensors`.
+    validator: None, or the `validation.Validator` of a run with `eval_every`.
 
   Raises:
     UserError: If a checkpoint does not fit the model, the bound is not finite,
@@ -182,7 +123,7 @@ def train(config, train_op, log_tensors, log_line):
   is_chief = config.task == 0
   if path is not None and is_chief:
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
-  with catch_signals() as caught:
+  with signals.catch_signals() as caught:
     place = (cluster.Member(config, caught) if config.job_name else
              _Alone(config, path))
     steps = _Steps(config, place, train_op, log_tensors, log_line, caught)
@@ -192,6 +133,9 @@ def train(config, train_op, log_tensors, log_line):
     hooks = _create_hooks(
         config, scaffold, is_chief, checkpoints.step(path) if path else None,
         place.on_saved)
+    if validator is not None:
+      hooks.append(validation.ValidationHook(
+          validator, config.eval_every, hooks[0], caught))
     outcome = cluster.FAILED if is_chief else None
     try:
       steps.take(scaffold, hooks)
@@ -252,7 +196,8 @@ class _Steps(object):
         break
       except self._place.preemptions as e:
         self._place.recover(e)
-    if not self._caught and self.last < self._place.stop_step:
+    if not (self._caught or self.last >= self._place.stop_step or
+            validation_record.stopped_step(self._config) is not None):
       logging.info("The data ended at step %d.", self.last)
 
   def _take_in_session(self, session):
@@ -372,41 +317,6 @@ def _explain_non_finite(error, config, last_step):
 
 class NonFiniteError(errors.UserError):
   """The bound or its gradient is not finite."""
-
-
-@contextlib.contextmanager
-def catch_signals(signals=(signal.SIGINT, signal.SIGTERM)):
-  """Holds back Ctrl-C and SIGTERM until the current step is done.
-
-  A second signal acts at once. Outside the main thread, where Python allows no
-  handlers, signals keep their usual effect.
-
-  Args:
-    signals: The signals to hold back.
-
-  Yields:
-    A list that receives the number of the signal caught.
-  """
-  caught = []
-  if threading.current_thread() is not threading.main_thread():
-    yield caught
-    return
-  previous = {}
-
-  def restore():
-    while previous:
-      signal.signal(*previous.popitem())
-
-  def handle(number, unused_frame):
-    caught.append(number)
-    restore()
-
-  for number in signals:
-    previous[number] = signal.signal(number, handle)
-  try:
-    yield caught
-  finally:
-    restore()
 
 
 @contextlib.contextmanager

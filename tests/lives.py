@@ -17,6 +17,7 @@ import tensorflow as tf
 from fivo import config as config_lib
 from fivo import console
 from fivo import logs
+from fivo import optimization
 from fivo import training
 
 _EVENT = re.compile(r"^(Step|Saving checkpoints for) (\d+)\b", re.MULTILINE)
@@ -96,7 +97,7 @@ def _train(unused_argv, logdir, max_steps, size):
         "v", initializer=tf.linspace(0., 1., size))
     loss = tf.reduce_sum(tf.square(vector - 2.))
     tf.compat.v1.summary.scalar("loss", loss)
-    train_op = training.create_train_op(loss, "fivo", config.learning_rate)
+    train_op = optimization.create_train_op(loss, "fivo", config.learning_rate)
     with training.owning_logdir(config):
       config_lib.save(config)
       training.train(config, train_op, {}, lambda step, _: "Step %d" % step)
