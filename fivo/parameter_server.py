@@ -8,6 +8,8 @@ import tensorflow as tf
 from fivo import checkpoints
 from fivo import cluster
 from fivo import cluster_spec
+from fivo import cluster_state
+from fivo import cluster_watch
 from fivo import errors
 from fivo import signals
 
@@ -30,15 +32,15 @@ def serve(config):
       chief has left or ten seconds have passed.
   """
   spec = cluster_spec.parse(config)
-  if cluster.is_over(config):
+  if cluster_state.is_over(config):
     logging.info("Already at step %d of --max_steps=%d: nothing to do.",
                  checkpoints.step(checkpoints.latest(config.logdir)),
                  config.max_steps)
     return
   with signals.catch_signals() as caught, tf.Graph().as_default():
     server = cluster.start_server(spec)
-    status = cluster.status_variable(spec, spec.task)
-    own = [status] + ([cluster.mark_variable()] if spec.task == 0 else [])
+    status = cluster_state.status_variable(spec, spec.task)
+    own = [status] + ([cluster_state.mark_variable()] if spec.task == 0 else [])
     with tf.compat.v1.Session(
         server.target, config=cluster.session_config(spec, [])) as session:
       session.run([variable.initializer for variable in own])
@@ -62,7 +64,7 @@ def _wait_for_end(config, spec, read_status, caught):
     UserError: If the chief fails or does not answer for too long.
   """
   chief = spec.worker_hosts[0]
-  watch = cluster.Watch({cluster_spec.CHIEF: chief},
+  watch = cluster_watch.Watch({cluster_spec.CHIEF: chief},
                         config.cluster_timeout_secs)
   watch.start()
   while not caught and not read_status()[0]:
@@ -71,7 +73,7 @@ def _wait_for_end(config, spec, read_status, caught):
   watch.stop()
   seconds = _SECONDS_AFTER_SIGNAL if caught else config.cluster_timeout_secs
   _wait_for_stragglers(spec, read_status, time.time() + seconds)
-  if not caught and read_status()[0] == cluster.FAILED:
+  if not caught and read_status()[0] == cluster_state.FAILED:
     raise errors.UserError("the chief at %s has failed: see its log" % chief)
 
 
@@ -79,7 +81,7 @@ def _wait_for_stragglers(spec, read_status, deadline):
   """Waits until the chief and all workers under way need no variables."""
   while time.time() < deadline:
     status = read_status()
-    if not any(cluster.answers(address)
+    if not any(cluster_watch.answers(address)
                for task, address in enumerate(spec.worker_hosts)
                if not status[task]):
       return

@@ -8,6 +8,8 @@ import tensorflow as tf
 from fivo import bounds
 from fivo import checkpoints
 from fivo import cluster
+from fivo import cluster_member
+from fivo import cluster_state
 from fivo import config as config_lib
 from fivo import errors
 from fivo import faults
@@ -124,7 +126,7 @@ def train(config, train_op, log_tensors, log_line, validator=None):
   if path is not None and is_chief:
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
   with signals.catch_signals() as caught:
-    place = (cluster.Member(config, caught) if config.job_name else
+    place = (cluster_member.Member(config, caught) if config.job_name else
              _Alone(config, path))
     steps = _Steps(config, place, train_op, log_tensors, log_line, caught)
     with place.device():
@@ -136,11 +138,11 @@ def train(config, train_op, log_tensors, log_line, validator=None):
     if validator is not None:
       hooks.append(validation.ValidationHook(
           validator, config.eval_every, hooks[0], caught))
-    outcome = cluster.FAILED if is_chief else None
+    outcome = cluster_state.FAILED if is_chief else None
     try:
       steps.take(scaffold, hooks)
-      outcome = None if caught else cluster.FINISHED
-    except cluster.TrainingOverError:
+      outcome = None if caught else cluster_state.FINISHED
+    except cluster_member.TrainingOverError:
       logging.info("Training is over.")
     except tf.errors.InvalidArgumentError as e:
       raise (_explain_non_finite(e, config, steps.last) or
@@ -163,7 +165,7 @@ class _Steps(object):
 
     Args:
       config: A `Config`.
-      place: An `_Alone` or a `cluster.Member`.
+      place: An `_Alone` or a `cluster_member.Member`.
       train_op: An op that takes one step.
       log_tensors: A dict of scalar Tensors to log.
       log_line: A callable `(step, values) -> str`.
@@ -225,7 +227,7 @@ class _Steps(object):
 class _Alone(object):
   """The place of a process that trains alone, or with servers of the user's.
 
-  It has what `cluster.Member` has.
+  It has what `cluster_member.Member` has.
   """
 
   preemptions = ()

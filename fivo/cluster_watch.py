@@ -1,0 +1,87 @@
+"""Finding out which processes of a cluster are gone.
+
+A process that is gone can be started again, with the same flags, within
+`--cluster_timeout_secs`: then the others give up. Chief and workers need all
+parameter servers, workers and parameter servers need the chief.
+"""
+
+import os
+import socket
+import sys
+import threading
+import time
+
+from absl import logging
+
+from fivo import cluster_spec
+from fivo import errors
+
+_SECONDS_BETWEEN_LOOKS = 0.3
+_SECONDS_TO_CONNECT = 2.
+_SECONDS_TO_NOTICE = 10.
+
+
+def answers(address):
+  """Whether a process listens at an address, "host:port"."""
+  try:
+    with socket.create_connection(
+        cluster_spec.split_address(address), _SECONDS_TO_CONNECT) as probe:
+      # A port that nobody listens on may connect to itself.
+      return probe.getsockname() != probe.getpeername()
+  except OSError:
+    return False
+
+
+class Watch(threading.Thread):
+  """Looks whether the processes that this one needs are there.
+
+  Attributes:
+    lost: None, or what to say when one has not answered for too long.
+  """
+
+  def __init__(self, addresses, timeout_secs):
+    """Creates the watch; `start` starts it.
+
+    Args:
+      addresses: A dict from names to addresses.
+      timeout_secs: How long a process may be away.
+    """
+    super().__init__(daemon=True)
+    self._addresses = addresses
+    self._timeout = timeout_secs
+    self._stopped = threading.Event()
+    self.lost = None
+
+  def stop(self):
+    """Ends the watch."""
+    self._stopped.set()
+
+  def check(self):
+    """Raises a `UserError` if a process has been away for too long."""
+    if self.lost:
+      raise errors.UserError(self.lost)
+
+  def run(self):
+    """Looks again and again."""
+    last_seen = dict.fromkeys(self._addresses, time.time())
+    missing = set()
+    while not self.lost and not self._stopped.wait(_SECONDS_BETWEEN_LOOKS):
+      for name, address in self._addresses.items():
+        if answers(address):
+          last_seen[name] = time.time()
+          if name in missing:
+            missing.remove(name)
+            logging.info("The %s at %s answers.", name, address)
+        elif time.time() - last_seen[name] > self._timeout:
+          self.lost = ("the %s at %s has not answered for %g seconds "
+                       "(--cluster_timeout_secs)" % (
+                           name, address, self._timeout))
+        elif name not in missing and not self._stopped.is_set():
+          missing.add(name)
+          logging.info("The %s at %s does not answer; waiting for it.",
+                       name, address)
+    # The main thread may hang in a TensorFlow call that nothing interrupts.
+    if self.lost and not self._stopped.wait(_SECONDS_TO_NOTICE):
+      sys.stderr.write("%s: %s\n" % (os.path.basename(sys.argv[0]), self.lost))
+      sys.stderr.flush()
+      os._exit(1)
