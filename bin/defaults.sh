@@ -1,6 +1,7 @@
-# What run_train.sh, run_eval.sh and run_sample.sh have in common: the data and
-# the logdir that they use unless told otherwise, so that they work one after
-# another. POSIX shell, to be sourced after environment.sh. The user may set
+# What run_train.sh, run_cluster.sh, run_eval.sh and run_sample.sh have in
+# common: the data and the logdir that they use unless told otherwise, so that
+# they work one after another; and the flags of training. POSIX shell, to be
+# sourced after environment.sh. The user may set
 #
 #   PIANOROLL_DIR   where bin/download_pianorolls.sh put the datasets; without
 #                   it the data are Bach's chorales, parsed on first use
@@ -64,4 +65,23 @@ choose_data() {
     make_chorales "$DATASET_PATH"
   fi
   LOGDIR=${FIVO_LOGDIR:-$LOGDIR}
+}
+
+# Becomes the program $1 of the checkout, with the flags of a training run and
+# the other arguments, which win.
+train_with() {
+  program=$1
+  shift
+  exec "$PYTHON" "$ROOT/$program" \
+    --mode=train \
+    --logdir="$LOGDIR" \
+    --model=vrnn \
+    --bound=fivo \
+    --summarize_every=100 \
+    --batch_size=4 \
+    --num_samples=4 \
+    --learning_rate=0.0001 \
+    ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
+    --dataset_type=pianoroll \
+    "$@"
 }

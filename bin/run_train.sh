@@ -7,16 +7,4 @@
 . "$ROOT/bin/defaults.sh"
 set_up_environment
 choose_data "$@"
-
-exec "$PYTHON" "$ROOT/run_fivo.py" \
-  --mode=train \
-  --logdir="$LOGDIR" \
-  --model=vrnn \
-  --bound=fivo \
-  --summarize_every=100 \
-  --batch_size=4 \
-  --num_samples=4 \
-  --learning_rate=0.0001 \
-  ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
-  --dataset_type=pianoroll \
-  "$@"
+train_with run_fivo.py "$@"

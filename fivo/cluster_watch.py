@@ -18,7 +18,7 @@ from fivo import errors
 
 _SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_TO_CONNECT = 2.
-_SECONDS_TO_NOTICE = 10.
+_SECONDS_TO_NOTICE = 3.
 
 
 def answers(address):

@@ -10,6 +10,8 @@ def pytest_configure(config):
   config.addinivalue_line(
       "markers", "default_session: sessions optimize their graphs, as they do "
       "outside of tests.")
+  config.addinivalue_line(
+      "markers", "slow: left out unless asked for: -m slow, or -m ''.")
 
 
 def pytest_collection_finish(session):

@@ -1,7 +1,8 @@
 """Training runs in processes of their own, to be killed and starved.
 
-The model is a vector, so a process costs what the training loop costs. They
-are forked from a server that has imported TensorFlow and made no session.
+They train alone or as members of a cluster. The model is a vector, so a process
+costs what the training loop costs. They are forked from a server that has
+imported TensorFlow and made no session.
 """
 
 import functools
@@ -10,20 +11,26 @@ import os
 import re
 import resource
 import sys
+import time
 import types
 
 import tensorflow as tf
 
+from fivo import cluster_spec
 from fivo import config as config_lib
 from fivo import console
 from fivo import logs
 from fivo import optimization
+from fivo import parameter_server
 from fivo import training
+
+FREE_STEPS = 5
 
 _EVENT = re.compile(r"^(Step|Saving checkpoints for) (\d+)\b", re.MULTILINE)
 
 
-def start(logdir, log, max_steps, size=100, max_file_bytes=None):
+def start(logdir, log, max_steps, size=100, max_file_bytes=None, gate=None,
+          environ=None, **options):
   """Starts to train.
 
   Args:
@@ -32,6 +39,10 @@ def start(logdir, log, max_steps, size=100, max_file_bytes=None):
     max_steps: The step at which training ends.
     size: The size of the vector.
     max_file_bytes: The largest file that the process may write, or None.
+    gate: None, or a file: the process takes `FREE_STEPS`, and no more until
+      the file exists.
+    environ: None, or a dict of environment variables to set.
+    **options: Options of `fivo/options.py` that are to have other values.
 
   Returns:
     A process. It logs every step and saves every few hundredths of a second.
@@ -39,8 +50,10 @@ def start(logdir, log, max_steps, size=100, max_file_bytes=None):
   context = multiprocessing.get_context("forkserver")
   context.set_forkserver_preload([__name__])
   process = context.Process(
-      target=_live, args=(str(logdir), str(log), max_steps, size,
-                          max_file_bytes))
+      target=_live, args=(
+          str(log), size, max_file_bytes, gate and str(gate), environ or {},
+          dict(dict(logdir=str(logdir), max_steps=max_steps, summarize_every=1,
+                    save_checkpoint_secs=.02, learning_rate=.01), **options)))
   process.start()
   return process
 
@@ -71,33 +84,58 @@ def events(log):
     return []
 
 
-def _live(logdir, log, max_steps, size, max_file_bytes):
+def _live(log, size, max_file_bytes, gate, environ, options):
   """The process."""
   descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
   os.dup2(descriptor, 1)
   os.dup2(descriptor, 2)
   if max_file_bytes is not None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
+  os.environ.update(environ)
   sys.argv = ["run"]
   try:
     console.run_main(functools.partial(
-        _train, logdir=logdir, max_steps=max_steps, size=size))
+        _run, config=types.SimpleNamespace(**options), size=size, gate=gate))
   except SystemExit as e:
     sys.exit(e.code or 0)  # Of None, multiprocessing makes 1.
 
 
-def _train(unused_argv, logdir, max_steps, size):
-  """Trains as a runner does."""
+def _run(unused_argv, config, size, gate):
+  """Trains, or serves, as run_fivo.py does."""
   logs.configure(show_all=False)
-  config = training.begin(types.SimpleNamespace(
-      logdir=logdir, max_steps=max_steps, summarize_every=1,
-      save_checkpoint_secs=.02, learning_rate=.01))
+  config = config_lib.resolve(config)
+  spec = cluster_spec.parse(config)
+  if spec is not None and spec.job == cluster_spec.PS:
+    parameter_server.serve(config)
+  else:
+    _train(config, size, gate)
+
+
+def _train(config, size, gate):
+  """Trains as a runner does."""
+  config = training.begin(config)
   with tf.Graph().as_default():
-    vector = tf.compat.v1.get_variable(
-        "v", initializer=tf.linspace(0., 1., size))
-    loss = tf.reduce_sum(tf.square(vector - 2.))
-    tf.compat.v1.summary.scalar("loss", loss)
-    train_op = optimization.create_train_op(loss, "fivo", config.learning_rate)
+    with training.device_setter(config):
+      vector = tf.compat.v1.get_variable(
+          "v", initializer=tf.linspace(0., 1., size))
+      with tf.control_dependencies([_pass(gate)] if gate else []):
+        loss = tf.reduce_sum(tf.square(vector - 2.))
+      tf.compat.v1.summary.scalar("loss", loss)
+      train_op = optimization.create_train_op(
+          loss, "fivo", config.learning_rate)
     with training.owning_logdir(config):
-      config_lib.save(config)
+      if config.task == 0:
+        config_lib.save(config)
       training.train(config, train_op, {}, lambda step, _: "Step %d" % step)
+
+
+def _pass(gate):
+  """An op that waits for a file, unless it has run only a few times."""
+  free_steps = iter(range(FREE_STEPS))
+
+  def wait():
+    while next(free_steps, None) is None and not os.path.exists(gate):
+      time.sleep(.01)
+    return True
+
+  return tf.numpy_function(wait, [], tf.bool)

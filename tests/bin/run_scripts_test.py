@@ -1,4 +1,4 @@
-"""Tests of run_train.sh, run_eval.sh and run_sample.sh: flags and data."""
+"""Tests of run_train.sh, run_cluster.sh and the like: flags and data."""
 
 import shutil
 
@@ -103,6 +103,18 @@ def test_exit_code_and_process_are_those_of_python(checkout):
   assert result.status == 17
   # The script has become the Python: signals reach that directly.
   assert checkout.calls("run_fivo.py")[0].pid == result.pid
+
+
+def test_a_cluster_trains_what_run_train_trains(ready):
+  variables = {"PIANOROLL_DIR": "/piano rolls"}
+  own = ["--workers=3", "--max_steps=2"]
+  result = ready.run("run_cluster.sh", *own, variables=variables)
+  assert result.status == 0, result.stderr
+  call, = ready.calls("local_cluster.py")
+  assert call.pid == result.pid
+  assert call.arguments[0] == ready.path("fivo", "local_cluster.py")
+  assert call.arguments[1:] == _flags(
+      ready, "run_train.sh", *own, variables=variables)
 
 
 class TestData(object):
