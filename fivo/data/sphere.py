@@ -43,7 +43,8 @@ _MAX_HEADER_BYTES = 1 << 20
 # that NIST published.
 _PREAMBLE_BYTES = 64
 _FIELD = re.compile(r"(\w+)\s+-(i|r|s[0-9]+)\s+(.*)")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+# Longer ones are no sizes, and take long to convert and to print.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 # The fields that would change how the bytes are to be read, and the one value
 # of each that is read here.
@@ -192,7 +193,7 @@ def _read_header(stream, path):
     value = fields.get(name, required)
     if value != required:
       raise UserError("%s: the header states %s %s; only %s (%s) is read" %
-                      (path, name, value, required, meaning))
+                      (path, name, value[:80], required, meaning))
   header = Header(
       length=length,
       sample_count=_integer(fields, "sample_count", path),
@@ -264,5 +265,5 @@ def _integer(fields, name, path):
     raise UserError("%s: the header does not state %s" % (path, name))
   if not _INTEGER.fullmatch(fields[name]):
     raise UserError("%s: the header states %s %r; it must be an integer" %
-                    (path, name, fields[name]))
+                    (path, name, fields[name][:80]))
   return int(fields[name])

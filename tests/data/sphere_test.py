@@ -102,7 +102,8 @@ class TestRead:
 
   @pytest.mark.parametrize("name", ["sample_count", "sample_min", "sample_max"])
   @pytest.mark.parametrize("value,complaint", [
-      (None, "does not state"), ("-i x", "integer"), ("-i 1_0", "integer"),
+      (None, "does not state"), ("-i x", "integer"),
+      ("-i " + "9" * 900, "integer"), ("-i 1_0", "integer"),
       ("-s3 1.5", "integer"), ("5", "the line")])
   def test_refuses_a_wrong_field(self, tmp_path, name, value, complaint):
     message = _message(_file(tmp_path, _header(**{name: value})))
