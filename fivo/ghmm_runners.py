@@ -17,6 +17,7 @@ from fivo import bounds
 from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
+from fivo import faults
 from fivo import files
 from fivo import sample_files
 from fivo import training
@@ -104,8 +105,8 @@ def run_eval(config):
   config_lib.validate(config, "eval")
   # Relaxed resampling is for training: the bound would be biased.
   config = config._replace(resampling_type="multinomial")
+  files.check_directory("logdir", config.logdir, [EVAL_FILE])
   path = _required_checkpoint(config)
-  files.check_directory("logdir", config.logdir)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     _set_seeds(config)
     model, observations = _create_model_and_data(config)
@@ -125,10 +126,7 @@ def run_eval(config):
       likelihood.mean() / config.num_timesteps,
       (likelihood.mean() - results["mean"]) / config.num_timesteps,
       (likelihood - values["log_p_hat"]).std())
-  files.prepare_directory("logdir", config.logdir)
-  out_path = os.path.join(config.logdir, EVAL_FILE)
-  arrays.save(out_path, results)
-  logging.info("Wrote %s.", out_path)
+  _write("logdir", config.logdir, EVAL_FILE, results)
   return results
 
 
@@ -151,9 +149,9 @@ def run_sample(config):
   """
   config = config_lib.resolve(config)
   config_lib.validate(config, "sample")
-  path = _required_checkpoint(config)
   out_dir = config.sample_out_dir or config.logdir
-  files.check_directory("sample_out_dir", out_dir)
+  files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
+  path = _required_checkpoint(config)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     _set_seeds(config)
     model = _create_model(config)
@@ -166,11 +164,17 @@ def run_sample(config):
     ])
     _restore(session, path)
     values = session.run(fetches)
-  files.prepare_directory("sample_out_dir", out_dir)
-  samples_path = os.path.join(out_dir, sample_files.FILE_NAME)
-  arrays.save(samples_path, values)
-  logging.info("Wrote %s.", samples_path)
-  return samples_path
+  return _write("sample_out_dir", out_dir, sample_files.FILE_NAME, values)
+
+
+def _write(flag, directory, name, named_arrays):
+  """Writes an array file into the directory that a flag names."""
+  path = os.path.join(directory, name)
+  with faults.naming_flag(flag, directory):
+    files.prepare_directory(flag, directory)
+    arrays.save(path, named_arrays)
+  logging.info("Wrote %s.", path)
+  return path
 
 
 def _create_model(config):

@@ -31,6 +31,7 @@ import re
 import numpy as np
 
 from fivo import files
+from fivo.data import speech_statistics
 from fivo.errors import UserError
 
 DEFAULT_SAMPLE_RATE = 16000
@@ -201,9 +202,11 @@ def _read_header(stream, path):
       sample_max=_integer(fields, "sample_max", path),
       sample_rate=(_integer(fields, "sample_rate", path)
                    if "sample_rate" in fields else None))
-  if header.sample_rate is not None and header.sample_rate < 1:
-    raise UserError("%s: the header states sample_rate %d; it must be at "
-                    "least 1" % (path, header.sample_rate))
+  if header.sample_rate is not None and not (
+      1 <= header.sample_rate <= speech_statistics.MAX_SAMPLE_RATE):
+    raise UserError("%s: the header states sample_rate %d; it must be from 1 "
+                    "to %d" % (path, header.sample_rate,
+                               speech_statistics.MAX_SAMPLE_RATE))
   if header.sample_count < 1:
     raise UserError("%s: the header states sample_count %d; an utterance has "
                     "at least 1 sample" % (path, header.sample_count))
