@@ -62,7 +62,10 @@ def main(argv):
     argv: The program's name; positional arguments are refused.
   """
   del argv
-  logs.configure(show_all=FLAGS["verbosity"].present)
+  logs.configure(
+      show_all=FLAGS["verbosity"].present,
+      # absl's default is what one of its variables says, for tests.
+      log_dir=FLAGS.log_dir if FLAGS["log_dir"].present else None)
   config = config_lib.resolve(FLAGS)
   config_lib.validate(config)
   spec = cluster_spec.parse(config)

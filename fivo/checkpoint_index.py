@@ -13,6 +13,7 @@ BundleEntryProtos (tensorflow/core/protobuf/tensor_bundle.proto).
 """
 
 import os
+import stat
 import struct
 import warnings
 
@@ -43,14 +44,7 @@ def check(path):
     ValueError: Saying in a few words what is wrong. An index whose checksums
       are wrong may pass: TensorFlow itself refuses that.
   """
-  try:
-    with open(path + ".index", "rb") as stream:
-      data = stream.read(_MAX_BYTES + 1)
-  except OSError as e:
-    raise ValueError("its index: %s" % e.strerror) from e
-  if len(data) > _MAX_BYTES:
-    raise ValueError("its index is larger than %d MB" % (_MAX_BYTES >> 20))
-  entries = _read_table(data)
+  entries = _read_table(_read_index(path))
   if not entries or entries[0][0]:
     raise ValueError("its index has no header")
   header = _parse(tensor_bundle_pb2.BundleHeaderProto, entries[0][1])
@@ -69,6 +63,22 @@ def check(path):
       sizes[entry.shard_id] = _size_of_shard(
           path, entry.shard_id, header.num_shards)
     _check_entry(name, entry, sizes[entry.shard_id])
+
+
+def _read_index(path):
+  """The bytes of a checkpoint's index."""
+  try:
+    # Opened so, a pipe that nobody writes to is not waited for.
+    descriptor = os.open(path + ".index", os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb") as stream:
+      if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise ValueError("its index is not a regular file")
+      data = stream.read(_MAX_BYTES + 1)
+  except OSError as e:
+    raise ValueError("its index: %s" % e.strerror) from e
+  if len(data) > _MAX_BYTES:
+    raise ValueError("its index is larger than %d MB" % (_MAX_BYTES >> 20))
+  return data
 
 
 def _size_of_shard(path, shard, num_shards):

@@ -76,6 +76,11 @@ def to_resume(logdir):
 def listed(logdir):
   """The checkpoints that the file `checkpoint` lists, oldest first.
 
+  Before the last of them comes one that a process saved and did not live to
+  list, else every such death would leave a checkpoint for good: the one
+  checkpoint that is newer than the last. If several are newer, they are
+  somebody's own.
+
   Args:
     logdir: A directory.
 
@@ -84,8 +89,33 @@ def listed(logdir):
   """
   state = _checkpoint_state(logdir)
   paths = state.all_model_checkpoint_paths if state is not None else []
-  return [path for path in (_in_logdir(logdir, path) for path in paths)
-          if _STEP.search(path) and os.path.exists(path + ".index")]
+  paths = [path for path in (_in_logdir(logdir, path) for path in paths)
+           if _STEP.search(path) and os.path.exists(path + ".index")]
+  if paths:
+    newer = [path for path in _found(logdir)
+             if path not in paths and step(path) > max(map(step, paths))]
+    if len(newer) == 1:
+      paths[-1:-1] = newer
+  return paths
+
+
+def drop_one_too_many(paths, num_kept):
+  """Removes the first checkpoint if there are too many.
+
+  A `Saver` that recovers more than it keeps would always have as many too many,
+  since it removes but one with each that it saves.
+
+  Args:
+    paths: A list of paths without suffix.
+    num_kept: How many to keep.
+
+  Returns:
+    A list, the paths that are left.
+  """
+  if len(paths) <= num_kept:
+    return paths
+  tf.compat.v1.train.remove_checkpoint(paths[0])
+  return paths[1:]
 
 
 def remove_leftovers(logdir):
@@ -129,11 +159,8 @@ def _find(logdir):
   state = _checkpoint_state(logdir)
   if state is not None and state.model_checkpoint_path:
     candidates = [_in_logdir(logdir, state.model_checkpoint_path)]
-  found = [index[:-len(".index")] for index in glob.glob(
-      os.path.join(glob.escape(logdir), "model.ckpt-*.index"))]
   candidates += sorted(
-      (path for path in found
-       if _STEP.search(path) and path not in candidates),
+      (path for path in _found(logdir) if path not in candidates),
       key=step, reverse=True)
   damaged = []
   for path in candidates:
@@ -142,6 +169,13 @@ def _find(logdir):
       return path, damaged
     damaged.append((path, damage))
   return None, damaged
+
+
+def _found(logdir):
+  """The checkpoints in a logdir that have an index, in any order."""
+  indices = glob.glob(os.path.join(glob.escape(logdir), "model.ckpt-*.index"))
+  paths = [index[:-len(".index")] for index in indices]
+  return [path for path in paths if _STEP.search(path)]
 
 
 def _checkpoint_state(logdir):

@@ -18,8 +18,11 @@ CHIEF = "chief"
 VARIABLE = "TF_CONFIG"
 
 _FLAGS = ("job_name", "ps_hosts", "worker_hosts")
-_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\],]+):(\d+)$")
+# In ASCII: gRPC ends the process where an address is anything else.
+_ADDRESS = re.compile(
+    r"(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\],\x80-\U0010ffff]+):([0-9]{1,5})")
 _MAX_PORT = 65535
+_MAX_SHOWN = 300  # Of what may be of any length.
 
 
 class ClusterSpec(collections.namedtuple("ClusterSpec", (
@@ -153,7 +156,7 @@ def _addresses(flag, value):
 def _check_addresses(shown, addresses):
   """Refuses what is no address, or comes twice."""
   for address in addresses:
-    match = _ADDRESS.match(address)
+    match = _ADDRESS.fullmatch(address)
     if not match:
       raise errors.UserError("%s: '%s' must be host:port" % (shown, address))
     if not 1 <= int(match.group(1)) <= _MAX_PORT:
@@ -170,7 +173,7 @@ def _from_variable(value):
     content = json.loads(value)
     jobs = dict(content.get("cluster") or {})
     task = dict(content.get("task") or {})
-  except (AttributeError, TypeError, ValueError) as e:
+  except (AttributeError, RecursionError, TypeError, ValueError) as e:
     raise _refusal(
         value, 'must be a JSON object with "cluster" and "task": %s' % e) from e
   if not jobs:
@@ -195,13 +198,13 @@ def _from_variable(value):
 def _refusal(value, complaint):
   """A `UserError` about a value of TF_CONFIG."""
   return errors.UserError("%s=%s: %s" % (
-      VARIABLE, " ".join(value.split()), complaint))
+      VARIABLE, " ".join(value.split())[:_MAX_SHOWN], complaint))
 
 
 def _check_jobs(value, jobs):
   """Refuses the cluster of a TF_CONFIG if its jobs or addresses are wrong."""
   addresses = []
-  for job, hosts in sorted(jobs.items()):
+  for job, hosts in sorted(jobs.items(), key=lambda item: str(item[0])):
     if job not in (CHIEF, "evaluator", "master", PS, WORKER):
       raise _refusal(value, 'the job "%s" must be chief, ps or worker' % job)
     if not isinstance(hosts, list) or not all(
@@ -220,7 +223,7 @@ def _task_of_variable(value, jobs, task):
     raise _refusal(
         value, "an evaluator is no part of the cluster: give it --mode=eval "
         "--wait_for_checkpoint --eval_interval_secs=S")
-  if job not in jobs:
+  if not isinstance(job, str) or job not in jobs:
     raise _refusal(value, 'the task\'s type %s must be one of %s' % (
         json.dumps(job), ", ".join(sorted(jobs))))
   if isinstance(index, bool) or not isinstance(index, int) or not (

@@ -62,6 +62,12 @@ def parse_flags(argv):
         or "; --help lists all flags"))
   except flags.IllegalFlagValueError as error:
     _fail(_explain_illegal_value(error))
+  except flags.CantOpenFlagFileError as error:
+    cause = error.__context__
+    _fail("--flagfile=%s: %s; must be a file of flags" % (
+        cause.filename, cause.strerror))
+  except UnicodeDecodeError:
+    _fail("--flagfile: must be a file of flags in UTF-8")
   except (flags.Error, ValueError) as error:
     # absl lets a ValueError of two of its own flags pass, and of --noflag=x.
     _fail(error)

@@ -87,15 +87,17 @@ def read_json(path):
     raise ValueError("nested too deeply") from e
 
 
-def check_directory(flag, path):
+def check_directory(flag, path, file_names=()):
   """Says why a directory cannot be used, before work is done; makes nothing.
 
   Args:
     flag: The flag that names the directory.
     path: The directory, which need not exist.
+    file_names: Names of files that are to be written into it.
 
   Raises:
-    UserError: If it cannot be made or written to.
+    UserError: If it cannot be made or written to, or holds a directory where
+      a file is to be.
   """
   with _naming_flag(flag, path):
     existing = os.path.abspath(path)
@@ -105,6 +107,10 @@ def check_directory(flag, path):
       raise OSError("%s is not a directory" % existing)
     if not os.access(existing, os.W_OK | os.X_OK):
       raise OSError("%s is not writable" % existing)
+  for name in file_names:
+    if os.path.isdir(os.path.join(path, name)):
+      raise UserError("--%s=%s holds a directory %s, where a file is to be "
+                      "written" % (flag, path, name))
 
 
 def prepare_directory(flag, path):

@@ -19,6 +19,7 @@ from fivo import checkpoints
 from fivo import config as config_lib
 from fivo import errors
 from fivo import evaluation
+from fivo import faults
 from fivo import files
 from fivo import following
 from fivo import optimization
@@ -110,12 +111,12 @@ def run_eval(config):
   """
   config = config_lib.resolve(config)
   config_lib.validate(config, "eval")
+  files.check_directory("logdir", config.logdir, [EVAL_FILE])
   if config.proposal_type in _LEARNED_PROPOSALS:
     config, path = following.find_first(config)
   else:
     path = _required_checkpoint(config)
     _refuse_to_follow(config)
-  files.check_directory("logdir", config.logdir)
   with contextlib.closing(_Evaluator(config)) as evaluator:
     return following.evaluate_each(config, path, evaluator.evaluate)
 
@@ -206,10 +207,7 @@ def _report(config, values, likelihood):
       likelihood.mean() / config.num_timesteps,
       (likelihood.mean() - results["mean"]) / config.num_timesteps,
       (likelihood - values["log_p_hat"]).std())
-  files.prepare_directory("logdir", config.logdir)
-  out_path = os.path.join(config.logdir, EVAL_FILE)
-  arrays.save(out_path, results)
-  logging.info("Wrote %s.", out_path)
+  _write("logdir", config.logdir, EVAL_FILE, results)
   return results
 
 
@@ -232,9 +230,9 @@ def run_sample(config):
   """
   config = config_lib.resolve(config)
   config_lib.validate(config, "sample")
-  path = _required_checkpoint(config)
   out_dir = config.sample_out_dir or config.logdir
-  files.check_directory("sample_out_dir", out_dir)
+  files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
+  path = _required_checkpoint(config)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     _set_seeds(config)
     model = _create_model(config)
@@ -247,11 +245,17 @@ def run_sample(config):
     ])
     _restore(session, path)
     values = session.run(fetches)
-  files.prepare_directory("sample_out_dir", out_dir)
-  samples_path = os.path.join(out_dir, sample_files.FILE_NAME)
-  arrays.save(samples_path, values)
-  logging.info("Wrote %s.", samples_path)
-  return samples_path
+  return _write("sample_out_dir", out_dir, sample_files.FILE_NAME, values)
+
+
+def _write(flag, directory, name, named_arrays):
+  """Writes an array file into the directory that a flag names."""
+  path = os.path.join(directory, name)
+  with faults.naming_flag(flag, directory):
+    files.prepare_directory(flag, directory)
+    arrays.save(path, named_arrays)
+  logging.info("Wrote %s.", path)
+  return path
 
 
 def _create_model(config):

@@ -47,8 +47,9 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     tf.compat.v1.summary.FileWriterCache.get(self._logdir).add_graph(
         session.graph)
     # So that a run that is resumed often keeps no more than another.
-    self._scaffold.saver.recover_last_checkpoints(
-        checkpoints.listed(self._logdir))
+    saver = self._scaffold.saver
+    saver.recover_last_checkpoints(checkpoints.drop_one_too_many(
+        checkpoints.listed(self._logdir), saver.saver_def.max_to_keep))
     self.save(session)
 
   def before_run(self, run_context):
@@ -84,8 +85,13 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     logging.info("Saving checkpoints for %d into %s.", step, self._path)
     # Explained here, because a session takes the OutOfRangeError of a file
     # that grows too large for the end of the data.
+    saver = self._scaffold.saver
     with faults.naming_flag("logdir", self._logdir, self._last_saved()):
-      path = self._scaffold.saver.save(session, self._path, global_step=step)
+      # The Saver itself removes one after it has taken it from its list, so
+      # that a kill in between would leave it for good.
+      saver.recover_last_checkpoints(checkpoints.drop_one_too_many(
+          saver.last_checkpoints, saver.saver_def.max_to_keep - 1))
+      path = saver.save(session, self._path, global_step=step)
     if self._on_saved:
       self._on_saved(session, path)
     self._saved_step = step

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 
 from absl import logging
 
@@ -34,12 +35,18 @@ def training_lock(logdir):
     which is logged.
 
   Raises:
-    UserError: If another process trains there.
-    OSError: If the file cannot be opened or written.
+    UserError: If another process trains there, or the file is a pipe or the
+      like.
+    OSError: If the file cannot be opened or written, or is a link.
   """
   path = os.path.join(logdir, FILE_NAME)
-  descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+  # Not through a link, which would have another file emptied.
+  descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
   try:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+      raise errors.UserError(
+          "--logdir=%s: its %s is not a regular file; remove it" % (
+              logdir, FILE_NAME))
     is_held = _lock(descriptor, logdir)
     if is_held:
       os.ftruncate(descriptor, 0)

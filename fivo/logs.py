@@ -4,10 +4,12 @@ import logging as standard_logging
 
 from absl import logging
 
+from fivo import files
+
 _DEPRECATION_WORDS = ("deprecat", "will be removed in", "replaced by")
 
 
-def configure(show_all):
+def configure(show_all, log_dir=None):
   """Routes TensorFlow's log through absl's, without deprecation notes.
 
   Call it once absl has parsed its flags.
@@ -15,7 +17,16 @@ def configure(show_all):
   Args:
     show_all: Whether to keep deprecation notes too: of use to those who port
       this code, noise to everyone else.
+    log_dir: The directory of a file for log lines, which then do not go to
+      stderr unless absl's flags say that they do too; None: no file.
+
+  Raises:
+    UserError: If the directory cannot be used.
   """
+  if log_dir is not None:
+    # absl only defines the flag, and makes no directory.
+    files.prepare_directory("log_dir", log_dir)
+    logging.get_absl_handler().use_absl_log_file(log_dir=log_dir)
   logger = standard_logging.getLogger("tensorflow")
   # absl's handler at the root prints every line; TensorFlow's own handler would
   # print it again.

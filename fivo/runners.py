@@ -12,6 +12,7 @@ from fivo import config as config_lib
 from fivo import errors
 from fivo import evaluation
 from fivo import evaluator as evaluator_lib
+from fivo import faults
 from fivo import feeding
 from fivo import files
 from fivo import following
@@ -218,7 +219,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
   sample_files.load_statistics(config)  # Refuses before any work is done.
   out_dir = config.sample_out_dir or config.logdir
-  files.check_directory("sample_out_dir", out_dir)
+  files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
     tf.compat.v1.train.get_or_create_global_step()
@@ -242,8 +243,9 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
       values = _draw_prefixes(
           feeding.batches(session, (inputs, targets, lengths)), config)
       sample_values = session.run(samples, feeding.feed(prefixes, values))
-  files.prepare_directory("sample_out_dir", out_dir)
-  return sample_files.write(out_dir, values[1], sample_values, config)
+  with faults.naming_flag("sample_out_dir", out_dir):
+    files.prepare_directory("sample_out_dir", out_dir)
+    return sample_files.write(out_dir, values[1], sample_values, config)
 
 
 def _draw_prefixes(batches, config):

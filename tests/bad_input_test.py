@@ -110,6 +110,16 @@ _FLAGS = [
     ("extra", "unexpected argument 'extra': flags are written --name=value"),
     ("--dataset_path=good.pkl -- --mode=eval", "unexpected argument "
      "'--mode=eval': flags are written --name=value"),
+    ("\u2014num_samples=3", "unexpected argument '\u2014num_samples=3': flags "
+     "are written --name=value"),
+    ("--=3", "unexpected argument '--=3': flags are written --name=value"),
+    ("--num_samples=4 -num_samples=0", "--num_samples=0: must be at least 1"),
+    ("--flagfile=missing",
+     "--flagfile=missing: No such file or directory; must be a file of flags"),
+    ("--flagfile=speech",
+     "--flagfile=speech: Is a directory; must be a file of flags"),
+    ("--flagfile=latin1.txt", "--flagfile: must be a file of flags in UTF-8"),
+    ("--flagfile=flags.txt", "--num_samples=0: must be at least 1"),
     # Combinations.
     ("--model=vrnn --proposal_type=true-filtering",
      "--proposal_type=true-filtering: only the ghmm knows its true "
@@ -169,6 +179,16 @@ _FLAGS = [
      "--sample_out_dir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     ("--mode=sample --logdir=run --sample_out_dir=file.txt/x",
      "--sample_out_dir=file.txt/x: @/file.txt is not a directory" + _WRITABLE),
+    ("--mode=sample --logdir=run --sample_out_dir=in_the_way",
+     "--sample_out_dir=in_the_way holds a directory samples.npz, where a file "
+     "is to be written"),
+    ("--model=ghmm --proposal_type=prior --mode=sample "
+     "--sample_out_dir=in_the_way", "--sample_out_dir=in_the_way holds a "
+     "directory samples.npz, where a file is to be written"),
+    ("--model=ghmm --proposal_type=prior --mode=eval --logdir=in_the_way",
+     "--logdir=in_the_way holds a directory out.npz, where a file is to be "
+     "written"),
+    ("--log_dir=file.txt", "--log_dir=file.txt: File exists" + _WRITABLE),
     # What the run in the logdir is not.
     ("--mode=eval --logdir=run --model=srnn",
      "--model=srnn: the run in run has vrnn" + _DEFINES),
@@ -188,6 +208,10 @@ _DATA = [
     ("file.txt/x", "file.txt/x: no such file" + _DOWNLOAD),
     ("speech", "speech: not a file; give the path of a pianoroll file, e.g. "
      "speech/jsb.pkl"),
+    ("pipe", "pipe: not a file; give the path of a pianoroll file, e.g. "
+     "pipe/jsb.pkl"),
+    ("pipe --dataset_type=speech",
+     "pipe: not a file; give the path of a TFRecord file in it"),
     ("empty.pkl", "empty.pkl: the file is empty" + _DOWNLOAD),
     ("page.pkl", "page.pkl: holds a web page, not a pianoroll pickle" +
      _DOWNLOAD),

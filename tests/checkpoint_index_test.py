@@ -191,6 +191,14 @@ def test_what_is_no_table(tmp_path, index):
   assert _complaint(tmp_path, index) == "its index is damaged"
 
 
+def test_pipe_is_not_waited_for(tmp_path):
+  path = _write(tmp_path, b"")
+  os.remove(path + ".index")
+  os.mkfifo(path + ".index")
+  with pytest.raises(ValueError, match="its index is not a regular file"):
+    checkpoint_index.check(path)
+
+
 def test_missing_and_huge(tmp_path):
   with pytest.raises(ValueError, match="No such file"):
     checkpoint_index.check(str(tmp_path / "none"))

@@ -229,6 +229,28 @@ def test_leftovers(tmp_path):
   assert checkpoints.latest(str(tmp_path)) == good
 
 
+def test_listed_with_what_a_killed_process_did_not_list(tmp_path):
+  """Each kill between a save and its listing left a checkpoint for good."""
+  for step in (1, 2, 3):
+    _save(tmp_path, step)
+    if step != 3:
+      os.rename(str(tmp_path / "checkpoint"), str(tmp_path / ("list%d" % step)))
+  paths = [str(tmp_path / ("model.ckpt-%d" % step)) for step in (1, 2, 3)]
+  os.rename(str(tmp_path / "list2"), str(tmp_path / "checkpoint"))
+  assert checkpoints.listed(str(tmp_path)) == [paths[2], paths[1]]
+  # Of two, neither was left so.
+  os.rename(str(tmp_path / "list1"), str(tmp_path / "checkpoint"))
+  assert checkpoints.listed(str(tmp_path)) == paths[:1]
+
+
+def test_drop_one_too_many(tmp_path):
+  paths = [_save(tmp_path, step) for step in (1, 2, 3)]
+  assert checkpoints.drop_one_too_many(paths, 3) == paths
+  assert checkpoints.drop_one_too_many(paths, 1) == paths[1:]
+  assert [os.path.exists(path + ".index") for path in paths] == [
+      False, True, True]
+
+
 def test_listed(tmp_path):
   assert checkpoints.listed(str(tmp_path)) == []
   (tmp_path / "old").mkdir()

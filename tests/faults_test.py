@@ -203,7 +203,9 @@ class TestFullDisk(object):
   def test_goes_on_when_there_is_space(self, disk, tmp_path, free):
     size = 40000
     logdir, ballast, log = disk / "run", disk / "ballast", tmp_path / "log"
-    assert lives.finish(logdir, log, 5, size) == 0
+    # Two checkpoints: a run that has five removes one before the next.
+    assert lives.finish(
+        logdir, log, 5, size, save_checkpoint_secs=1000) == 0
     status = os.statvfs(str(disk))
     ballast.write_bytes(
         b"x" * (status.f_bavail * status.f_frsize - free * 1024))

@@ -76,6 +76,25 @@ def test_exception_releases(tmp_path):
     assert is_held
 
 
+def test_link_is_not_followed(tmp_path):
+  """It emptied the file to which it leads."""
+  other = tmp_path / "other"
+  other.write_text("precious")
+  (tmp_path / locks.FILE_NAME).symlink_to(other)
+  with pytest.raises(OSError) as caught:
+    with locks.training_lock(str(tmp_path)):
+      pass
+  assert caught.value.errno == errno.ELOOP
+  assert other.read_text() == "precious"
+
+
+def test_pipe_is_refused(tmp_path):
+  os.mkfifo(str(tmp_path / locks.FILE_NAME))
+  with pytest.raises(errors.UserError, match="not a regular file; remove it"):
+    with locks.training_lock(str(tmp_path)):
+      pass
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
 def test_file_system_without_locks(tmp_path, number, caplog):
   with mock.patch.object(locks.fcntl, "flock",

@@ -185,11 +185,8 @@ def _check_arguments(raw_timit_dir, out_dir, valid_frac):
   if not out_dir:
     raise UserError("--out_dir is not given; give the directory to write "
                     "train, valid and test to")
-  files.check_directory("out_dir", out_dir)
-  for name in _SPLITS + (speech_statistics.FILE_NAME,):
-    if os.path.isdir(os.path.join(out_dir, name)):
-      raise UserError("--out_dir=%s holds a directory %s, where a file is to "
-                      "be written" % (out_dir, name))
+  files.check_directory(
+      "out_dir", out_dir, _SPLITS + (speech_statistics.FILE_NAME,))
   if not 0 <= valid_frac < 1:  # NaN is refused too.
     raise UserError("--valid_frac=%s must be at least 0 and less than 1, so "
                     "that files are left to train on" % valid_frac)

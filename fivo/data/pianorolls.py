@@ -36,6 +36,10 @@ _MEAN_COMMAND = "python fivo/data/calculate_pianoroll_mean.py --in_file=%s"
 # The largest dataset in use (MuseData) has 0.4 million timesteps.
 _MAX_STEPS = 50 * 1000 * 1000
 _MAX_CHORD_SIZE = 256
+_MAX_LISTED_NOTES = 50 * 1000 * 1000
+# Read as plain data, a file takes up to a hundred times its size.
+_MAX_FILE_BYTES = 1 << 28
+_MAX_SHOWN_NAMES = 10
 
 
 def load(path):
@@ -144,9 +148,12 @@ def encode_split(pianorolls, split, path, min_note=MIN_NOTE,
   sequences = _get_split(pianorolls, split, path)
   num_notes = max_note - min_note + 1
   encoded = []
+  num_listed = 0
   for index, sequence in enumerate(sequences):
     try:
       dense = to_dense(sequence, min_note, num_notes)
+      num_listed += sum(map(len, sequence))
+      _check_listed(num_listed)
     except UserError as error:
       raise UserError("%s: split '%s', sequence %d, %s"
                       % (path, split, index, error)) from error
@@ -185,6 +192,7 @@ def to_dense(sequence, min_note, num_notes):
   """
   max_note = min_note + num_notes - 1
   sizes = [_chord_size(step, chord) for step, chord in enumerate(sequence)]
+  _check_listed(sum(sizes))
   notes = list(itertools.chain.from_iterable(sequence))
   if not (all(map(_is_integer_type, set(map(type, notes)))) and
           (not notes or min_note <= min(notes) <= max(notes) <= max_note)):
@@ -234,7 +242,10 @@ def get_mean(pianorolls, path, num_notes):
   mean = pianorolls[MEAN_KEY]
   if isinstance(mean, (list, tuple)) and all(
       isinstance(entry, numbers.Real) for entry in mean):
-    mean = np.array(mean, dtype=np.float64)
+    try:
+      mean = np.array(mean, dtype=np.float64)
+    except OverflowError:
+      pass  # Of an integer; described below.
   if not isinstance(mean, np.ndarray):
     raise UserError("%s: %s is %s, not an array; calculate it again with: %s"
                     % (path, MEAN_KEY, describe(mean), command))
@@ -261,10 +272,13 @@ def _read(path):
                     "%s" % (path, os.path.join(path, "jsb.pkl")))
   try:
     with open(path, "rb") as stream:
-      data = stream.read()
+      data = stream.read(_MAX_FILE_BYTES + 1)
   except OSError as error:
     raise UserError("%s: cannot be read (%s)"
                     % (path, error.strerror)) from error
+  if len(data) > _MAX_FILE_BYTES:
+    raise UserError("%s: is larger than %d MB, which no pianoroll file is"
+                    % (path, _MAX_FILE_BYTES >> 20))
   if not data:
     raise UserError("%s: the file is empty; %s" % (path, _DOWNLOAD))
   if data[:2] == b"\x1f\x8b":
@@ -322,12 +336,22 @@ def _chord_size(step, chord):
   try:
     size = len(chord)
   except TypeError:
+    size = None
+  # Bytes and dictionaries would give integers too.
+  if size is None or isinstance(chord, (bytes, dict, str)):
     raise UserError("step %d: %s is not a tuple of MIDI notes"
-                    % (step, describe(chord))) from None
+                    % (step, describe(chord)))
   if size > _MAX_CHORD_SIZE:
     raise UserError("step %d: a chord of %d notes; at most %d are allowed"
                     % (step, size, _MAX_CHORD_SIZE))
   return size
+
+
+def _check_listed(num_listed):
+  """Raises a UserError for more notes than any dataset lists."""
+  if num_listed > _MAX_LISTED_NOTES:
+    raise UserError("%d notes so far; at most %d are allowed"
+                    % (num_listed, _MAX_LISTED_NOTES))
 
 
 def _is_integer_type(note_type):
@@ -347,7 +371,9 @@ def _raise_for_bad_note(sequence, min_note, max_note):
 
 
 def _names(keys):
-  return ", ".join(describe(key) for key in keys) or "nothing"
+  keys = list(keys)
+  return ", ".join([describe(key) for key in keys[:_MAX_SHOWN_NAMES]] +
+                   ["..."] * (len(keys) > _MAX_SHOWN_NAMES)) or "nothing"
 
 
 def _one_line(error):

@@ -130,6 +130,12 @@ _ADMITTED_GLOBALS = {
     ("builtins", "bytes"): _empty_bytes,
 }
 
+# A pianoroll file has one dictionary, of four entries. Of numbers, many that
+# share a hash would take time quadratic in their number.
+_MAX_DICT_ENTRIES = 1000
+# The few bytes that call a function again can have it copy what may be large.
+_MAX_COPIED_BYTES = 1 << 28
+
 # Not among them: whatever makes instances of classes (NEWOBJ, INST, OBJ), looks
 # into the extension registry (EXT), or resolves persistent ids (PERSID).
 _ADMITTED_OPCODES = (
@@ -176,6 +182,7 @@ class _PlainDataUnpickler(_Unpickler):
 
   def __init__(self, data):
     super().__init__(_Stream(data), encoding="latin1")
+    self._num_copied_bytes = 0
 
   def find_class(self, module, name):
     # NumPy 2 moved the module.
@@ -185,6 +192,10 @@ class _PlainDataUnpickler(_Unpickler):
                                                        % (module, name)))
     return _ADMITTED_GLOBALS[key]
 
+  def _load_reduce(self):
+    super().load_reduce()
+    self._count_copied(self.stack[-1])
+
   def _load_build(self):
     state = self.stack.pop()
     instance = self.stack[-1]
@@ -192,8 +203,18 @@ class _PlainDataUnpickler(_Unpickler):
       instance.set_state(state)
     elif isinstance(instance, np.ndarray):
       _set_array(instance, state)
+      self._count_copied(instance)
     else:
       raise RefusedError("it sets the state of %s" % describe(instance))
+
+  def _count_copied(self, copy):
+    if isinstance(copy, np.ndarray):
+      self._num_copied_bytes += copy.nbytes
+    elif isinstance(copy, bytes):
+      self._num_copied_bytes += len(copy)
+    if self._num_copied_bytes > _MAX_COPIED_BYTES:
+      raise RefusedError("it makes more than %d MB of its bytes" % (
+          _MAX_COPIED_BYTES >> 20))
 
   def _load_setitem(self):
     value = self.stack.pop()
@@ -214,8 +235,12 @@ class _PlainDataUnpickler(_Unpickler):
     if not isinstance(target, dict) or not all(
         isinstance(key, (str, bytes, int, float)) for key in items[::2]):
       raise RefusedError("it has a dictionary key that is not a name")
+    if len(target) + len(items) // 2 > _MAX_DICT_ENTRIES:
+      raise RefusedError("it has a dictionary of more than %d entries" % (
+          _MAX_DICT_ENTRIES))
     target.update(zip(items[::2], items[1::2]))
 
+  dispatch[ord(pickle.REDUCE)] = _load_reduce
   dispatch[ord(pickle.BUILD)] = _load_build
   dispatch[ord(pickle.SETITEM)] = _load_setitem
   dispatch[ord(pickle.SETITEMS)] = _load_setitems

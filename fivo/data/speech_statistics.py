@@ -18,6 +18,9 @@ from fivo.errors import UserError
 
 FILE_NAME = "statistics.json"
 
+# A WAV file counts the bytes of a second, of two-byte samples, in 32 bits.
+MAX_SAMPLE_RATE = 2 ** 31 - 1
+
 _REMEDY = "make the records again with create_timit_dataset.py"
 
 
@@ -126,12 +129,16 @@ def _checked(values):
   for name in SpeechStatistics._fields:
     value = values.get(name)
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not abs(value) < float("inf"):
+    # Also as the float32 that the samples are.
+    if not is_number or not abs(value) <= np.finfo(np.float32).max:
       raise ValueError("%s is %r; it must be a number" % (name, value))
-    if name != "mean" and value <= 0:
+    if name != "mean" and np.float32(value) <= 0:
       raise ValueError("%s is %r; it must be positive" % (name, value))
     if name in ("sample_rate", "samples_per_timestep") and value % 1:
       raise ValueError("%s is %r; it must be an integer" % (name, value))
+    if name == "sample_rate" and value > MAX_SAMPLE_RATE:
+      raise ValueError("%s is %r; it must be at most %d" % (
+          name, value, MAX_SAMPLE_RATE))
   return SpeechStatistics(
       mean=float(values["mean"]), std=float(values["std"]),
       sample_rate=int(values["sample_rate"]),

@@ -31,6 +31,7 @@ import re
 import numpy as np
 
 from fivo import files
+from fivo.data import speech_statistics
 from fivo.errors import UserError
 
 DEFAULT_SAMPLE_RATE = 16000
@@ -43,7 +44,8 @@ _MAX_HEADER_BYTES = 1 << 20
 # that NIST published.
 _PREAMBLE_BYTES = 64
 _FIELD = re.compile(r"(\w+)\s+-(i|r|s[0-9]+)\s+(.*)")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+# Longer ones are no sizes, and take long to convert and to print.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 # The fields that would change how the bytes are to be read, and the one value
 # of each that is read here.
@@ -192,7 +194,7 @@ def _read_header(stream, path):
     value = fields.get(name, required)
     if value != required:
       raise UserError("%s: the header states %s %s; only %s (%s) is read" %
-                      (path, name, value, required, meaning))
+                      (path, name, value[:80], required, meaning))
   header = Header(
       length=length,
       sample_count=_integer(fields, "sample_count", path),
@@ -200,9 +202,11 @@ def _read_header(stream, path):
       sample_max=_integer(fields, "sample_max", path),
       sample_rate=(_integer(fields, "sample_rate", path)
                    if "sample_rate" in fields else None))
-  if header.sample_rate is not None and header.sample_rate < 1:
-    raise UserError("%s: the header states sample_rate %d; it must be at "
-                    "least 1" % (path, header.sample_rate))
+  if header.sample_rate is not None and not (
+      1 <= header.sample_rate <= speech_statistics.MAX_SAMPLE_RATE):
+    raise UserError("%s: the header states sample_rate %d; it must be from 1 "
+                    "to %d" % (path, header.sample_rate,
+                               speech_statistics.MAX_SAMPLE_RATE))
   if header.sample_count < 1:
     raise UserError("%s: the header states sample_count %d; an utterance has "
                     "at least 1 sample" % (path, header.sample_count))
@@ -264,5 +268,5 @@ def _integer(fields, name, path):
     raise UserError("%s: the header does not state %s" % (path, name))
   if not _INTEGER.fullmatch(fields[name]):
     raise UserError("%s: the header states %s %r; it must be an integer" %
-                    (path, name, fields[name]))
+                    (path, name, fields[name][:80]))
   return int(fields[name])

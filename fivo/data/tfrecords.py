@@ -65,7 +65,9 @@ def index_records(path):
 
 
 def is_tfrecord_file(path):
-  """Whether a file begins as a TFRecord file does."""
+  """Whether a path is of a file that begins as a TFRecord file does."""
+  if not os.path.isfile(path):  # To read a pipe would wait for ever.
+    return False
   try:
     with open(path, "rb") as stream:
       _payload_size(stream.read(_HEADER.size), path, 0)

@@ -182,6 +182,8 @@ def test_defect_note_listed_twice_counted_twice():
     ([((60,),)], "step 0: note a tuple of length 1 is not an integer"),
     ([(60,), 61], "step 1: 61 is not a tuple"),
     ([None], "step 0: None is not a tuple"),
+    ([b"<@"], "step 0: b'<@' is not a tuple"),
+    ([{60: 1}], "step 0: a dict of length 1 is not a tuple"),
     ([(2**100000,)], "step 0: note an integer of 100001 bits is outside"),
     ([(60,) * 10**6], "step 0: a chord of 1000000 notes"),
     (60, " is 60, not a list of chords"),
@@ -220,6 +222,28 @@ def test_references_cannot_stand_for_endless_data():
       pianorolls.encode_split, contents, "train", "rolls.pkl")
 
 
+def test_references_cannot_stand_for_endless_notes(monkeypatch):
+  monkeypatch.setattr(pianorolls, "_MAX_LISTED_NOTES", 1000)
+  chord = (60,) * 200
+  for train, culprit in (([[chord] * 6], "sequence 0, 1200 notes so far"),
+                         ([[chord] * 2] * 6, "sequence 2, 1200 notes so far")):
+    assert culprit in _message(
+        pianorolls.encode_split, {"train": train}, "train", "rolls.pkl")
+
+
+def test_huge_file_is_not_read(tmp_path):
+  path = tmp_path / "rolls.pkl"
+  with path.open("wb") as stream:
+    stream.truncate(10 ** 12)  # Sparse.
+  assert "is larger than 256 MB" in _message(pianorolls.load, str(path))
+
+
+def test_many_names_are_not_all_shown():
+  contents = {str(i): [] for i in range(999)}
+  assert _message(pianorolls.encode_split, contents, "train", "p").endswith(
+      "'8', '9', ...")
+
+
 def test_other_kinds_of_sequences_and_integers():
   expected = pianorolls.to_dense([(60, 62), (), (61,)], 60, 3)
   for sequence in (
@@ -255,6 +279,7 @@ def test_get_mean(mean):
     (None, "is None, not an array"),
     ("0" * 88, "not an array"),
     ([[0.]] * 88, "is a list of length 88, not an array"),
+    ([10 ** 400] * 88, "is a list of length 88, not an array"),
     (np.where(np.arange(88) == 5, np.nan, 0.), "[5] is nan, not in [0, 1]"),
     (np.where(np.arange(88) == 6, -1e-3, 0.), "[6] is -0.001, not in [0, 1]"),
     (np.where(np.arange(88) == 7, np.inf, 0.), "[7] is inf, not in [0, 1]"),

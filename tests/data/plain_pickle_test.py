@@ -172,6 +172,41 @@ def test_bytes_are_not_made_of_a_number():
         b"J\xff\xff\xff\x7f\x86R.")
 
 
+_TEXT = b"X\0\0\x10\0" + b"x" * (1 << 20) + b"q\0U\x06latin1q\1"
+
+
+@pytest.mark.parametrize("start, again", [
+    (_TEXT + b"c_codecs\nencode\nq\2", b"h\2h\0h\1\x86R"),
+    # Arrays in the other byte order are copied too.
+    (_TEXT + b"cnumpy.core.multiarray\n_reconstruct\nq\2cnumpy\ndtype\n"
+     b"U\x02i2\x85R(K\3U\1>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbq\3"
+     b"(K\1J\0\0\x08\0\x85h\3Nh\0tq\4", b"h\2)Rh\4b"),
+], ids=["bytes", "arrays"])
+def test_copies_are_counted(monkeypatch, start, again):
+  """A pickle of one megabyte could ask for copies of it without end."""
+  monkeypatch.setattr(plain_pickle, "_MAX_COPIED_BYTES", 4 << 20)
+  for num_copies, refused in ((4, False), (5, True)):
+    data = b"]" + start + b"0" + b"(" + again * num_copies + b"l."
+    if refused:
+      with pytest.raises(plain_pickle.RefusedError, match="than 4 MB"):
+        plain_pickle.loads(data)
+    else:
+      assert len(plain_pickle.loads(data)) == num_copies
+
+
+@pytest.mark.parametrize("opcodes", ["}(%su.", "(%sd."])
+def test_dictionaries_are_small(opcodes):
+  """Keys of the same hash would take time quadratic in their number."""
+  def loads(num_keys):
+    items = b"".join(
+        pickle.dumps(i * (2**61 - 1), 2)[2:-1] + b"N" for i in range(num_keys))
+    return plain_pickle.loads(opcodes.encode() % items)
+
+  assert len(loads(1000)) == 1000
+  with pytest.raises(plain_pickle.RefusedError, match="1000 entries"):
+    loads(1001)
+
+
 def test_decimal_numbers_are_short():
   # Later patches of Python 3.7 have a limit too, far lower.
   with pytest.raises(EOFError, match="a line does not end"):

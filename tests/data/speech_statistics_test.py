@@ -38,6 +38,8 @@ class TestFile:
       _JSON.replace("1.5", "NaN"), _JSON.replace("1.5", "-Infinity"),
       _JSON.replace("1.5", "true"), _JSON.replace("1.5", "1" * 400),
       _JSON.replace(" 2,", " 0,"), _JSON.replace(" 2,", " -2,"),
+      _JSON.replace("1.5", "1e39"), _JSON.replace(" 2,", " 1e39,"),
+      _JSON.replace(" 2,", " 1e-50,"), _JSON.replace("16000", "2147483648"),
       _JSON.replace("16000", "0"), _JSON.replace("16000", "0.5"),
       _JSON.replace("200", "null"), u"\ufeff\u00e9"])
   def test_refuses_a_file_that_holds_something_else(self, tmp_path, text):

@@ -102,7 +102,8 @@ class TestRead:
 
   @pytest.mark.parametrize("name", ["sample_count", "sample_min", "sample_max"])
   @pytest.mark.parametrize("value,complaint", [
-      (None, "does not state"), ("-i x", "integer"), ("-i 1_0", "integer"),
+      (None, "does not state"), ("-i x", "integer"),
+      ("-i " + "9" * 900, "integer"), ("-i 1_0", "integer"),
       ("-s3 1.5", "integer"), ("5", "the line")])
   def test_refuses_a_wrong_field(self, tmp_path, name, value, complaint):
     message = _message(_file(tmp_path, _header(**{name: value})))
@@ -124,7 +125,8 @@ class TestRead:
     message = _message(_file(tmp_path, _header(**{name: value})))
     assert "%s %s" % (name, value.split(" ", 1)[1]) in message
 
-  @pytest.mark.parametrize("rate", ["-i 0", "-i -16000", "-i fast"])
+  @pytest.mark.parametrize("rate", [
+      "-i 0", "-i -16000", "-i fast", "-i 2147483648"])
   def test_refuses_a_wrong_sample_rate(self, tmp_path, rate):
     assert "sample_rate" in _message(_file(tmp_path, _header(sample_rate=rate)))
 

@@ -88,6 +88,8 @@ def test_other_files(tmp_path, data):
 def test_is_tfrecord_file(tmp_path):
   assert tfrecords.is_tfrecord_file(_write(tmp_path))
   assert not tfrecords.is_tfrecord_file(str(tmp_path / "missing"))
+  os.mkfifo(str(tmp_path / "pipe"))  # It would be waited for.
+  assert not tfrecords.is_tfrecord_file(str(tmp_path / "pipe"))
 
 
 def test_compressed_file(tmp_path):
