@@ -16,7 +16,9 @@ import numbers
 import tensorflow as tf
 
 from fivo import errors
+from fivo import loop_inputs
 from fivo import nested_utils as nested
+from fivo import resampling
 from fivo import smc
 from fivo.models import base
 
@@ -49,7 +51,8 @@ def elbo(model, observations, seq_lengths, parallel_iterations=30,
 
 
 def iwae(model, observations, seq_lengths, num_samples=1,
-         parallel_iterations=30, swap_memory=True):
+         parallel_iterations=30, swap_memory=True, noise=None,
+         rematerialize=False):
   """The importance weighted autoencoder bound.
 
   Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016;
@@ -63,6 +66,10 @@ def iwae(model, observations, seq_lengths, num_samples=1,
     num_samples: N, the number of trajectories. One gives the ELBO.
     parallel_iterations: How many timesteps may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
+    noise: A `noise.Noise` for at least as many timesteps as the observations
+      have, or None: each step draws its own.
+    rematerialize: Whether the filter's loop is that of `rematerialization.py`,
+      which is made for a compiler and needs noise.
 
   Returns:
     An `IWAEBound`:
@@ -76,7 +83,8 @@ def iwae(model, observations, seq_lengths, num_samples=1,
   result = _particle_filter(
       model, observations, seq_lengths, num_samples,
       resampling_criterion=smc.never_resample_criterion,
-      parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+      parallel_iterations=parallel_iterations, swap_memory=swap_memory,
+      noise=noise, rematerialize=rematerialize)
   return IWAEBound(
       result.log_z_hat, result.log_weights, result.final_particle_state)
 
@@ -84,7 +92,8 @@ def iwae(model, observations, seq_lengths, num_samples=1,
 def fivo(model, observations, seq_lengths, num_samples=1,
          resampling_criterion=smc.ess_criterion,
          resampling_type="multinomial", relaxed_resampling_temperature=0.5,
-         parallel_iterations=30, swap_memory=True, random_seed=None):
+         parallel_iterations=30, swap_memory=True, random_seed=None,
+         noise=None, rematerialize=False):
   """The filtering variational objective.
 
   Section 3, definition 2 and algorithm 1 of Maddison et al. (2017).
@@ -101,6 +110,10 @@ def fivo(model, observations, seq_lengths, num_samples=1,
     parallel_iterations: How many timesteps may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
     random_seed: The op seed of the resampling, or None.
+    noise: A `noise.Noise` for at least as many timesteps as the observations
+      have, or None: each step draws its own.
+    rematerialize: Whether the filter's loop is that of `rematerialization.py`,
+      which is made for a compiler and needs noise.
 
   Returns:
     A `FIVOBound`:
@@ -111,14 +124,23 @@ def fivo(model, observations, seq_lengths, num_samples=1,
       final_state: The model's state after the last step, `[N*B, ...]`.
 
   Raises:
-    UserError: If `num_samples` is less than one, `resampling_type` is unknown
-      or the temperature is not positive and finite.
+    UserError: If `num_samples` is less than one, `resampling_type` is unknown,
+      the temperature is not positive and finite, or noise is given to relaxed
+      resampling, which draws its own.
   """
   if resampling_type not in RESAMPLING_TYPES:
     raise errors.UserError("resampling_type=%s: must be one of %s" % (
         resampling_type, ", ".join(RESAMPLING_TYPES)))
   resampling_fn = functools.partial(
       smc.multinomial_resampling, random_seed=random_seed)
+  if noise is not None:
+    if resampling_type != "multinomial":
+      raise errors.UserError(
+          "resampling_type=%s: must be multinomial where noise is given" %
+          resampling_type)
+    resampling_fn = functools.partial(
+        resampling.resampling_of_uniforms,
+        uniforms=loop_inputs.Series(noise.uniforms, needs_gradient=False))
   if resampling_type == "relaxed":
     if (isinstance(relaxed_resampling_temperature, numbers.Real) and
         not 0 < relaxed_resampling_temperature < float("inf")):
@@ -131,7 +153,8 @@ def fivo(model, observations, seq_lengths, num_samples=1,
   result = _particle_filter(
       model, observations, seq_lengths, num_samples,
       resampling_criterion=resampling_criterion, resampling_fn=resampling_fn,
-      parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+      parallel_iterations=parallel_iterations, swap_memory=swap_memory,
+      noise=noise, rematerialize=rematerialize)
   return FIVOBound(result.log_z_hat, result.log_weights, result.resampled,
                    result.final_particle_state)
 
@@ -139,7 +162,7 @@ def fivo(model, observations, seq_lengths, num_samples=1,
 def create_bound(name, model, observations, seq_lengths, num_samples=1,
                  resampling_type="multinomial",
                  relaxed_resampling_temperature=0.5, parallel_iterations=30,
-                 random_seed=None):
+                 random_seed=None, noise=None, rematerialize=False):
   """Chooses a bound by its name: the meaning of the flag `--bound`.
 
   Args:
@@ -153,6 +176,8 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
     relaxed_resampling_temperature: See `fivo`.
     parallel_iterations: How many timesteps may run at once.
     random_seed: See `fivo`.
+    noise: See `fivo`.
+    rematerialize: See `fivo`.
 
   Returns:
     A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
@@ -165,14 +190,16 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
         model, observations, seq_lengths, num_samples=num_samples,
         resampling_type=resampling_type,
         relaxed_resampling_temperature=relaxed_resampling_temperature,
-        parallel_iterations=parallel_iterations, random_seed=random_seed)
+        parallel_iterations=parallel_iterations, random_seed=random_seed,
+        noise=noise, rematerialize=rematerialize)
   if name not in ("elbo", "iwae"):
     raise errors.UserError(
         "bound=%s: must be one of elbo, iwae, fivo, fivo-aux" % name)
   result = iwae(
       model, observations, seq_lengths,
       num_samples=1 if name == "elbo" else num_samples,
-      parallel_iterations=parallel_iterations)
+      parallel_iterations=parallel_iterations, noise=noise,
+      rematerialize=rematerialize)
   return FIVOBound(
       result.log_p_hat, result.log_weights,
       tf.zeros_like(result.log_weights[:, :, 0]), result.final_state)
@@ -248,7 +275,8 @@ def resample_by_final_weights(bound, num_samples, batch_size,
       random_seed=random_seed)
 
 
-def _particle_filter(model, observations, seq_lengths, num_samples, **kwargs):
+def _particle_filter(model, observations, seq_lengths, num_samples, noise,
+                     rematerialize, **kwargs):
   """Runs `smc.smc` on a model.
 
   Args:
@@ -256,6 +284,8 @@ def _particle_filter(model, observations, seq_lengths, num_samples, **kwargs):
     observations: Nested Tensors `[T, B, ...]`.
     seq_lengths: An int Tensor `[B]`.
     num_samples: N.
+    noise: A `noise.Noise`, or None.
+    rematerialize: Whether the loop is that of `rematerialization.py`.
     **kwargs: Passed on to `smc.smc`.
 
   Returns:
@@ -267,7 +297,8 @@ def _particle_filter(model, observations, seq_lengths, num_samples, **kwargs):
   batch_size = (tf.compat.dimension_value(seq_lengths.shape[0]) or
                 tf.shape(seq_lengths)[0])
   base.set_particle_observations(
-      model, observations, seq_lengths, num_samples)
+      model, observations, seq_lengths, num_samples,
+      noise and noise.latents)
   initial_state = model.zero_state(
       num_samples * batch_size, _float_dtype(observations))
 
@@ -276,7 +307,9 @@ def _particle_filter(model, observations, seq_lengths, num_samples, **kwargs):
         state, t)
 
   return smc.smc(
-      transition_fn, seq_lengths, num_particles=num_samples, **kwargs)
+      transition_fn, seq_lengths, num_particles=num_samples,
+      rematerialized_steps=tf.shape(tf.nest.flatten(observations)[0])[0]
+      if rematerialize else None, **kwargs)
 
 
 def _float_dtype(observations):

@@ -87,7 +87,7 @@ def read_tas(tas, index):
   """Reads one entry of every TensorArray.
 
   Args:
-    tas: Nested TensorArrays.
+    tas: Nested TensorArrays, or whatever else can `read`.
     index: The entry, an int or scalar Tensor.
 
   Returns:

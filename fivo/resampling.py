@@ -13,7 +13,8 @@ Every scheme has the signature
 with log weights `[N, B]` and nested states `[N*B, ...]` in the particle-major
 layout drawn in `smc.py`. A scheme that also takes `should_resample`, a bool
 Tensor `[B]`, leaves the filters alone for which it is false; for a scheme
-without it `smc.smc` makes that choice afterwards, at some cost in speed.
+without it `smc.smc` makes that choice afterwards, at some cost in speed. A
+scheme that takes `t` is given the timestep, a scalar int32 Tensor.
 """
 
 import tensorflow as tf
@@ -53,6 +54,57 @@ def multinomial_resampling(log_weights, states, num_particles, batch_size,
           tf.transpose(tf.stop_gradient(log_weights)), num_particles,
           seed=random_seed, dtype=tf.int32),
       num_particles - 1))
+  return _copy_ancestors(
+      ancestors, states, num_particles, batch_size, should_resample)
+
+
+def resampling_of_uniforms(log_weights, states, num_particles, batch_size,
+                           uniforms, t, should_resample=None):
+  """Multinomial resampling of random numbers that are given.
+
+  Each particle's ancestor is where its uniform number falls among the
+  cumulative weights. Nothing is random here, so a compiler that has no random
+  numbers of TensorFlow's, or a test, can have the same ancestors.
+
+  Args:
+    log_weights: A float Tensor `[N, B]`, see `multinomial_resampling`.
+    states: Nested Tensors `[N*B, ...]` of any dtype.
+    num_particles: N, an int.
+    batch_size: B, an int or scalar Tensor.
+    uniforms: A `loop_inputs.Series` of float Tensors `[N, B]`, drawn from
+      [0, 1).
+    t: The timestep, a scalar int32 Tensor.
+    should_resample: See `multinomial_resampling`.
+
+  Returns:
+    Resampled states in the structure of `states`, `[N*B, ...]` each.
+  """
+  log_weights = tf.stop_gradient(log_weights)
+  cumulative = tf.cumsum(tf.exp(
+      log_weights - tf.reduce_max(log_weights, axis=0, keepdims=True)), axis=0)
+  # No number below one, times the last of them, is rounded up to the last.
+  thresholds = tf.cast(uniforms.read(t), cumulative.dtype) * cumulative[-1:]
+  num_below = tf.reduce_sum(tf.cast(
+      cumulative[tf.newaxis] <= thresholds[:, tf.newaxis], tf.int32), axis=1)
+  return _copy_ancestors(
+      tf.minimum(num_below, num_particles - 1), states, num_particles,
+      _to_int32(batch_size), should_resample)
+
+
+def _copy_ancestors(ancestors, states, num_particles, batch_size,
+                    should_resample):
+  """Replaces particles by copies of their ancestors.
+
+  Args:
+    ancestors: An int32 Tensor `[N, B]`.
+    states: Nested Tensors `[N*B, ...]`.
+    num_particles: N.
+    batch_size: B, an int or scalar int32 Tensor.
+    should_resample: A bool Tensor `[B]`, or None for all.
+
+  Returns:
+    Nested Tensors `[N*B, ...]`.
+  """
   if should_resample is not None:
     own = tf.tile(tf.range(num_particles)[:, tf.newaxis], [1, batch_size])
     ancestors = tf.compat.v1.where(

@@ -37,6 +37,7 @@ import tensorflow as tf
 
 from fivo import errors
 from fivo import nested_utils as nested
+from fivo import rematerialization
 from fivo.resampling import multinomial_resampling
 from fivo.resampling import relaxed_resampling
 
@@ -111,7 +112,8 @@ def smc(transition_fn,
         resampling_fn=multinomial_resampling,
         loop_fn=None,
         parallel_iterations=30,
-        swap_memory=True):
+        swap_memory=True,
+        rematerialized_steps=None):
   """Runs a batch of particle filters and estimates log normalisers.
 
   Args:
@@ -135,6 +137,11 @@ def smc(transition_fn,
       `transition_fn` gives none.
     parallel_iterations: How many iterations of the loop may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
+    rematerialized_steps: None, or T, an int or scalar Tensor at least as large
+      as the longest sequence, if the loop is to be that of
+      `rematerialization.scan`, with its limits and without a `loop_fn`. Then
+      log_weights and resampled are zero after the last step of the longest
+      sequence.
 
   Returns:
     An `SMCResult`:
@@ -148,7 +155,7 @@ def smc(transition_fn,
 
   Raises:
     UserError: If `num_particles` is not an int of at least one, or `num_steps`
-      are not ints.
+      are not ints, or a rematerialized loop has a `loop_fn`.
   """
   check_num_particles(num_particles=num_particles)
   with tf.name_scope("smc"):
@@ -157,6 +164,8 @@ def smc(transition_fn,
     filters = _Filters(
         transition_fn, num_steps, num_particles, resampling_criterion,
         resampling_fn, loop_fn)
+    if rematerialized_steps is not None:
+      return filters.run_rematerialized(rematerialized_steps)
     return filters.run(parallel_iterations, swap_memory)
 
 
@@ -219,10 +228,41 @@ class _Filters(object):
         final_particle_state=final.particle_state,
         final_loop_state=final.loop_state)
 
+  def run_rematerialized(self, num_steps):
+    """Runs the loop that a compiler likes, of T = `num_steps`; see `smc`."""
+    if self._loop_fn is not None:
+      raise errors.UserError("loop_fn=%r: a rematerialized loop has none" % (
+          self._loop_fn,))
+    particle_state = self._initial_particle_state()
+
+    def step(t, state):
+      log_weights, resampled, new_state, _ = self._advance(
+          t, tf.nest.pack_sequence_as(particle_state, state[:-1]), state[-1])
+      new_state = tf.nest.flatten(new_state)
+      new_state.append(self._reset(log_weights, resampled))
+      return new_state, [log_weights, resampled]
+
+    result = rematerialization.scan(
+        step, tf.nest.flatten(particle_state) + [tf.zeros(
+            [self._num_particles, self._batch_size],
+            _weight_dtype(particle_state))],
+        self._max_num_steps, num_steps)
+    log_weights, resampled = result.outputs
+    return SMCResult(
+        log_z_hat=self._log_z_hat(log_weights, resampled),
+        log_weights=tf.transpose(log_weights, [0, 2, 1]),
+        resampled=tf.cast(resampled, log_weights.dtype),
+        final_particle_state=tf.nest.pack_sequence_as(
+            particle_state, result.final_state[:-1]),
+        final_loop_state=tf.constant(0))
+
+  def _initial_particle_state(self):
+    return nested.map_nested(
+        tf.convert_to_tensor, self._transition_fn(None, -1))
+
   def _initial_loop_vars(self):
     """The state before the first timestep."""
-    particle_state = nested.map_nested(
-        tf.convert_to_tensor, self._transition_fn(None, -1))
+    particle_state = self._initial_particle_state()
     loop_state = tf.constant(0)
     if self._loop_fn is not None:
       loop_state = self._loop_fn(None, None, None, None, None, None, -1)
@@ -250,26 +290,14 @@ class _Filters(object):
   def _step(self, loop):
     """One timestep of every filter."""
     t = loop.t
-    # Draws of known shape depend on no earlier step. Made to wait for it, they
-    # take their share of the random stream in the order of time, however many
-    # iterations are in flight.
-    with tf.control_dependencies(tf.nest.flatten(loop.particle_state)):
-      log_increments, particle_state, loop_args = self._propagate(
-          loop.particle_state, t)
-      # Masks select rather than multiply: 0 * -inf is NaN.
-      in_sequence = t < self._row_num_steps
-      log_increments = tf.compat.v1.where(
-          in_sequence, log_increments, tf.zeros_like(log_increments))
-      log_weights = loop.log_weights + tf.reshape(
-          log_increments, [self._num_particles, self._batch_size])
-      resampled, particle_state = self._resample(log_weights, particle_state, t)
-
+    log_weights, resampled, particle_state, loop_args = self._advance(
+        t, loop.particle_state, loop.log_weights)
     loop_state = loop.loop_state
     if self._loop_fn is not None:
       loop_state = self._loop_fn(
           loop_state, loop_args, particle_state, log_weights,
           tf.cast(resampled, log_weights.dtype),
-          tf.cast(in_sequence, log_weights.dtype), t)
+          tf.cast(t < self._row_num_steps, log_weights.dtype), t)
     return _LoopVars(
         t=t + 1,
         particle_state=particle_state,
@@ -277,6 +305,36 @@ class _Filters(object):
         log_weights=self._reset(log_weights, resampled),
         log_weights_ta=loop.log_weights_ta.write(t, log_weights),
         resampled_ta=loop.resampled_ta.write(t, resampled))
+
+  def _advance(self, t, particle_state, log_weights):
+    """Extends, weighs and resamples the particles.
+
+    Args:
+      t: The timestep.
+      particle_state: The nested state after the step before.
+      log_weights: A float Tensor `[N, B]`, zero where the step before has
+        resampled.
+
+    Returns:
+      log_weights: The accumulated log weights.
+      resampled: A bool Tensor `[B]`.
+      particle_state: The nested state.
+      loop_args: What the transition gives besides, or None.
+    """
+    # Draws of known shape depend on no earlier step. Made to wait for it, they
+    # take their share of the random stream in the order of time, however many
+    # iterations are in flight.
+    with tf.control_dependencies(tf.nest.flatten(particle_state)):
+      log_increments, particle_state, loop_args = self._propagate(
+          particle_state, t)
+      # Masks select rather than multiply: 0 * -inf is NaN.
+      in_sequence = t < self._row_num_steps
+      log_increments = tf.compat.v1.where(
+          in_sequence, log_increments, tf.zeros_like(log_increments))
+      log_weights += tf.reshape(
+          log_increments, [self._num_particles, self._batch_size])
+      resampled, particle_state = self._resample(log_weights, particle_state, t)
+    return log_weights, resampled, particle_state, loop_args
 
   def _propagate(self, state, t):
     """Extends the particles; loop_args is None where there are none."""
@@ -295,12 +353,14 @@ class _Filters(object):
       resampled.set_shape(self._num_steps.shape)
       return resampled, particle_state
     resampled = tf.logical_and(resampled, t < self._num_steps)
-    if "should_resample" in inspect.signature(self._resampling_fn).parameters:
-      return resampled, self._resampling_fn(
-          log_weights, particle_state, self._num_particles, self._batch_size,
-          should_resample=resampled)
+    parameters = inspect.signature(self._resampling_fn).parameters
+    options = {name: value for name, value in [
+        ("should_resample", resampled), ("t", t)] if name in parameters}
     candidates = self._resampling_fn(
-        log_weights, particle_state, self._num_particles, self._batch_size)
+        log_weights, particle_state, self._num_particles, self._batch_size,
+        **options)
+    if "should_resample" in options:
+      return resampled, candidates
     return resampled, nested.where_tensors(
         tf.tile(resampled, [self._num_particles]), candidates, particle_state)
 
@@ -329,7 +389,8 @@ class _Filters(object):
         self._num_particles)
     # After a filter's end its weights stand still, so what the last step adds
     # is what it had gained since it last resampled.
-    is_last = tf.equal(tf.range(self._max_num_steps), self._max_num_steps - 1)
+    is_last = tf.equal(
+        tf.range(tf.shape(log_weights)[0]), self._max_num_steps - 1)
     counts = tf.logical_or(resampled, is_last[:, tf.newaxis])
     return tf.reduce_sum(
         tf.compat.v1.where(

@@ -429,8 +429,10 @@ def test_signatures_are_the_contracts():
 
   model = [("model", None), ("observations", None), ("seq_lengths", None)]
   loop = [("parallel_iterations", 30), ("swap_memory", True)]
-  assert parameters(bounds.iwae) == model + [("num_samples", 1)] + loop
+  ours = [("noise", None), ("rematerialize", False)]
+  assert parameters(bounds.iwae) == model + [("num_samples", 1)] + loop + ours
   assert parameters(bounds.fivo) == model + [
       ("num_samples", 1), ("resampling_criterion", smc.ess_criterion),
       ("resampling_type", "multinomial"),
-      ("relaxed_resampling_temperature", .5)] + loop + [("random_seed", None)]
+      ("relaxed_resampling_temperature", .5)] + loop + [
+          ("random_seed", None)] + ours

@@ -275,7 +275,8 @@ def test_defaults():
               "resampling_fn": smc.multinomial_resampling,
               "loop_fn": None,
               "parallel_iterations": 30,
-              "swap_memory": True
+              "swap_memory": True,
+              "rematerialized_steps": None
           }
   result = evaluate(lambda: smc.smc(
       table_transition(np.array([[1.], [2.]], np.float32)), tf.constant([2])))

@@ -77,7 +77,8 @@ class ELBOTrainableSequenceModel(abc.ABC):
         tf.tile(seq_lengths, [num_particles]))
 
 
-def set_particle_observations(model, observations, seq_lengths, num_particles):
+def set_particle_observations(model, observations, seq_lengths, num_particles,
+                              noise=None):
   """Hands observations to a model, whether or not it has the base class.
 
   Args:
@@ -86,8 +87,13 @@ def set_particle_observations(model, observations, seq_lengths, num_particles):
     observations: Nested Tensors `[T, B, ...]`.
     seq_lengths: An int Tensor `[B]`.
     num_particles: N, an int.
+    noise: None, or a Tensor that a model with `set_tiled_observations` takes
+      by this name, see `TrainableRecurrentModel`.
   """
-  if hasattr(model, "set_tiled_observations"):
+  if noise is not None:
+    model.set_tiled_observations(
+        observations, seq_lengths, num_particles, noise=noise)
+  elif hasattr(model, "set_tiled_observations"):
     model.set_tiled_observations(observations, seq_lengths, num_particles)
   else:
     ELBOTrainableSequenceModel.set_tiled_observations(

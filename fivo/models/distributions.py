@@ -29,8 +29,19 @@ class Normal(tfp.distributions.Normal):
       sample: A float Tensor of the batch shape, equal to `sample(seed=seed)`.
       log_prob: A float Tensor of the batch shape, in nats.
     """
-    noise = tf.random.normal(
-        tf.shape(self.loc), dtype=self.dtype, seed=seed)
+    return self.transform_with_log_prob(tf.random.normal(
+        tf.shape(self.loc), dtype=self.dtype, seed=seed))
+
+  def transform_with_log_prob(self, noise):
+    """As `sample_with_log_prob`, of given noise.
+
+    Args:
+      noise: A float Tensor of the batch shape, draws of a standard Normal.
+
+    Returns:
+      sample: A float Tensor of the batch shape.
+      log_prob: A float Tensor of the batch shape, in nats.
+    """
     sample = noise * self.scale + self.loc
     return sample, self._log_density(noise)
 

@@ -8,7 +8,10 @@ meaning.
 """
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 from tensorflow.python.ops import gen_rnn_ops
+
+from fivo import loop_inputs
 
 _GRADIENT = "FivoLSTMBlockCell"
 _NO_CLIP = -1.
@@ -32,8 +35,10 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
       output: A float32 Tensor `[batch, num_units]`.
       new_state: An `LSTMStateTuple`.
     """
-    if inputs.dtype != tf.float32:
-      return super(LSTMCell, self).call(inputs, state)
+    if (inputs.dtype != tf.float32 or loop_inputs.is_recording() or
+        control_flow_util.GraphOrParentsInXlaContext(
+            tf.compat.v1.get_default_graph())):
+      return self._call_unfused(inputs, state)
     no_peephole = tf.zeros([self._num_units])
     graph = tf.compat.v1.get_default_graph()
     with graph.gradient_override_map({"LSTMBlockCell": _GRADIENT}):
@@ -42,6 +47,15 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
           b=self._bias, wci=no_peephole, wcf=no_peephole, wco=no_peephole,
           forget_bias=1., cell_clip=_NO_CLIP, use_peephole=False)
     return cell.h, tf.nn.rnn_cell.LSTMStateTuple(cell.cs, cell.h)
+
+  def _call_unfused(self, inputs, state):
+    """As `call`: of any dtype, and of operations that XLA has."""
+    gates = loop_inputs.linear(
+        tf.concat([inputs, state.h], axis=1), self._kernel, self._bias)
+    i, j, f, o = tf.split(gates, 4, axis=1)
+    c = tf.sigmoid(f + 1.) * state.c + tf.sigmoid(i) * tf.tanh(j)
+    h = tf.sigmoid(o) * tf.tanh(c)
+    return h, tf.nn.rnn_cell.LSTMStateTuple(c, h)
 
 
 @tf.RegisterGradient(_GRADIENT)

@@ -18,6 +18,7 @@ import functools
 import tensorflow as tf
 
 from fivo import errors
+from fivo import loop_inputs
 from fivo import nested_utils as nested
 from fivo.models import base
 from fivo.models import distributions
@@ -126,8 +127,10 @@ class RecurrentModel(object):
 
 # What a step of the filter reads, Tensors [T, N*B, ...]: what drives the
 # recurrent network, what the proposal knows of the observations (empty for the
-# prior), and the observations to explain.
-_Steps = collections.namedtuple("_Steps", ("rnn", "proposal", "targets"))
+# prior), the observations to explain, and standard Normal noise for the latents
+# (empty where each step draws its own).
+_Steps = collections.namedtuple(
+    "_Steps", ("rnn", "proposal", "targets", "noise"))
 
 
 class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
@@ -194,13 +197,21 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     """
     self.set_tiled_observations(observations, seq_lengths, 1)
 
-  def set_tiled_observations(self, observations, seq_lengths, num_particles):
+  @property
+  def latent_size(self):
+    """The dimension of a latent."""
+    return self.transition.size
+
+  def set_tiled_observations(self, observations, seq_lengths, num_particles,
+                             noise=None):
     """Encodes the observations of B sequences, for N particles of each.
 
     Args:
       observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
       seq_lengths: An int Tensor `[B]`.
       num_particles: N.
+      noise: A float Tensor `[T, N*B, latent_size]` of standard Normal draws
+        that make the latents; None: each step draws its own.
     """
     seq_lengths = tf.cast(seq_lengths, tf.int32)
     inputs, targets = [_zero_padding(x, seq_lengths) for x in observations]
@@ -212,10 +223,14 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     if self.proposal_type == "smoothing":
       proposal = self._read_backwards(
           self._smoothing_inputs(rnn, proposal), seq_lengths)
-    steps = nested.tile_tensors(
-        _Steps(rnn, proposal, targets), [1, num_particles])
-    self._steps = nested.map_nested(
-        functools.partial(base.ta_for_tensor, clear_after_read=False), steps)
+    rnn, proposal, targets = nested.tile_tensors(
+        (rnn, proposal, targets), [1, num_particles])
+    given = functools.partial(loop_inputs.Series, needs_gradient=False)
+    self._steps = _Steps(
+        rnn=nested.map_nested(loop_inputs.Series, rnn),
+        proposal=nested.map_nested(loop_inputs.Series, proposal),
+        targets=given(targets),
+        noise=() if noise is None else given(noise))
     self._seq_lengths = tf.tile(seq_lengths, [num_particles])
     self._max_seq_len = tf.reduce_max(seq_lengths)
 
@@ -238,10 +253,10 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     rnn_out, rnn_state = self._advance_rnn(step.rnn, state)
     p_zt = self._prior(rnn_out, state.latent_encoded)
     if self.proposal_type == "prior":
-      zt, log_ratio = self._sample(p_zt), 0.
+      (zt, _), log_ratio = self._draw(p_zt, step.noise), 0.
     else:
       q_zt = self._propose(p_zt, rnn_out, state.latent_encoded, step.proposal)
-      zt, log_q = distributions.sample_with_log_prob(q_zt, self.random_seed)
+      zt, log_q = self._draw(q_zt, step.noise)
       log_ratio = _sum_events(p_zt.log_prob(zt) - log_q)
     latent_encoded = self.latent_encoder(zt)
     log_weights = log_ratio + _log_prob(
@@ -253,6 +268,12 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
 
   def _make_state(self, rnn_state, latent_encoded, rnn_out):
     return self.state_class(rnn_state, latent_encoded, rnn_out)
+
+  def _draw(self, distribution, noise):
+    """Draws the latents, of given noise where there is some."""
+    if isinstance(noise, tf.Tensor):
+      return distribution.transform_with_log_prob(noise)
+    return distributions.sample_with_log_prob(distribution, self.random_seed)
 
   def _propose(self, p_zt, rnn_out, prev_latent_encoded, proposal_step):
     """The proposal of z_t.

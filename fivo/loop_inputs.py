@@ -1,0 +1,104 @@
+"""What the body of a loop takes from outside it: weights and timesteps.
+
+A gradient loop that knows these two can do without TensorFlow's own, see
+`rematerialization.py`. Nothing here costs anything where nobody records.
+"""
+
+import collections
+
+import tensorflow as tf
+
+from fivo import errors
+
+Product = collections.namedtuple("Product", ("inputs", "outputs", "w", "b"))
+Read = collections.namedtuple("Read", ("source", "value"))
+
+_recorders = []
+
+
+class Recorder(object):
+  """Records the products and reads while it is entered.
+
+  Attributes:
+    products: A list of `Product`: each call of `linear`, with its Tensors
+      `[rows, size]` and its two variables.
+    reads: A list of `Read`: each value that was read of a `Series` that needs
+      a gradient, and the Series' Tensor.
+  """
+
+  def __init__(self, t):
+    """Creates a recorder.
+
+    Args:
+      t: The timestep at which a Series may be read, a scalar int32 Tensor.
+    """
+    self.products = []
+    self.reads = []
+    self._t = t
+
+  def __enter__(self):
+    _recorders.append(self)
+    return self
+
+  def __exit__(self, *unused_exception):
+    _recorders.pop()
+
+  def add_read(self, source, value, t):
+    """Records a read of a Series."""
+    if t is not self._t:
+      raise errors.UserError(
+          "%s: may be read at timestep t only in a rematerialized loop" % (
+              source.name))
+    self.reads.append(Read(source, value))
+
+
+def is_recording():
+  """Whether a recorder is active."""
+  return bool(_recorders)
+
+
+def linear(inputs, w, b):
+  """A linear layer.
+
+  Args:
+    inputs: A float Tensor `[rows, input_size]`.
+    w: A variable `[input_size, size]`.
+    b: A variable `[size]`.
+
+  Returns:
+    A float Tensor `[rows, size]`.
+  """
+  outputs = tf.nn.bias_add(tf.matmul(inputs, w), b)
+  if _recorders:
+    _recorders[-1].products.append(Product(inputs, outputs, w, b))
+  return outputs
+
+
+class Series(object):
+  """A Tensor `[T, ...]` that a loop reads one timestep of at a time."""
+
+  def __init__(self, tensor, needs_gradient=True):
+    """Creates a series; call this outside the loop.
+
+    Args:
+      tensor: A Tensor `[T, ...]`.
+      needs_gradient: Whether something that is trained depends on it.
+    """
+    self._tensor = tensor
+    self._needs_gradient = needs_gradient
+    self._array = tf.TensorArray(
+        tensor.dtype, tf.shape(tensor)[0], clear_after_read=False,
+        element_shape=tensor.shape[1:]).unstack(tensor)
+
+  def read(self, t):
+    """One timestep, a Tensor `[...]`.
+
+    Args:
+      t: A scalar int32 Tensor.
+    """
+    if not _recorders:
+      return self._array.read(t)
+    value = tf.gather(self._tensor, t)
+    if self._needs_gradient:
+      _recorders[-1].add_read(self._tensor, value, t)
+    return value
