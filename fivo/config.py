@@ -151,6 +151,7 @@ def _validate_model(config):
         "--num_samples=%d: times --batch_size=%d must be at most %d" % (
             config.num_samples, config.batch_size, _MAX_ROWS))
   _validate_cluster(config)
+  _validate_xla(config)
   validation_options.validate(config)
 
 
@@ -171,6 +172,20 @@ def _validate_cluster(config):
           "--%s=%s: is for servers that you run yourself; leave it out, "
           "--ps_hosts and --worker_hosts say it all" % (
               name, getattr(config, name)))
+
+
+def _validate_xla(config):
+  """Refuses what cannot be compiled."""
+  if not config.xla:
+    return
+  if config.resampling_type != "multinomial":
+    raise errors.UserError(
+        "--xla: cannot compile --resampling_type=%s; use multinomial" %
+        config.resampling_type)
+  if config.master or cluster_spec.parse(config) is not None:
+    raise errors.UserError(
+        "--xla: cannot compile variables of another process; train in one "
+        "process, or without --xla")
 
 
 def validate_data(config, split):

@@ -5,7 +5,31 @@ import tensorflow as tf
 from fivo import errors
 
 
-def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None):
+def compute_gradients(loss):
+  """The gradients of a loss by all variables that it depends on.
+
+  Args:
+    loss: A scalar float Tensor.
+
+  Returns:
+    A list of pairs of gradients and trainable variables.
+
+  Raises:
+    UserError: If no trainable variable has a gradient.
+  """
+  variables = tf.compat.v1.trainable_variables()
+  gradients = tf.gradients(loss, variables) if variables else []
+  grads_and_vars = [
+      (gradient, variable) for gradient, variable in zip(gradients, variables)
+      if gradient is not None]
+  if not grads_and_vars:
+    raise errors.UserError(
+        "the model has nothing to train: no variable that its bound depends on")
+  return grads_and_vars
+
+
+def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
+                    grads_and_vars=None):
   """Makes the op that takes one step of Adam.
 
   No step is taken unless the loss and its whole gradient are finite, so the
@@ -18,6 +42,8 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None):
     clip_gradient_norm: None, or the largest norm of the gradient by all
       variables together: a longer one is scaled down to it, see
       `_clip_by_global_norm`.
+    grads_and_vars: What `compute_gradients` gives, where it has been called
+      already.
 
   Returns:
     An op that updates the variables and increments the global step.
@@ -26,15 +52,9 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None):
     UserError: If no trainable variable has a gradient.
   """
   global_step = tf.compat.v1.train.get_or_create_global_step()
-  variables = tf.compat.v1.trainable_variables()
   optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
-  grads_and_vars = [
-      (gradient, variable) for gradient, variable in
-      optimizer.compute_gradients(loss, var_list=variables)
-      if gradient is not None] if variables else []
-  if not grads_and_vars:
-    raise errors.UserError(
-        "the model has nothing to train: no variable that its bound depends on")
+  if grads_and_vars is None:
+    grads_and_vars = compute_gradients(loss)
   loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)
   with tf.control_dependencies([loss_check]):
     checks = [

@@ -173,6 +173,10 @@ GROUPS = collections.OrderedDict([
         _option("normalize_by_seq_len", bool, True,
                 "Whether the loss is the mean bound per timestep rather than "
                 "per sequence.", models=RECURRENT),
+        _option("xla", bool, False,
+                "Whether XLA compiles the training step: some seconds for each "
+                "of a few lengths of batches, and faster from then on.",
+                models=RECURRENT),
         _option("learning_rate", float, 0.0002, "Adam's learning rate.",
                 above=0.),
         _option("clip_gradient_norm", float, None,

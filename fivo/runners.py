@@ -21,9 +21,11 @@ from fivo import sample_files
 from fivo import sampling
 from fivo import training
 from fivo import validation
+from fivo import xla
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.models import base
+from fivo.models import recurrent
 from fivo.models import srnn
 from fivo.models import vrnn
 
@@ -118,14 +120,18 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
   validator = validation.create(config, create_dataset_and_model_fn)
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
+    if config.xla:
+      xla.configure()
     with training.device_setter(config):
       inputs, targets, lengths, model, mean = create_dataset_and_model_fn(
           config, split="train", shuffle=True, repeat=True)
-      loss, log_tensors = _training_loss(
+      log_p_hat, grads_and_vars, hooks = _bound_and_gradients(
           config, model, (inputs, targets), lengths)
+      objective = _objective(config, log_p_hat, lengths)
+      _summarize(log_p_hat, lengths)
       train_op = optimization.create_train_op(
-          loss, config.bound, config.learning_rate,
-          config.clip_gradient_norm)
+          -objective, config.bound, config.learning_rate,
+          config.clip_gradient_norm, grads_and_vars)
     label = "%s bound per %s" % (
         config.bound,
         "timestep" if config.normalize_by_seq_len else "sequence")
@@ -133,12 +139,12 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
       if config.task == 0:
         config_lib.save(config, train_mean=_static_mean(mean))
       training.train(
-          config, train_op, log_tensors, lambda step, values:
-          "Step %d, %s: %f" % (step, label, values["bound"]), validator)
+          config, train_op, {"bound": objective}, lambda step, values:
+          "Step %d, %s: %f" % (step, label, values["bound"]), validator, hooks)
 
 
-def _training_loss(config, model, observations, lengths):
-  """The loss, summaries of it, and what to log.
+def _bound_and_gradients(config, model, observations, lengths):
+  """The bound, and the gradients of the loss.
 
   Args:
     config: A `Config`.
@@ -147,17 +153,48 @@ def _training_loss(config, model, observations, lengths):
     lengths: An int Tensor `[B]`.
 
   Returns:
-    loss: A scalar Tensor.
-    log_tensors: A dict of scalar Tensors.
+    log_p_hat: A float Tensor `[B]`, in nats.
+    grads_and_vars: A list of pairs of gradients and variables.
+    hooks: A list of SessionRunHooks.
   """
-  bound = training.create_bound(config, model, observations, lengths)
-  ll_per_seq = tf.reduce_mean(bound.log_p_hat)
-  ll_per_t = tf.reduce_mean(
-      bound.log_p_hat / tf.cast(lengths, bound.log_p_hat.dtype))
-  tf.compat.v1.summary.scalar("train_ll_per_seq", ll_per_seq)
-  tf.compat.v1.summary.scalar("train_ll_per_t", ll_per_t)
-  objective = ll_per_t if config.normalize_by_seq_len else ll_per_seq
-  return -objective, {"bound": objective}
+  if not config.xla:
+    log_p_hat = training.create_bound(
+        config, model, observations, lengths).log_p_hat
+    return log_p_hat, optimization.compute_gradients(
+        -_objective(config, log_p_hat, lengths)), []
+  if not isinstance(model, recurrent.TrainableRecurrentModel):
+    raise errors.UserError(
+        "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
+  variables = []
+
+  def compute(observations, lengths, noise):
+    log_p_hat = training.create_bound(
+        config, model, observations, lengths, noise=noise,
+        rematerialize=True).log_p_hat
+    gradients, variables[:] = zip(*optimization.compute_gradients(
+        -_objective(config, log_p_hat, lengths)))
+    return [log_p_hat] + list(gradients)
+
+  (log_p_hat, *gradients), length = xla.compile_step(
+      compute, model, observations, lengths,
+      num_particles=1 if config.bound == "elbo" else config.num_samples,
+      seed=config_lib.noise_seed(config))
+  return (log_p_hat, list(zip(gradients, variables)),
+          [xla.CompilationHook(length)])
+
+
+def _objective(config, log_p_hat, lengths):
+  """What training maximizes, a scalar Tensor in nats."""
+  if config.normalize_by_seq_len:
+    return tf.reduce_mean(log_p_hat / tf.cast(lengths, log_p_hat.dtype))
+  return tf.reduce_mean(log_p_hat)
+
+
+def _summarize(log_p_hat, lengths):
+  """Writes summaries of the bound."""
+  tf.compat.v1.summary.scalar("train_ll_per_seq", tf.reduce_mean(log_p_hat))
+  tf.compat.v1.summary.scalar("train_ll_per_t", tf.reduce_mean(
+      log_p_hat / tf.cast(lengths, log_p_hat.dtype)))
 
 
 def _static_mean(mean):

@@ -70,7 +70,7 @@ def is_finished(config, step):
   return True
 
 
-def create_bound(config, model, observations, lengths):
+def create_bound(config, model, observations, lengths, **kwargs):
   """The bound that a configuration asks for.
 
   Args:
@@ -78,6 +78,7 @@ def create_bound(config, model, observations, lengths):
     model: An `ELBOTrainableSequenceModel`.
     observations: Nested Tensors `[T, B, ...]`.
     lengths: An int Tensor `[B]`.
+    **kwargs: Passed on to `bounds.create_bound`.
 
   Returns:
     A `bounds.FIVOBound`.
@@ -88,7 +89,7 @@ def create_bound(config, model, observations, lengths):
       resampling_type=config.resampling_type,
       relaxed_resampling_temperature=config.relaxed_resampling_temperature,
       parallel_iterations=config.parallel_iterations,
-      random_seed=config_lib.noise_seed(config))
+      random_seed=config_lib.noise_seed(config), **kwargs)
 
 
 def device_setter(config):
@@ -99,7 +100,7 @@ def device_setter(config):
       if config.job_name else "/job:worker"))
 
 
-def train(config, train_op, log_tensors, log_line, validator=None):
+def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
   """Trains until the global step is `config.max_steps`.
 
   Resumes from the newest checkpoint of the logdir, and leaves one behind on
@@ -113,6 +114,7 @@ def train(config, train_op, log_tensors, log_line, validator=None):
     log_line: A callable `(step, values) -> str`, the line to log for a step,
       given the values of `log_tensors`.
     validator: None, or the `validation.Validator` of a run with `eval_every`.
+    hooks: More SessionRunHooks.
 
   Raises:
     UserError: If a checkpoint does not fit the model, the bound is not finite,
@@ -132,15 +134,16 @@ def train(config, train_op, log_tensors, log_line, validator=None):
     with place.device():
       scaffold = tf.compat.v1.train.Scaffold(
           saver=tf.compat.v1.train.Saver(save_relative_paths=True))
-    hooks = _create_hooks(
+    all_hooks = _create_hooks(
         config, scaffold, is_chief, checkpoints.step(path) if path else None,
         place.on_saved)
     if validator is not None:
-      hooks.append(validation.ValidationHook(
-          validator, config.eval_every, hooks[0], caught))
+      all_hooks.append(validation.ValidationHook(
+          validator, config.eval_every, all_hooks[0], caught))
+    all_hooks.extend(hooks)
     outcome = cluster_state.FAILED if is_chief else None
     try:
-      steps.take(scaffold, hooks)
+      steps.take(scaffold, all_hooks)
       outcome = None if caught else cluster_state.FINISHED
     except cluster_member.TrainingOverError:
       logging.info("Training is over.")

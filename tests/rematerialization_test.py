@@ -17,6 +17,98 @@ _LENGTHS = [4, 1, 3]
 _MAX_STEPS = 6
 
 
+def _scan(step, initial_state, num_steps, max_num_steps, rematerialize):
+  """`rematerialization.scan`, or what TensorFlow makes of the same step."""
+  if rematerialize:
+    return rematerialization.scan(
+        step, initial_state, tf.constant(num_steps), max_num_steps)
+  state, outputs = initial_state, []
+  for t in range(num_steps):
+    state, output = step(tf.constant(t), state)
+    outputs.append(output)
+  outputs = [tf.stack(list(x)) for x in zip(*outputs)]
+  return rematerialization.Result(state, [
+      tf.pad(x, [[0, max_num_steps - num_steps]] + [[0, 0]] * (
+          x.shape.ndims - 1)) for x in outputs])
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_scan(dtype):
+  """All ways that a gradient flows, and a state that has none."""
+  def run(rematerialize):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+      w, b, start, data = [
+          tf.compat.v1.get_variable(name, initializer=tf.cast(tf.reshape(
+              tf.linspace(low, 1., np.prod(shape)), shape), dtype))
+          for name, low, shape in [
+              ("w", -1., [3, 3]), ("b", 0., [3]), ("start", -2., [2, 3]),
+              ("data", -3., [5, 2, 3])]]
+      series = loop_inputs.Series(data + 0.)
+
+      def step(t, state):
+        x, count = state
+        y = tf.tanh(loop_inputs.linear(x, w, b) + series.read(t))
+        x = loop_inputs.linear(y, w, b) * x
+        return [x, count + 1], [tf.reduce_sum(y, axis=1), count]
+
+      result = _scan(step, [start + 0., tf.constant(7)], 4, 5, rematerialize)
+      loss = tf.reduce_sum(result.final_state[0] ** 2) + tf.reduce_sum(
+          result.outputs[0] * tf.cast(tf.range(10.), dtype)[:5, tf.newaxis])
+      gradients = tf.gradients(loss, [w, b, start, data])
+      session.run(tf.compat.v1.global_variables_initializer())
+      return session.run(
+          result.final_state + result.outputs +
+          [tf.convert_to_tensor(gradient) for gradient in gradients])
+
+  values = run(True)
+  assert values[1] == 11
+  np.testing.assert_array_equal(values[3], [7, 8, 9, 10, 0])
+  for value, expected in zip(values, run(False)):
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+def _refused(make_step):
+  with tf.Graph().as_default():
+    w = tf.compat.v1.get_variable("layer/w", [3, 3])
+    b = tf.compat.v1.get_variable("layer/b", [3])
+    series = loop_inputs.Series(tf.matmul(tf.ones([4, 3]), w))
+    with pytest.raises(errors.UserError) as e:
+      rematerialization.scan(
+          make_step(w, b, series), [tf.ones([2, 3])], tf.constant(4), 4)
+    return str(e.value)
+
+
+def test_refuses_weights_that_would_get_no_gradient():
+  def make_step(w, b, unused_series):
+    return lambda t, state: (
+        [loop_inputs.linear(state[0], w, b) + b], [state[0]])
+
+  assert _refused(make_step) == (
+      "layer/b: a rematerialized loop may use it in loop_inputs.linear only")
+
+
+def test_refuses_what_depends_on_weights_and_is_no_series():
+  def make_step(w, b, series):
+    hidden = tf.matmul(tf.ones([2, 3]), w)
+    return lambda t, state: ([state[0] + hidden], [state[0] + series.read(t)])
+
+  assert _refused(make_step).startswith("layer/w: ")
+
+
+def test_refuses_another_timestep():
+  def make_step(w, b, series):
+    return lambda t, state: ([state[0] + series.read(t + 1)], [])
+
+  assert "may be read at timestep t only" in _refused(make_step)
+
+
+def test_smc_refuses_a_loop_fn():
+  with tf.Graph().as_default(), pytest.raises(
+      errors.UserError, match="a rematerialized loop has none"):
+    smc.smc(lambda state, t: tf.zeros([2]), [3, 2], loop_fn=max,
+            rematerialized_steps=3)
+
+
 def _noise(num_steps, num_particles, seed=0):
   """The same noise in every graph, of however many steps."""
   rng = np.random.RandomState(seed)
