@@ -14,6 +14,7 @@ from scipy import stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from fivo import loop_inputs
 from fivo import resampling
 from fivo import smc
 from tests.smc_test import evaluate
@@ -323,3 +324,46 @@ def test_smc_has_the_schemes_of_the_contract():
     assert list(inspect.signature(scheme).parameters)[:5 + len(extra)] == [
         "log_weights", "states", "num_particles", "batch_size"
     ] + extra + ["random_seed"]
+
+
+def _ancestors(log_weights, uniforms, should_resample=None):
+  """The ancestors `[N, B]` that given uniform numbers give."""
+  num_particles, batch_size = log_weights.shape
+  states = np.repeat(np.arange(num_particles), batch_size)
+  rows = evaluate(lambda: resampling.resampling_of_uniforms(
+      tf.constant(log_weights), tf.constant(states), num_particles, batch_size,
+      loop_inputs.Series(tf.constant(
+          np.stack([np.zeros_like(uniforms), uniforms]), tf.float32)),
+      tf.constant(1), should_resample=should_resample))
+  return rows.reshape([num_particles, batch_size])
+
+
+class TestResamplingOfUniforms(object):
+
+  def test_against_the_inverse_distribution_function(self):
+    uniforms = np.random.RandomState(0).uniform(size=[_N, 50 * _B])
+    cumulative = np.tile(np.cumsum(_PROBABILITIES, axis=0), [1, 50])
+    expected = [[np.searchsorted(cumulative[:, b], uniforms[n, b])
+                 for b in range(50 * _B)] for n in range(_N)]
+    np.testing.assert_array_equal(
+        _ancestors(log_weights_of(50), uniforms), expected)
+
+  def test_smallest_and_largest_number(self):
+    """Neither ever chooses a particle of weight zero, first or last."""
+    log_weights = np.array([[-_INF, 0., -_INF], [0., 1., 3e4], [1., 2., -3e4],
+                            [2., -_INF, -_INF]], np.float32)
+    uniforms = np.tile([[0.], [1. - 2. ** -23], [0.], [.5]], [1, 3])
+    np.testing.assert_array_equal(
+        _ancestors(log_weights, uniforms),
+        [[1, 0, 1], [3, 2, 1], [1, 0, 1], [3, 2, 1]])
+
+  @pytest.mark.parametrize("bad", [-_INF, _NAN, _INF])
+  def test_without_a_distribution(self, bad):
+    ancestors = _ancestors(
+        np.full([3, 2], bad, np.float32), np.full([3, 2], .7))
+    assert ((ancestors >= 0) & (ancestors < 3)).all()
+
+  def test_leaves_filters_alone(self):
+    ancestors = _ancestors(
+        log_weights_of(), np.zeros([_N, _B]), tf.constant([False, True]))
+    np.testing.assert_array_equal(ancestors, [[0, 0], [1, 0], [2, 0], [3, 0]])
