@@ -334,7 +334,8 @@ def _ancestors(log_weights, uniforms, should_resample=None):
       tf.constant(log_weights), tf.constant(states), num_particles, batch_size,
       loop_inputs.Series(tf.constant(
           np.stack([np.zeros_like(uniforms), uniforms]), tf.float32)),
-      tf.constant(1), should_resample=should_resample))
+      tf.constant(1), should_resample=should_resample and tf.constant(
+          should_resample)))
   return rows.reshape([num_particles, batch_size])
 
 
@@ -365,5 +366,5 @@ class TestResamplingOfUniforms(object):
 
   def test_leaves_filters_alone(self):
     ancestors = _ancestors(
-        log_weights_of(), np.zeros([_N, _B]), tf.constant([False, True]))
+        log_weights_of(), np.zeros([_N, _B]), [False, True])
     np.testing.assert_array_equal(ancestors, [[0, 0], [1, 0], [2, 0], [3, 0]])
