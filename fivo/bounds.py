@@ -16,6 +16,7 @@ import numbers
 import tensorflow as tf
 
 from fivo import errors
+from fivo import importance_sampling
 from fivo import loop_inputs
 from fivo import nested_utils as nested
 from fivo import resampling
@@ -275,8 +276,8 @@ def resample_by_final_weights(bound, num_samples, batch_size,
       random_seed=random_seed)
 
 
-def _particle_filter(model, observations, seq_lengths, num_samples, noise,
-                     rematerialize, **kwargs):
+def _particle_filter(model, observations, seq_lengths, num_samples,
+                     resampling_criterion, noise, rematerialize, **kwargs):
   """Runs `smc.smc` on a model.
 
   Args:
@@ -284,6 +285,7 @@ def _particle_filter(model, observations, seq_lengths, num_samples, noise,
     observations: Nested Tensors `[T, B, ...]`.
     seq_lengths: An int Tensor `[B]`.
     num_samples: N.
+    resampling_criterion: See `smc.smc`.
     noise: A `noise.Noise`, or None.
     rematerialize: Whether the loop is that of `rematerialization.py`.
     **kwargs: Passed on to `smc.smc`.
@@ -302,12 +304,18 @@ def _particle_filter(model, observations, seq_lengths, num_samples, noise,
   initial_state = model.zero_state(
       num_samples * batch_size, _float_dtype(observations))
 
+  if (resampling_criterion is smc.never_resample_criterion and
+      not rematerialize and getattr(model, "weighs_emissions_later", False)):
+    return importance_sampling.smc_without_resampling(
+        model, initial_state, seq_lengths, num_samples, **kwargs)
+
   def transition_fn(state, t):
     return initial_state if state is None else model.propose_and_weight(
         state, t)
 
   return smc.smc(
       transition_fn, seq_lengths, num_particles=num_samples,
+      resampling_criterion=resampling_criterion,
       rematerialized_steps=tf.shape(tf.nest.flatten(observations)[0])[0]
       if rematerialize else None, **kwargs)
 

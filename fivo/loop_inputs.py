@@ -75,7 +75,11 @@ def linear(inputs, w, b):
 
 
 class Series(object):
-  """A Tensor `[T, ...]` that a loop reads one timestep of at a time."""
+  """A Tensor `[T, ...]` that a loop reads one timestep of at a time.
+
+  Attributes:
+    tensor: The Tensor.
+  """
 
   def __init__(self, tensor, needs_gradient=True):
     """Creates a series; call this outside the loop.
@@ -84,7 +88,7 @@ class Series(object):
       tensor: A Tensor `[T, ...]`.
       needs_gradient: Whether something that is trained depends on it.
     """
-    self._tensor = tensor
+    self.tensor = tensor
     self._needs_gradient = needs_gradient
     self._array = tf.TensorArray(
         tensor.dtype, tf.shape(tensor)[0], clear_after_read=False,
@@ -98,7 +102,7 @@ class Series(object):
     """
     if not _recorders:
       return self._array.read(t)
-    value = tf.gather(self._tensor, t)
+    value = tf.gather(self.tensor, t)
     if self._needs_gradient:
-      _recorders[-1].add_read(self._tensor, value, t)
+      _recorders[-1].add_read(self.tensor, value, t)
     return value

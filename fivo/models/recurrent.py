@@ -249,22 +249,70 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
       log_weights: A float Tensor `[batch]`, in nats.
       new_state: The state after step t.
     """
-    step = nested.read_tas(self._steps, t)
+    log_ratio, new_state = self.propose(state, t)
+    log_weights = log_ratio + _log_prob(
+        self.emission(new_state.latent_encoded, new_state.rnn_out),
+        self._steps.targets.read(t))
+    if self.tilt is not None:
+      log_weights += self._log_tilt(new_state, t) - self._log_tilt(state, t - 1)
+    return log_weights, new_state
+
+  def propose(self, state, t):
+    """Draws z_t from the proposal and weighs it by all but the emission.
+
+    Args:
+      state: The state after step t - 1.
+      t: A scalar int32 Tensor.
+
+    Returns:
+      log_ratio: A float Tensor `[batch]`, log p(z_t | .) - log q(z_t | .) in
+        nats.
+      new_state: The state after step t.
+    """
+    step = nested.read_tas(self._steps._replace(targets=()), t)
     rnn_out, rnn_state = self._advance_rnn(step.rnn, state)
     p_zt = self._prior(rnn_out, state.latent_encoded)
     if self.proposal_type == "prior":
-      (zt, _), log_ratio = self._draw(p_zt, step.noise), 0.
+      zt, _ = self._draw(p_zt, step.noise)
+      log_ratio = tf.zeros_like(zt[:, 0])
     else:
       q_zt = self._propose(p_zt, rnn_out, state.latent_encoded, step.proposal)
       zt, log_q = self._draw(q_zt, step.noise)
       log_ratio = _sum_events(p_zt.log_prob(zt) - log_q)
     latent_encoded = self.latent_encoder(zt)
-    log_weights = log_ratio + _log_prob(
-        self.emission(latent_encoded, rnn_out), step.targets)
-    new_state = self._make_state(rnn_state, latent_encoded, rnn_out)
-    if self.tilt is not None:
-      log_weights += self._log_tilt(new_state, t) - self._log_tilt(state, t - 1)
-    return log_weights, new_state
+    return log_ratio, self._make_state(rnn_state, latent_encoded, rnn_out)
+
+  @property
+  def weighs_emissions_later(self):
+    """Whether a filter that never resamples may call the three methods below.
+
+    In place of `propose_and_weight`, whose log weights are the sum of those of
+    `propose` and `emission_log_probs`. Without the first, a model of your own
+    does without the rest.
+    """
+    return self.tilt is None
+
+  def emission_inputs(self, state):
+    """What `emission_log_probs` needs of a state."""
+    return state.latent_encoded, state.rnn_out
+
+  def emission_log_probs(self, emission_inputs):
+    """Computes log p(x_t | .) of several timesteps at once.
+
+    Args:
+      emission_inputs: What `emission_inputs` gave for the first timesteps,
+        Tensors `[steps, batch, ...]`.
+
+    Returns:
+      A float Tensor `[steps, batch]`, in nats.
+    """
+    targets = self._steps.targets.tensor
+    latents_encoded, rnn_outs = emission_inputs
+    leading = tf.shape(rnn_outs)[:2]
+    targets, *inputs = [
+        tf.reshape(x, [-1, x.shape[2]])
+        for x in (targets[:leading[0]], latents_encoded, rnn_outs)]
+    return tf.reshape(_log_prob(self.emission(*inputs), targets), leading)
 
   def _make_state(self, rnn_state, latent_encoded, rnn_out):
     return self.state_class(rnn_state, latent_encoded, rnn_out)
