@@ -1,7 +1,9 @@
 """Every combination of model, bound, proposal, data and mode.
 
 Each works, or is refused in one line before a graph is built. The sizes are
-tiny: what is tested is that the parts fit, not what they compute.
+tiny: what is tested is that the parts fit, not what they compute. Half of the
+recurrent combinations are slow tests; the other half has every choice of any
+three of the four parts.
 """
 
 import itertools
@@ -19,7 +21,20 @@ from fivo.data import pianorolls
 _BOUNDS = ("elbo", "iwae", "fivo", "fivo-aux")
 _PROPOSALS = ("prior", "filtering", "smoothing")
 _TRUE_PROPOSALS = ("true-filtering", "true-smoothing")
+_DATASET_TYPES = ("pianoroll", "speech")
 _BATCH, _PARTICLES = 2, 3
+
+
+def _recurrent_cases():
+  """All combinations for the VRNN and the SRNN, every other one a slow test.
+
+  They alternate like the colours of a chessboard, so that of any two which
+  differ in one part alone, one is not slow.
+  """
+  parts = (("vrnn", "srnn"), _BOUNDS, _PROPOSALS, _DATASET_TYPES)
+  for case in itertools.product(*parts):
+    colour = sum(map(tuple.index, parts, case)) % 2
+    yield pytest.param(*case, marks=[pytest.mark.slow] * colour)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +64,7 @@ def _config(logdir, **kwargs):
 
 
 @pytest.mark.parametrize(
-    "model, bound, proposal_type, dataset_type",
-    itertools.product(("vrnn", "srnn"), _BOUNDS, _PROPOSALS,
-                      ("pianoroll", "speech")))
+    "model, bound, proposal_type, dataset_type", _recurrent_cases())
 def test_recurrent(tmp_path, datasets, model, bound, proposal_type,
                    dataset_type):
   """Smoothing, and most ways to sample, crashed in the original."""
