@@ -24,6 +24,9 @@ def pytest_collection_finish(session):
   gc.collect()
   gc.freeze()
   gc.set_threshold(20000, 20, 20)
+  if "tensorflow" in sys.modules:
+    from fivo import logs  # pylint: disable=import-outside-toplevel
+    logs.skip_deprecation_checks()  # As in the program.
   _optimize_graphs(False)
 
 
