@@ -1,5 +1,6 @@
 """Makes tests cheaper that build many small graphs and run each but once."""
 
+import functools
 import gc
 import sys
 
@@ -31,9 +32,14 @@ def pytest_collection_finish(session):
 
 
 @pytest.fixture(autouse=True)
-def _default_session(request):
-  """Sessions of tests with this mark have TensorFlow's default options."""
+def _default_session(request, monkeypatch):
+  """Sessions of tests with this mark have the options that users have."""
   if request.node.get_closest_marker("default_session") is None:
+    sessions = sys.modules.get("fivo.sessions")
+    if sessions is not None:
+      monkeypatch.setattr(
+          sessions, "training_options",
+          functools.partial(_unoptimized, sessions.training_options))
     yield
     return
   _optimize_graphs(True)
@@ -56,3 +62,10 @@ def _optimize_graphs(on):
   if "tensorflow" in sys.modules:
     sys.modules["tensorflow"].config.optimizer.set_experimental_options(
         {"disable_meta_optimizer": not on})
+
+
+def _unoptimized(training_options):
+  """The options of a training session, but without Grappler."""
+  options = training_options()
+  options.graph_options.rewrite_options.disable_meta_optimizer = True
+  return options
