@@ -20,15 +20,17 @@ RUN_FIVO = "run_fivo.py"
 # defines its own.
 _PRELOADED = [
     "pytest", "tensorflow", "fivo.config", "fivo.console", "fivo.ghmm_runners",
-    "fivo.logs", "fivo.options", "fivo.runners", "fivo.data.sphere"]
+    "fivo.logs", "fivo.options", "fivo.runners", "fivo.data.sphere",
+    "tests.lives"]
 
 # exit_code: As of `multiprocessing.Process`: negative where a signal killed it.
 # stdout, stderr: What the program printed.
 # num_ops: How many TensorFlow ops it made.
 Result = collections.namedtuple("Result", "exit_code stdout stderr num_ops")
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(_PRELOADED)
+# One server for all that a process of the tests starts.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(_PRELOADED)
 
 
 def run(args, program=RUN_FIVO, directory=None, timeout=60):
@@ -44,7 +46,7 @@ def run(args, program=RUN_FIVO, directory=None, timeout=60):
     A `Result`.
   """
   with tempfile.TemporaryDirectory() as capture:
-    process = _context.Process(
+    process = CONTEXT.Process(
         target=_run_in_child, args=(program, list(args), directory, capture))
     process.start()
     process.join(timeout)
