@@ -19,9 +19,8 @@ RUN_FIVO = "run_fivo.py"
 # The modules that the server imports. Not those that define flags: each program
 # defines its own.
 _PRELOADED = [
-    "pytest", "tensorflow", "fivo.config", "fivo.console", "fivo.ghmm_runners",
-    "fivo.logs", "fivo.options", "fivo.runners", "fivo.data.sphere",
-    "tests.lives"]
+    "pytest", "tensorflow", "fivo.config", "fivo.console", "fivo.modes",
+    "fivo.options", "fivo.data.sphere", "tests.lives"]
 
 # exit_code: As of `multiprocessing.Process`: negative where a signal killed it.
 # stdout, stderr: What the program printed.
