@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import signal
 import sys
 
 import pytest
@@ -13,6 +14,10 @@ def pytest_configure(config):
       "outside of tests.")
   config.addinivalue_line(
       "markers", "slow: left out unless asked for: -m slow, or -m ''.")
+  # A shell starts what it puts in the background so that Ctrl-C does not reach
+  # it; the processes that tests interrupt would inherit that.
+  if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session):

@@ -34,7 +34,7 @@ def _run_from_nothing(*args):
   done = subprocess.run(
       _command(*args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
       universal_newlines=True, timeout=120)
-  return done.returncode, done.stdout
+  return done.returncode, programs.without_cuda_lines(done.stdout)
 
 
 def _run(*args):
