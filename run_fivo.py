@@ -16,12 +16,7 @@ from absl import flags  # noqa: E402
 from fivo import cluster_spec  # noqa: E402
 from fivo import config as config_lib  # noqa: E402
 from fivo import console  # noqa: E402
-from fivo import faults  # noqa: E402
-from fivo import ghmm_runners  # noqa: E402
-from fivo import logs  # noqa: E402
 from fivo import options  # noqa: E402
-from fivo import parameter_server  # noqa: E402
-from fivo import runners  # noqa: E402
 
 FLAGS = flags.FLAGS
 
@@ -30,15 +25,6 @@ _DEFINE = {
     float: flags.DEFINE_float,
     int: flags.DEFINE_integer,
     str: flags.DEFINE_string,
-}
-
-_RUNNERS = {
-    ("recurrent", "train"): runners.run_train,
-    ("recurrent", "eval"): runners.run_eval,
-    ("recurrent", "sample"): runners.run_sample,
-    ("ghmm", "train"): ghmm_runners.run_train,
-    ("ghmm", "eval"): ghmm_runners.run_eval,
-    ("ghmm", "sample"): ghmm_runners.run_sample,
 }
 
 
@@ -62,19 +48,12 @@ def main(argv):
     argv: The program's name; positional arguments are refused.
   """
   del argv
-  logs.configure(
-      show_all=FLAGS["verbosity"].present,
-      # absl's default is what one of its variables says, for tests.
-      log_dir=FLAGS.log_dir if FLAGS["log_dir"].present else None)
   config = config_lib.resolve(FLAGS)
   config_lib.validate(config)
-  spec = cluster_spec.parse(config)
-  if spec is not None and spec.job == cluster_spec.PS:
-    parameter_server.serve(config)
-    return
-  family = "ghmm" if config.model == "ghmm" else "recurrent"
-  with faults.naming_memory():
-    _RUNNERS[family, config.mode](FLAGS)
+  cluster_spec.parse(config)  # Refuses addresses that are none.
+  # Not before the flags are known to be right: see there.
+  from fivo import modes  # pylint: disable=import-outside-toplevel
+  modes.run(FLAGS, config)
 
 
 def run():

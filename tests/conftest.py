@@ -1,6 +1,8 @@
 """Makes tests cheaper that build many small graphs and run each but once."""
 
+import functools
 import gc
+import signal
 import sys
 
 import pytest
@@ -12,6 +14,10 @@ def pytest_configure(config):
       "outside of tests.")
   config.addinivalue_line(
       "markers", "slow: left out unless asked for: -m slow, or -m ''.")
+  # A shell starts what it puts in the background so that Ctrl-C does not reach
+  # it; the processes that tests interrupt would inherit that.
+  if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session):
@@ -24,13 +30,21 @@ def pytest_collection_finish(session):
   gc.collect()
   gc.freeze()
   gc.set_threshold(20000, 20, 20)
+  if "tensorflow" in sys.modules:
+    from fivo import logs  # pylint: disable=import-outside-toplevel
+    logs.skip_deprecation_checks()  # As in the program.
   _optimize_graphs(False)
 
 
 @pytest.fixture(autouse=True)
-def _default_session(request):
-  """Sessions of tests with this mark have TensorFlow's default options."""
+def _default_session(request, monkeypatch):
+  """Sessions of tests with this mark have the options that users have."""
   if request.node.get_closest_marker("default_session") is None:
+    sessions = sys.modules.get("fivo.sessions")
+    if sessions is not None:
+      monkeypatch.setattr(
+          sessions, "training_options",
+          functools.partial(_unoptimized, sessions.training_options))
     yield
     return
   _optimize_graphs(True)
@@ -53,3 +67,10 @@ def _optimize_graphs(on):
   if "tensorflow" in sys.modules:
     sys.modules["tensorflow"].config.optimizer.set_experimental_options(
         {"disable_meta_optimizer": not on})
+
+
+def _unoptimized(training_options):
+  """The options of a training session, but without Grappler."""
+  options = training_options()
+  options.graph_options.rewrite_options.disable_meta_optimizer = True
+  return options

@@ -214,7 +214,9 @@ class TestReadJson(object):
     assert files.read_json(str(tmp_path / "x")) == {"a": [1, u"\u266a"]}
 
   @pytest.mark.parametrize("data", [
-      b"", b"{", b"\xff", b"[" * 100000, b" " * (17 << 20) + b"1"])
+      b"", b"{", b"\xff",
+      pytest.param(b"[" * 100000, id="deep"),
+      pytest.param(b" " * (17 << 20) + b"1", id="large")])
   def test_anything_else_is_a_value_error(self, tmp_path, data):
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ValueError):

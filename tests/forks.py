@@ -122,6 +122,7 @@ def _poll():
 
 
 def _main():
+  from fivo import modes  # noqa: F401 pylint: disable=unused-import
   import run_fivo  # pylint: disable=g-import-not-at-top
   for line in sys.stdin:
     command, arguments = json.loads(line)[0], json.loads(line)[1:]

@@ -6,7 +6,6 @@ imported TensorFlow and made no session.
 """
 
 import functools
-import multiprocessing
 import os
 import re
 import resource
@@ -23,6 +22,7 @@ from fivo import logs
 from fivo import optimization
 from fivo import parameter_server
 from fivo import training
+from tests import programs
 
 FREE_STEPS = 5
 
@@ -47,9 +47,7 @@ def start(logdir, log, max_steps, size=100, max_file_bytes=None, gate=None,
   Returns:
     A process. It logs every step and saves every few hundredths of a second.
   """
-  context = multiprocessing.get_context("forkserver")
-  context.set_forkserver_preload([__name__])
-  process = context.Process(
+  process = programs.CONTEXT.Process(
       target=_live, args=(
           str(log), size, max_file_bytes, gate and str(gate), environ or {},
           dict(dict(logdir=str(logdir), max_steps=max_steps, summarize_every=1,

@@ -9,6 +9,7 @@ process of the tests.
 import collections
 import multiprocessing
 import os
+import re
 import runpy
 import sys
 import tempfile
@@ -19,16 +20,20 @@ RUN_FIVO = "run_fivo.py"
 # The modules that the server imports. Not those that define flags: each program
 # defines its own.
 _PRELOADED = [
-    "pytest", "tensorflow", "fivo.config", "fivo.console", "fivo.ghmm_runners",
-    "fivo.logs", "fivo.options", "fivo.runners", "fivo.data.sphere"]
+    "pytest", "tensorflow", "fivo.config", "fivo.console", "fivo.modes",
+    "fivo.options", "fivo.data.sphere", "tests.lives"]
+
+_CUDA_LINE = re.compile(r"^.* tensorflow/stream_executor/.*cuda.*\n",
+                        re.MULTILINE)
 
 # exit_code: As of `multiprocessing.Process`: negative where a signal killed it.
 # stdout, stderr: What the program printed.
 # num_ops: How many TensorFlow ops it made.
 Result = collections.namedtuple("Result", "exit_code stdout stderr num_ops")
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(_PRELOADED)
+# One server for all that a process of the tests starts.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(_PRELOADED)
 
 
 def run(args, program=RUN_FIVO, directory=None, timeout=60):
@@ -44,7 +49,7 @@ def run(args, program=RUN_FIVO, directory=None, timeout=60):
     A `Result`.
   """
   with tempfile.TemporaryDirectory() as capture:
-    process = _context.Process(
+    process = CONTEXT.Process(
         target=_run_in_child, args=(program, list(args), directory, capture))
     process.start()
     process.join(timeout)
@@ -53,8 +58,20 @@ def run(args, program=RUN_FIVO, directory=None, timeout=60):
       process.join()
     outputs = [_read(os.path.join(capture, name))
                for name in ("stdout", "stderr", "num_ops")]
-  return Result(
-      process.exitcode, outputs[0], outputs[1], int(outputs[2] or -1))
+  return Result(process.exitcode, outputs[0],
+                without_cuda_lines(outputs[1]), int(outputs[2] or -1))
+
+
+def without_cuda_lines(text):
+  """Leaves out what a TensorFlow built for CUDA, as 1.15.0, says without it.
+
+  Args:
+    text: What a program printed.
+
+  Returns:
+    The rest of it.
+  """
+  return _CUDA_LINE.sub("", text)
 
 
 def _run_in_child(program, args, directory, capture):

@@ -74,6 +74,7 @@ def test_everything(dataset, tmp_path, monkeypatch, capsys):
   pytest.importorskip("matplotlib")
   stub.write(tmp_path)
   (tmp_path / "benchmarks").mkdir()
+  (tmp_path / "benchmarks" / "__init__.py").write_text("")
   (tmp_path / "benchmarks" / "separate_bounds.py").write_text(
       (tmp_path / "run_fivo.py").read_text())
   monkeypatch.setattr(processes, "ROOT", str(tmp_path))
