@@ -37,6 +37,7 @@ class Watch(threading.Thread):
 
   Attributes:
     lost: None, or what to say when one has not answered for too long.
+    num_departures: How often one has ceased to answer.
   """
 
   def __init__(self, addresses, timeout_secs):
@@ -51,6 +52,7 @@ class Watch(threading.Thread):
     self._timeout = timeout_secs
     self._stopped = threading.Event()
     self.lost = None
+    self.num_departures = 0
 
   def stop(self):
     """Ends the watch."""
@@ -78,6 +80,7 @@ class Watch(threading.Thread):
                            name, address, self._timeout))
         elif name not in missing and not self._stopped.is_set():
           missing.add(name)
+          self.num_departures += 1
           logging.info("The %s at %s does not answer; waiting for it.",
                        name, address)
     # The main thread may hang in a TensorFlow call that nothing interrupts.
