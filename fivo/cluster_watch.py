@@ -17,6 +17,7 @@ from fivo import cluster_spec
 from fivo import errors
 
 _SECONDS_BETWEEN_LOOKS = 0.3
+_SECONDS_BETWEEN_LINES = 10.
 _SECONDS_TO_CONNECT = 2.
 _SECONDS_TO_NOTICE = 3.
 
@@ -30,6 +31,35 @@ def answers(address):
       return probe.getsockname() != probe.getpeername()
   except OSError:
     return False
+
+
+def wait_for_master(config, caught):
+  """Waits until the server that the user runs answers, or for a signal.
+
+  TensorFlow would wait without end, and heed no signal.
+
+  Args:
+    config: A `Config` with a `master`.
+    caught: A list that receives the numbers of signals.
+
+  Raises:
+    UserError: If it does not answer for `cluster_timeout_secs`.
+    SystemExit: After a signal, with the usual exit code.
+  """
+  address = cluster_spec.master_address(config.master)
+  deadline = time.time() + config.cluster_timeout_secs
+  while not answers(address):
+    if caught:
+      raise SystemExit(128 + caught[0])
+    if time.time() > deadline:
+      raise errors.UserError(
+          "--master=%s: has not answered for %g seconds "
+          "(--cluster_timeout_secs)" % (
+              config.master, config.cluster_timeout_secs))
+    logging.log_every_n_seconds(
+        logging.INFO, "Waiting for the server at %s.", _SECONDS_BETWEEN_LINES,
+        address)
+    time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 class Watch(threading.Thread):

@@ -10,6 +10,7 @@ from fivo import checkpoints
 from fivo import cluster
 from fivo import cluster_member
 from fivo import cluster_state
+from fivo import cluster_watch
 from fivo import config as config_lib
 from fivo import errors
 from fivo import faults
@@ -127,7 +128,7 @@ def train(config, train_op, log_tensors, log_line, validator=None):
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
   with signals.catch_signals() as caught:
     place = (cluster_member.Member(config, caught) if config.job_name else
-             _Alone(config, path))
+             _Alone(config, path, caught))
     steps = _Steps(config, place, train_op, log_tensors, log_line, caught)
     with place.device():
       scaffold = tf.compat.v1.train.Scaffold(
@@ -233,15 +234,17 @@ class _Alone(object):
   preemptions = ()
   on_saved = None
 
-  def __init__(self, config, path):
+  def __init__(self, config, path, caught):
     """Creates the place.
 
     Args:
       config: A `Config`.
       path: The checkpoint to resume from, or None.
+      caught: A list that receives the numbers of signals.
     """
     self._config = config
     self._path = path
+    self._caught = caught
     self.stop_step = config.max_steps
 
   def device(self):
@@ -250,6 +253,8 @@ class _Alone(object):
   def open(self, scaffold, hooks):
     """Opens a MonitoredSession."""
     config = self._config
+    if config.master:
+      cluster_watch.wait_for_master(config, self._caught)
     if config.task == 0:
       creator = tf.compat.v1.train.ChiefSessionCreator(
           scaffold, master=config.master,

@@ -1,6 +1,12 @@
-"""Tests of finding out which processes of a cluster are gone."""
+"""Tests of finding out which processes are gone."""
+
+import types
+
+import pytest
 
 from fivo import cluster_watch
+from fivo import config as config_lib
+from fivo import errors
 
 
 def test_counts_departures(monkeypatch):
@@ -18,3 +24,37 @@ def test_counts_departures(monkeypatch):
   watch.run()
   assert watch.num_departures == 2
   assert watch.lost is None
+
+
+class TestWaitForMaster(object):
+
+  @pytest.fixture
+  def wait(self, monkeypatch):
+    """Waits for a server that answers at some look, a second after another."""
+    def run(looks, caught=()):
+      looks = list(looks)
+      clock = [0.]
+      monkeypatch.setattr(cluster_watch, "answers", lambda _: looks.pop(0))
+      monkeypatch.setattr(cluster_watch, "time", types.SimpleNamespace(
+          time=lambda: clock[0],
+          sleep=lambda _: clock.__setitem__(0, clock[0] + 1.)))
+      cluster_watch.wait_for_master(config_lib.from_object(
+          types.SimpleNamespace(master="grpc://s:1", cluster_timeout_secs=3.)),
+                                    list(caught))
+      return looks
+    return run
+
+  def test_until_it_answers(self, wait):
+    assert wait([False, False, True, None]) == [None]
+
+  def test_not_for_ever(self, wait):
+    with pytest.raises(errors.UserError) as e:
+      wait([False] * 9)
+    assert str(e.value) == (
+        "--master=grpc://s:1: has not answered for 3 seconds "
+        "(--cluster_timeout_secs)")
+
+  def test_a_signal_ends_it(self, wait):
+    with pytest.raises(SystemExit) as e:
+      wait([False] * 9, [15])
+    assert e.value.code == 143
