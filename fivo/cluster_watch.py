@@ -1,7 +1,8 @@
 """Finding out which processes of a cluster are gone.
 
 A process that is gone can be started again, with the same flags, within
-`--cluster_timeout_secs`: then the others give up. Chief and workers need all
+`--cluster_timeout_secs`: then the others give up, and after Ctrl-C or SIGTERM
+they wait no longer. Chief and workers need all
 parameter servers, workers and parameter servers need the chief.
 """
 
@@ -15,6 +16,7 @@ from absl import logging
 
 from fivo import cluster_spec
 from fivo import errors
+from fivo import signals
 
 _SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_BETWEEN_LINES = 10.
@@ -97,24 +99,45 @@ class Watch(threading.Thread):
     """Looks again and again."""
     last_seen = dict.fromkeys(self._addresses, time.time())
     missing = set()
-    while not self.lost and not self._stopped.wait(_SECONDS_BETWEEN_LOOKS):
-      for name, address in self._addresses.items():
-        if answers(address):
-          last_seen[name] = time.time()
-          if name in missing:
-            missing.remove(name)
-            logging.info("The %s at %s answers.", name, address)
-        elif time.time() - last_seen[name] > self._timeout:
-          self.lost = ("the %s at %s has not answered for %g seconds "
-                       "(--cluster_timeout_secs)" % (
-                           name, address, self._timeout))
-        elif name not in missing and not self._stopped.is_set():
-          missing.add(name)
-          self.num_departures += 1
-          logging.info("The %s at %s does not answer; waiting for it.",
-                       name, address)
+    while not self._stopped.wait(_SECONDS_BETWEEN_LOOKS):
+      self._look(last_seen, missing)
+      if self.lost or (missing and signals.arrived()):
+        break
     # The main thread may hang in a TensorFlow call that nothing interrupts.
-    if self.lost and not self._stopped.wait(_SECONDS_TO_NOTICE):
-      sys.stderr.write("%s: %s\n" % (os.path.basename(sys.argv[0]), self.lost))
-      sys.stderr.flush()
-      os._exit(1)
+    if not self._stopped.wait(_SECONDS_TO_NOTICE):
+      self._end_process(missing)
+
+  def _look(self, last_seen, missing):
+    """Looks at each process once.
+
+    Args:
+      last_seen: A dict from names to times, brought up to date.
+      missing: The set of the names of those that are away, likewise.
+    """
+    for name, address in self._addresses.items():
+      if answers(address):
+        last_seen[name] = time.time()
+        if name in missing:
+          missing.remove(name)
+          logging.info("The %s at %s answers.", name, address)
+      elif time.time() - last_seen[name] > self._timeout:
+        self.lost = ("the %s at %s has not answered for %g seconds "
+                     "(--cluster_timeout_secs)" % (
+                         name, address, self._timeout))
+      elif name not in missing and not self._stopped.is_set():
+        missing.add(name)
+        self.num_departures += 1
+        logging.info("The %s at %s does not answer; waiting for it.",
+                     name, address)
+
+  def _end_process(self, missing):
+    """Ends this process, whatever its main thread does."""
+    line, code = self.lost, 1
+    if line is None:
+      number = signals.arrived()[0]
+      line = "stopped by signal %d; the %s did not answer" % (
+          number, sorted(missing)[0])
+      code = 128 + number
+    sys.stderr.write("%s: %s\n" % (os.path.basename(sys.argv[0]), line))
+    sys.stderr.flush()
+    os._exit(code)

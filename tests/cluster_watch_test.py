@@ -26,6 +26,28 @@ def test_counts_departures(monkeypatch):
   assert watch.lost is None
 
 
+@pytest.mark.parametrize("arrived, timeout, code, line", [
+    ([15], 60., 143, "stopped by signal 15; the ps 0 did not answer"),
+    ([2, 2], 60., 130, "stopped by signal 2; the ps 0 did not answer"),
+    ([], -1., 1, "the ps 0 at p:1 has not answered for -1 seconds "
+     "(--cluster_timeout_secs)"),
+])
+def test_ends_a_process_that_hangs(
+    monkeypatch, capsys, arrived, timeout, code, line):
+  def leave(exit_code):
+    raise SystemExit(exit_code)
+
+  monkeypatch.setattr(cluster_watch, "_SECONDS_BETWEEN_LOOKS", 0.)
+  monkeypatch.setattr(cluster_watch, "_SECONDS_TO_NOTICE", 0.)
+  monkeypatch.setattr(cluster_watch, "answers", lambda _: False)
+  monkeypatch.setattr(cluster_watch.signals, "arrived", lambda: arrived)
+  monkeypatch.setattr(cluster_watch.os, "_exit", leave)
+  with pytest.raises(SystemExit) as e:
+    cluster_watch.Watch({"ps 0": "p:1"}, timeout).run()
+  assert e.value.code == code
+  assert capsys.readouterr().err.endswith(": %s\n" % line)
+
+
 class TestWaitForMaster(object):
 
   @pytest.fixture
