@@ -15,7 +15,7 @@ NAME = "model.ckpt"
 _STEP = re.compile(r"model\.ckpt-(\d{1,12})$")
 # What TensorFlow's and this program's own writers leave when they are killed.
 _LEFTOVERS = ("model.ckpt-*.tempstate*", "model.ckpt-*.tmp*",
-              "checkpoint.tmp*", "config.json.*.tmp")
+              "checkpoint.tmp*", "config.json.*.tmp", "validation.json.*.tmp")
 # Of the file `checkpoint`; a path takes some hundred.
 _MAX_STATE_BYTES = 1 << 20
 _SECONDS_BETWEEN_LOOKS = 1.

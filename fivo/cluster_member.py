@@ -14,7 +14,9 @@ from fivo import errors
 
 _SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_BETWEEN_LINES = 10.
+# Failures with no step and nobody's death in between.
 _MAX_FAILURES = 20
+_SECONDS_PER_FAILURE = 0.1
 
 
 class TrainingOverError(Exception):
@@ -59,6 +61,7 @@ class Member(object):
       self._new_mark = tf.compat.v1.placeholder(tf.int64, [])
       self._set_mark = self._mark.assign(self._new_mark).op
     self._failures = 0
+    self._departures = 0
     needed = {"ps %d" % task: address
               for task, address in enumerate(self.spec.ps_hosts)}
     if not self.spec.is_chief:
@@ -133,15 +136,21 @@ class Member(object):
   def recover(self, error):
     """Gets over an error of a session, or raises it.
 
+    A death explains it, however many there are. Others are given some tries,
+    the first at once: who dies soon again leaves no second to waste.
+
     Args:
       error: One of `preemptions`.
     """
+    if self._watch.num_departures > self._departures:
+      self._departures = self._watch.num_departures
+      self._failures = 0
     self._failures += 1
     if self._failures > _MAX_FAILURES:
       raise error
     logging.info("Lost the session, trying again (%s: %s).",
                  type(error).__name__, " ".join(error.message.split())[:200])
-    time.sleep(1.)
+    time.sleep(_SECONDS_PER_FAILURE * self._failures)
 
   def leave(self, status):
     """Ends this process's part.

@@ -16,6 +16,7 @@ WORKER = "worker"
 CHIEF = "chief"
 
 VARIABLE = "TF_CONFIG"
+_PROTOCOL = "grpc://"
 
 _FLAGS = ("job_name", "ps_hosts", "worker_hosts")
 # In ASCII: gRPC ends the process where an address is anything else.
@@ -110,6 +111,26 @@ def split_address(address):
   """
   host, _, port = address.rpartition(":")
   return host.strip("[]"), int(port)
+
+
+def master_address(master):
+  """The address of a TensorFlow server that the user runs.
+
+  Args:
+    master: The value of --master, which is not empty.
+
+  Returns:
+    A string, "host:port".
+
+  Raises:
+    UserError: If it is none that TensorFlow takes.
+  """
+  shown = "--master=%s" % master
+  if not master.startswith(_PROTOCOL):
+    raise errors.UserError("%s: must be %shost:port" % (shown, _PROTOCOL))
+  address = master[len(_PROTOCOL):]
+  _check_addresses(shown, [address])
+  return address
 
 
 def _from_flags(config):

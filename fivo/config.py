@@ -165,6 +165,8 @@ def _validate_cluster(config):
             "--%s=%d: needs --master, the address of this task's TensorFlow "
             "server, or --job_name, --ps_hosts and --worker_hosts" % (
                 name, getattr(config, name)))
+    if config.master:
+      cluster_spec.master_address(config.master)
     return
   for name in ("master", "ps_tasks"):
     if getattr(config, name):

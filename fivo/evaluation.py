@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo import errors
+from fivo import faults
 from fivo import progress
 
 # ll_per_t and ll_per_seq are float64 arrays [repeats, 3], in nats, in the order
@@ -38,10 +39,23 @@ class Summaries(object):
   def add(self, values, step):
     """Writes scalars, so that others can read them at once.
 
+    Where they cannot be written, which is logged, the log has them still: a run
+    of somebody else's may be evaluated too.
+
     Args:
       values: An iterable of pairs of a tag and a float.
       step: The global step.
     """
+    try:
+      self._write(values, step)
+    except (OSError, tf.errors.OpError) as e:
+      reason = faults.explain(e)
+      if reason is None:
+        raise
+      logging.warning("The summaries cannot be written: %s", reason)
+
+  def _write(self, values, step):
+    """Writes scalars; for arguments see `add`."""
     if self._writer is None:
       self._writer = tf.compat.v1.summary.FileWriter(self._directory)
     summary = tf.compat.v1.Summary()

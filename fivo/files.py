@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import fcntl
+import glob
 import json
 import os
 import stat
@@ -11,6 +13,10 @@ from fivo.errors import UserError
 
 _MAX_JSON_BYTES = 1 << 24
 
+# Temporary files are NAME.fivo-XXXXXXXX.tmp: nobody else's are.
+_MARK = ".fivo-"
+_SUFFIX = ".tmp"
+
 
 @contextlib.contextmanager
 def atomic_write(path, mode="wb"):
@@ -18,7 +24,8 @@ def atomic_write(path, mode="wb"):
 
   The temporary file lives in the directory of `path`, so that the final
   rename is atomic. If the block raises, or the disk is full, or the process is
-  killed, whatever `path` held before is untouched. A symbolic link is written
+  killed, whatever `path` held before is untouched; what a killed process leaves
+  is removed when the file is next written. A symbolic link is written
   through, an existing file keeps its permissions, and what is no regular file
   (a pipe, a device) is written to directly.
 
@@ -44,21 +51,65 @@ def atomic_write(path, mode="wb"):
     umask = os.umask(0)
     os.umask(umask)
     permissions = 0o666 & ~umask
-  descriptor, temporary = tempfile.mkstemp(
-      prefix=os.path.basename(path) + ".", suffix=".tmp",
-      dir=os.path.dirname(path))
+  _remove_abandoned(path)
+  descriptor, temporary = _create_temporary(path)
   try:
     with os.fdopen(descriptor, mode) as stream:
       yield stream
       stream.flush()
       os.fsync(stream.fileno())
-    os.chmod(temporary, permissions)
-    os.replace(temporary, path)
+      os.chmod(temporary, permissions)
+      os.replace(temporary, path)  # While the lock is held.
   except BaseException as e:
     os.unlink(temporary)
     if isinstance(e, OSError) and e.filename is None:
       e.filename = path  # A write that fails does not say where.
     raise
+
+
+def _create_temporary(path):
+  """Makes a file beside `path`, locked, so that others leave it alone.
+
+  Args:
+    path: The file that it is to become.
+
+  Returns:
+    A descriptor and the name of the file.
+  """
+  while True:
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=os.path.basename(path) + _MARK, suffix=_SUFFIX,
+        dir=os.path.dirname(path))
+    _lock(descriptor)
+    if os.fstat(descriptor).st_nlink:
+      return descriptor, temporary
+    os.close(descriptor)  # Somebody was faster and took it for abandoned.
+
+
+def _remove_abandoned(path):
+  """Removes the temporary files of processes that died as they wrote `path`."""
+  for temporary in glob.glob("%s%s????????%s" % (
+      glob.escape(path), _MARK, _SUFFIX)):
+    try:
+      descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+      continue
+    try:
+      if _lock(descriptor):
+        os.unlink(temporary)
+    except FileNotFoundError:
+      pass  # Two processes may remove it.
+    finally:
+      os.close(descriptor)
+
+
+def _lock(descriptor):
+  """Locks a file unless another process has; whether that is certain."""
+  try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError:  # Some network file systems have no locks.
+    return False
+  return True
 
 
 def read_json(path):

@@ -79,8 +79,12 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
       UserError: If the logdir cannot be written to.
     """
     step = int(session.run(self._global_step))
-    self._timer.update_last_triggered_step(step)
-    if step == self._saved_step:
+    is_saved = step == self._saved_step
+    # A session that takes the place of a lost one must not put off a save: else
+    # a cluster whose parameter servers die often would never have one.
+    if not is_saved or self._timer.last_triggered_step() is None:
+      self._timer.update_last_triggered_step(step)
+    if is_saved:
       return step
     logging.info("Saving checkpoints for %d into %s.", step, self._path)
     # Explained here, because a session takes the OutOfRangeError of a file

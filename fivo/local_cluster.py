@@ -29,6 +29,7 @@ from fivo import cluster_spec
 from fivo import console
 from fivo import errors
 from fivo import files
+from fivo import locks
 from fivo import options
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -296,6 +297,8 @@ def main(unused_argv):
   """Runs a cluster; see the top of this file."""
   args, fivo_args = parse_args(sys.argv[1:])
   files.prepare_directory("logdir", args.logdir)
+  with locks.training_lock(args.logdir):
+    pass  # Nobody else trains there, whose logs would mix with these.
   caught = []
   for number in _SIGNALS:
     signal.signal(number, lambda number, _: caught.append(number))

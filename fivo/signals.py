@@ -1,16 +1,37 @@
 """What Ctrl-C and SIGTERM do to a process that has work under way."""
 
 import contextlib
+import os
 import signal
+import socket
 import threading
+
+# How long the main thread may take to end after a second signal.
+_SECONDS_TO_END = 3.
+
+# The numbers of the signals since the outermost `catch_signals` began.
+_arrived = []
+
+
+def arrived():
+  """The signals that have come, even if the main thread knows nothing yet.
+
+  While it is in a call of TensorFlow, which may wait for another process, no
+  handler of Python runs.
+
+  Returns:
+    A list of numbers; empty outside of `catch_signals`.
+  """
+  return list(_arrived)
 
 
 @contextlib.contextmanager
 def catch_signals(numbers=(signal.SIGINT, signal.SIGTERM)):
   """Holds back Ctrl-C and SIGTERM until the current step is done.
 
-  A second signal acts at once. Outside the main thread, where Python allows no
-  handlers, signals keep their usual effect.
+  A second signal acts at once, or within seconds where the main thread is in a
+  call of TensorFlow that does not end. Outside the main thread, where Python
+  allows no handlers, signals keep their usual effect.
 
   Args:
     numbers: The signals to hold back.
@@ -32,9 +53,41 @@ def catch_signals(numbers=(signal.SIGINT, signal.SIGTERM)):
     caught.append(number)
     restore()
 
-  for number in numbers:
-    previous[number] = signal.signal(number, handle)
+  with _listening(numbers):
+    for number in numbers:
+      previous[number] = signal.signal(number, handle)
+    try:
+      yield caught
+    finally:
+      restore()
+
+
+@contextlib.contextmanager
+def _listening(numbers):
+  """Notes signals in a thread that nothing but them keeps busy."""
+  reader, writer = socket.socketpair()
+  writer.setblocking(False)
+  thread = threading.Thread(
+      target=_listen, args=(reader, frozenset(numbers)), daemon=True)
+  previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+  thread.start()
   try:
-    yield caught
+    yield
   finally:
-    restore()
+    signal.set_wakeup_fd(previous)
+    writer.close()
+    thread.join()
+    reader.close()
+    del _arrived[:]
+
+
+def _listen(reader, numbers):
+  """Reads the numbers of signals until the other end of a socket closes."""
+  try:
+    for data in iter(lambda: reader.recv(1), b""):
+      if data[0] in numbers:
+        _arrived.append(data[0])
+      if len(_arrived) > 1:
+        reader.settimeout(_SECONDS_TO_END)
+  except socket.timeout:
+    os._exit(128 + _arrived[0])

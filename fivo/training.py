@@ -1,6 +1,7 @@
 """The training loop that all models share: steps, checkpoints, signals."""
 
 import contextlib
+import re
 
 from absl import logging
 import tensorflow as tf
@@ -10,6 +11,7 @@ from fivo import checkpoints
 from fivo import cluster
 from fivo import cluster_member
 from fivo import cluster_state
+from fivo import cluster_watch
 from fivo import config as config_lib
 from fivo import errors
 from fivo import faults
@@ -21,6 +23,9 @@ from fivo import signals
 from fivo import validation
 from fivo import validation_record
 from fivo.data import batching
+
+# What a server says of a `tf.numpy_function` of another process.
+_NO_PYTHON = re.compile(r"callback \w+ is not found")
 
 
 def begin(config):
@@ -129,7 +134,7 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
   with signals.catch_signals() as caught:
     place = (cluster_member.Member(config, caught) if config.job_name else
-             _Alone(config, path))
+             _Alone(config, path, caught))
     steps = _Steps(config, place, train_op, log_tensors, log_line, caught)
     with place.device():
       scaffold = tf.compat.v1.train.Scaffold(
@@ -149,6 +154,7 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
       logging.info("Training is over.")
     except tf.errors.InvalidArgumentError as e:
       raise (_explain_non_finite(e, config, steps.last) or
+             _explain_foreign_server(e, config) or
              batching.find_user_error(e) or e) from e
     finally:
       place.leave(None if caught else outcome)
@@ -236,15 +242,17 @@ class _Alone(object):
   preemptions = ()
   on_saved = None
 
-  def __init__(self, config, path):
+  def __init__(self, config, path, caught):
     """Creates the place.
 
     Args:
       config: A `Config`.
       path: The checkpoint to resume from, or None.
+      caught: A list that receives the numbers of signals.
     """
     self._config = config
     self._path = path
+    self._caught = caught
     self.stop_step = config.max_steps
 
   def device(self):
@@ -253,6 +261,8 @@ class _Alone(object):
   def open(self, scaffold, hooks):
     """Opens a MonitoredSession."""
     config = self._config
+    if config.master:
+      cluster_watch.wait_for_master(config, self._caught)
     if config.task == 0:
       creator = tf.compat.v1.train.ChiefSessionCreator(
           scaffold, master=config.master,
@@ -318,6 +328,25 @@ def _explain_non_finite(error, config, last_step):
           "--learning_rate than %g may help" % (
               culprit, kind, (last_step or 0) + 1, saved, config.learning_rate))
   return None
+
+
+def _explain_foreign_server(error, config):
+  """Turns a server's lack of this process's Python into one line.
+
+  Args:
+    error: An InvalidArgumentError.
+    config: A `Config`.
+
+  Returns:
+    A `UserError`, or None if the error has another cause.
+  """
+  if not (config.master and _NO_PYTHON.search(error.message)):
+    return None
+  return errors.UserError(
+      "--master=%s: is a server in another process, which cannot run the "
+      "Python that reads the data; give --job_name, --task, --ps_hosts and "
+      "--worker_hosts instead, which start a server in this one" % (
+          config.master))
 
 
 class NonFiniteError(errors.UserError):

@@ -137,6 +137,8 @@ _FLAGS = [
      "TensorFlow server, or --job_name, --ps_hosts and --worker_hosts"),
     ("--ps_tasks=1", "--ps_tasks=1: needs --master, the address of this task's "
      "TensorFlow server, or --job_name, --ps_hosts and --worker_hosts"),
+    ("--master=localhost:2222",
+     "--master=localhost:2222: must be grpc://host:port"),
     ("--job_name=ps --ps_hosts=a:1", "--job_name=ps: needs --worker_hosts too; "
      "a cluster's process has --job_name, --task, --ps_hosts and "
      "--worker_hosts"),
@@ -345,6 +347,10 @@ _COMMANDS = [
      "--in_file=no_train.pkl: has no split 'train', only 'valid', 'test'"),
     ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=speech",
      "--out_file=speech: not a file; give the path of a file to write"),
+    ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=new/",
+     "--out_file=new/: not a file; give the path of a file to write"),
+    ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=", "--out_file "
+     "is empty: must be a file to write; left out, it is --in_file"),
     ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=missing/x.pkl",
      "--out_file=missing/x.pkl: there is no directory @/missing"),
     ("calculate_pianoroll_mean.py --infile=good.pkl",

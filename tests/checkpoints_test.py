@@ -222,7 +222,7 @@ def test_leftovers(tmp_path):
   for name in ("samples.npz.x1.tmp", "model.ckpt-4.data-00000-of-00001."
                "tempstate123", "model.ckpt-4.index.tempstate9",
                "model.ckpt-4.meta.tmp0a1b", "checkpoint.tmpff",
-               "config.json.ab_c.tmp"):
+               "config.json.ab_c.tmp", "validation.json.ab_c.tmp"):
     (tmp_path / name).write_text("half")
   checkpoints.remove_leftovers(str(tmp_path))
   assert sorted(os.listdir(str(tmp_path))) == sorted(kept)

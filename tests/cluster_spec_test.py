@@ -174,3 +174,21 @@ class TestVariable(object):
     assert str(caught.value).startswith("TF_CONFIG")
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("master, line", [
+    ("local", "--master=local: must be grpc://host:port"),
+    ("localhost:2222", "--master=localhost:2222: must be grpc://host:port"),
+    ("grpc://", "--master=grpc://: '' must be host:port"),
+    ("grpc://a", "--master=grpc://a: 'a' must be host:port"),
+    ("grpc://a:99999",
+     "--master=grpc://a:99999: the port of a:99999 must be from 1 to 65535"),
+])
+def test_a_wrong_master(master, line):
+  with pytest.raises(errors.UserError) as e:
+    config_lib.validate(_config(master=master))
+  assert str(e.value) == line
+
+
+def test_a_master():
+  config_lib.validate(_config(master="grpc://a:1", task=1, ps_tasks=1))

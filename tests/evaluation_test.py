@@ -75,6 +75,21 @@ def test_report(tmp_path, caplog):
   assert len(found) == 6
 
 
+def test_report_without_a_place_for_summaries(tmp_path, caplog):
+  """Of a run on a read-only file system it gave a stack trace."""
+  caplog.set_level("INFO")
+  (tmp_path / "run").touch()
+  config = config_lib.from_object(
+      types.SimpleNamespace(logdir=str(tmp_path / "run"), split="test"))
+  evaluation.report(
+      evaluation.evaluate(_batches(), _by_length), config, step=7)
+  lines = [record.getMessage() for record in caplog.records]
+  assert lines[0].startswith("test elbo ll/t: -3.000000, ")
+  assert lines[2] == (
+      "The summaries cannot be written: %s/run/test: Not a directory" % (
+          tmp_path))
+
+
 def test_report_of_repeats(tmp_path, caplog):
   caplog.set_level("INFO")
   config = config_lib.from_object(

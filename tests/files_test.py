@@ -103,13 +103,31 @@ def _killed_while_writing(path):
     os._exit(9)
 
 
-def test_a_killed_process_leaves_the_file_alone(target):
+def _kill_while_writing(path):
   process = multiprocessing.get_context("fork").Process(
-      target=_killed_while_writing, args=(str(target),))
+      target=_killed_while_writing, args=(str(path),))
   process.start()
   process.join()
   assert process.exitcode == 9
+
+
+def test_a_killed_process_leaves_the_file_alone(target):
+  _kill_while_writing(target)
   assert read(target) == b"old"
+
+
+def test_killed_processes_leave_nothing_for_good(target):
+  for _ in range(2):
+    _kill_while_writing(target)
+  others = ["other.fivo-abcdefgh.tmp", "target.tmp", "target.fivo-abc.tmp"]
+  for name in others:
+    (target.parent / name).touch()
+  with files.atomic_write(str(target)) as stream:
+    stream.write(b"first")
+    # Others may be at work on the same file.
+    write(target, b"second")
+  assert read(target) == b"first"
+  assert sorted(os.listdir(str(target.parent))) == sorted(others + ["target"])
 
 
 def test_a_missing_directory_is_an_os_error(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from fivo import checkpoints
 from fivo import errors
 from fivo import local_cluster
+from fivo import locks
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PROGRAM = os.path.join(_ROOT, "fivo", "local_cluster.py")
@@ -165,6 +166,15 @@ class TestFlags(object):
     variables = local_cluster.thread_variables(
         10 ** 6, {"TF_NUM_INTRAOP_THREADS": "7"})
     assert variables["TF_NUM_INTRAOP_THREADS"] == "7"
+
+
+def test_two_do_not_mix_their_logs(tmp_path, monkeypatch):
+  monkeypatch.setattr(
+      sys, "argv", ["local_cluster.py", "--logdir=%s" % tmp_path])
+  with locks.training_lock(str(tmp_path)):
+    with pytest.raises(errors.UserError, match="is training there"):
+      local_cluster.main(sys.argv[:1])
+  assert os.listdir(str(tmp_path)) == [locks.FILE_NAME]
 
 
 def test_addresses_are_free_and_stay_so():

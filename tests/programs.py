@@ -54,7 +54,7 @@ def run(args, program=RUN_FIVO, directory=None, timeout=60):
     process.start()
     process.join(timeout)
     if process.is_alive():
-      process.terminate()
+      process.kill()
       process.join()
     outputs = [_read(os.path.join(capture, name))
                for name in ("stdout", "stderr", "num_ops")]

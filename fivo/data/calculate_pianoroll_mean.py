@@ -63,6 +63,10 @@ def main(argv):
   del argv
   if not FLAGS.in_file:
     raise errors.UserError("--in_file is required: the pianoroll file to read")
+  if FLAGS.out_file == "":  # A variable that is not set, in a shell.
+    raise errors.UserError(
+        "--out_file is empty: must be a file to write; left out, it is "
+        "--in_file")
   add_train_mean(FLAGS.in_file, FLAGS.out_file)
 
 

@@ -111,7 +111,8 @@ def check_writable(path):
     UserError: If there is no such directory, if it does not let itself be
       written, or if something else than a file is at `path`.
   """
-  if os.path.exists(path) and not os.path.isfile(path):
+  if path.endswith(os.sep) or (
+      os.path.exists(path) and not os.path.isfile(path)):
     # A rename would replace a device such as /dev/null by a file.
     raise UserError("%s: not a file; give the path of a file to write" % path)
   directory = os.path.dirname(os.path.realpath(path))
