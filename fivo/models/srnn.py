@@ -20,6 +20,7 @@ import functools
 import tensorflow as tf
 
 from fivo.models import factory
+from fivo.models import generative
 from fivo.models import recurrent
 
 SRNNState = collections.namedtuple(
@@ -28,7 +29,7 @@ TrainableSRNNState = collections.namedtuple(
     "TrainableSRNNState", SRNNState._fields + ("rnn_out",))
 
 
-class SRNN(recurrent.RecurrentModel):
+class SRNN(generative.RecurrentModel):
   """The generative part of the SRNN."""
 
   state_class = SRNNState
