@@ -298,9 +298,10 @@ def _particle_filter(model, observations, seq_lengths, num_samples,
   seq_lengths = smc.lengths_to_int32(seq_lengths=seq_lengths)
   batch_size = (tf.compat.dimension_value(seq_lengths.shape[0]) or
                 tf.shape(seq_lengths)[0])
-  base.set_particle_observations(
-      model, observations, seq_lengths, num_samples,
-      noise and noise.latents)
+  with loop_inputs.creating_series(are_recorded=rematerialize):
+    base.set_particle_observations(
+        model, observations, seq_lengths, num_samples,
+        noise and noise.latents)
   initial_state = model.zero_state(
       num_samples * batch_size, _float_dtype(observations))
 

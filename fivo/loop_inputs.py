@@ -5,6 +5,7 @@ A gradient loop that knows these two can do without TensorFlow's own, see
 """
 
 import collections
+import contextlib
 
 import tensorflow as tf
 
@@ -14,6 +15,7 @@ Product = collections.namedtuple("Product", ("inputs", "outputs", "w", "b"))
 Read = collections.namedtuple("Read", ("source", "value"))
 
 _recorders = []
+_are_series_recorded = [False]
 
 
 class Recorder(object):
@@ -57,6 +59,16 @@ def is_recording():
   return bool(_recorders)
 
 
+@contextlib.contextmanager
+def creating_series(are_recorded):
+  """Says whether each Series created in the block is for a recorded loop."""
+  _are_series_recorded.append(are_recorded)
+  try:
+    yield
+  finally:
+    _are_series_recorded.pop()
+
+
 def linear(inputs, w, b):
   """A linear layer.
 
@@ -82,7 +94,7 @@ class Series(object):
   """
 
   def __init__(self, tensor, needs_gradient=True):
-    """Creates a series; call this outside the loop.
+    """Creates a series; call this outside the loop, see also `creating_series`.
 
     Args:
       tensor: A Tensor `[T, ...]`.
@@ -90,9 +102,12 @@ class Series(object):
     """
     self.tensor = tensor
     self._needs_gradient = needs_gradient
-    self._array = tf.TensorArray(
-        tensor.dtype, tf.shape(tensor)[0], clear_after_read=False,
-        element_shape=tensor.shape[1:]).unstack(tensor)
+    # The gradient of an array's reads is an array, that of gathers a sum.
+    self._array = None
+    if needs_gradient and not _are_series_recorded[-1]:
+      self._array = tf.TensorArray(
+          tensor.dtype, tf.shape(tensor)[0], clear_after_read=False,
+          element_shape=tensor.shape[1:]).unstack(tensor)
 
   def read(self, t):
     """One timestep, a Tensor `[...]`.
@@ -100,9 +115,9 @@ class Series(object):
     Args:
       t: A scalar int32 Tensor.
     """
-    if not _recorders:
+    if self._array is not None:
       return self._array.read(t)
     value = tf.gather(self.tensor, t)
-    if self._needs_gradient:
+    if self._needs_gradient and _recorders:
       _recorders[-1].add_read(self.tensor, value, t)
     return value

@@ -43,7 +43,8 @@ def test_scan(dtype):
           for name, low, shape in [
               ("w", -1., [3, 3]), ("b", 0., [3]), ("start", -2., [2, 3]),
               ("data", -3., [5, 2, 3])]]
-      series = loop_inputs.Series(data + 0.)
+      with loop_inputs.creating_series(are_recorded=rematerialize):
+        series = loop_inputs.Series(data + 0.)
 
       def step(t, state):
         x, count = state
@@ -71,7 +72,8 @@ def _refused(make_step):
   with tf.Graph().as_default():
     w = tf.compat.v1.get_variable("layer/w", [3, 3])
     b = tf.compat.v1.get_variable("layer/b", [3])
-    series = loop_inputs.Series(tf.matmul(tf.ones([4, 3]), w))
+    with loop_inputs.creating_series(are_recorded=True):
+      series = loop_inputs.Series(tf.matmul(tf.ones([4, 3]), w))
     with pytest.raises(errors.UserError) as e:
       rematerialization.scan(
           make_step(w, b, series), [tf.ones([2, 3])], tf.constant(4), 4)
