@@ -119,8 +119,13 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
     with training.device_setter(config):
-      inputs, targets, lengths, model, mean = create_dataset_and_model_fn(
-          config, split="train", shuffle=True, repeat=True)
+      create = functools.partial(
+          create_dataset_and_model_fn, config, split="train", shuffle=True,
+          repeat=True)
+      inputs, targets, lengths, model, mean = create()
+      feeder = feeding.feeder(config, lambda: tuple(create()[:3]))
+      if feeder is not None:
+        inputs, targets, lengths = feeder.placeholders
       loss, log_tensors = _training_loss(
           config, model, (inputs, targets), lengths)
       train_op = optimization.create_train_op(
@@ -134,7 +139,8 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
         config_lib.save(config, train_mean=_static_mean(mean))
       training.train(
           config, train_op, log_tensors, lambda step, values:
-          "Step %d, %s: %f" % (step, label, values["bound"]), validator)
+          "Step %d, %s: %f" % (step, label, values["bound"]), validator,
+          feeder)
 
 
 def _training_loss(config, model, observations, lengths):
