@@ -6,6 +6,7 @@ import fcntl
 import glob
 import json
 import os
+import shutil
 import stat
 import tempfile
 
@@ -51,7 +52,9 @@ def atomic_write(path, mode="wb"):
     umask = os.umask(0)
     os.umask(umask)
     permissions = 0o666 & ~umask
-  _remove_abandoned(path)
+  for abandoned in _abandoned(glob.escape(path) + _MARK, _SUFFIX):
+    with contextlib.suppress(FileNotFoundError):  # Another may be as fast.
+      os.unlink(abandoned)
   descriptor, temporary = _create_temporary(path)
   try:
     with os.fdopen(descriptor, mode) as stream:
@@ -86,19 +89,49 @@ def _create_temporary(path):
     os.close(descriptor)  # Somebody was faster and took it for abandoned.
 
 
-def _remove_abandoned(path):
-  """Removes the temporary files of processes that died as they wrote `path`."""
-  for temporary in glob.glob("%s%s????????%s" % (
-      glob.escape(path), _MARK, _SUFFIX)):
+@contextlib.contextmanager
+def staging_directory(parent, prefix):
+  """Makes a directory in which to prepare what is then moved beside it.
+
+  It is removed at the end; what a killed process left is removed by the next.
+
+  Args:
+    parent: The directory in which to make it.
+    prefix: What its name begins with, before eight other characters.
+
+  Yields:
+    Its path.
+
+  Raises:
+    OSError: If it cannot be made.
+  """
+  for abandoned in _abandoned(os.path.join(glob.escape(parent), prefix)):
+    shutil.rmtree(abandoned, ignore_errors=True)
+  with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as directory:
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-      descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW)
+      _lock(descriptor)
+      yield directory
+    finally:
+      os.close(descriptor)
+
+
+def _abandoned(prefix, suffix=""):
+  """Yields temporary files and directories that no living process has locked.
+
+  Args:
+    prefix: What comes before the eight random characters of their paths, as a
+      pattern of `glob`.
+    suffix: What comes after them.
+  """
+  for path in glob.glob("%s????????%s" % (prefix, suffix)):
+    try:
+      descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
       continue
     try:
       if _lock(descriptor):
-        os.unlink(temporary)
-    except FileNotFoundError:
-      pass  # Two processes may remove it.
+        yield path
     finally:
       os.close(descriptor)
 

@@ -20,6 +20,7 @@ from fivo import config as config_lib
 from fivo import errors
 from fivo import evaluation
 from fivo import faults
+from fivo import feeding
 from fivo import files
 from fivo import following
 from fivo import optimization
@@ -58,6 +59,10 @@ def run_train(config):
     _set_seeds(config)
     with training.device_setter(config):
       model, observations = _create_model_and_data(config)
+      feeder = feeding.feeder(
+          config, lambda: _create_model_and_data(config)[1])
+      if feeder is not None:
+        observations = feeder.placeholders
       bound = training.create_bound(
           config, model, observations, _seq_lengths(config))
       bound_per_t = tf.reduce_mean(bound.log_p_hat) / config.num_timesteps
@@ -77,7 +82,8 @@ def run_train(config):
         config_lib.save(config)
       training.train(
           config, train_op, (bound_per_t, likelihood_per_t, gap),
-          lambda step, values: log_format % ((step,) + tuple(values)))
+          lambda step, values: log_format % ((step,) + tuple(values)),
+          hooks=[feeder] if feeder else [])
 
 
 def run_eval(config):

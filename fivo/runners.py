@@ -123,8 +123,13 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
     if config.xla:
       xla.configure()
     with training.device_setter(config):
-      inputs, targets, lengths, model, mean = create_dataset_and_model_fn(
-          config, split="train", shuffle=True, repeat=True)
+      create = functools.partial(
+          create_dataset_and_model_fn, config, split="train", shuffle=True,
+          repeat=True)
+      inputs, targets, lengths, model, mean = create()
+      feeder = feeding.feeder(config, lambda: tuple(create()[:3]))
+      if feeder is not None:
+        inputs, targets, lengths = feeder.placeholders
       log_p_hat, grads_and_vars, hooks = _bound_and_gradients(
           config, model, (inputs, targets), lengths)
       objective = _objective(config, log_p_hat, lengths)
@@ -140,7 +145,8 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
         config_lib.save(config, train_mean=_static_mean(mean))
       training.train(
           config, train_op, {"bound": objective}, lambda step, values:
-          "Step %d, %s: %f" % (step, label, values["bound"]), validator, hooks)
+          "Step %d, %s: %f" % (step, label, values["bound"]), validator,
+          hooks + [feeder] if feeder else hooks)
 
 
 def _bound_and_gradients(config, model, observations, lengths):

@@ -1,7 +1,6 @@
 """The training loop that all models share: steps, checkpoints, signals."""
 
 import contextlib
-import re
 
 from absl import logging
 import tensorflow as tf
@@ -23,9 +22,6 @@ from fivo import signals
 from fivo import validation
 from fivo import validation_record
 from fivo.data import batching
-
-# What a server says of a `tf.numpy_function` of another process.
-_NO_PYTHON = re.compile(r"callback \w+ is not found")
 
 
 def begin(config):
@@ -154,7 +150,6 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
       logging.info("Training is over.")
     except tf.errors.InvalidArgumentError as e:
       raise (_explain_non_finite(e, config, steps.last) or
-             _explain_foreign_server(e, config) or
              batching.find_user_error(e) or e) from e
     finally:
       place.leave(None if caught else outcome)
@@ -328,25 +323,6 @@ def _explain_non_finite(error, config, last_step):
           "--learning_rate than %g may help" % (
               culprit, kind, (last_step or 0) + 1, saved, config.learning_rate))
   return None
-
-
-def _explain_foreign_server(error, config):
-  """Turns a server's lack of this process's Python into one line.
-
-  Args:
-    error: An InvalidArgumentError.
-    config: A `Config`.
-
-  Returns:
-    A `UserError`, or None if the error has another cause.
-  """
-  if not (config.master and _NO_PYTHON.search(error.message)):
-    return None
-  return errors.UserError(
-      "--master=%s: is a server in another process, which cannot run the "
-      "Python that reads the data; give --job_name, --task, --ps_hosts and "
-      "--worker_hosts instead, which start a server in this one" % (
-          config.master))
 
 
 class NonFiniteError(errors.UserError):

@@ -4,6 +4,8 @@ import collections
 import contextlib
 import json
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from fivo import checkpoints
 from fivo import local_cluster
 from tests import lives
+from tests import programs
 
 _SECONDS = 60.
 
@@ -191,6 +194,30 @@ def test_whoever_needs_one_that_stays_away_ends(tmp_path, lost, line):
         assert process.exitcode == 1
         assert cluster.text(*place).splitlines()[-1] == line % address
         assert "Traceback" not in cluster.text(*place)
+
+
+@pytest.mark.slow
+def test_a_parameter_server_starts_without_the_models():
+  """All wait for it when it has died."""
+  subprocess.run(
+      [sys.executable, "-c", "import run_fivo, sys\n"
+       "assert not {'sonnet', 'fivo.models.vrnn'} & set(sys.modules)"],
+      cwd=programs.ROOT, check=True)
+
+
+@pytest.mark.slow
+def test_a_signal_ends_who_waits_for_a_parameter_server(tmp_path):
+  with _cluster(tmp_path, max_steps=10 ** 6) as cluster:
+    for task in range(2):
+      cluster.wait_for_steps(task)
+    cluster.kill("ps", 0)
+    cluster.wait_until(lambda: all(
+        "does not answer" in cluster.text("worker", task)
+        for task in range(2)))
+    for task in range(2):
+      cluster.processes["worker", task].terminate()
+    assert cluster.finish() == [-9, 143, 143]
+    assert "Traceback" not in cluster.text("worker", 0)
 
 
 @pytest.mark.slow

@@ -130,6 +130,26 @@ def test_killed_processes_leave_nothing_for_good(target):
   assert sorted(os.listdir(str(target.parent))) == sorted(others + ["target"])
 
 
+def _killed_while_staging(parent):
+  with files.staging_directory(parent, ".made.") as directory:
+    os.mkdir(os.path.join(directory, "part"))
+    os._exit(9)
+
+
+def test_killed_processes_leave_no_directories_for_good(tmp_path):
+  parent = str(tmp_path)
+  process = multiprocessing.get_context("fork").Process(
+      target=_killed_while_staging, args=(parent,))
+  process.start()
+  process.join()
+  assert len(os.listdir(parent)) == 1
+  with files.staging_directory(parent, ".made.") as first:
+    with files.staging_directory(parent, ".made.") as second:
+      assert sorted(os.listdir(parent)) == sorted(
+          map(os.path.basename, [first, second]))
+  assert os.listdir(parent) == []
+
+
 def test_a_missing_directory_is_an_os_error(tmp_path):
   with pytest.raises(OSError):
     write(tmp_path / "missing" / "target")

@@ -55,6 +55,24 @@ def _values(logdir):
           for name in reader.get_variable_to_shape_map()}
 
 
+def test_data_for_a_server_of_the_users_is_read_here(tmp_path):
+  """In one of another process there is no Python to read it."""
+  calls = []
+
+  def create(*args, **kwargs):
+    inputs, *others = toy.create_dataset_and_model(*args, **kwargs)
+    calls.append(tf.compat.v1.get_default_graph())
+    if len(calls) == 1:  # In the graph that the server has.
+      with tf.control_dependencies([tf.debugging.Assert(False, ["read"])]):
+        inputs = tf.identity(inputs)
+    return [inputs] + others
+
+  server = tf.distribute.Server.create_local_server()
+  runners.run_train(_config(tmp_path, master=server.target), create)
+  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 2
+  assert len(set(calls)) == 2
+
+
 class _StopError(Exception):
   """Ends a run before it has begun."""
 

@@ -21,7 +21,6 @@ to learn at every time scale, but no figure from it compares with one of TIMIT.
 import collections
 import os
 import sys
-import tempfile
 
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -78,8 +77,8 @@ def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
   _check_arguments(out_dir, num_train, num_test, seconds, seed)
   try:
     os.makedirs(out_dir, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=".create_synthetic_timit.", dir=out_dir) as staging_dir:
+    with files.staging_directory(
+        out_dir, ".create_synthetic_timit.") as staging_dir:
       corpus_dir = os.path.join(staging_dir, "TIMIT")
       _write_utterances(corpus_dir, num_train, num_test, seconds, seed)
       os.rename(corpus_dir, os.path.join(out_dir, "TIMIT"))

@@ -21,7 +21,6 @@ import os
 import random
 import signal
 import sys
-import tempfile
 
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -86,8 +85,8 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
   try:
     os.makedirs(out_dir, exist_ok=True)
     # Inside out_dir, so that the renames at the end stay on one file system.
-    with tempfile.TemporaryDirectory(
-        prefix=".create_timit_dataset.", dir=out_dir) as staging_dir:
+    with files.staging_directory(
+        out_dir, ".create_timit_dataset.") as staging_dir:
       mean, std = _write_dataset(staging_dir, train, valid, test, sample_rate)
       for name in os.listdir(staging_dir):
         os.replace(os.path.join(staging_dir, name), os.path.join(out_dir, name))
