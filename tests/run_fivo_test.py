@@ -108,6 +108,7 @@ class TestTrain(object):
     assert sorted(os.listdir(run[0])) == before
 
   def test_seeded_runs_are_equal(self, tmp_path, dataset):
+    """Seed 0 used to be ignored."""
     outputs = [
         _run("--mode=train", "--logdir=%s" % (tmp_path / name),
              "--dataset_path=" + dataset, "--max_steps=5",

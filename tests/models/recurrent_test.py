@@ -306,7 +306,7 @@ def shapes_of_variables(kind, run, **kwargs):
   with tf.Graph().as_default():
     model = create(kind, **kwargs)
     if run:
-      bounds.fivo(model, observations(), LENGTHS, num_samples=2)
+      bounds.iwae(model, observations(), LENGTHS, num_samples=2)
     else:
       model.sample_step(
           model.zero_state(2, tf.float32), tf.zeros([2, DATA]), 0)
