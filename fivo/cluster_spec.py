@@ -244,9 +244,10 @@ def _task_of_variable(value, jobs, task):
     raise _refusal(
         value, "an evaluator is no part of the cluster: give it --mode=eval "
         "--wait_for_checkpoint --eval_interval_secs=S")
-  if not isinstance(job, str) or job not in jobs:
+  filled = sorted(key for key, hosts in jobs.items() if hosts)
+  if job not in filled:
     raise _refusal(value, 'the task\'s type %s must be one of %s' % (
-        json.dumps(job), ", ".join(sorted(jobs))))
+        json.dumps(job), ", ".join(filled)))
   if isinstance(index, bool) or not isinstance(index, int) or not (
       0 <= index < len(jobs[job])):
     raise _refusal(value, "the task's index %s must be from 0 to %d" % (

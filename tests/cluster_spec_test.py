@@ -155,6 +155,8 @@ class TestVariable(object):
       ({"cluster": _CLUSTER}, "the task's type null must be one of chief, ps"),
       ({"cluster": _CLUSTER, "task": {"type": ["ps"]}},
        "the task's type [\"ps\"] must be one of chief, ps"),
+      ({"cluster": {"ps": [], "chief": ["c:1"]}, "task": {"type": "ps"}},
+       "the task's type \"ps\" must be one of chief"),
       ({"cluster": _CLUSTER, "task": {"type": "worker", "index": 2}},
        "the task's index 2 must be from 0 to 1"),
       ({"cluster": _CLUSTER, "task": {"type": "worker", "index": "0"}},
