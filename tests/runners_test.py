@@ -55,6 +55,7 @@ def _values(logdir):
           for name in reader.get_variable_to_shape_map()}
 
 
+@pytest.mark.slow
 def test_data_for_a_server_of_the_users_is_read_here(tmp_path):
   """In one of another process there is no Python to read it."""
   calls = []
