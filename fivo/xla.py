@@ -2,7 +2,8 @@
 
 XLA makes one program of the whole step, encoders, particle filter and gradient.
 It compiles anew for each shape, so batches are padded to one of a few lengths,
-`LENGTHS`; the filter itself takes no more steps than the longest sequence has.
+`LENGTHS`. That costs little: the filter and its gradient take no more steps
+than the longest sequence has.
 TensorFlow's random numbers, the summaries, the checks and Adam stay outside.
 """
 
@@ -24,23 +25,8 @@ _OPTIONS = (
     "--xla_cpu_multi_thread_eigen=false "
     "--xla_backend_extra_options=xla_force_enable_experimental_llvm_ir_gemm")
 
-_SHORTEST = 16
-_LENGTHS_PER_OCTAVE = 2
-_OCTAVES = 26
-
-
-def _lengths():
-  """The lengths that batches are padded to."""
-  lengths = [_SHORTEST]
-  for octave in range(_OCTAVES):
-    start = _SHORTEST << octave
-    lengths.extend(
-        start + start * i // _LENGTHS_PER_OCTAVE
-        for i in range(1, _LENGTHS_PER_OCTAVE + 1))
-  return tuple(lengths)
-
-
-LENGTHS = _lengths()
+# All batches of JSB are of one of them, those of larger datasets of five.
+LENGTHS = tuple(256 << octave for octave in range(23))
 
 
 def configure():

@@ -32,9 +32,12 @@ def _scan(step, initial_state, num_steps, max_num_steps, rematerialize):
           x.shape.ndims - 1)) for x in outputs])
 
 
-@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
-def test_scan(dtype):
+@pytest.mark.parametrize("dtype, chunk", [
+    (tf.float32, 32), (tf.float64, 3), (tf.float32, 2), (tf.float32, 1)])
+def test_scan(dtype, chunk, monkeypatch):
   """All ways that a gradient flows, and a state that has none."""
+  monkeypatch.setattr(rematerialization, "CHUNK", chunk)
+
   def run(rematerialize):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
       w, b, start, data = [
@@ -200,7 +203,9 @@ def test_equals_the_default_loop(kind, bound, proposal_type):
     ("srnn", "fivo-aux", "smoothing", "normal"),
     ("vrnn", "elbo", "smoothing", "normal"),
     ("srnn", "iwae", "prior", "bernoulli")])
-def test_compiled_equals_the_default_loop(kind, bound, proposal_type, emission):
+def test_compiled_equals_the_default_loop(
+    kind, bound, proposal_type, emission, monkeypatch):
+  monkeypatch.setattr(rematerialization, "CHUNK", 3)  # Of four steps.
   arguments = (kind, bound, proposal_type, emission)
   _assert_equal(
       _bound_and_gradients(
