@@ -1,6 +1,7 @@
 """Averaging the bounds over a dataset, and reporting them."""
 
 import collections
+from concurrent import futures
 import contextlib
 import os
 
@@ -71,7 +72,7 @@ class Summaries(object):
       self._writer = None
 
 
-def evaluate(batches, evaluate_batch, num_repeats=1):
+def evaluate(batches, evaluate_batch, num_repeats=1, num_threads=1):
   """Averages the three bounds over sequences.
 
   Args:
@@ -79,6 +80,7 @@ def evaluate(batches, evaluate_batch, num_repeats=1):
     evaluate_batch: A callable that takes a batch and gives a
       `bounds.AllBounds` of arrays `[B]`.
     num_repeats: How often to evaluate each batch.
+    num_threads: How many batches to evaluate at a time.
 
   Returns:
     An `EvalResult`: per timestep, the sum of the bounds over the number of
@@ -89,10 +91,11 @@ def evaluate(batches, evaluate_batch, num_repeats=1):
   """
   totals = np.zeros([num_repeats, len(bounds.AllBounds._fields)])
   num_sequences = num_timesteps = 0
-  for batch in progress.track(batches, "Evaluating", unit="batche"):
-    lengths = batch[-1]
-    values = np.array(
-        [evaluate_batch(batch) for _ in range(num_repeats)], dtype=np.float64)
+  for lengths, values in _map_in_order(
+      lambda batch: (batch[-1], np.array(
+          [evaluate_batch(batch) for _ in range(num_repeats)],
+          dtype=np.float64)),
+      progress.track(batches, "Evaluating", unit="batche"), num_threads):
     if np.isnan(values).any():
       _, bound, b = np.argwhere(np.isnan(values))[0]
       raise NanError(
@@ -105,6 +108,18 @@ def evaluate(batches, evaluate_batch, num_repeats=1):
     raise errors.UserError("the data to evaluate has no sequences")
   return EvalResult(
       totals / num_timesteps, totals / num_sequences, num_sequences)
+
+
+def _map_in_order(function, items, num_threads):
+  """Yields a function's values in order, with few items at hand at a time."""
+  with futures.ThreadPoolExecutor(num_threads) as executor:
+    pending = collections.deque()
+    for item in items:
+      pending.append(executor.submit(function, item))
+      if len(pending) == num_threads:
+        yield pending.popleft().result()
+    while pending:
+      yield pending.popleft().result()
 
 
 def create_summaries(config):

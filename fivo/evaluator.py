@@ -9,6 +9,11 @@ from fivo import config as config_lib
 from fivo import evaluation
 from fivo import feeding
 from fivo import nested_utils as nested
+from fivo import sessions
+
+# Batches at a time: the loop of one leaves a core idle, and two of similar
+# length, as they come, end together.
+_NUM_THREADS = 2
 
 
 class Evaluator(object):
@@ -33,6 +38,8 @@ class Evaluator(object):
     # The order does not matter to an average.
     config = config._replace(sort_by_length=True)
     self._num_repeats = config.eval_repeats
+    # Two batches at a time would share the random stream by chance.
+    self._num_threads = _NUM_THREADS if config.random_seed is None else 1
     self._graph = tf.Graph()
     with self._graph.as_default():
       tf.compat.v1.set_random_seed(config.random_seed)
@@ -68,7 +75,8 @@ class Evaluator(object):
         (`checkpoints.UnreadableError`), the data is bad, or a bound is NaN
         (`evaluation.NanError`).
     """
-    with tf.compat.v1.Session(graph=self._graph) as session:
+    with tf.compat.v1.Session(
+        graph=self._graph, config=sessions.options()) as session:
       checkpoints.restore(session, path, self._saver)
       step = int(session.run(self._global_step))
       logging.info("Model restored from step %d, evaluating.", step)
@@ -81,4 +89,4 @@ class Evaluator(object):
 
       return step, evaluation.evaluate(
           feeding.batches(session, self._batch), evaluate_batch,
-          self._num_repeats)
+          self._num_repeats, self._num_threads)

@@ -7,14 +7,14 @@ import tensorflow as tf
 _INTRA_OP_THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
-def training_options():
-  """The options of a training session.
+def options():
+  """The options of a session that trains or evaluates.
 
   Each operation runs on one thread, while several operations run at once. To
   split the small ones of a particle filter's loop between threads costs more
   than it saves: on two cores steps are a few percent faster without at 4
   particles of 4 sequences, and nearly half as fast again at 16 of 32. Whoever
-  trains a model large enough to gain from it sets TF_NUM_INTRAOP_THREADS.
+  has a model large enough to gain from it sets TF_NUM_INTRAOP_THREADS.
 
   Returns:
     A ConfigProto.

@@ -261,11 +261,11 @@ class _Alone(object):
     if config.task == 0:
       creator = tf.compat.v1.train.ChiefSessionCreator(
           scaffold, master=config.master,
-          config=sessions.training_options(),
+          config=sessions.options(),
           checkpoint_filename_with_path=self._path)
     else:
       creator = tf.compat.v1.train.WorkerSessionCreator(
-          scaffold, master=config.master, config=sessions.training_options())
+          scaffold, master=config.master, config=sessions.options())
       if config.stagger_workers:
         hooks = hooks + [tf.compat.v1.train.GlobalStepWaiterHook(
             config.task * cluster.STEPS_OF_STAGGER)]

@@ -43,8 +43,8 @@ def _default_session(request, monkeypatch):
     sessions = sys.modules.get("fivo.sessions")
     if sessions is not None:
       monkeypatch.setattr(
-          sessions, "training_options",
-          functools.partial(_unoptimized, sessions.training_options))
+          sessions, "options",
+          functools.partial(_unoptimized, sessions.options))
     yield
     return
   _optimize_graphs(True)
@@ -69,8 +69,8 @@ def _optimize_graphs(on):
         {"disable_meta_optimizer": not on})
 
 
-def _unoptimized(training_options):
-  """The options of a training session, but without Grappler."""
-  options = training_options()
+def _unoptimized(session_options):
+  """The options of a session, but without Grappler."""
+  options = session_options()
   options.graph_options.rewrite_options.disable_meta_optimizer = True
   return options

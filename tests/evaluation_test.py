@@ -1,5 +1,6 @@
 """Tests of averaging bounds over a dataset."""
 
+import threading
 import types
 
 import numpy as np
@@ -36,6 +37,27 @@ def test_repeats():
           *[np.full(len(batch[-1]), float(next(values)))] * 3), num_repeats=2)
   # Two sequences get 0 and 1, the third 2 and 3.
   np.testing.assert_allclose(result.ll_per_seq[:, 0], [2 / 3, 5 / 3])
+
+
+def test_threads():
+  """Two batches are evaluated at a time, in any order, and no third is read."""
+  lengths = [np.array([n]) for n in (2, 3, 4, 5, 6, 7)]  # Pairs.
+  at_once = threading.Barrier(2, timeout=30)
+  done = []
+
+  def batches():
+    for num_read, x in enumerate(lengths, 1):
+      assert num_read <= len(done) + 2
+      yield (x,)
+
+  def evaluate_batch(batch):
+    at_once.wait()
+    done.append(batch)
+    return _by_length(batch)
+
+  result = evaluation.evaluate(batches(), evaluate_batch, num_threads=2)
+  np.testing.assert_allclose(result.ll_per_t, [[-3, -2, -33 / 27]])
+  assert len(done) == 6
 
 
 def test_no_data():
