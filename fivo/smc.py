@@ -219,14 +219,9 @@ class _Filters(object):
         self._initial_loop_vars(),
         parallel_iterations=parallel_iterations,
         swap_memory=swap_memory))
-    log_weights = final.log_weights_ta.stack()[:-1]
-    resampled = final.resampled_ta.stack()[:-1]
-    return SMCResult(
-        log_z_hat=self._log_z_hat(log_weights, resampled),
-        log_weights=tf.transpose(log_weights, [0, 2, 1]),
-        resampled=tf.cast(resampled, log_weights.dtype),
-        final_particle_state=final.particle_state,
-        final_loop_state=final.loop_state)
+    return self._result(
+        final.log_weights_ta.stack()[:-1], final.resampled_ta.stack()[:-1],
+        final.particle_state, final.loop_state)
 
   def run_rematerialized(self, num_steps):
     """Runs the loop that a compiler likes, of T = `num_steps`; see `smc`."""
@@ -243,22 +238,30 @@ class _Filters(object):
       return new_state, [log_weights, resampled]
 
     result = rematerialization.scan(
-        step, tf.nest.flatten(particle_state) + [tf.zeros(
-            [self._num_particles, self._batch_size],
-            _weight_dtype(particle_state))],
+        step,
+        tf.nest.flatten(particle_state) + [self._zero_weights(particle_state)],
         self._max_num_steps, num_steps)
     log_weights, resampled = result.outputs
+    return self._result(
+        log_weights, resampled, tf.nest.pack_sequence_as(
+            particle_state, result.final_state[:-1]), tf.constant(0))
+
+  def _result(self, log_weights, resampled, particle_state, loop_state):
+    """An `SMCResult` of `[T, N, B]` log weights and `[T, B]` resamplings."""
     return SMCResult(
         log_z_hat=self._log_z_hat(log_weights, resampled),
         log_weights=tf.transpose(log_weights, [0, 2, 1]),
         resampled=tf.cast(resampled, log_weights.dtype),
-        final_particle_state=tf.nest.pack_sequence_as(
-            particle_state, result.final_state[:-1]),
-        final_loop_state=tf.constant(0))
+        final_particle_state=particle_state,
+        final_loop_state=loop_state)
 
   def _initial_particle_state(self):
     return nested.map_nested(
         tf.convert_to_tensor, self._transition_fn(None, -1))
+
+  def _zero_weights(self, particle_state):
+    return tf.zeros([self._num_particles, self._batch_size],
+                    _weight_dtype(particle_state))
 
   def _initial_loop_vars(self):
     """The state before the first timestep."""
@@ -266,9 +269,8 @@ class _Filters(object):
     loop_state = tf.constant(0)
     if self._loop_fn is not None:
       loop_state = self._loop_fn(None, None, None, None, None, None, -1)
-    dtype = _weight_dtype(particle_state)
     static_batch = tf.compat.dimension_value(self._num_steps.shape[0])
-    log_weights = tf.zeros([self._num_particles, self._batch_size], dtype)
+    log_weights = self._zero_weights(particle_state)
     # The arrays have one entry after the last step, since an array without an
     # entry has no shape where the batch size is not known.
     log_weights_ta, resampled_ta = [
