@@ -132,8 +132,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
         inputs, targets, lengths = feeder.placeholders
       log_p_hat, grads_and_vars, hooks = _bound_and_gradients(
           config, model, (inputs, targets), lengths)
-      objective = _objective(config, log_p_hat, lengths)
-      _summarize(log_p_hat, lengths)
+      objective = _objective(config, log_p_hat, lengths, summarize=True)
       train_op = optimization.create_train_op(
           -objective, config.bound, config.learning_rate,
           config.clip_gradient_norm, grads_and_vars)
@@ -150,7 +149,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
 
 
 def _bound_and_gradients(config, model, observations, lengths):
-  """The bound, and the gradients of the loss.
+  """The bound, and the gradients of the loss where they come with it.
 
   Args:
     config: A `Config`.
@@ -160,14 +159,14 @@ def _bound_and_gradients(config, model, observations, lengths):
 
   Returns:
     log_p_hat: A float Tensor `[B]`, in nats.
-    grads_and_vars: A list of pairs of gradients and variables.
+    grads_and_vars: A list of pairs of gradients and variables, or None where
+      they can be had from the bound.
     hooks: A list of SessionRunHooks.
   """
   if not config.xla:
     log_p_hat = training.create_bound(
         config, model, observations, lengths).log_p_hat
-    return log_p_hat, optimization.compute_gradients(
-        -_objective(config, log_p_hat, lengths)), []
+    return log_p_hat, None, []
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
         "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
@@ -189,18 +188,14 @@ def _bound_and_gradients(config, model, observations, lengths):
           [xla.CompilationHook(length)])
 
 
-def _objective(config, log_p_hat, lengths):
-  """What training maximizes, a scalar Tensor in nats."""
-  if config.normalize_by_seq_len:
-    return tf.reduce_mean(log_p_hat / tf.cast(lengths, log_p_hat.dtype))
-  return tf.reduce_mean(log_p_hat)
-
-
-def _summarize(log_p_hat, lengths):
-  """Writes summaries of the bound."""
-  tf.compat.v1.summary.scalar("train_ll_per_seq", tf.reduce_mean(log_p_hat))
-  tf.compat.v1.summary.scalar("train_ll_per_t", tf.reduce_mean(
-      log_p_hat / tf.cast(lengths, log_p_hat.dtype)))
+def _objective(config, log_p_hat, lengths, summarize=False):
+  """What training maximizes, a scalar Tensor in nats; maybe with summaries."""
+  ll_per_seq = tf.reduce_mean(log_p_hat)
+  ll_per_t = tf.reduce_mean(log_p_hat / tf.cast(lengths, log_p_hat.dtype))
+  if summarize:
+    tf.compat.v1.summary.scalar("train_ll_per_seq", ll_per_seq)
+    tf.compat.v1.summary.scalar("train_ll_per_t", ll_per_t)
+  return ll_per_t if config.normalize_by_seq_len else ll_per_seq
 
 
 def _static_mean(mean):
