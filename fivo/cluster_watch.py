@@ -2,8 +2,8 @@
 
 A process that is gone can be started again, with the same flags, within
 `--cluster_timeout_secs`: then the others give up, and after Ctrl-C or SIGTERM
-they wait no longer. Chief and workers need all
-parameter servers, workers and parameter servers need the chief.
+they wait no longer. Chief and workers need all parameter servers, workers and
+parameter servers need the chief.
 """
 
 import os

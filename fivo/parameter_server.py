@@ -64,8 +64,8 @@ def _wait_for_end(config, spec, read_status, caught):
     UserError: If the chief fails or does not answer for too long.
   """
   chief = spec.worker_hosts[0]
-  watch = cluster_watch.Watch({cluster_spec.CHIEF: chief},
-                        config.cluster_timeout_secs)
+  watch = cluster_watch.Watch(
+      {cluster_spec.CHIEF: chief}, config.cluster_timeout_secs)
   watch.start()
   while not caught and not read_status()[0]:
     watch.check()
