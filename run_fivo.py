@@ -1,6 +1,6 @@
 """Trains, evaluates and samples from sequential latent variable models.
 
-Every option is a flag; `fivo/options.py` lists them in groups, and
+Every option is a flag; `fivo/config/options.py` lists them in groups, and
 `python run_fivo.py --help` prints them.
 """
 
@@ -13,10 +13,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 # pylint: disable=wrong-import-position
 from absl import flags  # noqa: E402
 
-from fivo import cluster_spec  # noqa: E402
-from fivo import config as config_lib  # noqa: E402
-from fivo import console  # noqa: E402
-from fivo import options  # noqa: E402
+from fivo.config import cluster_spec  # noqa: E402
+from fivo.config import config as config_lib  # noqa: E402
+from fivo.config import options  # noqa: E402
+from fivo.system import console  # noqa: E402
 
 FLAGS = flags.FLAGS
 

@@ -13,7 +13,7 @@ import tempfile
 from benchmarks import comparison
 from benchmarks import processes
 from benchmarks import training
-from fivo import errors
+from fivo.system import errors
 
 PRODUCT = "run_fivo.py"
 SEPARATE = "separate"

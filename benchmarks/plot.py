@@ -1,8 +1,8 @@
 """The plot of how time and memory grow."""
 
 from benchmarks import scaling
-from fivo import errors
-from fivo import files
+from fivo.system import errors
+from fivo.system import files
 
 
 def check_available():

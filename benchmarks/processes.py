@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from fivo import errors
+from fivo.system import errors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

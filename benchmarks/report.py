@@ -6,7 +6,7 @@ import os
 import sys
 
 from benchmarks import machine
-from fivo import files
+from fivo.system import files
 
 
 class Report(object):

@@ -27,9 +27,9 @@ from benchmarks import plot
 from benchmarks import report as report_lib
 from benchmarks import scaling
 from benchmarks import training
-from fivo import console
-from fivo import errors
 from fivo.data import pianorolls
+from fivo.system import console
+from fivo.system import errors
 
 TRAINING, EVALUATION, SCALING = MEASURES = (
     "training", "evaluation", "scaling")

@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks import comparison
 from benchmarks import training
-from fivo import errors
 from fivo.data import pianorolls
+from fivo.system import errors
 
 # The sizes that are varied, and the values they take unless others are given.
 DEFAULT_VALUES = collections.OrderedDict([

@@ -11,12 +11,12 @@ from absl import logging
 import tensorflow as tf
 
 from fivo import bounds
-from fivo import checkpoints
-from fivo import config as config_lib
-from fivo import console
-from fivo import evaluation
-from fivo import logs
 from fivo import runners
+from fivo.config import config as config_lib
+from fivo.evaluation import evaluation
+from fivo.logdir import checkpoints
+from fivo.system import console
+from fivo.system import logs
 import run_fivo
 
 

@@ -16,7 +16,7 @@ import tempfile
 
 from benchmarks import comparison
 from benchmarks import processes
-from fivo import errors
+from fivo.system import errors
 
 # The README's command, but for the logdir, the data and the sizes.
 README_FLAGS = ("--mode=train", "--model=vrnn", "--bound=fivo",

@@ -15,13 +15,13 @@ import numbers
 
 import tensorflow as tf
 
-from fivo import errors
 from fivo import importance_sampling
-from fivo import loop_inputs
 from fivo import nested_utils as nested
 from fivo import resampling
 from fivo import smc
+from fivo.compiled import loop_inputs
 from fivo.models import base
+from fivo.system import errors
 
 IWAEBound = collections.namedtuple(
     "IWAEBound", ("log_p_hat", "log_weights", "final_state"))

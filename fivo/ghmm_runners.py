@@ -13,21 +13,21 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo import arrays
 from fivo import bounds
-from fivo import checkpoints
-from fivo import config as config_lib
-from fivo import errors
-from fivo import evaluation
-from fivo import faults
-from fivo import feeding
-from fivo import files
-from fivo import following
-from fivo import optimization
-from fivo import sample_files
-from fivo import training
+from fivo.config import config as config_lib
 from fivo.data import datasets
+from fivo.data import feeding
+from fivo.evaluation import evaluation
+from fivo.evaluation import following
+from fivo.logdir import checkpoints
 from fivo.models import ghmm
+from fivo.sampling import sample_files
+from fivo.system import arrays
+from fivo.system import errors
+from fivo.system import faults
+from fivo.system import files
+from fivo.training import loop as training
+from fivo.training import optimization
 
 EVAL_FILE = "out.npz"
 _SUMMARY_DIRECTORY = "eval"

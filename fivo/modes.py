@@ -4,10 +4,10 @@ It is a module of its own, since it imports TensorFlow, for seconds: whoever
 mistyped a flag or asked for help need not wait for that.
 """
 
-from fivo import cluster_spec
-from fivo import faults
-from fivo import logs
-from fivo import parameter_server
+from fivo.cluster import parameter_server
+from fivo.config import cluster_spec
+from fivo.system import faults
+from fivo.system import logs
 
 
 def run(flags, config):

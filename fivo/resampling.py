@@ -20,8 +20,8 @@ scheme that takes `t` is given the timestep, a scalar int32 Tensor.
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from fivo import errors
 from fivo import nested_utils as nested
+from fivo.system import errors
 
 
 def multinomial_resampling(log_weights, states, num_particles, batch_size,

@@ -7,27 +7,27 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo import checkpoints
-from fivo import config as config_lib
-from fivo import errors
-from fivo import evaluation
-from fivo import evaluator as evaluator_lib
-from fivo import faults
-from fivo import feeding
-from fivo import files
-from fivo import following
-from fivo import optimization
-from fivo import sample_files
-from fivo import sampling
-from fivo import training
-from fivo import validation
-from fivo import xla
+from fivo.compiled import xla
+from fivo.config import config as config_lib
 from fivo.data import batching
 from fivo.data import datasets
+from fivo.data import feeding
+from fivo.evaluation import evaluation
+from fivo.evaluation import evaluator as evaluator_lib
+from fivo.evaluation import following
+from fivo.logdir import checkpoints
 from fivo.models import base
 from fivo.models import recurrent
 from fivo.models import srnn
 from fivo.models import vrnn
+from fivo.sampling import continuations
+from fivo.sampling import sample_files
+from fivo.system import errors
+from fivo.system import faults
+from fivo.system import files
+from fivo.training import loop as training
+from fivo.training import optimization
+from fivo.training import validation
 
 _CREATE_MODEL = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
 
@@ -266,7 +266,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
     prefix_shape = [config.prefix_length, config.batch_size, targets.shape[2]]
     prefixes = [tf.compat.v1.placeholder(x.dtype, prefix_shape)
                 for x in (inputs, targets)]
-    samples = sampling.sample_continuations(
+    samples = continuations.sample_continuations(
         model, prefixes[0], prefixes[1], mean, config.bound,
         config.num_samples, config.sample_length,
         parallel_iterations=config.parallel_iterations,

@@ -35,11 +35,11 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
-from fivo import errors
 from fivo import nested_utils as nested
-from fivo import rematerialization
+from fivo.compiled import rematerialization
 from fivo.resampling import multinomial_resampling
 from fivo.resampling import relaxed_resampling
+from fivo.system import errors
 
 __all__ = [
     "SMCResult", "smc", "ess_criterion", "never_resample_criterion",

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import tensorflow as tf
 
-from fivo import config as config_lib
+from fivo.config import config as config_lib
 from fivo.data import pianorolls
 
 _GOOD = [[(60, 64), ()], [(60,), (), (72,)]]

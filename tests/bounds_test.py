@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from fivo import bounds
-from fivo import errors
 from fivo import smc
 from fivo.models import base
+from fivo.system import errors
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 

@@ -31,7 +31,7 @@ def pytest_collection_finish(session):
   gc.freeze()
   gc.set_threshold(20000, 20, 20)
   if "tensorflow" in sys.modules:
-    from fivo import logs  # pylint: disable=import-outside-toplevel
+    from fivo.system import logs  # pylint: disable=import-outside-toplevel
     logs.skip_deprecation_checks()  # As in the program.
   _optimize_graphs(False)
 
@@ -40,7 +40,7 @@ def pytest_collection_finish(session):
 def _default_session(request, monkeypatch):
   """Sessions of tests with this mark have the options that users have."""
   if request.node.get_closest_marker("default_session") is None:
-    sessions = sys.modules.get("fivo.sessions")
+    sessions = sys.modules.get("fivo.system.sessions")
     if sessions is not None:
       monkeypatch.setattr(
           sessions, "options",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo import checkpoints
 from fivo import ghmm_runners
+from fivo.logdir import checkpoints
 
 
 def _config(logdir, **kwargs):

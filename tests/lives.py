@@ -15,13 +15,13 @@ import types
 
 import tensorflow as tf
 
-from fivo import cluster_spec
-from fivo import config as config_lib
-from fivo import console
-from fivo import logs
-from fivo import optimization
-from fivo import parameter_server
-from fivo import training
+from fivo.cluster import parameter_server
+from fivo.config import cluster_spec
+from fivo.config import config as config_lib
+from fivo.system import console
+from fivo.system import logs
+from fivo.training import loop as training
+from fivo.training import optimization
 from tests import programs
 
 FREE_STEPS = 5
@@ -42,7 +42,7 @@ def start(logdir, log, max_steps, size=100, max_file_bytes=None, gate=None,
     gate: None, or a file: the process takes `FREE_STEPS`, and no more until
       the file exists.
     environ: None, or a dict of environment variables to set.
-    **options: Options of `fivo/options.py` that are to have other values.
+    **options: Options, see `fivo/config/options.py`, with other values.
 
   Returns:
     A process. It logs every step and saves every few hundredths of a second.

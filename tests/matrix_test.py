@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo import checkpoints
-from fivo import errors
 from fivo import ghmm_runners
 from fivo import runners
 from fivo.data import pianorolls
+from fivo.logdir import checkpoints
+from fivo.system import errors
 
 _BOUNDS = ("elbo", "iwae", "fivo", "fivo-aux")
 _PROPOSALS = ("prior", "filtering", "smoothing")

@@ -17,5 +17,5 @@ def test_help_and_mistakes_do_not_wait_for_tensorflow(flag):
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
   imported = [line.rpartition("|")[2].strip()
               for line in done.stderr.splitlines() if "|" in line]
-  assert "fivo.config" in imported
+  assert "fivo.config.config" in imported
   assert not [name for name in imported if name.startswith("tensorflow")]

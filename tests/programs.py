@@ -20,8 +20,8 @@ RUN_FIVO = "run_fivo.py"
 # The modules that the server imports. Not those that define flags: each program
 # defines its own.
 _PRELOADED = [
-    "pytest", "tensorflow", "fivo.config", "fivo.console", "fivo.modes",
-    "fivo.options", "fivo.data.sphere", "tests.lives"]
+    "pytest", "tensorflow", "fivo.config.config", "fivo.system.console",
+    "fivo.modes", "fivo.config.options", "fivo.data.sphere", "tests.lives"]
 
 _CUDA_LINE = re.compile(r"^.* tensorflow/stream_executor/.*cuda.*\n",
                         re.MULTILINE)

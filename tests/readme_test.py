@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from fivo import checkpoints
-from fivo import options
+from fivo.config import options
+from fivo.logdir import checkpoints
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PATH = re.compile(r"(?<![/\w])(?:bin|fivo|tests)/[\w./-]*\w|\w+\.py\b")
@@ -57,5 +57,6 @@ def test_files_exist(readme):
   for path in set(_PATH.findall(readme)):
     found = [
         os.path.exists(os.path.join(_ROOT, directory, path))
-        for directory in ("", "fivo", "fivo/models", "fivo/data")]
+        for directory in ("", "fivo", "fivo/models", "fivo/data",
+                          "fivo/training", "fivo/compiled")]
     assert any(found), path

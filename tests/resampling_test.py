@@ -14,9 +14,9 @@ from scipy import stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from fivo import loop_inputs
 from fivo import resampling
 from fivo import smc
+from fivo.compiled import loop_inputs
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 

@@ -15,8 +15,8 @@ import time
 import numpy as np
 import pytest
 
-from fivo import checkpoints
 from fivo.data import pianorolls
+from fivo.logdir import checkpoints
 from tests import programs
 
 _SIZES = ["--latent_size=4", "--num_samples=3", "--random_seed=0"]

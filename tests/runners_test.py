@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo import checkpoints
-from fivo import config as config_lib
-from fivo import errors
 from fivo import runners
+from fivo.config import config as config_lib
+from fivo.logdir import checkpoints
+from fivo.system import errors
 from tests import toy
 
 

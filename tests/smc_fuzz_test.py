@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo import errors
 from fivo import smc
+from fivo.system import errors
 from tests import fuzz
 from tests.fuzz import INF
 from tests.fuzz import NAN

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo import errors
 from fivo import smc
+from fivo.system import errors
 
 _State = collections.namedtuple("_State", ("position", "extra"))
 _INF = float("inf")

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from fivo import config as config_lib
+from fivo.config import config as config_lib
 from fivo.models import base
 from fivo.models import srnn
 from fivo.models import vrnn

@@ -12,8 +12,8 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from fivo import errors
-from fivo.errors import UserError
+from fivo.system import errors
+from fivo.system.errors import UserError
 
 # One batch that is being used and one that is ready suffice to hide the
 # pipeline behind a training step.

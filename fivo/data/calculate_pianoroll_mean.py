@@ -20,9 +20,9 @@ if not __package__:  # Run as a script: import the package it lies in.
 from absl import flags
 from absl import logging
 
-from fivo import console
-from fivo import errors
 from fivo.data import pianorolls
+from fivo.system import console
+from fivo.system import errors
 
 flags.DEFINE_string("in_file", None, "The pianoroll file to read.")
 flags.DEFINE_string(

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo.data import batching
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _TRANSITIONS = {"standard": lambda z: z, "round": np.round}
 _OBSERVATIONS = {"standard": lambda z: z, "squared": np.square, "abs": np.abs}

@@ -37,11 +37,11 @@ if not __package__:  # Run as a script: import the package it lies in.
 from absl import flags
 from absl import logging
 
-from fivo import console
-from fivo import errors
-from fivo import progress
 from fivo.data import pianorolls
-from fivo.errors import UserError
+from fivo.system import console
+from fivo.system import errors
+from fivo.system import progress
+from fivo.system.errors import UserError
 
 FLAGS = flags.FLAGS
 

@@ -29,11 +29,11 @@ if not __package__:  # Run as a script: import the package it lies in.
 from absl import flags
 import numpy as np
 
-from fivo import console
-from fivo import files
-from fivo import progress
 from fivo.data import sphere
-from fivo.errors import UserError
+from fivo.system import console
+from fivo.system import files
+from fivo.system import progress
+from fivo.system.errors import UserError
 
 FLAGS = flags.FLAGS
 

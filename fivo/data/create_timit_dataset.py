@@ -31,12 +31,12 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo import console
-from fivo import files
-from fivo import progress
 from fivo.data import speech_statistics
 from fivo.data import sphere
-from fivo.errors import UserError
+from fivo.system import console
+from fivo.system import files
+from fivo.system import progress
+from fivo.system.errors import UserError
 
 flags.DEFINE_string(
     "raw_timit_dir", None, "The directory that holds TIMIT/.")

@@ -18,7 +18,7 @@ from fivo.data import tfrecords
 # pylint: disable=unused-import
 from fivo.data.chain_graph import create_chain_graph_dataset  # noqa: F401
 from fivo.data.speech import create_speech_dataset  # noqa: F401
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 
 def sparse_pianoroll_to_dense(pianoroll, min_note, num_notes):

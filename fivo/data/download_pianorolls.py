@@ -28,10 +28,10 @@ import urllib.request
 from absl import flags
 from absl import logging
 
-from fivo import console
-from fivo import files
 from fivo.data import pianorolls
-from fivo.errors import UserError
+from fivo.system import console
+from fivo.system import files
+from fivo.system.errors import UserError
 
 FLAGS = flags.FLAGS
 

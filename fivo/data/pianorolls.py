@@ -18,10 +18,10 @@ import pickle
 
 import numpy as np
 
-from fivo import files
 from fivo.data import plain_pickle
 from fivo.data.plain_pickle import describe
-from fivo.errors import UserError
+from fivo.system import files
+from fivo.system.errors import UserError
 
 SPLITS = ("train", "valid", "test")
 MEAN_KEY = "train_mean"

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from fivo.data import batching
 from fivo.data import tfrecords
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _SAMPLE_TYPE = np.dtype("<f4")
 

@@ -13,8 +13,8 @@ import os
 import numpy as np
 from scipy.io import wavfile
 
-from fivo import files
-from fivo.errors import UserError
+from fivo.system import files
+from fivo.system.errors import UserError
 
 FILE_NAME = "statistics.json"
 

@@ -30,9 +30,9 @@ import re
 
 import numpy as np
 
-from fivo import files
 from fivo.data import speech_statistics
-from fivo.errors import UserError
+from fivo.system import files
+from fivo.system.errors import UserError
 
 DEFAULT_SAMPLE_RATE = 16000
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 # The one reader in TensorFlow 1.15 that starts in the middle of a file.
 from tensorflow.python import pywrap_tensorflow
 
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _HEADER = struct.Struct("<QI")
 _FOOTER_SIZE = 4

@@ -6,10 +6,10 @@ import numbers
 
 import tensorflow as tf
 
-from fivo import errors
 from fivo.models import base
 from fivo.models import lstm
 from fivo.models import mlp
+from fivo.system import errors
 
 
 def create_recurrent(model_class,

@@ -9,10 +9,10 @@ later ones (smoothing); both can equal the exact conditionals.
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from fivo import errors
 from fivo.models import base
 from fivo.models import gaussian_hmm
 from fivo.models.gaussian_hmm import GaussianHMM
+from fivo.system import errors
 
 __all__ = ["GaussianHMM", "TrainableGaussianHMM", "PROPOSAL_TYPES"]
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 from tensorflow.python.ops import gen_rnn_ops
 
-from fivo import loop_inputs
+from fivo.compiled import loop_inputs
 
 _GRADIENT = "FivoLSTMBlockCell"
 _NO_CLIP = -1.

@@ -9,7 +9,7 @@ tenth of a training step. Variables are named as Sonnet's.
 import sonnet as snt
 import tensorflow as tf
 
-from fivo import loop_inputs
+from fivo.compiled import loop_inputs
 
 
 class MLP(snt.AbstractModule):

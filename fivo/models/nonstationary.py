@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from fivo import errors
+from fivo.system import errors
 
 _INITIALIZED = ("w", "b")
 

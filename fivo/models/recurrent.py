@@ -10,12 +10,12 @@ import functools
 
 import tensorflow as tf
 
-from fivo import errors
-from fivo import loop_inputs
 from fivo import nested_utils as nested
+from fivo.compiled import loop_inputs
 from fivo.models import base
 from fivo.models import distributions
 from fivo.models import generative
+from fivo.system import errors
 
 PROPOSAL_TYPES = ("prior", "filtering", "smoothing")
 

@@ -10,9 +10,9 @@ from benchmarks import evaluation
 from benchmarks import processes
 from benchmarks import separate_bounds
 from benchmarks import training
-from fivo import errors
 from fivo import runners
 from fivo.data import pianorolls
+from fivo.system import errors
 
 
 def _outcome(name, *lines):

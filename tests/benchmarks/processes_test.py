@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from benchmarks import processes
-from fivo import errors
+from fivo.system import errors
 
 
 def _python(code):

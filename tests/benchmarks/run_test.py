@@ -13,7 +13,7 @@ import pytest
 from benchmarks import processes
 from benchmarks import run
 from benchmarks import scaling
-from fivo import errors
+from fivo.system import errors
 from tests.benchmarks import stub
 
 
@@ -124,7 +124,7 @@ def test_real_program(dataset):
 # The command, and nothing else, is measured.
 _MEASURE_COMMAND = """
 from benchmarks import processes, run
-from fivo import console
+from fivo.system import console
 run.measure = lambda options: processes.run("x", %r)
 run.define_flags()
 console.run_main(run.main)

@@ -10,8 +10,8 @@ from benchmarks import comparison
 from benchmarks import plot
 from benchmarks import processes
 from benchmarks import scaling
-from fivo import errors
 from fivo.data import pianorolls
+from fivo.system import errors
 from tests.benchmarks import stub
 
 

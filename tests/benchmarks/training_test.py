@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import processes
 from benchmarks import training
-from fivo import errors
+from fivo.system import errors
 from tests.benchmarks import stub
 
 _JOB = training.Job("/da ta/jsb.pkl", 4, 16, warmup_steps=100, steps=200)
@@ -74,7 +74,9 @@ def test_yardstick_with_the_lines_of_the_program(prefix):
   line = "echo '%sStep %%d, fivo bound per timestep: -9.'; " % prefix
   figures = training.measure_yardstick(
       "mine", _JOB, line % 1 + line % 101 + "sleep 0.2; " + line % 301)
-  assert 1. < figures["steps_per_sec"] < 1000.
+  # 200 steps in 0.2 s or more are 1000 a second; but the first of the two lines
+  # may be noticed late, which shortens what is measured.
+  assert 1. < figures["steps_per_sec"] < 2000.
   assert figures["sequences_per_sec"] == 4 * figures["steps_per_sec"]
   assert 0. < figures["startup_secs"] < 10.
 

@@ -110,9 +110,9 @@ def test_a_cluster_trains_what_run_train_trains(ready):
   own = ["--workers=3", "--max_steps=2"]
   result = ready.run("run_cluster.sh", *own, variables=variables)
   assert result.status == 0, result.stderr
-  call, = ready.calls("local_cluster.py")
+  call, = ready.calls("local.py")
   assert call.pid == result.pid
-  assert call.arguments[0] == ready.path("fivo", "local_cluster.py")
+  assert call.arguments[0] == ready.path("fivo", "cluster", "local.py")
   assert call.arguments[1:] == _flags(
       ready, "run_train.sh", *own, variables=variables)
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.data import batching
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _LENGTHS = np.random.RandomState(0).permutation(np.arange(1, 41)) * 3
 

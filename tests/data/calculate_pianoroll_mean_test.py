@@ -10,7 +10,7 @@ import pytest
 
 from fivo.data import calculate_pianoroll_mean
 from fivo.data import pianorolls
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.data import datasets
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 
 def _draw(num_batches=1, seed=None, **kwargs):

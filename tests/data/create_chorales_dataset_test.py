@@ -12,7 +12,7 @@ import pytest
 
 from fivo.data import create_chorales_dataset as chorales
 from fivo.data import pianorolls
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

@@ -16,7 +16,7 @@ import tensorflow as tf
 from fivo.data import create_timit_dataset
 from fivo.data import speech_statistics
 from fivo.data import sphere
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

@@ -11,7 +11,7 @@ import urllib.parse
 import pytest
 
 from fivo.data import download_pianorolls
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

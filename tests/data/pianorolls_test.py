@@ -7,9 +7,9 @@ import stat
 import numpy as np
 import pytest
 
-from fivo import files
 from fivo.data import pianorolls
-from fivo.errors import UserError
+from fivo.system import files
+from fivo.system.errors import UserError
 
 # Next to the checkout on some machines; too large to commit.
 _REAL_FILES = os.path.join(

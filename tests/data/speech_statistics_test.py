@@ -5,7 +5,7 @@ import pytest
 from scipy.io import wavfile
 
 from fivo.data import speech_statistics
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _STATISTICS = speech_statistics.SpeechStatistics(
     mean=np.float32(0.00606), std=np.float32(548.136169), sample_rate=16000,

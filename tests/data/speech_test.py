@@ -10,7 +10,7 @@ from fivo.data import batching
 from fivo.data import datasets
 from fivo.data import speech
 from fivo.data import tfrecords
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 from tests.data import datasets_test
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fivo.data import sphere
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _SAMPLES = np.array([3, -5, 7, 0, 260], np.int16)
 _DATA = _SAMPLES.astype("<i2").tobytes()

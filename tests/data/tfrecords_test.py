@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.data import tfrecords
-from fivo.errors import UserError
+from fivo.system.errors import UserError
 
 _PAYLOADS = [b"one", b"", b"x" * 100000, b"four"]
 

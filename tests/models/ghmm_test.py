@@ -8,10 +8,10 @@ import scipy.stats
 import tensorflow as tf
 
 from fivo import bounds
-from fivo import errors
 from fivo import smc
 from fivo.models import base
 from fivo.models import ghmm
+from fivo.system import errors
 
 NUM_STEPS = 4
 BATCH = 3

@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from fivo import errors
 from fivo.models import base
 from fivo.models import nonstationary
+from fivo.system import errors
 
 NonstationaryLinearDistribution = (
     nonstationary.NonstationaryLinearDistribution)

@@ -16,12 +16,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from fivo import bounds
-from fivo import errors
 from fivo import smc
 from fivo.models import base
 from fivo.models import recurrent
 from fivo.models import srnn
 from fivo.models import vrnn
+from fivo.system import errors
 from tests.models.base_test import mlp
 from tests.models.base_test import softplus
 from tests.models.base_test import variables_of

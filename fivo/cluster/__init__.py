@@ -1,0 +1,1 @@
+"""Training in several processes: servers, members, who is gone."""

@@ -1,0 +1,1 @@
+"""The particle filter in a form that XLA compiles: `--xla`."""

@@ -1,0 +1,265 @@
+"""A loop whose gradient is a loop of its own, made for a compiler.
+
+The gradient that TensorFlow makes of a loop keeps every intermediate result of
+every iteration, and adds up the gradient by each weight in every iteration.
+Compiled by XLA, nearly all of the time goes into those two. The loop here keeps
+no more than its state. Its gradient runs backwards, computes each iteration
+again from the state that was kept (Chen et al., Training Deep Nets with
+Sublinear Memory Cost, 2016), and adds up the gradient by the weights once for
+`CHUNK` iterations, by one large matrix product per layer. On one core this
+makes a compiled training step three times as fast. Uncompiled it loses, since
+each operation more costs time whatever its size.
+"""
+
+import collections
+import functools
+
+import tensorflow as tf
+
+from fivo.compiled import loop_inputs
+from fivo.system import errors
+
+# What is kept of so many iterations fits into a processor's cache.
+CHUNK = 32
+
+Result = collections.namedtuple("Result", ("final_state", "outputs"))
+
+
+def scan(step, initial_state, num_steps, max_num_steps):
+  """Runs a loop over time.
+
+  The gradient flows to the initial state, to each `loop_inputs.Series` that the
+  step reads and to the weights of each `loop_inputs.linear` in it; weights that
+  are used in another way are refused. Nothing in the step may be random.
+
+  Args:
+    step: A callable `(t, state) -> (new_state, outputs)`, with `t` a scalar
+      int32 Tensor and lists of Tensors.
+    initial_state: A list of Tensors of static shape.
+    num_steps: The number of steps, a scalar int32 Tensor.
+    max_num_steps: T, an int or scalar Tensor: at least `num_steps`.
+
+  Returns:
+    A `Result`:
+      final_state: The state after the last step.
+      outputs: A list of Tensors `[T, ...]`, zero from `num_steps` on.
+
+  Raises:
+    UserError: If the step reads a trainable variable in another way.
+  """
+  return _Scan(step, initial_state, num_steps, max_num_steps).run()
+
+
+class _Scan(object):
+  """A loop and its gradient."""
+
+  def __init__(self, step, initial_state, num_steps, max_num_steps):
+    """Creates the loop; for arguments see `scan`."""
+    self._step = step
+    self._initial_state = [tf.convert_to_tensor(x) for x in initial_state]
+    self._num_steps = num_steps
+    self._max_num_steps = max_num_steps
+    # A step outside the loop, of which nothing but shapes is used.
+    t = tf.constant(0)
+    with loop_inputs.Recorder(t) as self._recorded:
+      new_state, self._outputs = step(t, self._initial_state)
+    self._refuse_other_weights(new_state + self._outputs)
+    self._states = None  # A list of Tensors [T, ...], before each step.
+
+  def run(self):
+    """Runs the loop forwards."""
+    final_state, outputs = self._run_forwards()
+    results = final_state + outputs
+    with_gradient = iter(_give_gradient(
+        _floats(results),
+        _floats(self._initial_state) +
+        [read.source for read in self._recorded.reads] +
+        [tf.convert_to_tensor(variable) for product in self._recorded.products
+         for variable in (product.w, product.b)],
+        self._gradient))
+    results = [next(with_gradient) if x.dtype.is_floating else x
+               for x in results]
+    return Result(results[:len(final_state)], results[len(final_state):])
+
+  def _refuse_other_weights(self, results):
+    """Refuses weights by which the loop would give no gradient."""
+    variables = tf.compat.v1.trainable_variables()
+    gradients = tf.gradients(
+        _floats(results), variables, stop_gradients=_floats(
+            self._initial_state +
+            [read.value for read in self._recorded.reads] +
+            [product.outputs for product in self._recorded.products]))
+    for gradient, variable in zip(gradients, variables):
+      if gradient is not None:
+        raise errors.UserError(
+            "%s: a rematerialized loop may use it in loop_inputs.linear only" %
+            variable.op.name)
+
+  def _arrays(self, tensors):
+    return _arrays(tensors, self._max_num_steps)
+
+  def _run_forwards(self):
+    """Gives the final state and the outputs, and keeps the states."""
+    _, final_state, states, outputs = tf.while_loop(
+        lambda t, *_: t < self._num_steps, self._forward_step,
+        (tf.constant(0), self._initial_state,
+         self._arrays(self._initial_state), self._arrays(self._outputs)),
+        parallel_iterations=1)
+    self._states = [array.stack() for array in states]
+    return list(final_state), [array.stack() for array in outputs]
+
+  def _forward_step(self, t, state, states, outputs):
+    """A step forwards."""
+    with loop_inputs.Recorder(t):
+      new_state, new_outputs = self._step(t, state)
+    return (t + 1, new_state, _write(states, t, state),
+            _write(outputs, t, new_outputs))
+
+  def _gradient(self, gradients):
+    """Runs the loop backwards.
+
+    Args:
+      gradients: A list, the gradients by each float Tensor of the final state
+        and of the outputs.
+
+    Returns:
+      A list of gradients: by the initial state, by the sources of the reads,
+      and by the weights and biases of the products.
+    """
+    num_states = len(_floats(self._initial_state))
+    weights = [variable for product in self._recorded.products
+               for variable in (product.w, product.b)]
+    _, by_state, by_reads, by_weights = tf.while_loop(
+        lambda end, *_: end > 0,
+        functools.partial(self._backward_chunk, gradients[num_states:]),
+        (self._num_steps, gradients[:num_states],
+         self._arrays(read.value for read in self._recorded.reads),
+         [tf.zeros(x.shape, x.dtype.base_dtype) for x in weights]),
+        parallel_iterations=1)
+    return (list(by_state) + [array.stack() for array in by_reads] +
+            list(by_weights))
+
+  def _backward_chunk(self, by_outputs, end, by_state, by_reads, by_weights):
+    """Up to `CHUNK` steps backwards.
+
+    Args:
+      by_outputs: A list of Tensors `[T, ...]`, the gradients by the outputs.
+      end: The timestep after the last of these steps.
+      by_state: The gradients by the float Tensors of the state after them.
+      by_reads: A list of TensorArrays: gradients by the reads.
+      by_weights: A list of Tensors, the sums of the gradients by the weights.
+
+    Returns:
+      What the chunk before takes.
+    """
+    # Whole chunks, counted from the first step.
+    start = (end - 1) // CHUNK * CHUNK
+    products = self._recorded.products
+    _, by_state, by_reads, inputs, by_products = tf.while_loop(
+        lambda t, *_: t >= start,
+        functools.partial(self._backward_step, by_outputs, start),
+        (end - 1, by_state, by_reads,
+         _arrays((product.inputs for product in products), CHUNK),
+         _arrays((product.outputs for product in products), CHUNK)),
+        parallel_iterations=1)
+    more = []
+    for product_inputs, by_product in zip(inputs, by_products):
+      more.extend(_weight_gradients(
+          product_inputs.stack(), by_product.stack()))
+    return (start, list(by_state), list(by_reads),
+            [x + y for x, y in zip(by_weights, more)])
+
+  def _backward_step(self, by_outputs, start, t, by_state, by_reads, inputs,
+                     by_products):
+    """A step backwards.
+
+    Args:
+      by_outputs: A list of Tensors `[T, ...]`, the gradients by the outputs.
+      start: The timestep at which the chunk starts.
+      t: The timestep.
+      by_state: The gradients by the float Tensors of the state after the step.
+      by_reads: A list of TensorArrays: gradients by the reads.
+      inputs: A list of TensorArrays: the products' inputs.
+      by_products: A list of TensorArrays: gradients by the products' outputs.
+
+    Returns:
+      What the next step, of timestep t - 1, takes.
+    """
+    state = [tf.gather(states, t) for states in self._states]
+    with loop_inputs.Recorder(t) as recorded:
+      new_state, outputs = self._step(t, state)
+    products = [product.outputs for product in recorded.products]
+    xs = (_floats(state) + [read.value for read in recorded.reads] + products)
+    gradients = tf.gradients(
+        _floats(new_state) + _floats(outputs), xs, grad_ys=list(by_state) +
+        [tf.gather(gradient, t) for gradient in by_outputs])
+    gradients = [tf.zeros_like(x) if gradient is None else gradient
+                 for x, gradient in zip(xs, gradients)]
+    num_states, num_reads = len(by_state), len(by_reads)
+    return (
+        t - 1, gradients[:num_states],
+        _write(by_reads, t, gradients[num_states:num_states + num_reads]),
+        _write(inputs, t - start,
+               [product.inputs for product in recorded.products]),
+        _write(by_products, t - start, gradients[num_states + num_reads:]))
+
+
+def _floats(tensors):
+  return [x for x in tensors if x.dtype.is_floating]
+
+
+def _arrays(tensors, size):
+  """A list of TensorArrays of some size, each entry in a Tensor's shape."""
+  return [tf.TensorArray(
+      x.dtype, size, element_shape=x.shape, clear_after_read=False)
+          for x in tensors]
+
+
+def _write(arrays, t, values):
+  return [array.write(t, value) for array, value in zip(arrays, values)]
+
+
+def _weight_gradients(inputs, by_outputs):
+  """The gradients by a linear layer's weights.
+
+  Args:
+    inputs: A float Tensor `[CHUNK, rows, input_size]`.
+    by_outputs: A float Tensor `[CHUNK, rows, size]`: gradients by the outputs.
+
+  Returns:
+    The gradients by w, `[input_size, size]`, and b, `[size]`.
+  """
+  inputs, by_outputs = [
+      tf.reshape(x, [-1, x.shape[2]]) for x in (inputs, by_outputs)]
+  return (tf.matmul(inputs, by_outputs, transpose_a=True),
+          tf.reduce_sum(by_outputs, axis=0))
+
+
+def _give_gradient(values, arguments, gradient_fn):
+  """Makes Tensors a function of others as far as gradients are concerned.
+
+  Args:
+    values: A list of float Tensors.
+    arguments: A list of float Tensors.
+    gradient_fn: A callable of a list, the gradients by the values, that gives a
+      list, the gradients by the arguments.
+
+  Returns:
+    A list of Tensors equal to the values.
+  """
+  @tf.custom_gradient
+  def give_gradient(*unused_arguments):
+    return ([_cut(value) for value in values],
+            lambda *gradients: gradient_fn(list(gradients)))
+
+  return give_gradient(*arguments)
+
+
+def _cut(x):
+  """Hides what a float Tensor was computed from.
+
+  The search for a gradient's path walks through `tf.stop_gradient`, and would
+  make a gradient loop of zeros. It does not walk through integers.
+  """
+  as_int = {2: tf.int16, 4: tf.int32, 8: tf.int64}[x.dtype.size]
+  return tf.bitcast(tf.bitcast(x, as_int), x.dtype)

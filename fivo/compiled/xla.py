@@ -1,0 +1,125 @@
+"""The training step compiled by XLA: `--xla`.
+
+XLA makes one program of the whole step, encoders, particle filter and gradient.
+It compiles anew for each shape, so batches are padded to one of a few lengths,
+`LENGTHS`. That costs little: the filter and its gradient take no more steps
+than the longest sequence has.
+TensorFlow's random numbers, the summaries, the checks and Adam stay outside.
+"""
+
+import os
+import time
+
+from absl import logging
+import tensorflow as tf
+from tensorflow.python.compiler.xla import xla
+
+from fivo import smc
+from fivo.compiled import noise as noise_lib
+from fivo.system import errors
+
+_VARIABLE = "XLA_FLAGS"
+# Threads, and calls out of the compiled program, cost more than they save where
+# products are as small as here: a third of the time.
+_OPTIONS = (
+    "--xla_cpu_multi_thread_eigen=false "
+    "--xla_backend_extra_options=xla_force_enable_experimental_llvm_ir_gemm")
+
+# All batches of JSB are of one of them, those of larger datasets of five.
+LENGTHS = tuple(256 << octave for octave in range(23))
+
+
+def configure():
+  """Chooses how XLA compiles, and where variables are; call it before a graph.
+
+  Whoever sets the variable XLA_FLAGS chooses instead.
+  """
+  if not os.environ.get(_VARIABLE):
+    os.environ[_VARIABLE] = _OPTIONS
+  # XLA has no others.
+  tf.compat.v1.get_variable_scope().set_use_resource(True)
+
+
+def padded_length(length):
+  """The smallest of `LENGTHS` that is at least as large.
+
+  Args:
+    length: A scalar int32 Tensor.
+
+  Returns:
+    A scalar int32 Tensor.
+  """
+  lengths = tf.constant(LENGTHS, tf.int32)
+  return lengths[tf.searchsorted(lengths, length[tf.newaxis])[0]]
+
+
+def compile_step(function, model, observations, seq_lengths, num_particles,
+                 seed=None):
+  """Compiles a function of a batch.
+
+  Args:
+    function: A callable `(observations, seq_lengths, noise) -> Tensors` that
+      returns a list of Tensors whose shapes do not depend on T.
+    model: A `TrainableRecurrentModel`.
+    observations: A pair of float Tensors `[T, B, data_size]`, B static.
+    seq_lengths: An int Tensor `[B]`.
+    num_particles: N.
+    seed: The op seed of the noise, or None.
+
+  Returns:
+    results: The list of Tensors that the compiled function gives.
+    length: A scalar int32 Tensor, the length that it is compiled for.
+
+  Raises:
+    UserError: If B is not static.
+  """
+  batch_size = tf.compat.dimension_value(seq_lengths.shape[0])
+  if batch_size is None:
+    raise errors.UserError(
+        "--xla: needs batches whose size TensorFlow knows before they come")
+  length = padded_length(tf.shape(observations[0])[0])
+  padded = [_pad(x, length) for x in observations]
+  noise = noise_lib.draw(
+      length, num_particles, batch_size, model.latent_size, seed)
+
+  def compute(inputs, targets, seq_lengths, *noise):
+    return function((inputs, targets), seq_lengths, noise_lib.Noise(*noise))
+
+  results = xla.compile(
+      compute, padded + [smc.lengths_to_int32(seq_lengths=seq_lengths)] +
+      list(noise))
+  return results, length
+
+
+def _pad(x, length):
+  """Pads a Tensor `[T, B, size]` with zeros to a length."""
+  padded = tf.pad(x, [[0, length - tf.shape(x)[0]], [0, 0], [0, 0]])
+  padded.set_shape([None] + x.shape[1:].as_list())
+  return padded
+
+
+class CompilationHook(tf.compat.v1.train.SessionRunHook):
+  """Logs how long the first step of each length took, most of it compiling."""
+
+  def __init__(self, length):
+    """Creates the hook.
+
+    Args:
+      length: The length that `compile_step` gave.
+    """
+    self._length = length
+    self._start = None
+    self._seen = set()
+
+  def before_run(self, run_context):
+    """Asks for the length."""
+    self._start = time.time()
+    return tf.compat.v1.train.SessionRunArgs(self._length)
+
+  def after_run(self, run_context, run_values):
+    """Logs a length that is new."""
+    length = int(run_values.results)
+    if length not in self._seen:
+      self._seen.add(length)
+      logging.info("Compiled the step for batches of up to %d timesteps: "
+                   "%.1f s.", length, time.time() - self._start)

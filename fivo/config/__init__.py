@@ -1,0 +1,1 @@
+"""Options and the configuration of a run, checked before TensorFlow loads."""

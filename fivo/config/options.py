@@ -1,0 +1,268 @@
+"""Every option of a run, once: name, default, allowed values, meaning.
+
+`run_fivo.py` makes a flag of each; `config.py` checks configurations against
+this table, wherever they come from.
+"""
+
+import collections
+import math
+import numbers
+
+import numpy as np
+
+from fivo.system import errors
+
+# How far an option reaches.
+MODEL = "model"  # It defines the model: kept in the logdir, never changed.
+RUN = "run"  # It belongs to the run: kept in the logdir, may be changed.
+CALL = "call"  # It belongs to one call of the program only.
+
+RECURRENT = ("vrnn", "srnn")
+GHMM = ("ghmm",)
+
+# What TensorFlow counts in, and computes in.
+_MAX_INT = 2 ** 31 - 1
+_MAX_LONG = 2 ** 63 - 1
+_MAX_FLOAT = 3.4e38
+# Nothing of this size fits any memory; without a limit, sizes overflow.
+_MAX_SIZE = 1000000
+
+
+class Option(collections.namedtuple("Option", (
+    "name", "kind", "default", "help", "scope", "choices", "minimum",
+    "maximum", "above", "models", "modes"))):
+  """One option.
+
+  Attributes:
+    name: Its name, as a flag and as an attribute of a configuration.
+    kind: The type of its value: str, int, float or bool.
+    default: The value where none is given.
+    help: One sentence.
+    scope: MODEL, RUN or CALL.
+    choices: None, or a tuple of the values allowed.
+    minimum: None, or the smallest value allowed.
+    maximum: The largest value allowed, None where the kind is no number.
+    above: None, or a bound that the value must exceed.
+    models: None, or a tuple of the models that heed the option.
+    modes: None, or a tuple of the modes that heed it.
+  """
+
+  __slots__ = ()
+
+  def complaint(self, value):
+    """Says what is wrong with a value.
+
+    Args:
+      value: The value.
+
+    Returns:
+      None if the value is allowed, else what would be right, in a few words.
+    """
+    if value is None:
+      return None if self.default is None else "needs a value"
+    if self.kind is bool:
+      # Callers in Python may write 0 or 1, as ever.
+      is_bool = isinstance(value, (bool, np.bool_)) or (
+          isinstance(value, numbers.Integral) and value in (0, 1))
+      return None if is_bool else "must be true or false"
+    if self.kind is str:
+      return self._complaint_about_text(value)
+    return self._complaint_about_number(value)
+
+  def _complaint_about_text(self, value):
+    if not isinstance(value, str):
+      return "must be text"
+    if self.choices and value not in self.choices:
+      return "must be one of %s%s" % (
+          ", ".join(self.choices), errors.did_you_mean(value, self.choices))
+    if "\0" in value:
+      return "must not hold a NUL byte"
+    return None
+
+  def _complaint_about_number(self, value):
+    number = numbers.Integral if self.kind is int else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, number):
+      return "must be %s" % ("an integer" if self.kind is int else "a number")
+    if value != value or abs(value) == math.inf:
+      return "must be finite"
+    if self.minimum is not None and value < self.minimum:
+      return "must be at least %s" % self.minimum
+    if value > self.maximum:
+      return "must be at most %s" % self.maximum
+    if self.above is not None and value <= self.above:
+      return "must be greater than %s" % self.above
+    if self.above is not None and np.float32(value) <= self.above:
+      return "must be greater than %s when rounded to 32 bits" % self.above
+    return None
+
+
+def _option(name, kind, default, text, scope=RUN, choices=None, minimum=None,
+            above=None, models=None, modes=None, maximum=None):
+  if maximum is None:
+    maximum = {int: _MAX_INT, float: _MAX_FLOAT}.get(kind)
+  return Option(name, kind, default, text, scope, choices, minimum, maximum,
+                above, models, modes)
+
+
+# Groups, in the order in which they are shown.
+GROUPS = collections.OrderedDict([
+    ("What to do", [
+        _option("mode", str, "train", "What to do.", CALL,
+                ("train", "eval", "sample")),
+        _option("logdir", str, "/tmp/smc_vi",
+                "The directory of checkpoints, summaries and the run's "
+                "configuration.", CALL),
+        _option("random_seed", int, None,
+                "The seed of all random numbers, for a repeatable run.",
+                minimum=-_MAX_LONG, maximum=_MAX_LONG),
+    ]),
+    ("Model", [
+        _option("model", str, "vrnn", "The model.", MODEL,
+                ("vrnn", "ghmm", "srnn")),
+        _option("latent_size", int, 64,
+                "The size of the latents, of the recurrent network and of all "
+                "hidden layers.", MODEL, minimum=1, maximum=1 << 16,
+                models=RECURRENT),
+        _option("proposal_type", str, "filtering",
+                "What the proposal sees: nothing (prior), the current "
+                "observation, or all later ones too; true-* are the exact "
+                "conditionals of the GHMM.", MODEL,
+                ("prior", "filtering", "smoothing", "true-filtering",
+                 "true-smoothing")),
+        _option("emission_sigma_min", float, None,
+                "The smallest scale of a Normal emission. None is the "
+                "original's: no floor.", minimum=0., models=RECURRENT),
+    ]),
+    ("Data", [
+        _option("dataset_type", str, "pianoroll", "The kind of data.", MODEL,
+                ("pianoroll", "speech"), models=RECURRENT),
+        _option("dataset_path", str, "",
+                "A pianoroll pickle; or a TFRecord file of speech, or the "
+                "directory of one for each split.",
+                models=RECURRENT),
+        _option("data_dimension", int, None,
+                "The size of an observation: 88 for pianorolls, 200 for "
+                "speech, which are also the defaults.", MODEL, minimum=1,
+                maximum=_MAX_SIZE, models=RECURRENT),
+        _option("split", str, "train", "The split to evaluate or to sample "
+                "prefixes from.", CALL, ("train", "test", "valid"),
+                models=RECURRENT),
+        _option("batch_size", int, 4, "The number of sequences in a batch.",
+                minimum=1, maximum=_MAX_SIZE),
+        _option("bucket_by_length", bool, False,
+                "Whether training batches are of sequences of similar length, "
+                "which saves padding, rather than uniform.",
+                models=RECURRENT),
+    ]),
+    ("Bound", [
+        _option("bound", str, "fivo",
+                "The bound to train on; fivo-aux builds the model with a "
+                "tilt.", RUN, ("elbo", "iwae", "fivo", "fivo-aux")),
+        _option("num_samples", int, 4, "The number of particles.", minimum=1,
+                maximum=_MAX_SIZE),
+        _option("resampling_type", str, "multinomial",
+                "How FIVO resamples in training; evaluation is always "
+                "multinomial.", RUN, ("multinomial", "relaxed")),
+        _option("relaxed_resampling_temperature", float, 0.5,
+                "The temperature of relaxed resampling.", above=0.),
+        _option("parallel_iterations", int, 30,
+                "How many timesteps of the filter may run at once.",
+                minimum=1),
+    ]),
+    ("Training", [
+        _option("normalize_by_seq_len", bool, True,
+                "Whether the loss is the mean bound per timestep rather than "
+                "per sequence.", models=RECURRENT),
+        _option("xla", bool, False,
+                "Whether XLA compiles the training step: some seconds for each "
+                "of a few lengths of batches, and faster from then on.",
+                models=RECURRENT),
+        _option("learning_rate", float, 0.0002, "Adam's learning rate.",
+                above=0.),
+        _option("clip_gradient_norm", float, None,
+                "The largest norm of the gradient; a longer one is scaled down "
+                "to it. None: as it is.", above=0.),
+        _option("max_steps", int, int(1e9),
+                "The global step at which training ends.", CALL, minimum=0,
+                maximum=_MAX_LONG),
+        _option("summarize_every", int, 50,
+                "Steps between log lines and summaries.", minimum=1),
+        _option("save_checkpoint_secs", float, 120.,
+                "Seconds between checkpoints.", above=0.),
+        _option("eval_every", int, None,
+                "Steps between evaluations of the bound on the valid split "
+                "during training, and at its end. None: never.",
+                minimum=1, maximum=_MAX_LONG),
+        _option("export_best", bool, False,
+                "Whether LOGDIR/best keeps the checkpoint with the best bound "
+                "on the valid split."),
+        _option("early_stop_patience", int, None,
+                "After how many evaluations without a better bound on the "
+                "valid split training stops. None: it does not.", minimum=1),
+    ]),
+    ("Evaluation", [
+        _option("wait_for_checkpoint", bool, False,
+                "Whether to wait for a checkpoint to appear, as the original "
+                "did, rather than to fail.", CALL),
+        _option("eval_interval_secs", float, None,
+                "Seconds between looks for a new checkpoint; each is "
+                "evaluated, until the one of step --max_steps. None: the "
+                "newest is evaluated, once.", CALL, above=0.),
+        _option("eval_repeats", int, 1,
+                "How often to evaluate; from 2 on, standard errors are "
+                "printed too.", CALL, minimum=1, maximum=_MAX_SIZE,
+                models=RECURRENT),
+    ]),
+    ("Sampling", [
+        _option("sample_length", int, 50, "The number of timesteps to sample.",
+                CALL, minimum=1, maximum=_MAX_SIZE, models=RECURRENT),
+        _option("prefix_length", int, 25,
+                "The number of timesteps to condition on.", CALL, minimum=1,
+                maximum=_MAX_SIZE, models=RECURRENT),
+        _option("sample_out_dir", str, None,
+                "Where samples.npz goes; None is the logdir.", CALL),
+        _option("sample_wav", bool, False,
+                "Whether to write each sampled utterance as a WAV file too.",
+                CALL, models=RECURRENT),
+    ]),
+    ("Gaussian hidden Markov model", [
+        _option("variance", float, 0.1,
+                "The variance of transitions and emissions.", above=0.,
+                models=GHMM),
+        # Each timestep has ops of its own, and T^2 numbers are at hand.
+        _option("num_timesteps", int, 5, "The length of a sequence.", MODEL,
+                minimum=1, maximum=10000, models=GHMM),
+        _option("data_from_model", bool, False,
+                "Whether data is drawn from the model itself rather than, as "
+                "in the original, from a chain with one more transition.",
+                models=GHMM),
+    ]),
+    ("Distributed training", [
+        _option("job_name", str, None,
+                "What this process of a cluster is; the chief is worker 0. "
+                "None: training runs in this process alone, unless the "
+                "variable TF_CONFIG says otherwise.", CALL,
+                ("ps", "chief", "worker")),
+        _option("task", int, 0, "This process's number in its job.", CALL,
+                minimum=0),
+        _option("ps_hosts", str, "",
+                "The parameter servers: host:port,host:port...", CALL),
+        _option("worker_hosts", str, "",
+                "The workers, the chief first: host:port,host:port...", CALL),
+        _option("cluster_timeout_secs", float, 60.,
+                "How long a process of a cluster waits for another that does "
+                "not answer before it gives up.", CALL, above=0.),
+        _option("master", str, "",
+                "The TensorFlow server to use, where you run the servers "
+                "yourself.", CALL),
+        _option("ps_tasks", int, 0,
+                "The number of parameter servers behind --master.", CALL,
+                minimum=0),
+        _option("stagger_workers", bool, True,
+                "Whether worker k waits for step 1000 * k before it starts.",
+                CALL),
+    ]),
+])
+
+OPTIONS = collections.OrderedDict(
+    (option.name, option) for group in GROUPS.values() for option in group)

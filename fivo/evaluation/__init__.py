@@ -1,0 +1,1 @@
+"""Averaging the bounds over a dataset, once or checkpoint by checkpoint."""

@@ -1,0 +1,92 @@
+"""Evaluating checkpoint after checkpoint in a graph that is built once."""
+
+from absl import logging
+import tensorflow as tf
+
+from fivo import bounds
+from fivo import nested_utils as nested
+from fivo.config import config as config_lib
+from fivo.data import feeding
+from fivo.evaluation import evaluation
+from fivo.logdir import checkpoints
+from fivo.system import sessions
+
+# Batches at a time: the loop of one leaves a core idle, and two of similar
+# length, as they come, end together.
+_NUM_THREADS = 2
+
+
+class Evaluator(object):
+  """All three bounds of a model over all sequences of a split.
+
+  The graph is its own, so that it may stand beside one that trains. Each
+  evaluation has a session of its own: the data starts from the beginning, and
+  with a random seed so does the noise, which leaves less of it in a comparison.
+  """
+
+  def __init__(self, config, create_dataset_and_model_fn):
+    """Builds the graph.
+
+    Args:
+      config: A `Config`; `split` says what to evaluate.
+      create_dataset_and_model_fn: A callable like
+        `runners.create_dataset_and_model`.
+
+    Raises:
+      UserError: If the options do not fit each other, or the data is bad.
+    """
+    # The order does not matter to an average.
+    config = config._replace(sort_by_length=True)
+    self._num_repeats = config.eval_repeats
+    # Two batches at a time would share the random stream by chance.
+    self._num_threads = _NUM_THREADS if config.random_seed is None else 1
+    self._graph = tf.Graph()
+    with self._graph.as_default():
+      tf.compat.v1.set_random_seed(config.random_seed)
+      self._global_step = tf.compat.v1.train.get_or_create_global_step()
+      inputs, targets, lengths, model, _ = create_dataset_and_model_fn(
+          config, split=config.split, shuffle=False, repeat=False)
+      self._batch = nested.map_nested(
+          tf.convert_to_tensor, (inputs, targets, lengths))
+      self._held_batch = nested.map_nested(
+          feeding.placeholder_like, self._batch)
+      self._bounds = bounds.all_bounds(
+          model, self._held_batch[:2], self._held_batch[2],
+          num_samples=config.num_samples,
+          parallel_iterations=config.parallel_iterations,
+          random_seed=config_lib.noise_seed(config))
+      self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
+    self._graph.finalize()
+
+  def evaluate(self, path, before_batch=None):
+    """Evaluates a checkpoint.
+
+    Args:
+      path: The checkpoint's path.
+      before_batch: None, or a callable without arguments, called before each
+        batch; what it raises ends the evaluation.
+
+    Returns:
+      step: The checkpoint's global step.
+      result: An `evaluation.EvalResult`.
+
+    Raises:
+      UserError: If the checkpoint is not of this model, is damaged or gone
+        (`checkpoints.UnreadableError`), the data is bad, or a bound is NaN
+        (`evaluation.NanError`).
+    """
+    with tf.compat.v1.Session(
+        graph=self._graph, config=sessions.options()) as session:
+      checkpoints.restore(session, path, self._saver)
+      step = int(session.run(self._global_step))
+      logging.info("Model restored from step %d, evaluating.", step)
+
+      def evaluate_batch(values):
+        if before_batch:
+          before_batch()
+        return session.run(
+            self._bounds, feeding.feed(self._held_batch, values))
+
+      return step, evaluation.evaluate(
+          feeding.batches(session, self._batch), evaluate_batch,
+          self._num_repeats, self._num_threads)

@@ -1,0 +1,85 @@
+"""Sampling continuations of observed prefixes."""
+
+import tensorflow as tf
+
+from fivo import bounds
+from fivo.system import errors
+
+
+def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
+                         sample_length, parallel_iterations=30,
+                         random_seed=None):
+  """Conditions a model on prefixes and samples how they go on.
+
+  The particles that a bound's filter leaves at the end of the prefix stand for
+  the posterior of the latent state there, once they are resampled by their
+  final weights. With the ELBO, which has a single trajectory, N independent
+  draws of the proposal take their place, unweighted.
+
+  Args:
+    model: An `ELBOTrainableSequenceModel` that also has
+      `sample_step(state, inputs, t) -> (state, x_t)`.
+    inputs: A float Tensor `[P, B, D]`, the prefix centred, one step later.
+    targets: A float Tensor `[P, B, D]`, the prefix.
+    mean: A float Tensor `[D]` that centres inputs, or None.
+    bound_name: "elbo", "iwae", "fivo" or "fivo-aux".
+    num_samples: N, the number of particles and of trajectories per prefix.
+    sample_length: S, the number of timesteps to sample.
+    parallel_iterations: How many timesteps may run at once.
+    random_seed: The op seed of the resampling, or None.
+
+  Returns:
+    A float Tensor `[S, B, N, D]`: entry `[:, b, n]` continues prefix b.
+
+  Raises:
+    UserError: If the model cannot sample.
+  """
+  if not hasattr(model, "sample_step"):
+    raise errors.UserError(
+        "model %s: has no sample_step, which sampling needs" %
+        type(model).__name__)
+  prefix_length, batch_size, data_size = tf.unstack(tf.shape(targets))
+  result = bounds.create_bound(
+      "iwae" if bound_name == "elbo" else bound_name, model, (inputs, targets),
+      tf.fill([batch_size], prefix_length), num_samples=num_samples,
+      parallel_iterations=parallel_iterations, random_seed=random_seed)
+  state = result.final_state
+  if bound_name != "elbo":
+    state = bounds.resample_by_final_weights(
+        result, num_samples, batch_size, random_seed=random_seed)
+  rows = _roll_out(
+      model, state, tf.tile(targets[-1], [num_samples, 1]),
+      0. if mean is None else mean, prefix_length, sample_length)
+  # Rows are particle-major, see smc.py.
+  by_particle = tf.reshape(
+      rows, [sample_length, num_samples, batch_size, data_size])
+  return tf.transpose(by_particle, [0, 2, 1, 3])
+
+
+def _roll_out(model, state, last_observation, mean, first_t, sample_length):
+  """Feeds a model its own samples.
+
+  Args:
+    model: As in `sample_continuations`.
+    state: The state after the prefix, nested Tensors `[N*B, ...]`.
+    last_observation: A float Tensor `[N*B, D]`.
+    mean: What centres the model's inputs.
+    first_t: The timestep of the first sample.
+    sample_length: S.
+
+  Returns:
+    A float Tensor `[S, N*B, D]`.
+  """
+  def step(i, state, observation, samples):
+    # As in smc.py: steps draw in the order of time.
+    with tf.control_dependencies([observation]):
+      new_state, new_observation = model.sample_step(
+          state, observation - mean, first_t + i)
+    tf.nest.map_structure(lambda new, old: new.set_shape(old.shape),
+                          (new_state, new_observation), (state, observation))
+    return i + 1, new_state, new_observation, samples.write(i, new_observation)
+
+  samples = tf.TensorArray(last_observation.dtype, sample_length)
+  return tf.while_loop(
+      lambda i, *_: i < sample_length, step,
+      (tf.constant(0), state, last_observation, samples))[-1].stack()

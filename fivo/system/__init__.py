@@ -1,0 +1,1 @@
+"""The machine below: errors, files, logs, signals, sessions; no statistics."""

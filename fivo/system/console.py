@@ -1,0 +1,145 @@
+"""What the commands share: flags, log lines, and one-line errors."""
+
+import functools
+import os
+import re
+import sys
+
+from absl import app
+from absl import flags
+
+from fivo.system.errors import did_you_mean
+from fivo.system.errors import EXPECTED_ERRNOS
+from fivo.system.errors import UserError
+
+# What 128 + SIGINT makes; nothing went wrong that needs words.
+_INTERRUPTED = 130
+
+
+def run_main(main, flags_parser=None):
+  """Parses the flags, runs a command, and exits.
+
+  Log lines go to stderr, from INFO on and without a prefix; absl's flags
+  `--verbosity` and `--showprefixforinfo` change that.
+
+  A mistake of the user, whether in a flag or found later (`UserError`, or an
+  OSError such as a full disk), becomes one line on stderr and exit code 1. An
+  interrupt or a closed pipe ends the command quietly, with exit code 130. Any
+  other exception is a defect and keeps its stack trace.
+
+  Args:
+    main: A function of `argv`, which holds no more than the program's name. Its
+      return value becomes the exit code; None is 0.
+    flags_parser: A function that parses a list of arguments and returns those
+      that are left over. Defaults to `parse_flags`.
+
+  Raises:
+    SystemExit: Always, unless `main` raises an exception that is a defect.
+  """
+  flags.FLAGS.set_default("showprefixforinfo", False)
+  app.run(functools.partial(_run_guarded, main),
+          flags_parser=flags_parser or parse_flags)
+
+
+def parse_flags(argv):
+  """Parses absl's flags; a mistake in them becomes one line.
+
+  Args:
+    argv: The program's name and its arguments.
+
+  Returns:
+    What is left of `argv`.
+
+  Raises:
+    SystemExit: With 1 if a flag is unknown or its value wrong; with 0 after
+      `--help`.
+  """
+  try:
+    return flags.FLAGS(argv)
+  except flags.UnrecognizedFlagError as error:
+    _fail("unknown flag --%s%s" % (
+        error.flagname, did_you_mean(error.flagname, list(flags.FLAGS), "--")
+        or "; --help lists all flags"))
+  except flags.IllegalFlagValueError as error:
+    _fail(_explain_illegal_value(error))
+  except flags.CantOpenFlagFileError as error:
+    cause = error.__context__
+    _fail("--flagfile=%s: %s; must be a file of flags" % (
+        cause.filename, cause.strerror))
+  except UnicodeDecodeError:
+    _fail("--flagfile: must be a file of flags in UTF-8")
+  except (flags.Error, ValueError) as error:
+    # absl lets a ValueError of two of its own flags pass, and of --noflag=x.
+    _fail(error)
+  except SystemExit:
+    # Only the help flags exit, as if asking for help were a mistake.
+    sys.exit(0)
+
+
+def _explain_illegal_value(error):
+  """Says what a flag's value must be, where absl says how parsing failed.
+
+  Args:
+    error: An IllegalFlagValueError.
+
+  Returns:
+    One line.
+  """
+  message = str(error)
+  reason = ": %s" % error.__context__
+  found = re.match("flag --([^=]+)=", message)
+  if not found or not message.endswith(reason):
+    return message
+  name, value = found.group(1), message[found.end():-len(reason)]
+  parser = flags.FLAGS[name].parser
+  if isinstance(parser, flags.EnumParser):
+    wanted = "one of %s%s" % (", ".join(parser.enum_values),
+                              did_you_mean(value, parser.enum_values))
+  elif isinstance(parser, flags.BooleanParser):
+    wanted = "true or false"
+  else:
+    wanted = parser.syntactic_help
+  return "--%s=%s: must be %s" % (name, value, wanted) if wanted else message
+
+
+def _run_guarded(main, argv):
+  """Runs `main` and turns the exceptions that users cause into exits."""
+  try:
+    if len(argv) > 1:
+      raise UserError("unexpected argument '%s': flags are written "
+                      "--name=value" % argv[1])
+    exit_code = main(argv)
+    # A closed pipe or a full disk may show only here.
+    sys.stdout.flush()
+    return exit_code
+  except UserError as error:
+    _fail(error)
+  except MemoryError as error:
+    _fail("out of memory%s" % (": %s" % error if str(error) else ""))
+  except KeyboardInterrupt:
+    sys.exit(_INTERRUPTED)
+  except BrokenPipeError:
+    _discard_output()
+    sys.exit(_INTERRUPTED)
+  except OSError as error:
+    if error.errno not in EXPECTED_ERRNOS:
+      raise
+    _discard_output()
+    _fail(error.strerror if error.filename is None else
+          "%s: %s" % (error.filename, error.strerror))
+
+
+def _fail(message):
+  """Prints `message` in one line on stderr and exits with 1."""
+  line = " ".join(str(message).splitlines())
+  # A file's name must not steer the terminal.
+  line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+  sys.stderr.write("%s: %s\n" % (os.path.basename(sys.argv[0]), line))
+  sys.exit(1)
+
+
+def _discard_output():
+  """Keeps Python from flushing a stdout that fails once more as it exits."""
+  devnull = os.open(os.devnull, os.O_WRONLY)
+  os.dup2(devnull, 1)
+  os.close(devnull)

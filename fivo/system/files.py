@@ -1,0 +1,231 @@
+"""Files written whole or not at all, directories, and what others wrote."""
+
+import contextlib
+import errno
+import fcntl
+import glob
+import json
+import os
+import shutil
+import stat
+import tempfile
+
+from fivo.system.errors import UserError
+
+_MAX_JSON_BYTES = 1 << 24
+
+# Temporary files are NAME.fivo-XXXXXXXX.tmp: nobody else's are.
+_MARK = ".fivo-"
+_SUFFIX = ".tmp"
+
+
+@contextlib.contextmanager
+def atomic_write(path, mode="wb"):
+  """Opens a temporary file that becomes `path` if the block succeeds.
+
+  The temporary file lives in the directory of `path`, so that the final
+  rename is atomic. If the block raises, or the disk is full, or the process is
+  killed, whatever `path` held before is untouched; what a killed process leaves
+  is removed when the file is next written. A symbolic link is written
+  through, an existing file keeps its permissions, and what is no regular file
+  (a pipe, a device) is written to directly.
+
+  Args:
+    path: The file to write.
+    mode: "wb" or "w".
+
+  Yields:
+    The open temporary file.
+
+  Raises:
+    OSError: If the directory or the disk refuses the write.
+  """
+  path = os.path.realpath(path)
+  if os.path.exists(path) and not os.path.isfile(path):
+    # A pipe or a device: a rename would be the end of it.
+    with open(path, mode) as stream:
+      yield stream
+    return
+  try:
+    permissions = os.stat(path).st_mode & 0o7777
+  except FileNotFoundError:
+    umask = os.umask(0)
+    os.umask(umask)
+    permissions = 0o666 & ~umask
+  for abandoned in _abandoned(glob.escape(path) + _MARK, _SUFFIX):
+    with contextlib.suppress(FileNotFoundError):  # Another may be as fast.
+      os.unlink(abandoned)
+  descriptor, temporary = _create_temporary(path)
+  try:
+    with os.fdopen(descriptor, mode) as stream:
+      yield stream
+      stream.flush()
+      os.fsync(stream.fileno())
+      os.chmod(temporary, permissions)
+      os.replace(temporary, path)  # While the lock is held.
+  except BaseException as e:
+    os.unlink(temporary)
+    if isinstance(e, OSError) and e.filename is None:
+      e.filename = path  # A write that fails does not say where.
+    raise
+
+
+def _create_temporary(path):
+  """Makes a file beside `path`, locked, so that others leave it alone.
+
+  Args:
+    path: The file that it is to become.
+
+  Returns:
+    A descriptor and the name of the file.
+  """
+  while True:
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=os.path.basename(path) + _MARK, suffix=_SUFFIX,
+        dir=os.path.dirname(path))
+    _lock(descriptor)
+    if os.fstat(descriptor).st_nlink:
+      return descriptor, temporary
+    os.close(descriptor)  # Somebody was faster and took it for abandoned.
+
+
+@contextlib.contextmanager
+def staging_directory(parent, prefix):
+  """Makes a directory in which to prepare what is then moved beside it.
+
+  It is removed at the end; what a killed process left is removed by the next.
+
+  Args:
+    parent: The directory in which to make it.
+    prefix: What its name begins with, before eight other characters.
+
+  Yields:
+    Its path.
+
+  Raises:
+    OSError: If it cannot be made.
+  """
+  for abandoned in _abandoned(os.path.join(glob.escape(parent), prefix)):
+    shutil.rmtree(abandoned, ignore_errors=True)
+  with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as directory:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+      _lock(descriptor)
+      yield directory
+    finally:
+      os.close(descriptor)
+
+
+def _abandoned(prefix, suffix=""):
+  """Yields temporary files and directories that no living process has locked.
+
+  Args:
+    prefix: What comes before the eight random characters of their paths, as a
+      pattern of `glob`.
+    suffix: What comes after them.
+  """
+  for path in glob.glob("%s????????%s" % (prefix, suffix)):
+    try:
+      descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+      continue
+    try:
+      if _lock(descriptor):
+        yield path
+    finally:
+      os.close(descriptor)
+
+
+def _lock(descriptor):
+  """Locks a file unless another process has; whether that is certain."""
+  try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError:  # Some network file systems have no locks.
+    return False
+  return True
+
+
+def read_json(path):
+  """Reads a JSON file that may hold anything at all.
+
+  Args:
+    path: The file.
+
+  Returns:
+    What it holds.
+
+  Raises:
+    OSError: If it cannot be read, or is a pipe or a device, which might never
+      end.
+    ValueError: If it is not JSON, nested too deeply, or larger than 16 MB.
+  """
+  if not stat.S_ISREG(os.stat(path).st_mode):
+    raise OSError(errno.EINVAL, "not a regular file", path)
+  with open(path, "rb") as stream:
+    data = stream.read(_MAX_JSON_BYTES + 1)
+  if len(data) > _MAX_JSON_BYTES:
+    raise ValueError("larger than %d MB" % (_MAX_JSON_BYTES >> 20))
+  try:
+    return json.loads(data.decode("utf-8"))
+  except RecursionError as e:
+    raise ValueError("nested too deeply") from e
+
+
+def check_directory(flag, path, file_names=()):
+  """Says why a directory cannot be used, before work is done; makes nothing.
+
+  Args:
+    flag: The flag that names the directory.
+    path: The directory, which need not exist.
+    file_names: Names of files that are to be written into it.
+
+  Raises:
+    UserError: If it cannot be made or written to, or holds a directory where
+      a file is to be.
+  """
+  with _naming_flag(flag, path):
+    existing = os.path.abspath(path)
+    while not _exists(existing):
+      existing = os.path.dirname(existing)
+    if not os.path.isdir(existing):
+      raise OSError("%s is not a directory" % existing)
+    if not os.access(existing, os.W_OK | os.X_OK):
+      raise OSError("%s is not writable" % existing)
+  for name in file_names:
+    if os.path.isdir(os.path.join(path, name)):
+      raise UserError("--%s=%s holds a directory %s, where a file is to be "
+                      "written" % (flag, path, name))
+
+
+def prepare_directory(flag, path):
+  """Makes a directory, or says why it cannot be used.
+
+  Args:
+    flag: The flag that names the directory.
+    path: The directory.
+
+  Raises:
+    UserError: If it cannot be made or written to.
+  """
+  with _naming_flag(flag, path):
+    os.makedirs(path, exist_ok=True)
+  check_directory(flag, path)
+
+
+@contextlib.contextmanager
+def _naming_flag(flag, path):
+  """Turns an OSError into one line about a flag's directory."""
+  try:
+    yield
+  except OSError as e:
+    raise UserError("--%s=%s: %s; must be a directory that can be "
+                           "written to" % (flag, path, e.strerror or e)) from e
+
+
+def _exists(path):
+  """Whether something is at a path; an OSError if there never can be."""
+  try:
+    os.lstat(path)
+  except (FileNotFoundError, NotADirectoryError):
+    return False
+  return True

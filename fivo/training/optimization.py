@@ -1,0 +1,93 @@
+"""The op that takes a training step."""
+
+import tensorflow as tf
+
+from fivo.system import errors
+
+
+def compute_gradients(loss):
+  """The gradients of a loss by all variables that it depends on.
+
+  Args:
+    loss: A scalar float Tensor.
+
+  Returns:
+    A list of pairs of gradients and trainable variables.
+
+  Raises:
+    UserError: If no trainable variable has a gradient.
+  """
+  variables = tf.compat.v1.trainable_variables()
+  gradients = tf.gradients(loss, variables) if variables else []
+  grads_and_vars = [
+      (gradient, variable) for gradient, variable in zip(gradients, variables)
+      if gradient is not None]
+  if not grads_and_vars:
+    raise errors.UserError(
+        "the model has nothing to train: no variable that its bound depends on")
+  return grads_and_vars
+
+
+def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
+                    grads_and_vars=None):
+  """Makes the op that takes one step of Adam.
+
+  No step is taken unless the loss and its whole gradient are finite, so the
+  variables never hold a NaN.
+
+  Args:
+    loss: A scalar float Tensor.
+    bound_name: The bound's name, for error messages.
+    learning_rate: A float.
+    clip_gradient_norm: None, or the largest norm of the gradient by all
+      variables together: a longer one is scaled down to it, see
+      `_clip_by_global_norm`.
+    grads_and_vars: What `compute_gradients` gives, where it has been called
+      already.
+
+  Returns:
+    An op that updates the variables and increments the global step.
+
+  Raises:
+    UserError: If no trainable variable has a gradient.
+  """
+  global_step = tf.compat.v1.train.get_or_create_global_step()
+  optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
+  if grads_and_vars is None:
+    grads_and_vars = compute_gradients(loss)
+  loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)
+  with tf.control_dependencies([loss_check]):
+    checks = [
+        tf.debugging.check_numerics(
+            getattr(gradient, "values", gradient),
+            "the %s bound's gradient by %s" % (bound_name, variable.op.name))
+        for gradient, variable in grads_and_vars]
+  with tf.control_dependencies(checks):
+    if clip_gradient_norm is not None:
+      grads_and_vars = _clip_by_global_norm(
+          grads_and_vars, clip_gradient_norm, bound_name)
+    return optimizer.apply_gradients(grads_and_vars, global_step=global_step)
+
+
+def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
+  """Scales gradients down to a joint norm.
+
+  With the norm of all gradients together, `n`, each becomes
+  `gradient * max_norm / max(n, max_norm)` (Pascanu, Mikolov & Bengio, On the
+  difficulty of training recurrent neural networks, 2013, algorithm 1).
+
+  Args:
+    grads_and_vars: A list of pairs of finite gradients and variables.
+    max_norm: A float above zero.
+    bound_name: The bound's name, for error messages.
+
+  Returns:
+    A list of pairs of gradients and variables.
+  """
+  gradients, variables = zip(*grads_and_vars)
+  # The squares of finite gradients may overflow, which would make them NaN.
+  norm = tf.debugging.check_numerics(
+      tf.linalg.global_norm(gradients),
+      "the norm of the %s bound's gradient" % bound_name)
+  clipped, _ = tf.clip_by_global_norm(gradients, max_norm, use_norm=norm)
+  return list(zip(clipped, variables))

@@ -1,0 +1,82 @@
+"""Tests of finding out which processes are gone."""
+
+import types
+
+import pytest
+
+from fivo.cluster import watch as cluster_watch
+from fivo.config import config as config_lib
+from fivo.system import errors
+
+
+def test_counts_departures(monkeypatch):
+  looks = [True, False, False, True, False, True]
+
+  def answers(unused_address):
+    answer = looks.pop(0)
+    if not looks:
+      watch.stop()
+    return answer
+
+  monkeypatch.setattr(cluster_watch, "_SECONDS_BETWEEN_LOOKS", 0.)
+  monkeypatch.setattr(cluster_watch, "answers", answers)
+  watch = cluster_watch.Watch({"ps 0": "p:1"}, 60.)
+  watch.run()
+  assert watch.num_departures == 2
+  assert watch.lost is None
+
+
+@pytest.mark.parametrize("arrived, timeout, code, line", [
+    ([15], 60., 143, "stopped by signal 15; the ps 0 did not answer"),
+    ([2, 2], 60., 130, "stopped by signal 2; the ps 0 did not answer"),
+    ([], -1., 1, "the ps 0 at p:1 has not answered for -1 seconds "
+     "(--cluster_timeout_secs)"),
+])
+def test_ends_a_process_that_hangs(
+    monkeypatch, capsys, arrived, timeout, code, line):
+  def leave(exit_code):
+    raise SystemExit(exit_code)
+
+  monkeypatch.setattr(cluster_watch, "_SECONDS_BETWEEN_LOOKS", 0.)
+  monkeypatch.setattr(cluster_watch, "_SECONDS_TO_NOTICE", 0.)
+  monkeypatch.setattr(cluster_watch, "answers", lambda _: False)
+  monkeypatch.setattr(cluster_watch.signals, "arrived", lambda: arrived)
+  monkeypatch.setattr(cluster_watch.os, "_exit", leave)
+  with pytest.raises(SystemExit) as e:
+    cluster_watch.Watch({"ps 0": "p:1"}, timeout).run()
+  assert e.value.code == code
+  assert capsys.readouterr().err.endswith(": %s\n" % line)
+
+
+class TestWaitForMaster(object):
+
+  @pytest.fixture
+  def wait(self, monkeypatch):
+    """Waits for a server that answers at some look, a second after another."""
+    def run(looks, caught=()):
+      looks = list(looks)
+      clock = [0.]
+      monkeypatch.setattr(cluster_watch, "answers", lambda _: looks.pop(0))
+      monkeypatch.setattr(cluster_watch, "time", types.SimpleNamespace(
+          time=lambda: clock[0],
+          sleep=lambda _: clock.__setitem__(0, clock[0] + 1.)))
+      cluster_watch.wait_for_master(config_lib.from_object(
+          types.SimpleNamespace(master="grpc://s:1", cluster_timeout_secs=3.)),
+                                    list(caught))
+      return looks
+    return run
+
+  def test_until_it_answers(self, wait):
+    assert wait([False, False, True, None]) == [None]
+
+  def test_not_for_ever(self, wait):
+    with pytest.raises(errors.UserError) as e:
+      wait([False] * 9)
+    assert str(e.value) == (
+        "--master=grpc://s:1: has not answered for 3 seconds "
+        "(--cluster_timeout_secs)")
+
+  def test_a_signal_ends_it(self, wait):
+    with pytest.raises(SystemExit) as e:
+      wait([False] * 9, [15])
+    assert e.value.code == 143

@@ -1,0 +1,112 @@
+"""Tests of compiled training; that of what is computed: rematerialization."""
+
+import os
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo import runners
+from fivo.compiled import xla
+from fivo.logdir import checkpoints
+from fivo.system import errors
+from tests import toy
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+  """Takes back what a run sets."""
+  monkeypatch.delenv("XLA_FLAGS", raising=False)
+
+
+def _create_full_batches(*args, **kwargs):
+  """As `toy.create_dataset_and_model`, with a batch size that is static."""
+  inputs, targets, lengths, model, mean = toy.create_dataset_and_model(
+      *args, **kwargs)
+  size = len(toy.LENGTHS)
+  for x in (inputs, targets):
+    x.set_shape([None, size, toy.DATA_SIZE])
+  lengths.set_shape([size])
+  return inputs, targets, lengths, model, mean
+
+
+def _train(logdir, create=_create_full_batches, **kwargs):
+  runners.run_train(types.SimpleNamespace(**dict(dict(
+      logdir=str(logdir), batch_size=len(toy.LENGTHS), num_samples=3,
+      summarize_every=1, learning_rate=1e-30, random_seed=1), **kwargs)),
+                   create)
+
+
+@pytest.mark.parametrize("length, expected", [
+    (0, 256), (1, 256), (256, 256), (257, 512), (3900, 4096),
+    (2 ** 29 + 1, 2 ** 30)])
+def test_padded_length(length, expected):
+  assert expected in xla.LENGTHS
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    assert session.run(xla.padded_length(tf.constant(length))) == expected
+
+
+def test_padding():
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    x = tf.compat.v1.placeholder(tf.float32, [None, 2, 3])
+    padded = xla._pad(x, tf.constant(8))
+    assert padded.shape.as_list()[1:] == [2, 3]
+    value = session.run(padded, {x: np.ones([5, 2, 3])})
+  np.testing.assert_array_equal(value[:5], 1.)
+  np.testing.assert_array_equal(value[5:], np.zeros([3, 2, 3]))
+
+
+def test_respects_the_users_flags(monkeypatch):
+  monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=true")
+  with tf.Graph().as_default():
+    xla.configure()
+    assert tf.compat.v1.get_variable("v", []).dtype == tf.float32
+  assert os.environ["XLA_FLAGS"] == "--xla_cpu_multi_thread_eigen=true"
+
+
+def test_trains_and_resumes_without(tmp_path, caplog):
+  """Steps of nearly no size, so that bounds differ by their noise only."""
+  caplog.set_level("INFO", logger="absl")
+  _train(tmp_path, xla=True, max_steps=2)
+  path = checkpoints.latest(str(tmp_path))
+  _train(tmp_path, xla=False, max_steps=3)
+  lines = [record.getMessage() for record in caplog.records]
+  assert sum(line.startswith("Compiled the step for batches of up to ")
+             for line in lines) == 1
+  bounds = [float(line.split(": ")[1]) for line in lines
+            if line.startswith("Step ")]
+  assert len(bounds) == 3
+  assert np.ptp(bounds) < 1., "of about -3.5 nats"
+  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 3
+  names = [{name for name, _ in tf.train.list_variables(path)}
+           for path in (path, checkpoints.latest(str(tmp_path)))]
+  assert names[0] == names[1]
+
+
+def test_refuses_batches_of_unknown_size(tmp_path):
+  with pytest.raises(errors.UserError, match="--xla: needs batches whose size"):
+    _train(tmp_path, toy.create_dataset_and_model, xla=True, max_steps=1)
+
+
+def test_refuses_other_models(tmp_path):
+  def create(*args, **kwargs):
+    inputs, targets, lengths, _, mean = _create_full_batches(*args, **kwargs)
+    return inputs, targets, lengths, object(), mean
+
+  with pytest.raises(errors.UserError, match="--xla: compiles a VRNN or SRNN"):
+    _train(tmp_path, create, xla=True, max_steps=1)
+
+
+@pytest.mark.parametrize("kwargs, message", [
+    (dict(resampling_type="relaxed"),
+     "--xla: cannot compile --resampling_type=relaxed; use multinomial"),
+    (dict(master="grpc://localhost:1"), "--xla: cannot compile variables of "
+     "another process; train in one process, or without --xla"),
+    (dict(job_name="chief", worker_hosts="a:1", ps_hosts="b:1"),
+     "--xla: cannot compile variables of another process; train in one "
+     "process, or without --xla")])
+def test_refuses_what_cannot_be_compiled(tmp_path, kwargs, message):
+  with pytest.raises(errors.UserError) as e:
+    _train(tmp_path, xla=True, **kwargs)
+  assert str(e.value) == message

@@ -1,0 +1,122 @@
+"""Tests of averaging bounds over a dataset."""
+
+import threading
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo import bounds
+from fivo.config import config as config_lib
+from fivo.evaluation import evaluation
+from fivo.system import errors
+
+
+def _batches():
+  return [("a", np.array([2, 4])), ("b", np.array([3]))]
+
+
+def _by_length(batch):
+  """Bounds that are simple functions of a sequence's length."""
+  lengths = batch[-1].astype(np.float32)
+  return bounds.AllBounds(-3 * lengths, -2 * lengths, -lengths - 1)
+
+
+def test_averages():
+  result = evaluation.evaluate(_batches(), _by_length)
+  np.testing.assert_allclose(result.ll_per_t, [[-3, -2, -12 / 9]])
+  np.testing.assert_allclose(result.ll_per_seq, [[-9, -6, -4]])
+  assert result.num_sequences == 3
+
+
+def test_repeats():
+  values = iter(range(4))
+  result = evaluation.evaluate(
+      _batches(), lambda batch: bounds.AllBounds(
+          *[np.full(len(batch[-1]), float(next(values)))] * 3), num_repeats=2)
+  # Two sequences get 0 and 1, the third 2 and 3.
+  np.testing.assert_allclose(result.ll_per_seq[:, 0], [2 / 3, 5 / 3])
+
+
+def test_threads():
+  """Two batches are evaluated at a time, in any order, and no third is read."""
+  lengths = [np.array([n]) for n in (2, 3, 4, 5, 6, 7)]  # Pairs.
+  at_once = threading.Barrier(2, timeout=30)
+  done = []
+
+  def batches():
+    for num_read, x in enumerate(lengths, 1):
+      assert num_read <= len(done) + 2
+      yield (x,)
+
+  def evaluate_batch(batch):
+    at_once.wait()
+    done.append(batch)
+    return _by_length(batch)
+
+  result = evaluation.evaluate(batches(), evaluate_batch, num_threads=2)
+  np.testing.assert_allclose(result.ll_per_t, [[-3, -2, -33 / 27]])
+  assert len(done) == 6
+
+
+def test_no_data():
+  """The original gave nan and exit code 0."""
+  with pytest.raises(errors.UserError, match="no sequences"):
+    evaluation.evaluate([], _by_length)
+
+
+def test_nan_names_bound_and_sequence():
+  def evaluate_batch(batch):
+    values = _by_length(batch)
+    if batch[0] == "b":
+      values.iwae[0] = float("nan")
+    return values
+  with pytest.raises(errors.UserError,
+                     match="the iwae bound of sequence 2 is NaN"):
+    evaluation.evaluate(_batches(), evaluate_batch)
+
+
+def test_report(tmp_path, caplog):
+  caplog.set_level("INFO", logger="absl")
+  config = config_lib.from_object(
+      types.SimpleNamespace(logdir=str(tmp_path), split="valid"))
+  evaluation.report(
+      evaluation.evaluate(_batches(), _by_length), config, step=7)
+  assert [record.getMessage() for record in caplog.records] == [
+      "valid elbo ll/t: -3.000000, iwae ll/t: -2.000000 fivo ll/t: -1.333333",
+      "valid elbo ll/seq: -9.000000, iwae ll/seq: -6.000000 fivo ll/seq: "
+      "-4.000000"]
+  path, = (tmp_path / "valid").iterdir()
+  found = {
+      value.tag: (event.step, value.simple_value)
+      for event in tf.compat.v1.train.summary_iterator(str(path))
+      for value in event.summary.value}
+  assert found["valid/elbo_ll_per_t"] == (7, -3)
+  assert found["valid/iwae_ll_per_seq"] == (7, -6)
+  assert len(found) == 6
+
+
+def test_report_without_a_place_for_summaries(tmp_path, caplog):
+  """Of a run on a read-only file system it gave a stack trace."""
+  caplog.set_level("INFO", logger="absl")
+  (tmp_path / "run").touch()
+  config = config_lib.from_object(
+      types.SimpleNamespace(logdir=str(tmp_path / "run"), split="test"))
+  evaluation.report(
+      evaluation.evaluate(_batches(), _by_length), config, step=7)
+  lines = [record.getMessage() for record in caplog.records]
+  assert lines[0].startswith("test elbo ll/t: -3.000000, ")
+  assert lines[2] == (
+      "The summaries cannot be written: %s/run/test: Not a directory" % (
+          tmp_path))
+
+
+def test_report_of_repeats(tmp_path, caplog):
+  caplog.set_level("INFO", logger="absl")
+  config = config_lib.from_object(
+      types.SimpleNamespace(logdir=str(tmp_path), split="test"))
+  values = np.array([[1., 2., 3.], [3., 2., 5.]])
+  evaluation.report(evaluation.EvalResult(values, values, 2), config, step=0)
+  assert ("test standard errors over 2 repeats, ll/t: elbo 1.000000, iwae "
+          "0.000000, fivo 1.000000") in caplog.text

@@ -1,0 +1,180 @@
+"""Tests of an evaluator that follows a run."""
+
+import functools
+import os
+import re
+import shutil
+import signal
+import time
+import types
+
+import pytest
+import tensorflow as tf
+
+from fivo import ghmm_runners
+from fivo import runners
+from fivo.config import config as config_lib
+from fivo.evaluation import following
+from fivo.logdir import checkpoints
+from fivo.logdir import validation_record
+from fivo.system import errors
+from tests import toy
+
+
+@pytest.fixture
+def follow(tmp_path, monkeypatch):
+  """Follows looks: steps that are newest, one after another.
+
+  A pair is a step, and a number that tells writings of the checkpoint apart.
+  """
+  def run(looks, on_evaluate=lambda step: None, max_steps=9, **kwargs):
+    config = config_lib.from_object(types.SimpleNamespace(
+        logdir=str(tmp_path), eval_interval_secs=.5, max_steps=max_steps,
+        **kwargs))
+    looks = list(looks)
+    naps = []
+
+    def look(*unused_args, **unused_kwargs):
+      if looks[0] is None:
+        looks.pop(0)
+        return None
+      step, written = looks.pop(0)
+      path = checkpoints.path_of(str(tmp_path), step)
+      with open(path + ".index", "w"):
+        pass
+      os.utime(path + ".index", (written, written))
+      return path
+
+    monkeypatch.setattr(checkpoints, "latest", look)
+    monkeypatch.setattr(following.time, "sleep", naps.append)
+    evaluated = []
+
+    def evaluate(path):
+      on_evaluate(checkpoints.step(path))
+      evaluated.append(checkpoints.step(path))
+      return evaluated[-1]
+
+    assert following.evaluate_each(config, look(), evaluate) == evaluated[-1]
+    assert not looks
+    assert set(naps) <= {.5}
+    return evaluated
+  return run
+
+
+def test_each_once_until_the_last(follow):
+  assert follow([(0, 1), (0, 1), (3, 2), None, (3, 2), (9, 3)]) == [0, 3, 9]
+
+
+def test_an_older_one_is_no_news(follow):
+  """It is the newest where the newest is just being replaced."""
+  assert follow([(3, 2), (2, 1), (9, 3)]) == [3, 9]
+
+
+def test_a_run_that_began_again(follow):
+  assert follow([(3, 2), (0, 4), (3, 5), (9, 6)]) == [3, 0, 3, 9]
+
+
+def test_gone_while_it_is_read(follow):
+  failures = []
+
+  def on_evaluate(step):
+    if step == 3 and len(failures) < 2:
+      failures.append(step)
+      raise checkpoints.UnreadableError("gone")
+
+  assert follow([(3, 1), (3, 1), (3, 1), (9, 2)], on_evaluate) == [3, 9]
+
+
+def test_other_errors_end_it(follow):
+  def on_evaluate(unused_step):
+    raise errors.UserError("of another model")
+
+  with pytest.raises(errors.UserError, match="of another model"):
+    follow([(3, 1)], on_evaluate)
+
+
+def test_ends_with_a_run_that_stopped_early(follow, tmp_path):
+  kwargs = dict(early_stop_patience=1)
+  record = validation_record.empty(
+      config_lib.from_object(types.SimpleNamespace()))
+  for step in (2, 4):
+    record = validation_record.update(record, step, -1.)
+  validation_record.save(str(tmp_path), record)
+  assert follow([(2, 1), (4, 2)], **kwargs) == [2, 4]
+
+
+def test_sigterm(follow):
+  before = signal.getsignal(signal.SIGTERM)
+  with pytest.raises(SystemExit) as caught:
+    follow([(3, 1)], lambda _: os.kill(os.getpid(), signal.SIGTERM))
+  assert caught.value.code == 143
+  assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.fixture
+def follow_run(tmp_path, monkeypatch, caplog):
+  """Follows a run whose checkpoints of steps 0 and 2 come one by one."""
+  def run(train, evaluate, **kwargs):
+    source, logdir = tmp_path / "source", tmp_path / "run"
+    train(types.SimpleNamespace(
+        logdir=str(source), max_steps=2, batch_size=2, num_samples=3,
+        **kwargs))
+    steps = [0, 2]
+
+    def appear(unused_seconds):
+      logdir.mkdir(exist_ok=True)
+      for path in sorted(source.glob("config.json")) + sorted(
+          source.glob("model.ckpt-%d.*" % steps.pop(0))):
+        shutil.copy(str(path), str(logdir))
+
+    monkeypatch.setattr(time, "sleep", appear)
+    caplog.clear()
+    caplog.set_level("INFO", logger="absl")
+    evaluate(types.SimpleNamespace(
+        logdir=str(logdir), model=kwargs["model"], wait_for_checkpoint=True,
+        eval_interval_secs=1., max_steps=2, split="test"))
+    assert not steps
+    restored = [record.getMessage() for record in caplog.records
+                if record.getMessage().startswith("Model restored")]
+    assert [int(re.search("[0-9]+", line).group()) for line in restored] == [
+        0, 2]
+    return logdir
+  return run
+
+
+def _summary_steps(directory):
+  path, = directory.iterdir()
+  return sorted(set(
+      event.step for event in tf.compat.v1.train.summary_iterator(str(path))
+      if event.summary.value))
+
+
+def test_recurrent(follow_run):
+  """From before the run begins, in one graph, with the run's options."""
+  splits = []
+
+  def create(config, split, **kwargs):
+    splits.append(split)
+    return toy.create_dataset_and_model(config, split, **kwargs)
+
+  logdir = follow_run(
+      functools.partial(
+          runners.run_train,
+          create_dataset_and_model_fn=toy.create_dataset_and_model),
+      functools.partial(runners.run_eval, create_dataset_and_model_fn=create),
+      model="vrnn", bound="elbo", proposal_type="prior")
+  assert splits == ["test"]
+  assert _summary_steps(logdir / "test") == [0, 2]
+
+
+def test_ghmm(follow_run):
+  logdir = follow_run(ghmm_runners.run_train, ghmm_runners.run_eval,
+                      model="ghmm", num_timesteps=2, bound="elbo")
+  assert _summary_steps(logdir / "eval") == [0, 2]
+
+
+def test_nothing_to_follow(tmp_path):
+  with pytest.raises(errors.UserError, match="--eval_interval_secs=1: "):
+    ghmm_runners.run_eval(types.SimpleNamespace(
+        logdir=str(tmp_path), model="ghmm", proposal_type="prior",
+        eval_interval_secs=1.))

@@ -1,0 +1,104 @@
+"""Tests of noticing a second process in a logdir."""
+
+import errno
+import multiprocessing
+import os
+import signal
+from unittest import mock
+
+import pytest
+
+from fivo.logdir import locks
+from fivo.system import errors
+
+
+def _hold(logdir, connection):
+  """Holds the lock until it is told to go."""
+  with locks.training_lock(logdir) as is_held:
+    connection.send(is_held)
+    connection.recv()
+
+
+@pytest.fixture
+def holder(tmp_path):
+  """A process that holds the lock of `tmp_path`."""
+  context = multiprocessing.get_context("fork")
+  ours, theirs = context.Pipe()
+  process = context.Process(target=_hold, args=(str(tmp_path), theirs))
+  process.start()
+  assert ours.recv()
+  process.connection = ours
+  yield process
+  if process.is_alive():
+    os.kill(process.pid, signal.SIGKILL)
+  process.join()
+
+
+def test_other_process_is_named(tmp_path, holder):
+  with pytest.raises(errors.UserError) as caught:
+    with locks.training_lock(str(tmp_path)):
+      raise AssertionError("two processes hold the lock")
+  assert str(caught.value).startswith(
+      "--logdir=%s: another process (%d on %s) is training there" % (
+          tmp_path, holder.pid, os.uname().nodename))
+  assert "\n" not in str(caught.value)
+
+
+def test_killed_process_leaves_no_lock(tmp_path, holder):
+  os.kill(holder.pid, signal.SIGKILL)
+  holder.join()
+  with locks.training_lock(str(tmp_path)) as is_held:
+    assert is_held
+
+
+def test_ended_process_leaves_no_lock(tmp_path, holder):
+  holder.connection.send("go")
+  holder.join()
+  assert holder.exitcode == 0
+  for _ in range(2):
+    with locks.training_lock(str(tmp_path)) as is_held:
+      assert is_held
+
+
+def test_other_directory(tmp_path, holder):
+  del holder
+  other = tmp_path / "other"
+  other.mkdir()
+  with locks.training_lock(str(other)) as is_held:
+    assert is_held
+
+
+def test_exception_releases(tmp_path):
+  with pytest.raises(KeyError):
+    with locks.training_lock(str(tmp_path)):
+      raise KeyError()
+  with locks.training_lock(str(tmp_path)) as is_held:
+    assert is_held
+
+
+def test_link_is_not_followed(tmp_path):
+  """It emptied the file to which it leads."""
+  other = tmp_path / "other"
+  other.write_text("precious")
+  (tmp_path / locks.FILE_NAME).symlink_to(other)
+  with pytest.raises(OSError) as caught:
+    with locks.training_lock(str(tmp_path)):
+      pass
+  assert caught.value.errno == errno.ELOOP
+  assert other.read_text() == "precious"
+
+
+def test_pipe_is_refused(tmp_path):
+  os.mkfifo(str(tmp_path / locks.FILE_NAME))
+  with pytest.raises(errors.UserError, match="not a regular file; remove it"):
+    with locks.training_lock(str(tmp_path)):
+      pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_file_system_without_locks(tmp_path, number, caplog):
+  with mock.patch.object(locks.fcntl, "flock",
+                         side_effect=OSError(number, os.strerror(number))):
+    with locks.training_lock(str(tmp_path)) as is_held:
+      assert not is_held
+  assert "has no locks (%s)" % os.strerror(number) in caplog.text

@@ -1,0 +1,146 @@
+"""Tests of the progress of long passes."""
+
+import logging as python_logging
+import sys
+import time
+from unittest import mock
+
+from absl import logging
+import pytest
+
+from fivo.system import progress
+
+
+class _Clock(object):
+  """A clock that is set forward by hand."""
+
+  def __init__(self):
+    self.now = 1000.
+
+  def __call__(self):
+    return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+  """Stands in for every clock."""
+  fake = _Clock()
+  monkeypatch.setattr(time, "time", fake)
+  monkeypatch.setattr(time, "monotonic", fake)
+  return fake
+
+
+@pytest.fixture
+def lines(monkeypatch):
+  """The lines that are logged."""
+  result = []
+  monkeypatch.setattr(
+      logging, "info", lambda text, *args: result.append(text % args))
+  return result
+
+
+def take(items, clock, seconds):
+  """Takes all items, each of which takes some seconds."""
+  taken = []
+  for item in items:
+    taken.append(item)
+    clock.now += seconds
+  return taken
+
+
+def test_yields_every_item(clock, lines):
+  assert take(progress.track("abc", "Reading"), clock, 1.) == ["a", "b", "c"]
+  assert take(progress.track([], "Reading"), clock, 1.) == []
+  assert take(progress.track(iter([3, 4]), "Reading"), clock, 1.) == [3, 4]
+  assert not lines, "short passes log nothing"
+
+
+def test_logs_a_line_every_ten_seconds(clock, lines):
+  taken = take(
+      progress.track(range(100), "Evaluating", unit="batch"), clock, 1.)
+  assert taken == list(range(100))
+  assert 8 <= len(lines) <= 10
+  assert all(line.startswith("Evaluating: ") for line in lines)
+  assert all("of 100" in line for line in lines)
+  assert "batch" in lines[0]
+  done = [int(line.split()[1]) for line in lines]
+  assert done[0] == 10
+  assert done == sorted(set(done))
+
+
+def test_total_of_a_generator(clock, lines):
+  take(progress.track((x for x in range(30)), "Reading"), clock, 1.)
+  assert lines and " of " not in "".join(lines)
+  del lines[:]
+  take(progress.track((x for x in range(30)), "Reading", total=30), clock, 1.)
+  assert lines and all("of 30" in line for line in lines)
+
+
+def test_is_lazy():
+  """It neither reads ahead nor holds back."""
+  read = []
+  def source():
+    for item in range(3):
+      read.append(item)
+      yield item
+
+  tracked = progress.track(source(), "Reading")
+  assert read == []
+  assert next(tracked) == 0
+  assert read == [0]
+
+
+def test_errors_pass_through():
+  def source():
+    yield 1
+    raise ValueError("broken")
+
+  with pytest.raises(ValueError, match="broken"):
+    list(progress.track(source(), "Reading"))
+
+
+class _Tqdm(object):
+  """Stands in for the package of that name."""
+
+  def __init__(self):
+    self.calls = []
+
+  def tqdm(self, iterable, **kwargs):
+    self.calls.append(kwargs)
+    return iterable
+
+
+def test_a_bar_on_a_terminal_alone(monkeypatch):
+  package = _Tqdm()
+  monkeypatch.setattr(progress, "tqdm", package)
+  terminal = mock.Mock()
+  monkeypatch.setattr(sys, "stderr", terminal)
+  terminal.isatty.return_value = False
+  assert list(progress.track([1, 2], "Reading")) == [1, 2]
+  assert not package.calls
+  terminal.isatty.return_value = True
+  assert list(progress.track([1, 2], "Reading")) == [1, 2]
+  assert package.calls[0]["total"] == 2
+  assert package.calls[0]["desc"] == "Reading"
+
+
+def test_does_without_tqdm(monkeypatch):
+  monkeypatch.setattr(progress, "tqdm", None)
+  terminal = mock.Mock()
+  terminal.isatty.return_value = True
+  monkeypatch.setattr(sys, "stderr", terminal)
+  assert list(progress.track([1, 2], "Reading")) == [1, 2]
+
+
+def test_lines_go_to_the_log(clock, caplog):
+  """Not to standard output, which is for results."""
+  absl_logger = python_logging.getLogger("absl")
+  absl_logger.addHandler(caplog.handler)
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(logging.INFO)
+  try:
+    take(progress.track(range(12), "Evaluating"), clock, 1.)
+  finally:
+    logging.set_verbosity(verbosity)
+    absl_logger.removeHandler(caplog.handler)
+  assert "Evaluating: 10 of 12 sequences" in caplog.text

@@ -1,0 +1,156 @@
+"""Tests of the training loop, on a loss of one variable."""
+
+import os
+import signal
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo.config import config as config_lib
+from fivo.logdir import checkpoints
+from fivo.system import errors
+from fivo.training import loop as training
+from fivo.training import optimization
+
+
+def _train(logdir, loss_fn=tf.square, on_step=None, data_size=None, **kwargs):
+  """Trains a variable that starts at one; returns the steps logged."""
+  kwargs.setdefault("summarize_every", 1)
+  config = config_lib.from_object(
+      types.SimpleNamespace(logdir=str(logdir), **kwargs))
+  steps = []
+
+  def log_line(step, unused_values):
+    steps.append(int(step))
+    if on_step:
+      on_step(step)
+    return "Step %d" % step
+
+  with tf.Graph().as_default():
+    variable = tf.compat.v1.get_variable("v", initializer=1.)
+    loss = loss_fn(variable)
+    if data_size is not None:
+      data = tf.data.Dataset.from_tensors(0.).repeat(data_size)
+      loss += tf.compat.v1.data.make_one_shot_iterator(data).get_next()
+    tf.compat.v1.summary.scalar("loss", loss)
+    train_op = optimization.create_train_op(
+        loss, "fivo", config.learning_rate, config.clip_gradient_norm)
+    training.train(config, train_op, {"loss": loss}, log_line)
+  return steps
+
+
+def _saved(logdir):
+  """The step and value that the newest checkpoint holds."""
+  path = checkpoints.latest(str(logdir))
+  reader = tf.compat.v1.train.NewCheckpointReader(path)
+  assert reader.get_tensor("global_step") == checkpoints.step(path)
+  return checkpoints.step(path), float(reader.get_tensor("v"))
+
+
+class TestSteps(object):
+
+  def test_exactly_max_steps(self, tmp_path):
+    """The original took one more, and one more again at each restart."""
+    assert _train(tmp_path, max_steps=3) == [1, 2, 3]
+    assert _saved(tmp_path)[0] == 3
+    before = sorted(os.listdir(str(tmp_path)))
+    assert _train(tmp_path, max_steps=3) == []
+    assert sorted(os.listdir(str(tmp_path))) == before
+
+  def test_resumed_run_equals_uninterrupted(self, tmp_path):
+    _train(tmp_path / "a", max_steps=7, learning_rate=.1)
+    for max_steps in (2, 3, 7):
+      _train(tmp_path / "b", max_steps=max_steps, learning_rate=.1)
+    assert _saved(tmp_path / "a") == _saved(tmp_path / "b")
+
+  def test_log_every(self, tmp_path):
+    """The first, every third after it, and the last."""
+    assert _train(tmp_path, max_steps=8, summarize_every=3) == [1, 4, 7, 8]
+
+  def test_zero_steps(self, tmp_path):
+    assert _train(tmp_path, max_steps=0) == []
+
+  def test_end_of_data(self, tmp_path):
+    assert _train(tmp_path, data_size=2, max_steps=5) == [1, 2]
+    assert _saved(tmp_path)[0] == 2
+
+
+class TestSignals(object):
+
+  @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+  def test_saves_and_leaves(self, tmp_path, number):
+    """Signals used to save nothing."""
+    def on_step(step):
+      if step == 4:
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as caught:
+      _train(tmp_path, on_step=on_step, max_steps=100)
+    assert caught.value.code == 128 + number
+    assert _saved(tmp_path)[0] == 4
+    assert signal.getsignal(number) == before
+    assert _train(tmp_path, max_steps=6) == [5, 6]
+
+
+class TestNonFinite(object):
+
+  def _nan_at(self, limit):
+    return lambda v: v + tf.stop_gradient(
+        tf.where(v < limit, float("nan"), 0.))
+
+  def test_stops_and_keeps_the_last_checkpoint(self, tmp_path):
+    """The original logged nan, saved NaN variables and exited with 0."""
+    _train(tmp_path, max_steps=2, learning_rate=.1)
+    step, value = _saved(tmp_path)
+    with pytest.raises(training.NonFiniteError) as caught:
+      _train(tmp_path, loss_fn=self._nan_at(.65), max_steps=100,
+             learning_rate=.1)
+    assert str(caught.value).startswith("the fivo bound is NaN at step 5; ")
+    assert "model.ckpt-2" in str(caught.value)
+    assert _saved(tmp_path) == (step, value)
+
+  def test_gradient(self, tmp_path):
+    with pytest.raises(training.NonFiniteError) as caught:
+      _train(tmp_path, loss_fn=lambda v: tf.sqrt(v - v), max_steps=3)
+    assert "gradient by v is " in str(caught.value)
+    assert np.isfinite(_saved(tmp_path)[1])
+
+
+class TestClipping(object):
+
+  @pytest.mark.parametrize("loss_fn, culprit", [
+      (lambda v: tf.sqrt(v - v), "gradient by v is "),
+      (lambda v: 1e25 * v, "the norm of the fivo bound's gradient is Inf")])
+  def test_non_finite_still_stops(self, tmp_path, loss_fn, culprit):
+    """Even where only the square of the gradient overflows."""
+    with pytest.raises(training.NonFiniteError, match=culprit):
+      _train(tmp_path, loss_fn=loss_fn, max_steps=3, clip_gradient_norm=1.)
+    assert _saved(tmp_path) == (0, 1.)
+
+
+class TestRefused(object):
+
+  def test_other_model(self, tmp_path):
+    _train(tmp_path, max_steps=1)
+    config = config_lib.from_object(
+        types.SimpleNamespace(logdir=str(tmp_path), max_steps=2))
+    with tf.Graph().as_default():
+      loss = tf.reduce_sum(tf.compat.v1.get_variable("w", [2]))
+      train_op = optimization.create_train_op(loss, "fivo", .1)
+      with pytest.raises(errors.UserError, match="no variable"):
+        training.train(config, train_op, {}, lambda *_: "")
+
+
+class TestMaster(object):
+
+  @pytest.fixture(scope="class")
+  def master(self):
+    """A TensorFlow server that the user runs."""
+    return tf.distribute.Server.create_local_server().target
+
+  def test_trains(self, tmp_path, master):
+    assert _train(tmp_path, max_steps=3, master=master) == [1, 2, 3]
+    assert _saved(tmp_path)[0] == 3

@@ -1,0 +1,75 @@
+"""Tests of the training step."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo.system import errors
+from fivo.training import optimization
+
+
+def _numpy_adam(gradient_fn, values, learning_rate, max_norm, num_steps):
+  """Adam (Kingma & Ba, 2015, end of section 2) on clipped gradients."""
+  first, second = np.zeros_like(values), np.zeros_like(values)
+  for step in range(1, num_steps + 1):
+    gradient = gradient_fn(values)
+    norm = np.sqrt(np.sum(gradient ** 2))
+    gradient = gradient * max_norm / max(norm, max_norm)
+    first = .9 * first + .1 * gradient
+    second = .999 * second + .001 * gradient ** 2
+    rate = learning_rate * np.sqrt(1 - .999 ** step) / (1 - .9 ** step)
+    values = values - rate * first / (np.sqrt(second) + 1e-8)
+  return values
+
+
+class TestClipping(object):
+  """Of the loss `sum(w * v ** 2) / 2` in two variables, one of them gathered.
+
+  The gradient is `w * v`, whose norm falls from 4.7 to 0.7 in forty steps.
+  """
+
+  _START = np.array([1., -2., 1.5, .5, -1.])
+  _WEIGHTS = np.array([1., 2., .5, 4., 1.])
+
+  def _run(self, num_steps, max_norm):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+      a = tf.compat.v1.get_variable(
+          "a", initializer=self._START[:2], dtype=tf.float64)
+      b = tf.compat.v1.get_variable(
+          "b", initializer=self._START[2:], dtype=tf.float64)
+      values = tf.concat([a, tf.gather(b, [0, 1, 2])], axis=0)
+      loss = tf.reduce_sum(self._WEIGHTS * values ** 2) / 2
+      train_op = optimization.create_train_op(loss, "fivo", .05, max_norm)
+      session.run(tf.compat.v1.global_variables_initializer())
+      for _ in range(num_steps):
+        session.run(train_op)
+      return session.run(values)
+
+  @pytest.mark.parametrize("max_norm", [1e-3, 3., 1e9])
+  def test_against_numpy(self, max_norm):
+    """Always, at first, and never clipped."""
+    expected = _numpy_adam(
+        lambda values: self._WEIGHTS * values, self._START, .05, max_norm, 40)
+    # TensorFlow's rates are float32 even where variables are float64.
+    np.testing.assert_allclose(
+        self._run(40, max_norm), expected, rtol=0, atol=1e-6)
+
+  def test_clipping_matters(self):
+    """Adam forgets the scale of a gradient, but not a change of scale."""
+    assert np.abs(self._run(40, 3.) - self._run(40, None)).max() > 1e-3
+
+  def test_no_ops_without_it(self):
+    def ops(*args):
+      with tf.Graph().as_default() as graph:
+        loss = tf.square(tf.compat.v1.get_variable("v", initializer=1.))
+        optimization.create_train_op(loss, "fivo", .1, *args)
+        return [op.name for op in graph.get_operations()]
+
+    assert ops() == ops(None)
+    assert len(ops(1.)) > len(ops())
+
+
+def test_nothing_to_train():
+  with tf.Graph().as_default():
+    with pytest.raises(errors.UserError, match="nothing to train"):
+      optimization.create_train_op(tf.constant(1.), "fivo", .1)
