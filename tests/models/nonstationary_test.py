@@ -39,8 +39,8 @@ def _loop_locs(dist, inputs, num_steps, fetch="loc"):
 
   Step t gets the rows of `inputs` that it takes, cut at run time.
   """
-  sizes = tf.constant([w.shape.as_list()[0] for w in dist.weights])
-  ta = tf.TensorArray(dist.weights[0].dtype.base_dtype, num_steps,
+  sizes = tf.constant([w.shape.as_list()[0] for w in dist.mean_weights])
+  ta = tf.TensorArray(dist.mean_weights[0].dtype.base_dtype, num_steps,
                       infer_shape=False)
 
   def body(t, ta):
@@ -70,7 +70,7 @@ def test_variables_have_the_contracts_names_and_shapes():
 
 def test_sizes_default_to_one_per_timestep():
   dist = NonstationaryLinearDistribution(3)
-  assert [w.shape.as_list() for w in dist.weights] == [[1, 1]] * 3
+  assert [w.shape.as_list() for w in dist.mean_weights] == [[1, 1]] * 3
   made = dist(2, [[1., 2.]])
   assert made.batch_shape.as_list() == [1, 2]
 
@@ -83,7 +83,7 @@ def test_initial_values_are_xavier_and_zeros():
   """
   dist = NonstationaryLinearDistribution(1, [400], [200])
   w, b, log_variance = _run(
-      dist.weights[0], dist.biases[0], dist.log_variances[0])
+      dist.mean_weights[0], dist.mean_biases[0], dist.log_variances[0])
   limit = np.sqrt(6 / 600)
   assert 0.999 * limit < np.abs(w).max() <= limit
   assert not b.any() and not log_variance.any()
@@ -102,7 +102,7 @@ def test_initializers_are_used():
 def test_initializers_may_lack_either_key():
   dist = NonstationaryLinearDistribution(
       1, initializers={"w": tf.compat.v1.initializers.constant(3.)})
-  w, b = _run(dist.weights[0], dist.biases[0])
+  w, b = _run(dist.mean_weights[0], dist.mean_biases[0])
   assert w == 3. and b == 0.
 
 
@@ -118,7 +118,7 @@ def test_parameters_with_an_int_and_in_a_loop(dtype):
   with_int = [dist(t, x[:n]).loc for t, n in enumerate([3, 1, 2])]
   in_loop = _loop_locs(dist, x, 3)
   weights, biases, with_int, in_loop = _run(
-      dist.weights, dist.biases, with_int, in_loop)
+      dist.mean_weights, dist.mean_biases, with_int, in_loop)
   for t, w in enumerate(weights):
     expected = w.T.dot(inputs[:len(w)]) + biases[t][:, np.newaxis]
     tolerance = 1e-5 if dtype == tf.float32 else 1e-12
@@ -180,7 +180,7 @@ def test_gradients_through_a_loop():
     # The gradient of a gather would be sparse, made dense with a warning.
     warnings.simplefilter("error")
     gradients = tf.gradients(
-        total, dist.weights + dist.biases + dist.log_variances)
+        total, dist.mean_weights + dist.mean_biases + dist.log_variances)
   w_0, w_1, w_2, b_0, b_1, b_2, v_0, v_1, v_2 = _run(*gradients)
   np.testing.assert_allclose(w_0, [[3.], [7.], [11.]])
   np.testing.assert_allclose(w_1, [[3.]])
@@ -195,7 +195,7 @@ def test_two_loops_read_one_distribution():
   dist = NonstationaryLinearDistribution(2, [2, 1])
   x = tf.ones([2, 1])
   first, second = _loop_locs(dist, x, 2), _loop_locs(dist, x, 2)
-  gradient = tf.gradients(first[0] + second[0], dist.weights[0])[0]
+  gradient = tf.gradients(first[0] + second[0], dist.mean_weights[0])[0]
   first, second, gradient = _run(first, second, gradient)
   np.testing.assert_array_equal(first, second)
   np.testing.assert_allclose(gradient, [[2.], [2.]])
@@ -250,7 +250,7 @@ def test_reusing_scopes_share_variables(reuse):
     first = NonstationaryLinearDistribution(2)
   with tf.compat.v1.variable_scope("model", reuse=reuse):
     second = NonstationaryLinearDistribution(2)
-  assert first.weights == second.weights
+  assert first.mean_weights == second.mean_weights
   assert len(_variable_names()) == 6
 
 
