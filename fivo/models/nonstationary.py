@@ -1,5 +1,6 @@
 """A conditional distribution with parameters of its own at every timestep."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -208,13 +209,17 @@ def _fresh_variable_scope(name):
 
 def _padded_ta(tensors, shape):
   """Pads Tensors with zeros to one shape, in a TensorArray for a loop."""
-  padded = tf.stack([
-      tf.pad(tensor, [[0, size - own_size]
-                      for size, own_size in zip(shape, tensor.shape.as_list())])
-      for tensor in tensors])
+  padded = tf.stack([_padded(tensor, shape) for tensor in tensors])
   ta = tf.TensorArray(padded.dtype, len(tensors),
                       clear_after_read=False).unstack(padded)
   # Unused it is no mistake: a model may be called with ints only.
   ta.mark_used()
   return ta
 
+
+def _padded(tensor, shape):
+  """Pads a Tensor with zeros; of a thousand most have the shape already."""
+  missing = np.subtract(shape, tensor.shape.as_list())
+  if not missing.any():
+    return tensor
+  return tf.pad(tensor, [[0, size] for size in missing])
