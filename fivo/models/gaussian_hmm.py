@@ -33,7 +33,6 @@ columns, and whose latents have the mean w_t z_{t-1} times its first column:
 `lookahead`.
 """
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -105,9 +104,10 @@ class GaussianHMM(object):
     # The entries of C may leave the range of float32 even where what is
     # observed stays tame.
     identity = tf.eye(self.num_timesteps, dtype=tf.float64)
+    below_diagonal = tf.pad(
+        tf.linalg.diag(tf.cast(weights, tf.float64)), [[1, 0], [0, 1]])
     self._chain = tf.linalg.triangular_solve(
-        identity - (tf.cast(self._w, tf.float64)[:, tf.newaxis] *
-                    np.eye(self.num_timesteps, k=-1)), identity)
+        identity - below_diagonal, identity)
 
   @property
   def sigma_z(self):

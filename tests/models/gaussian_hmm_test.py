@@ -237,9 +237,9 @@ class TestParameters(object):
       series = getattr(model, name)
       assert len(series) == len(expected)
       steps = range(len(expected))
-      values = _run([[series[t] for t in steps], [series.read(t) for t in steps],
-                     _loop(series.read, len(expected)), series.stack(),
-                     list(series)])
+      values = _run([
+          [series[t] for t in steps], [series.read(t) for t in steps],
+          _loop(series.read, len(expected)), series.stack(), list(series)])
       np.testing.assert_array_equal(values, [expected] * 5)
 
   @pytest.mark.parametrize("kwargs, message", [

@@ -159,10 +159,10 @@ class TestTrainable(object):
     assert abs(z.mean() - mean) < 5 * np.sqrt(variance / num_draws)
     assert abs(z.var() - variance) < 5 * variance * np.sqrt(2 / num_draws)
 
-  @pytest.mark.parametrize("num_samples", [1, 5])
   @pytest.mark.parametrize("dtype", DTYPES)
-  def test_true_smoothing_makes_iwae_exact(self, num_samples, dtype):
+  def test_true_smoothing_makes_iwae_exact(self, dtype):
     """Every trajectory has the log weight log p(x)."""
+    num_samples = 5
     model = _trainable("true-smoothing", dtype=dtype)
     xs = _data(NUM_STEPS, BATCH)
     bound = bounds.iwae(model, tf.constant(xs, dtype), [NUM_STEPS] * BATCH,
@@ -173,6 +173,69 @@ class TestTrainable(object):
     np.testing.assert_allclose(
         log_weights[-1], np.tile(expected[:, None], [1, num_samples]),
         rtol=TOLERANCES[dtype])
+
+  @pytest.mark.parametrize("transition_weights", [
+      joint_gaussian.parameters(1000).transition_weights, 2.])
+  def test_true_smoothing_is_exact_for_long_sequences(
+      self, transition_weights):
+    """A thousand steps in float32; weights of 2 multiply to 1e301."""
+    model = ghmm.TrainableGaussianHMM(
+        1000, "true-smoothing", transition_weights=transition_weights,
+        random_seed=1)
+    xs = _data(1000, 2).astype(np.float32)
+    bound = bounds.iwae(model, xs, [1000] * 2, num_samples=2)
+    log_p_hat, likelihood = _run([bound.log_p_hat, model.likelihood(xs)])
+    assert np.isfinite(likelihood).all()
+    np.testing.assert_allclose(log_p_hat, likelihood, rtol=1e-5)
+
+  @pytest.mark.filterwarnings("ignore:Converting sparse")
+  def test_true_smoothing_has_the_gradient_of_the_likelihood(self):
+    """Through the loop, to parameters that are variables.
+
+    Every weight is the likelihood, whatever the noise.
+    """
+    variables = [
+        tf.compat.v1.get_variable(name, initializer=value) for name, value in
+        sorted(joint_gaussian.parameters(NUM_STEPS)._asdict().items())]
+    model = ghmm.TrainableGaussianHMM(
+        NUM_STEPS, "true-smoothing", random_seed=1, dtype=tf.float64,
+        **{v.op.name: v for v in variables})
+    xs = tf.constant(_data(NUM_STEPS, BATCH))
+    gradients = [tf.gradients(value, variables) for value in (
+        bounds.iwae(model, xs, [NUM_STEPS] * BATCH, num_samples=2).log_p_hat,
+        model.likelihood(xs))]
+    for actual, expected in zip(*_run(gradients)):
+      np.testing.assert_allclose(actual, expected, rtol=1e-8)
+
+  def test_true_smoothing_is_not_exact_for_fivo(self):
+    """Only without resampling, for the weights differ before the last step.
+
+    That of z_0, ..., z_t is p(x) / p(x_{t+1}, ..., x_{T-1} | z_t).
+    """
+    num_particles = 6
+    xs = _data(NUM_STEPS, BATCH)
+    model = _trainable("true-smoothing", dtype=tf.float64)
+    results = [bounds.fivo(
+        model, tf.constant(xs), [NUM_STEPS] * BATCH, num_samples=n,
+        resampling_criterion=criterion, random_seed=2) for n, criterion in [
+            (num_particles, smc.never_resample_criterion),
+            (1, smc.always_resample_criterion),
+            (num_particles, smc.always_resample_criterion)]]
+    # The first step's latents are the same, for so is the seed.
+    tiled = np.tile(xs, [1, num_particles])
+    _, zs = _propose_all(model, tiled, 1)
+    rest = model.lookahead(1, zs[0]).log_prob(tiled[1:].T)
+    never, one, always, weights, rest = _run(
+        [result.log_p_hat for result in results] +
+        [results[0].log_weights, rest])
+    expected = joint_gaussian.log_likelihoods(NUM_STEPS, xs)
+    np.testing.assert_allclose(never, expected, rtol=1e-10)
+    np.testing.assert_allclose(one, expected, rtol=1e-10)
+    assert (np.abs(always - expected) > 1e-3).all()
+    np.testing.assert_allclose(
+        weights[0],
+        expected[:, np.newaxis] - rest.reshape([num_particles, BATCH]).T,
+        rtol=1e-10)
 
   def test_true_smoothing_with_sequences_of_mixed_lengths(self):
     """The exact posterior of what there is, whatever pads it.
@@ -271,7 +334,8 @@ class TestTrainable(object):
                               [NUM_STEPS] * BATCH).log_p_hat
       assert log_p_hat.dtype == data_dtype
       np.testing.assert_allclose(
-          _run(log_p_hat), joint_gaussian.log_likelihoods(NUM_STEPS, xs), rtol=2e-5)
+          _run(log_p_hat), joint_gaussian.log_likelihoods(NUM_STEPS, xs),
+          rtol=2e-5)
 
   def test_one_sampling_op_per_step_that_waits_for_the_state(self):
     """Golden figures need exactly one draw `[N*B]` per step, in order."""
@@ -285,6 +349,131 @@ class TestTrainable(object):
     # The noise has no input of the shape of the state, but waits for one.
     assert [6] in [output.shape.as_list() for ancestor in _ancestors(op)
                    for output in ancestor.outputs]
+
+
+class TestParts(object):
+  """What old code calls and overrides."""
+
+  @pytest.mark.parametrize("proposal_type", ["prior", "smoothing"])
+  def test_exact_proposals_of_any_type(self, proposal_type):
+    """By ints, by Tensors, and in a loop; observations as nested lists."""
+    model = _trainable(proposal_type, dtype=tf.float64)
+    xs, z = _data(NUM_STEPS, BATCH), _data(BATCH)
+    model.set_observations(xs.tolist(), [NUM_STEPS] * BATCH)
+    expected = [
+        [joint_gaussian.proposal(NUM_STEPS, t, z, xs[t:t + 1]),
+         joint_gaussian.proposal(NUM_STEPS, t, z, xs[t:])]
+        for t in range(NUM_STEPS)]
+
+    def moments(t):
+      return tf.stack([
+          [dist.mean(), dist.variance()] for dist in (
+              model._filtering_proposal(t, z), model._smoothing_proposal(t, z))
+      ])
+
+    _, ta = tf.while_loop(
+        lambda t, _: t < NUM_STEPS,
+        lambda t, ta: (t + 1, ta.write(t, moments(t))),
+        (0, tf.TensorArray(tf.float64, NUM_STEPS)))
+    steps = range(NUM_STEPS)
+    for actual in _run([[moments(t) for t in steps],
+                        [moments(tf.constant(t)) for t in steps], ta.stack()]):
+      np.testing.assert_allclose(actual, expected, rtol=1e-9)
+
+  @pytest.mark.parametrize("proposal_type", ghmm.PROPOSAL_TYPES)
+  def test_proposal_takes_ints_and_tensors(self, proposal_type):
+    """It is the exact one of the types that have one."""
+    model = _trainable(proposal_type, dtype=tf.float64)
+    xs, z = _data(NUM_STEPS, BATCH), _data(BATCH)
+    model.set_observations(xs, [NUM_STEPS] * BATCH)
+    with_ints, with_tensors = _run([
+        [[dist.mean() + np.zeros(BATCH), dist.variance() + np.zeros(BATCH)]
+         for dist in [model.proposal(to_t(t), tf.constant(z))
+                      for t in range(NUM_STEPS)]]
+        for to_t in (int, tf.constant)])
+    np.testing.assert_array_equal(with_ints, with_tensors)
+    if proposal_type in TRUE_PROPOSALS:
+      np.testing.assert_allclose(with_ints, [
+          joint_gaussian.proposal(
+              NUM_STEPS, t, z, xs[t:t + _num_seen(proposal_type, t)])
+          for t in range(NUM_STEPS)], rtol=1e-9, atol=1e-15)
+
+  @pytest.mark.parametrize("shape", [[NUM_STEPS, BATCH], [None, None], None])
+  def test_attributes(self, shape):
+    """Whatever is known of the shapes.
+
+    A message is the mean over the variance of z_t given z_{t-1} = 0 and all
+    observations from t on.
+    """
+    model = _trainable("prior", dtype=tf.float64)
+    xs = _data(NUM_STEPS, BATCH)
+    placeholder = tf.compat.v1.placeholder(tf.float64, shape)
+    model.set_observations(placeholder, [NUM_STEPS, NUM_STEPS, 1])
+    messages, observations, batch_size = _run(
+        [[model.messages.read(t) for t in range(NUM_STEPS)],
+         model.observations, tf.constant(0) + model.batch_size],
+        {placeholder: xs})
+    assert batch_size == BATCH
+    np.testing.assert_array_equal(observations[:, :2], xs[:, :2])
+    assert observations[0, 2] == xs[0, 2] and not observations[1:, 2].any()
+    for t in range(NUM_STEPS):
+      mean, variance = joint_gaussian.proposal(
+          NUM_STEPS, t, np.zeros(2), xs[t:, :2])
+      np.testing.assert_allclose(messages[t][:2], mean / variance, rtol=1e-9)
+    params = joint_gaussian.parameters(NUM_STEPS)
+    np.testing.assert_allclose(
+        [m[2] for m in messages],
+        [params.emission_weights[0] * xs[0, 2] / params.emission_variances[0],
+         0., 0., 0.], rtol=1e-12)
+
+  @pytest.mark.parametrize("bound", ["iwae", "fivo"])
+  @pytest.mark.parametrize("name, gain", [
+      ("transition", 1), ("emission", 1), ("proposal", -1),
+      ("propose_and_weight", 1)])
+  def test_overrides_are_what_runs(self, name, gain, bound):
+    """Each adds 1 nat to something at every step."""
+
+    def override(self, *args):
+      result = getattr(ghmm.TrainableGaussianHMM, name)(self, *args)
+      if name == "propose_and_weight":
+        return result[0] + 1., result[1]
+      return _Raised(result)
+
+    model = _trainable("true-smoothing", dtype=tf.float64, model_class=type(
+        "Own", (ghmm.TrainableGaussianHMM,), {name: override}))
+    xs = _data(NUM_STEPS, BATCH)
+    kwargs = dict(resampling_criterion=smc.never_resample_criterion,
+                  num_samples=2) if bound == "fivo" else {}
+    result = getattr(bounds, bound)(
+        model, tf.constant(xs), [NUM_STEPS] * BATCH, **kwargs)
+    np.testing.assert_allclose(
+        _run(result.log_p_hat), gain * NUM_STEPS +
+        joint_gaussian.log_likelihoods(NUM_STEPS, xs), rtol=1e-10)
+
+  def test_an_override_of_set_observations(self):
+
+    class Doubled(ghmm.TrainableGaussianHMM):
+
+      def set_observations(self, xs, seq_lengths):
+        super(Doubled, self).set_observations(2 * xs, seq_lengths)
+
+    model = _trainable("true-smoothing", dtype=tf.float64, model_class=Doubled)
+    xs = _data(NUM_STEPS, BATCH)
+    log_p_hat = bounds.elbo(model, tf.constant(xs), [NUM_STEPS] * BATCH)[0]
+    np.testing.assert_allclose(
+        _run(log_p_hat), joint_gaussian.log_likelihoods(NUM_STEPS, 2 * xs),
+        rtol=1e-10)
+
+
+class _Raised(object):
+  """A distribution whose log density is 1 nat too high."""
+
+  def __init__(self, dist):
+    self._dist = dist
+    self.sample = dist.sample
+
+  def log_prob(self, x):
+    return self._dist.log_prob(x) + 1.
 
 
 class TestCrashesOfTheOriginal(object):

@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from fivo.models import base
 from fivo.models import nonstationary
@@ -90,13 +89,14 @@ def test_initial_values_are_xavier_and_zeros():
 
 
 def test_initializers_are_used():
+  """That of the biases is that of the log variances too."""
   dist = NonstationaryLinearDistribution(
       1, [2], initializers={"w": tf.compat.v1.initializers.constant(3.),
                             "b": tf.compat.v1.initializers.constant(-1.)})
   loc, scale = _run(*[getattr(dist(0, [[1.], [2.]]), name)
                       for name in ("loc", "scale")])
   np.testing.assert_allclose(loc, [[8.]])
-  np.testing.assert_allclose(scale, [[1.]])
+  np.testing.assert_allclose(scale, [[np.exp(-.5)]])
 
 
 def test_initializers_may_lack_either_key():
@@ -142,8 +142,10 @@ def test_steps_with_different_numbers_of_outputs_in_a_loop():
   assert [s.shape for s in scales] == [(3, 1), (2, 1)]
 
 
-def test_scale_is_the_root_of_the_floored_variance():
-  dist = NonstationaryLinearDistribution(2, variance_min=0.25)
+@pytest.mark.parametrize("to_variance_min", [float, tf.constant])
+def test_scale_is_the_root_of_the_floored_variance(to_variance_min):
+  dist = NonstationaryLinearDistribution(
+      2, variance_min=to_variance_min(0.25))
   with tf.compat.v1.Session() as sess:
     sess.run(tf.compat.v1.global_variables_initializer())
     dist.log_variances[0].load([np.log(0.01)], sess)
@@ -155,10 +157,11 @@ def test_scale_is_the_root_of_the_floored_variance():
   np.testing.assert_allclose(scales[2:], [[[0.5]], [[2.]]], rtol=1e-6)
 
 
-def test_output_distribution_is_used():
+def test_output_distribution_is_given_loc_and_scale_by_name():
   dist = NonstationaryLinearDistribution(
-      1, output_distribution=tfp.distributions.Laplace)
-  assert isinstance(dist(0, [[1.]]), tfp.distributions.Laplace)
+      1, output_distribution=lambda scale, loc: (loc, scale))
+  loc, scale = dist(0, [[1., 2.]])
+  assert loc.shape.as_list() == [1, 2] and scale.shape.as_list() == [1, 1]
 
 
 def test_gradients_through_a_loop():
@@ -266,6 +269,7 @@ def test_reusing_scopes_share_variables(reuse):
      "variance_min=-1.0: must be at least 0"),
     (dict(num_timesteps=1, variance_min=float("nan")),
      "variance_min=nan: must be at least 0"),
+    (dict(num_timesteps=1, dtype=tf.int32), "dtype=int32: must be a float"),
     (dict(num_timesteps=1, initializers={"weights": None}),
      "initializers has the key 'weights': must be among w, b"),
 ])
