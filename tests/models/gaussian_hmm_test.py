@@ -1,4 +1,4 @@
-"""Tests of the Gaussian HMM against dense Gaussian algebra in NumPy."""
+"""Tests of the Gaussian HMM and its filters against dense algebra in NumPy."""
 
 import numpy as np
 import pytest
