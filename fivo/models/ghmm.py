@@ -115,14 +115,14 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     if xs.shape.ndims != 2:
       raise errors.UserError(
           "observations has shape %s: must be [timesteps, batch]" % xs.shape)
-    self.observations = _zero_padding(xs, seq_lengths)
+    self.observations = base.zero_padding(xs, seq_lengths)
     self.seq_lengths = seq_lengths
     self.batch_size = (
         tf.compat.dimension_value(xs.shape[1]) or tf.shape(xs)[1])
     weights, variances, precisions, informations = self._evidence(
         self.observations)
     # An observation that is not there tells nothing.
-    precisions = _zero_padding(precisions + tf.zeros_like(xs), seq_lengths)
+    precisions = base.zero_padding(precisions + tf.zeros_like(xs), seq_lengths)
     self._future_precisions, messages = kalman.filter_backward(
         weights, variances, precisions, informations)
     self.messages = per_timestep.PerTimestep(messages)
@@ -197,24 +197,3 @@ def _learned_distribution(num_timesteps, proposal_type, dtype):
 def _first_row_normal(loc, scale):
   """A Normal `[batch]` from the parameters of one with one output."""
   return tfp.distributions.Normal(loc=loc[0], scale=scale[0])
-
-
-def _zero_padding(x, seq_lengths):
-  """Zeros what lies past each sequence's end.
-
-  The filter ignores those steps, but a NaN there would still reach the
-  gradient, as 0 * NaN.
-
-  Args:
-    x: A float Tensor `[T, batch]`.
-    seq_lengths: Ints `[batch]`, or None if there is no padding.
-
-  Returns:
-    A float Tensor `[T, batch]`.
-  """
-  if seq_lengths is None:
-    return x
-  in_sequence = tf.transpose(tf.sequence_mask(seq_lengths, tf.shape(x)[0]))
-  zeroed = tf.compat.v2.where(in_sequence, x, tf.zeros([], x.dtype))
-  zeroed.set_shape(x.shape)
-  return zeroed
