@@ -11,6 +11,7 @@ import socket
 from absl import logging
 import tensorflow as tf
 
+from fivo.cluster import watch as cluster_watch
 from fivo.config import cluster_spec
 from fivo.system import errors
 
@@ -73,6 +74,7 @@ def start_server(spec):
     except OSError as e:
       raise errors.UserError("--%s_hosts: %s cannot listen on %s: %s" % (
           spec.job, spec.name, spec.address, e.strerror)) from e
+    cluster_watch.bypass_proxies(spec.ps_hosts + spec.worker_hosts)
     _servers[spec] = _Server(
         tf.train.ClusterSpec({cluster_spec.PS: list(spec.ps_hosts),
                               cluster_spec.WORKER: list(spec.worker_hosts)}),

@@ -35,6 +35,25 @@ def answers(address):
     return False
 
 
+def bypass_proxies(addresses):
+  """Has TensorFlow's channels connect directly, as `answers` does.
+
+  Else they would go to the proxy that http_proxy or https_proxy names, which
+  knows nothing of a cluster's ports, and wait there without end.
+
+  Args:
+    addresses: The addresses, "host:port", that this process is to reach.
+  """
+  hosts = {cluster_spec.split_address(address)[0] for address in addresses}
+  before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+  # The gRPC in TensorFlow 1.15 reads the first; later ones prefer the second.
+  for name, value in (("no_proxy", before),
+                      ("no_grpc_proxy", os.environ.get("no_grpc_proxy"))):
+    if value is not None:
+      listed = [host for host in value.split(",") if host]
+      os.environ[name] = ",".join(listed + sorted(hosts - set(listed)))
+
+
 def wait_for_master(config, caught):
   """Waits until the server that the user runs answers, or for a signal.
 
@@ -49,6 +68,7 @@ def wait_for_master(config, caught):
     SystemExit: After a signal, with the usual exit code.
   """
   address = cluster_spec.master_address(config.master)
+  bypass_proxies([address])
   deadline = time.time() + config.cluster_timeout_secs
   while not answers(address):
     if caught:

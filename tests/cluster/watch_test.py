@@ -48,6 +48,21 @@ def test_ends_a_process_that_hangs(
   assert capsys.readouterr().err.endswith(": %s\n" % line)
 
 
+@pytest.mark.parametrize("before, after", [
+    ({}, {"no_proxy": "::1,a,b"}),
+    ({"no_proxy": "x,b"}, {"no_proxy": "x,b,::1,a"}),
+    ({"NO_PROXY": "x"}, {"NO_PROXY": "x", "no_proxy": "x,::1,a,b"}),
+    ({"no_grpc_proxy": "", "no_proxy": "a"},
+     {"no_grpc_proxy": "::1,a,b", "no_proxy": "a,::1,b"}),
+])
+def test_bypasses_proxies(monkeypatch, before, after):
+  environ = dict(before)
+  monkeypatch.setattr(cluster_watch.os, "environ", environ)
+  for _ in range(2):
+    cluster_watch.bypass_proxies(["b:1", "a:2", "a:3", "[::1]:4"])
+  assert environ == after
+
+
 class TestWaitForMaster(object):
 
   @pytest.fixture
