@@ -20,17 +20,28 @@ from fivo.system import signals
 
 _SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_BETWEEN_LINES = 10.
-_SECONDS_TO_CONNECT = 2.
+_SECONDS_TO_ANSWER = 5.
 _SECONDS_TO_NOTICE = 3.
+
+# How a client of gRPC begins (RFC 7540, section 3.5): a greeting and settings,
+# none of which differ from the defaults.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
 def answers(address):
-  """Whether a process listens at an address, "host:port"."""
+  """Whether the server at an address, "host:port", says a word.
+
+  The kernel accepts connections for a process that is stopped or hangs. And
+  gRPC keeps those open for two minutes in which it was not greeted.
+  """
   try:
     with socket.create_connection(
-        cluster_spec.split_address(address), _SECONDS_TO_CONNECT) as probe:
+        cluster_spec.split_address(address), _SECONDS_TO_ANSWER) as probe:
       # A port that nobody listens on may connect to itself.
-      return probe.getsockname() != probe.getpeername()
+      if probe.getsockname() == probe.getpeername():
+        return False
+      probe.sendall(_GREETING)
+      return bool(probe.recv(1))
   except OSError:
     return False
 

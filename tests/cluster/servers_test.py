@@ -4,6 +4,7 @@ import collections
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -178,19 +179,23 @@ def test_a_parameter_server_comes_back(tmp_path, num_ps):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 @pytest.mark.parametrize("lost, line", [
     (("ps", 0), "run: the ps 0 at %s has not answered for 1 seconds "
      "(--cluster_timeout_secs)"),
     (("worker", 0), "run: the chief at %s has not answered for 1 seconds "
      "(--cluster_timeout_secs)")])
-def test_whoever_needs_one_that_stays_away_ends(tmp_path, lost, line):
+def test_whoever_needs_one_that_stays_away_ends(
+    tmp_path, lost, line, number):
   with _cluster(tmp_path, max_steps=10 ** 6,
                 cluster_timeout_secs=1.) as cluster:
     for task in range(2):
       cluster.wait_for_steps(task)
-    cluster.kill(*lost)
+    os.kill(cluster.processes[lost].pid, number)
     address = cluster.hosts[lost[0]][lost[1]]
-    cluster.finish()
+    cluster.wait_until(lambda: sum(
+        process.exitcode is None for process in cluster.processes.values()
+    ) == (number == signal.SIGSTOP))
     for place, process in cluster.processes.items():
       if place != lost:
         assert process.exitcode == 1
