@@ -39,7 +39,8 @@ _HOST = "127.0.0.1"
 _OWN_FLAGS = ("job_name", "task", "ps_hosts", "worker_hosts", "master",
               "ps_tasks")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+# How many operations run at once, each on one thread (see system/sessions.py).
+_THREADS = "TF_NUM_INTEROP_THREADS"
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 # When one thing is wrong with all processes, it should be the chief that says
@@ -125,21 +126,18 @@ def reserved_addresses(number):
     yield ["%s:%d" % (_HOST, port) for port in ports]
 
 
-def thread_variables(workers, environ=None):
-  """Environment variables that keep TensorFlow's threads from fighting.
+def environment_of_each(workers):
+  """The environment of a process, whose threads leave the others their cores.
 
   Args:
     workers: The number of workers.
-    environ: The environment. Defaults to that of this process.
 
   Returns:
     A dict; what the user has set is as it was.
   """
   cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
            else os.cpu_count())
-  threads = str(max(1, cores // workers))
-  environ = os.environ if environ is None else environ
-  return {name: environ.get(name, threads) for name in _THREAD_VARIABLES}
+  return dict({_THREADS: str(max(1, cores // workers))}, **os.environ)
 
 
 class _Member(object):
@@ -215,7 +213,7 @@ class LocalCluster(object):
     self._members = []
     hosts = ["--ps_hosts=" + ",".join(addresses[:args.ps]),
              "--worker_hosts=" + ",".join(addresses[args.ps:])]
-    environment = dict(os.environ, **thread_variables(args.workers))
+    environment = environment_of_each(args.workers)
     try:
       for job, number in ((cluster_spec.WORKER, args.workers),
                           (cluster_spec.PS, args.ps)):

@@ -14,6 +14,7 @@ import tensorflow as tf
 from fivo.cluster import watch as cluster_watch
 from fivo.config import cluster_spec
 from fivo.system import errors
+from fivo.system import sessions
 
 # Worker k waits for step k times this many, where workers are staggered.
 STEPS_OF_STAGGER = 1000
@@ -78,7 +79,7 @@ def start_server(spec):
     _servers[spec] = _Server(
         tf.train.ClusterSpec({cluster_spec.PS: list(spec.ps_hosts),
                               cluster_spec.WORKER: list(spec.worker_hosts)}),
-        job_name=spec.job, task_index=spec.task)
+        job_name=spec.job, task_index=spec.task, config=sessions.options())
     logging.info("This is the %s of a cluster, at %s.", spec.name, spec.address)
   return _servers[spec]
 

@@ -17,7 +17,7 @@ from fivo.system import errors
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-_PROGRAM = os.path.join(_ROOT, "fivo", "local_cluster.py")
+_PROGRAM = os.path.join(_ROOT, "fivo", "cluster", "local.py")
 
 # In the place of run_fivo.py: says who it is, and does what `behaviour` says.
 _STUB = """
@@ -25,7 +25,7 @@ import os, signal, sys, time
 flags = dict(arg[2:].split("=", 1) for arg in sys.argv[1:])
 name = flags["job_name"] + flags["task"]
 print(name, flags["ps_hosts"], flags["worker_hosts"],
-      os.environ["TF_NUM_INTRAOP_THREADS"], flush=True)
+      os.environ["TF_NUM_INTEROP_THREADS"], flush=True)
 %s
 """
 
@@ -162,11 +162,12 @@ class TestFlags(object):
       local_cluster.parse_args(flags)
     assert str(e.value) == line
 
-  def test_threads(self):
-    assert set(local_cluster.thread_variables(10 ** 6, {}).values()) == {"1"}
-    variables = local_cluster.thread_variables(
-        10 ** 6, {"TF_NUM_INTRAOP_THREADS": "7"})
-    assert variables["TF_NUM_INTRAOP_THREADS"] == "7"
+  def test_threads(self, monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
+    environment = local_cluster.environment_of_each(10 ** 6)
+    assert environment == dict(os.environ, TF_NUM_INTEROP_THREADS="1")
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "7")
+    assert local_cluster.environment_of_each(10 ** 6) == os.environ
 
 
 def test_two_do_not_mix_their_logs(tmp_path, monkeypatch):

@@ -12,6 +12,8 @@ import time
 import pytest
 
 from fivo.cluster import local as local_cluster
+from fivo.cluster import servers
+from fivo.config import cluster_spec
 from fivo.logdir import checkpoints
 from tests import lives
 from tests import programs
@@ -139,6 +141,19 @@ def test_takes_just_all_steps(tmp_path, kind, num_ps, num_workers):
     for job, task in cluster.processes:
       assert "Traceback" not in cluster.text(job, task)
     assert os.listdir(cluster.logdir).count("train.lock") == 1
+
+
+def test_operations_are_not_split(monkeypatch):
+  """TensorFlow's categorical would give several sequences the same draws."""
+  monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+  made = []
+  monkeypatch.setattr(servers, "_servers", {})
+  monkeypatch.setattr(
+      servers, "_Server", lambda *_, **kwargs: made.append(kwargs["config"]))
+  with local_cluster.reserved_addresses(2) as addresses:
+    servers.start_server(cluster_spec.ClusterSpec(
+        tuple(addresses[:1]), tuple(addresses[1:]), "worker", 0))
+  assert [config.intra_op_parallelism_threads for config in made] == [1]
 
 
 @pytest.mark.slow
