@@ -98,6 +98,24 @@ def data_dimension(config):
           if config.dataset_type == "pianoroll" else SPEECH_DIMENSION)
 
 
+def model_options(config):
+  """What defines a model.
+
+  Args:
+    config: A `Config`.
+
+  Returns:
+    A list of pairs, the name of an option and its value: None where the model
+    does not heed it. Of bounds, those without a tilt count as one.
+  """
+  resolved = config._replace(data_dimension=data_dimension(config))
+  pairs = [(option.name, getattr(resolved, option.name)
+            if option.models is None or config.model in option.models else None)
+           for option in options.OPTIONS.values()
+           if option.scope == options.MODEL]
+  return pairs + [("bound", config.bound if uses_tilt(config) else "fivo")]
+
+
 def validate(config, mode=None):
   """Refuses options out of range and combinations that cannot work.
 

@@ -39,13 +39,14 @@ class _Cluster(object):
       for task in range(len(hosts)):
         self.start(job, task)
 
-  def start(self, job, task):
+  def start(self, job, task, **options):
     """Starts a process, for the first time or again."""
     self._lives[job, task] += 1
     place, environ = self._place(job, task)
+    options = dict(self._options, **dict(place, **options))
     self.processes[job, task] = lives.start(
-        self.logdir, self._log(job, task), gate=self._gate,
-        environ=dict(environ, **_PROXY), **dict(self._options, **place))
+        options.pop("logdir", self.logdir), self._log(job, task),
+        gate=self._gate, environ=dict(environ, **_PROXY), **options)
 
   def _place(self, job, task):
     return dict(job_name=job, task=task, ps_hosts=",".join(self.hosts["ps"]),
@@ -165,6 +166,21 @@ def test_a_worker_comes_back(tmp_path):
     cluster.wait_for_steps(1)
     assert cluster.finish() == [0, 0, 0]
     assert cluster.last_step() == 60
+
+
+@pytest.mark.slow
+def test_a_worker_of_another_model_is_refused(tmp_path):
+  with _cluster(tmp_path, max_steps=10 ** 6) as cluster:
+    cluster.wait_for_steps(0)
+    cluster.kill("worker", 1)
+    cluster.start("worker", 1, logdir=str(tmp_path / "own"), latent_size=8)
+    cluster.wait_until(
+        lambda: cluster.processes["worker", 1].exitcode is not None)
+    assert cluster.processes["worker", 1].exitcode == 1
+    assert cluster.text("worker", 1).splitlines()[-1] == (
+        "run: --latent_size=8: the chief has another, which defines its model; "
+        "give the same flags to all processes of a cluster")
+    assert cluster.processes["worker", 0].exitcode is None
 
 
 @pytest.mark.slow
