@@ -42,8 +42,8 @@ _PLOT = "scaling.png"
 
 def define_flags():
   """Defines the flags; not at import, because others have the same names."""
-  flags.DEFINE_string("dataset_path", None, "The pianoroll file to measure on.")
-  flags.DEFINE_string(
+  console.define_path("dataset_path", None, "The pianoroll file to measure on.")
+  console.define_path(
       "out_dir", None, "The directory for table.md, results.json and "
       "scaling.png, made if need be. None: only print.")
   flags.DEFINE_list(

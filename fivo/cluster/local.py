@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -84,9 +85,11 @@ def parse_args(argv):
       raise errors.UserError(
           "--%s=%s: is set for each process; a cluster on this machine takes "
           "--workers and --ps" % (flag, getattr(args, flag)))
+  with errors.naming_flag("logdir"):
+    args.logdir = files.local_path(args.logdir)
   for flag in ("workers", "ps"):
     value = getattr(args, flag)
-    if not value.isdigit() or not 1 <= int(value) <= 1000:
+    if not re.fullmatch("[0-9]{1,4}", value) or not 1 <= int(value) <= 1000:
       raise errors.UserError("--%s=%s: must be an integer from 1 to 1000" % (
           flag, value))
     setattr(args, flag, int(value))

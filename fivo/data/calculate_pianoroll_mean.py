@@ -24,8 +24,8 @@ from fivo.data import pianorolls
 from fivo.system import console
 from fivo.system import errors
 
-flags.DEFINE_string("in_file", None, "The pianoroll file to read.")
-flags.DEFINE_string(
+console.define_path("in_file", None, "The pianoroll file to read.")
+console.define_path(
     "out_file", None, "Where to write the file. Defaults to --in_file.")
 
 FLAGS = flags.FLAGS

@@ -218,5 +218,5 @@ def main(argv):
 
 if __name__ == "__main__":
   # Not on import: other commands have a flag of this name.
-  flags.DEFINE_string("out_file", None, "The pianoroll file to write.")
+  console.define_path("out_file", None, "The pianoroll file to write.")
   console.run_main(main)

@@ -251,7 +251,7 @@ def _write_utterances(corpus_dir, num_train, num_test, seconds, seed):
 
 def _define_flags():
   """Defines the flags; --out_dir is also create_timit_dataset's."""
-  flags.DEFINE_string("out_dir", None, "The directory in which to make TIMIT/.")
+  console.define_path("out_dir", None, "The directory in which to make TIMIT/.")
   flags.DEFINE_integer(
       "num_train", 100, "The number of utterances to train on. TIMIT has 4620.")
   flags.DEFINE_integer(

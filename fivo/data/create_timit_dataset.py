@@ -38,9 +38,9 @@ from fivo.system import files
 from fivo.system import progress
 from fivo.system.errors import UserError
 
-flags.DEFINE_string(
+console.define_path(
     "raw_timit_dir", None, "The directory that holds TIMIT/.")
-flags.DEFINE_string(
+console.define_path(
     "out_dir", None,
     "Where to write train, valid, test and statistics.json. Made if absent.")
 flags.DEFINE_float(

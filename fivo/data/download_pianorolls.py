@@ -194,7 +194,7 @@ def _log_next_commands(without_mean):
 
 def _define_flags():
   """Defines the flags; not at import, where other commands' would collide."""
-  flags.DEFINE_string("out_dir", None, "The directory to put the files into.")
+  console.define_path("out_dir", None, "The directory to put the files into.")
 
 
 def main(argv):

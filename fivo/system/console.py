@@ -8,12 +8,34 @@ import sys
 from absl import app
 from absl import flags
 
+from fivo.system import files
 from fivo.system.errors import did_you_mean
 from fivo.system.errors import EXPECTED_ERRNOS
+from fivo.system.errors import naming_flag
 from fivo.system.errors import UserError
 
 # What 128 + SIGINT makes; nothing went wrong that needs words.
 _INTERRUPTED = 130
+
+# absl's own flags that name files.
+_PATHS = ("log_dir", "profile_file")
+
+# The flags that this module defines for others are theirs, in --help too.
+flags.disclaim_key_flags()
+
+
+class _PathParser(flags.ArgumentParser):
+  """Parses what somebody calls a file or directory."""
+
+  syntactic_help = "a path on this machine, not a URL"
+
+  def parse(self, argument):
+    return files.local_path(argument)
+
+
+def define_path(name, default, text):
+  """Defines a flag that names a file or a directory, see `files.local_path`."""
+  flags.DEFINE(_PathParser(), name, default, text)
 
 
 def run_main(main, flags_parser=None):
@@ -55,7 +77,12 @@ def parse_flags(argv):
       `--help`.
   """
   try:
-    return flags.FLAGS(argv)
+    rest = flags.FLAGS(argv)
+    for name in _PATHS:
+      if name in flags.FLAGS and flags.FLAGS[name].value:
+        with naming_flag(name):
+          flags.FLAGS[name].value = files.local_path(flags.FLAGS[name].value)
+    return rest
   except flags.UnrecognizedFlagError as error:
     _fail("unknown flag --%s%s" % (
         error.flagname, did_you_mean(error.flagname, list(flags.FLAGS), "--")

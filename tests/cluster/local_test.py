@@ -154,6 +154,12 @@ class TestFlags(object):
   @pytest.mark.parametrize("flags, line", [
       (["--workers=0"], "--workers=0: must be an integer from 1 to 1000"),
       (["--ps=x"], "--ps=x: must be an integer from 1 to 1000"),
+      # Digits, but not to int().
+      (["--ps=\u00b2"], "--ps=\u00b2: must be an integer from 1 to 1000"),
+      (["--workers=\u0663"],
+       "--workers=\u0663: must be an integer from 1 to 1000"),
+      (["--logdir=gs://b/run"],
+       "--logdir=gs://b/run: must be a path on this machine, not a URL"),
       (["--task=1"], "--task=1: is set for each process; a cluster on this "
        "machine takes --workers and --ps"),
   ])
