@@ -12,11 +12,13 @@ process fails.
 import argparse
 import contextlib
 import ctypes
+import errno
 import functools
 import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -159,8 +161,8 @@ class _Member(object):
     self.is_ps = job == cluster_spec.PS
     self.is_chief = self.name == cluster_spec.CHIEF
     self.log = os.path.join(logdir, self.name.replace(" ", "_") + ".log")
-    with open(self.log, "ab") as stream:
-      self._shown = self._start = stream.tell()
+    with _open_log(self.log, logdir) as stream:
+      self._shown = self._start = stream.seek(0, os.SEEK_END)
       # A session of its own: Ctrl-C of a terminal comes from here alone.
       self.process = subprocess.Popen(
           command, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
@@ -190,6 +192,24 @@ class _Member(object):
       lines = stream.read().split("\n")
     last = [line for line in lines if line.strip()][-1:] or ["no message"]
     return "the %s has failed (%s): %s" % (self.name, self.log, last[0])
+
+
+def _open_log(path, logdir):
+  """Opens a log to append to it, unless that leads out of the logdir."""
+  try:
+    # A pipe that nobody reads is no file either.
+    stream = open(os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW |
+        os.O_NONBLOCK, 0o666), "ab")
+  except OSError as e:
+    if e.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+      raise
+  else:
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+      return stream
+    stream.close()
+  raise errors.UserError("--logdir=%s: its %s is not a regular file; remove "
+                         "it" % (logdir, os.path.basename(path)))
 
 
 def _die_with(parent):

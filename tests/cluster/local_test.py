@@ -47,7 +47,10 @@ def _run(tmp_path, behaviour, workers=2, ps=1, caught=(), on_start=None):
   command = [sys.executable, "-S", "-E", "-c", _STUB % behaviour]
   addresses = ["h:%d" % port for port in range(1, 1 + workers + ps)]
   caught = list(caught)
-  cluster = local_cluster.LocalCluster(args, command, addresses, caught)
+  try:
+    cluster = local_cluster.LocalCluster(args, command, addresses, caught)
+  except errors.UserError as e:
+    return e
   if on_start:
     on_start(cluster, caught)
   try:
@@ -85,6 +88,19 @@ class TestRun(object):
     log = (tmp_path / "chief.log").read_text()
     assert len(log.splitlines()) == 2
     assert capfd.readouterr().err == log
+
+  @pytest.mark.parametrize("make", [
+      lambda path: os.symlink("precious", path), os.mkfifo, os.mkdir,
+      lambda path: os.symlink("nowhere", path)])
+  def test_logs_are_files(self, tmp_path, make):
+    (tmp_path / "precious").write_text("old\n")
+    make(str(tmp_path / "worker_1.log"))
+    error = _run(tmp_path, "print('ran')")
+    assert str(error) == (
+        "--logdir=%s: its worker_1.log is not a regular file; remove it" %
+        tmp_path)
+    assert (tmp_path / "precious").read_text() == "old\n"
+    assert not (tmp_path / "nowhere").exists()
 
   @pytest.mark.parametrize("name, log", [
       ("worker1", "worker_1.log"), ("ps0", "ps_0.log")])
