@@ -25,6 +25,9 @@ import sys
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 import numpy as np

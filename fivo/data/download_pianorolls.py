@@ -25,6 +25,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
+
 from absl import flags
 from absl import logging
 
