@@ -1,4 +1,4 @@
-"""How TensorFlow's sessions use the machine."""
+"""Threads of TensorFlow's sessions, and the variables that decide on them."""
 
 import faulthandler
 import os
