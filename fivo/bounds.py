@@ -36,10 +36,10 @@ import tensorflow as tf
 from fivo import dreg
 from fivo import importance_sampling
 from fivo import nested_utils as nested
-from fivo import resampling
-from fivo import resampling_gradients as gradients
 from fivo import smc
 from fivo.models import base
+from fivo.resampling import functions as resampling
+from fivo.resampling import gradients
 from fivo.system import errors
 
 RESAMPLING_TYPES = tuple(resampling.SCHEMES)

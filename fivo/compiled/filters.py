@@ -9,11 +9,11 @@ import collections
 
 import tensorflow as tf
 
-from fivo import resampling
 from fivo import smc
 from fivo.compiled import rematerialization
 from fivo.models import base
 from fivo.models import distributions
+from fivo.resampling import functions as resampling
 
 
 class Noise(collections.namedtuple("Noise", ("latents", "uniforms"))):

@@ -22,8 +22,8 @@ import inspect
 import tensorflow as tf
 
 from fivo import nested_utils as nested
-from fivo import optimal_transport
-from fivo import schemes
+from fivo.resampling import optimal_transport
+from fivo.resampling import schemes
 from fivo.system import errors
 
 
