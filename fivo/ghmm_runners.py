@@ -102,7 +102,7 @@ def run_eval(config):
   Returns:
     A dict of the arrays written:
       mean, std: Mean and standard deviation over the batch of the bound per
-        sequence, in nats.
+        timestep, in nats: each sequence's bound over its length.
       likelihood: `[B]`, the exact log likelihood of each sequence.
       log_p_hat: `[B]`, the bound of each sequence.
       log_weights: `[T, B, N]`.
@@ -184,11 +184,10 @@ class _Evaluator(object):
 
   def _summarize(self, results, step):
     """Writes summaries of what is logged."""
-    bound_per_t = results["mean"] / self._config.num_timesteps
     likelihood_per_t = results["likelihood"].mean() / self._config.num_timesteps
     self._summaries.add([
-        ("eval_ll_bound", bound_per_t), ("eval_true_ll", likelihood_per_t),
-        ("eval_bound_gap", likelihood_per_t - bound_per_t)], step)
+        ("eval_ll_bound", results["mean"]), ("eval_true_ll", likelihood_per_t),
+        ("eval_bound_gap", likelihood_per_t - results["mean"])], step)
 
 
 def _report(config, values, likelihood):
@@ -202,16 +201,23 @@ def _report(config, values, likelihood):
   Returns:
     What `run_eval` returns.
   """
-  results = _statistics(values, likelihood)
+  results = _statistics(values, likelihood, config.num_timesteps)
   if config.bound == "fivo":
     results["resampled"] = values["resampled"]
     results["avg_resampled"] = values["resampled"].mean(axis=1)
+  likelihood_per_t = likelihood.mean() / config.num_timesteps
+  logging.info("Evaled bound %s with batch_size: %d, num_samples: %d.",
+               config.bound, config.batch_size, config.num_samples)
+  logging.info("mean: %f, std: %f", results["mean"], results["std"])
+  logging.info("true likelihood: %s", likelihood_per_t)
+  logging.info("avg log weight: %s", results["log_weight_means"])
+  logging.info("log weight variance: %s", results["log_weight_variances"])
+  if config.bound == "fivo":
+    logging.info("avg resamples per t: %s", results["avg_resampled"])
   logging.info(
       "%s/t: %.6f, likelihood: %.6f, gap: %.6e, standard deviation of the gap "
-      "per sequence: %.6f", config.bound,
-      results["mean"] / config.num_timesteps,
-      likelihood.mean() / config.num_timesteps,
-      (likelihood.mean() - results["mean"]) / config.num_timesteps,
+      "per sequence: %.6f", config.bound, results["mean"], likelihood_per_t,
+      likelihood_per_t - results["mean"],
       (likelihood - values["log_p_hat"]).std())
   _write("logdir", config.logdir, EVAL_FILE, results)
   return results
@@ -314,20 +320,22 @@ def _restore(session, path, saver=None):
     logging.info("Model restored from step %d.", checkpoints.step(path))
 
 
-def _statistics(values, likelihood):
+def _statistics(values, likelihood, num_timesteps):
   """What `run_eval` reports of every bound.
 
   Args:
     values: A dict of arrays, a `bounds.FIVOBound`.
     likelihood: A float array `[B]`.
+    num_timesteps: T.
 
   Returns:
     An ordered dict of arrays.
   """
   log_weights = values["log_weights"]
+  bound_per_t = values["log_p_hat"] / num_timesteps
   return collections.OrderedDict([
-      ("mean", values["log_p_hat"].mean()),
-      ("std", values["log_p_hat"].std()),
+      ("mean", bound_per_t.mean()),
+      ("std", bound_per_t.std()),
       ("likelihood", likelihood),
       ("log_p_hat", values["log_p_hat"]),
       ("log_weights", log_weights),
