@@ -9,7 +9,6 @@ import collections
 import contextlib
 import os
 
-from absl import logging
 import numpy as np
 import tensorflow as tf
 
@@ -26,6 +25,7 @@ from fivo.system import arrays
 from fivo.system import errors
 from fivo.system import faults
 from fivo.system import files
+from fivo.system import log
 from fivo.training import loop as training
 from fivo.training import optimization
 
@@ -206,15 +206,15 @@ def _report(config, values, likelihood):
     results["resampled"] = values["resampled"]
     results["avg_resampled"] = values["resampled"].mean(axis=1)
   likelihood_per_t = likelihood.mean() / config.num_timesteps
-  logging.info("Evaled bound %s with batch_size: %d, num_samples: %d.",
-               config.bound, config.batch_size, config.num_samples)
-  logging.info("mean: %f, std: %f", results["mean"], results["std"])
-  logging.info("true likelihood: %s", likelihood_per_t)
-  logging.info("avg log weight: %s", results["log_weight_means"])
-  logging.info("log weight variance: %s", results["log_weight_variances"])
+  log.info("Evaled bound %s with batch_size: %d, num_samples: %d.",
+           config.bound, config.batch_size, config.num_samples)
+  log.info("mean: %f, std: %f", results["mean"], results["std"])
+  log.info("true likelihood: %s", likelihood_per_t)
+  log.info("avg log weight: %s", results["log_weight_means"])
+  log.info("log weight variance: %s", results["log_weight_variances"])
   if config.bound == "fivo":
-    logging.info("avg resamples per t: %s", results["avg_resampled"])
-  logging.info(
+    log.info("avg resamples per t: %s", results["avg_resampled"])
+  log.info(
       "%s/t: %.6f, likelihood: %.6f, gap: %.6e, standard deviation of the gap "
       "per sequence: %.6f", config.bound, results["mean"], likelihood_per_t,
       likelihood_per_t - results["mean"],
@@ -266,7 +266,7 @@ def _write(flag, directory, name, named_arrays):
   with faults.naming_flag(flag, directory):
     files.prepare_directory(flag, directory)
     arrays.save(path, named_arrays)
-  logging.info("Wrote %s.", path)
+  log.info("Wrote %s.", path)
   return path
 
 
@@ -309,15 +309,15 @@ def _required_checkpoint(config):
   """The checkpoint to restore; None where the model has nothing to learn."""
   if config.proposal_type in _LEARNED_PROPOSALS:
     return checkpoints.require(config.logdir, config.wait_for_checkpoint)
-  logging.info("--proposal_type=%s has nothing to learn: no checkpoint is "
-               "needed.", config.proposal_type)
+  log.info("--proposal_type=%s has nothing to learn: no checkpoint is "
+           "needed.", config.proposal_type)
   return None
 
 
 def _restore(session, path, saver=None):
   if path is not None:
     checkpoints.restore(session, path, saver)
-    logging.info("Model restored from step %d.", checkpoints.step(path))
+    log.info("Model restored from step %d.", checkpoints.step(path))
 
 
 def _statistics(values, likelihood, num_timesteps):

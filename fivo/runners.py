@@ -3,7 +3,6 @@
 import contextlib
 import functools
 
-from absl import logging
 import numpy as np
 import tensorflow as tf
 
@@ -25,6 +24,7 @@ from fivo.sampling import sample_files
 from fivo.system import errors
 from fivo.system import faults
 from fivo.system import files
+from fivo.system import log
 from fivo.training import loop as training
 from fivo.training import optimization
 from fivo.training import validation
@@ -315,7 +315,7 @@ def _draw_prefixes(batches, config):
         "--prefix_length=%d: no sequence of the %s split is that long; must be "
         "at most %d" % (config.prefix_length, config.split, longest))
   if len(drawn) < config.batch_size:
-    logging.warning(
+    log.warning(
         "Only %d sequences have %d timesteps: some prefixes come more than "
         "once in the batch of %d.", len(drawn), config.prefix_length,
         config.batch_size)

@@ -10,7 +10,6 @@ import collections
 import json
 import os
 
-from absl import logging
 import numpy as np
 
 from fivo.config import cluster_spec
@@ -18,6 +17,7 @@ from fivo.config import options
 from fivo.config import validation_options
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import log
 
 FILE_NAME = "config.json"
 _FORMAT = 1
@@ -240,21 +240,21 @@ def _warn_of_ignored(config, mode):
     option = options.OPTIONS[name]
     if option.models and config.model not in option.models and (
         getattr(config, name) != option.default):
-      logging.warning("--%s is ignored by --model=%s.", name, config.model)
+      log.warning("--%s is ignored by --model=%s.", name, config.model)
   file_split = os.path.basename(speech_path(config, config.split))
   if (config.dataset_type == "speech" and mode != "train" and
       file_split in ("train", "valid", "test") and file_split != config.split):
-    logging.warning(
+    log.warning(
         "--split=%s is ignored: --dataset_path=%s is the %s split. Give the "
         "directory to choose by --split.", config.split, config.dataset_path,
         file_split)
   is_fivo = config.bound in ("fivo", "fivo-aux")
   if mode == "train":
     if config.resampling_type != "multinomial" and not is_fivo:
-      logging.warning("--resampling_type=%s is ignored: --bound=%s does not "
-                      "resample.", config.resampling_type, config.bound)
+      log.warning("--resampling_type=%s is ignored: --bound=%s does not "
+                  "resample.", config.resampling_type, config.bound)
     if is_fivo and config.num_samples == 2:
-      logging.warning(
+      log.warning(
           "--num_samples=2 makes FIVO the same as IWAE: with two particles the "
           "effective sample size never falls to N/2. Use at least 3.")
 
@@ -332,8 +332,8 @@ def resolve(config, log_changes=False):
     elif _stored_value(config, name) != value:
       _check_change(config, option, value, stored)
       if log_changes:
-        logging.info("--%s=%s: was %s so far in %s.", name,
-                     getattr(config, name), value, config.logdir)
+        log.info("--%s=%s: was %s so far in %s.", name,
+                 getattr(config, name), value, config.logdir)
   return config._replace(train_mean=train_mean, **changes)
 
 

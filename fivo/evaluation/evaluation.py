@@ -5,13 +5,13 @@ from concurrent import futures
 import contextlib
 import os
 
-from absl import logging
 import numpy as np
 import tensorflow as tf
 
 from fivo import bounds
 from fivo.system import errors
 from fivo.system import faults
+from fivo.system import log
 from fivo.system import progress
 
 # ll_per_t and ll_per_seq are float64 arrays [repeats, 3], in nats, in the order
@@ -53,7 +53,7 @@ class Summaries(object):
       reason = faults.explain(e)
       if reason is None:
         raise
-      logging.warning("The summaries cannot be written: %s", reason)
+      log.warning("The summaries cannot be written: %s", reason)
 
   def _write(self, values, step):
     """Writes scalars; for arguments see `add`."""
@@ -138,12 +138,12 @@ def report(result, config, step, summaries=None):
   """
   for unit, name in _UNITS:
     values = getattr(result, name)
-    logging.info(
+    log.info(
         "%s elbo ll/%s: %f, iwae ll/%s: %f fivo ll/%s: %f", config.split,
         *[x for mean in values.mean(axis=0) for x in (unit, mean)])
     if len(values) > 1:
       standard_errors = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-      logging.info(
+      log.info(
           "%s standard errors over %d repeats, ll/%s: elbo %f, iwae %f, fivo "
           "%f", config.split, len(values), unit, *standard_errors)
   if summaries is not None:

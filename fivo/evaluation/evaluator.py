@@ -1,6 +1,5 @@
 """Evaluating checkpoint after checkpoint in a graph that is built once."""
 
-from absl import logging
 import tensorflow as tf
 
 from fivo import bounds
@@ -9,6 +8,7 @@ from fivo.config import config as config_lib
 from fivo.data import feeding
 from fivo.evaluation import evaluation
 from fivo.logdir import checkpoints
+from fivo.system import log
 from fivo.system import sessions
 
 # Batches at a time: the loop of one leaves a core idle, and two of similar
@@ -79,7 +79,7 @@ class Evaluator(object):
         graph=self._graph, config=sessions.options()) as session:
       checkpoints.restore(session, path, self._saver)
       step = int(session.run(self._global_step))
-      logging.info("Model restored from step %d, evaluating.", step)
+      log.info("Model restored from step %d, evaluating.", step)
 
       def evaluate_batch(values):
         if before_batch:

@@ -7,11 +7,10 @@ import signal
 import threading
 import time
 
-from absl import logging
-
 from fivo.config import config as config_lib
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
+from fivo.system import log
 
 # A file of a checkpoint that a restarted run writes again is a new one.
 _Version = collections.namedtuple("_Version", "path written_ns")
@@ -78,7 +77,7 @@ def _follow(config, path, evaluate):
         result = evaluate(path)
         done = version
       except checkpoints.UnreadableError as e:
-        logging.info("Passed over: %s", e)
+        log.info("Passed over: %s", e)
     if done is not None and _is_last(config, checkpoints.step(done.path)):
       return result
     time.sleep(config.eval_interval_secs)
@@ -106,7 +105,7 @@ def _is_last(config, step):
   stopped_step = validation_record.stopped_step(config)
   if stopped_step is None or step < stopped_step:
     return False
-  logging.info("The run has stopped early at step %d.", stopped_step)
+  log.info("The run has stopped early at step %d.", stopped_step)
   return True
 
 

@@ -5,11 +5,11 @@ import os
 import re
 import time
 
-from absl import logging
 import tensorflow as tf
 
 from fivo.logdir import checkpoint_index
 from fivo.system import errors
+from fivo.system import log
 
 NAME = "model.ckpt"
 _STEP = re.compile(r"model\.ckpt-(\d{1,12})$")
@@ -43,8 +43,8 @@ def latest(logdir, warn=True):
   path, damaged = _find(logdir)
   if warn:
     for damaged_path, damage in damaged:
-      logging.warning("%s: not a whole checkpoint (%s); looking for another.",
-                      damaged_path, damage)
+      log.warning("%s: not a whole checkpoint (%s); looking for another.",
+                  damaged_path, damage)
   return path
 
 
@@ -141,8 +141,8 @@ def remove_leftovers(logdir):
   for path in paths:
     os.remove(path)
   if paths:
-    logging.info("Removed %d half-written files of an earlier process from %s.",
-                 len(paths), logdir)
+    log.info("Removed %d half-written files of an earlier process from %s.",
+             len(paths), logdir)
 
 
 def _find(logdir):
@@ -267,7 +267,7 @@ def require(logdir, wait=False):
           "--logdir=%s: %s; give the directory of a training run, or "
           "--wait_for_checkpoint" % (logdir, _why_none(logdir)))
     if looks % _LOOKS_PER_LINE == 0:
-      logging.info("Waiting for a checkpoint in %s.", logdir)
+      log.info("Waiting for a checkpoint in %s.", logdir)
     looks += 1
     time.sleep(_SECONDS_BETWEEN_LOOKS)
 

@@ -8,10 +8,9 @@ import collections
 import json
 import os
 
-from absl import logging
-
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import log
 
 FILE_NAME = "validation.json"
 _FORMAT = 1
@@ -139,11 +138,11 @@ def resume(config, step):
   if record is None or (not step and not record.last_step):
     return empty(config)
   if not step:
-    logging.info("%s is of an earlier run that has no checkpoint any more: it "
-                 "begins anew.", os.path.join(config.logdir, FILE_NAME))
+    log.info("%s is of an earlier run that has no checkpoint any more: it "
+             "begins anew.", os.path.join(config.logdir, FILE_NAME))
     return empty(config)
   if record.measure != measure(config):
-    logging.info(
+    log.info(
         "The best so far is of the %s, which does not compare with the %s: "
         "the next will be the best.", record.measure, measure(config))
     return empty(config)

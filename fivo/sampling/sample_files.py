@@ -3,13 +3,13 @@
 import collections
 import os
 
-from absl import logging
 import numpy as np
 
 from fivo.config import config as config_lib
 from fivo.data import speech_statistics
 from fivo.system import arrays
 from fivo.system import errors
+from fivo.system import log
 
 FILE_NAME = "samples.npz"
 
@@ -37,7 +37,7 @@ def write(out_dir, prefixes, samples, config):
   path = os.path.join(out_dir, FILE_NAME)
   arrays.save(path, collections.OrderedDict(
       [("prefixes", prefixes), ("samples", samples)]))
-  logging.info("Wrote %s.", path)
+  log.info("Wrote %s.", path)
   if config.sample_wav:
     _write_wavs(out_dir, prefixes, samples, statistics.sample_rate)
   return path
@@ -80,4 +80,4 @@ def _write_wavs(out_dir, prefixes, samples, sample_rate):
       speech_statistics.write_wav(
           os.path.join(out_dir, "sample_%d_%d.wav" % (b, n)),
           np.concatenate([prefixes[:, b], samples[:, b, n]]), sample_rate)
-  logging.info("Wrote %d WAV files to %s.", batch_size * num_samples, out_dir)
+  log.info("Wrote %d WAV files to %s.", batch_size * num_samples, out_dir)

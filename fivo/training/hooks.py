@@ -2,11 +2,11 @@
 
 import os
 
-from absl import logging
 import tensorflow as tf
 
 from fivo.logdir import checkpoints
 from fivo.system import faults
+from fivo.system import log
 
 
 class CheckpointHook(tf.compat.v1.train.SessionRunHook):
@@ -86,7 +86,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
       self._timer.update_last_triggered_step(step)
     if is_saved:
       return step
-    logging.info("Saving checkpoints for %d into %s.", step, self._path)
+    log.info("Saving checkpoints for %d into %s.", step, self._path)
     # Explained here, because a session takes the OutOfRangeError of a file
     # that grows too large for the end of the data.
     saver = self._scaffold.saver

@@ -2,7 +2,6 @@
 
 import contextlib
 
-from absl import logging
 import tensorflow as tf
 
 from fivo import bounds
@@ -18,6 +17,7 @@ from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.system import faults
 from fivo.system import files
+from fivo.system import log
 from fivo.system import sessions
 from fivo.system import signals
 from fivo.training import hooks as hooks_lib
@@ -59,15 +59,15 @@ def is_finished(config, step):
   """
   stopped_step = validation_record.stopped_step(config)
   if step and stopped_step is not None:
-    logging.info(
+    log.info(
         "Stopped early at step %d: nothing to do; a larger "
         "--early_stop_patience than %d goes on.", stopped_step,
         config.early_stop_patience)
     return True
   if step < config.max_steps or validation.is_due(config, step):
     return False
-  logging.info("Already at step %d of --max_steps=%d: nothing to do.", step,
-               config.max_steps)
+  log.info("Already at step %d of --max_steps=%d: nothing to do.", step,
+           config.max_steps)
   return True
 
 
@@ -147,7 +147,7 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
       steps.take(scaffold, all_hooks)
       outcome = None if caught else cluster_state.FINISHED
     except cluster_member.TrainingOverError:
-      logging.info("Training is over.")
+      log.info("Training is over.")
     except tf.errors.InvalidArgumentError as e:
       raise (_explain_non_finite(e, config, steps.last) or
              batching.find_user_error(e) or e) from e
@@ -204,7 +204,7 @@ class _Steps(object):
         self._place.recover(e)
     if not (self._caught or self.last >= self._place.stop_step or
             validation_record.stopped_step(self._config) is not None):
-      logging.info("The data ended at step %d.", self.last)
+      log.info("The data ended at step %d.", self.last)
 
   def _take_in_session(self, session):
     """Takes steps in one session."""
@@ -220,12 +220,12 @@ class _Steps(object):
       if is_first or self.last >= config.max_steps or (
           (self.last - 1) // config.summarize_every >
           (before - 1) // config.summarize_every):
-        logging.info("%s", self._log_line(self.last, values))
+        log.info("%s", self._log_line(self.last, values))
       is_first = False
       self.last = place.after_step(session, self.last)
     if self._caught:
-      logging.info("Stopped by signal %d at step %d.", self._caught[0],
-                   self.last)
+      log.info("Stopped by signal %d at step %d.", self._caught[0],
+               self.last)
 
 
 class _Alone(object):

@@ -9,7 +9,6 @@ back, before it takes another step.
 import math
 import os
 
-from absl import logging
 import tensorflow as tf
 
 from fivo import bounds
@@ -20,6 +19,7 @@ from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
 from fivo.system import errors
+from fivo.system import log
 
 SPLIT = "valid"
 
@@ -109,7 +109,7 @@ class Validator(object):
     if os.path.exists(path + ".index"):
       best_checkpoint.export(logdir, path)
     else:
-      logging.warning(
+      log.warning(
           "The best checkpoint so far, of step %d, was not kept.",
           self.record.best_step)
 
@@ -134,7 +134,7 @@ class Validator(object):
     try:
       _, result = self._evaluator.evaluate(path, before_batch)
     except _InterruptedError:
-      logging.info("The evaluation of step %d is left for later.", step)
+      log.info("The evaluation of step %d is left for later.", step)
       return False
     except evaluation.NanError as e:
       raise self._explain_non_finite(step, str(e)) from e
@@ -153,7 +153,7 @@ class Validator(object):
     """Logs and records a bound; keeps the checkpoint if it is the best."""
     record = validation_record.update(self.record, step, bound)
     is_best = record.best_step is not None and not record.num_worse
-    logging.info(
+    log.info(
         "Step %d, %s %s bound per %s: %f (%s)", step, SPLIT, self._config.bound,
         "timestep" if self._config.normalize_by_seq_len else "sequence", bound,
         "the best so far" if is_best else _describe_best(record))
@@ -167,7 +167,7 @@ class Validator(object):
     """Whether patience is at an end, which is logged."""
     if not validation_record.has_lost_patience(self._config, self.record):
       return False
-    logging.info(
+    log.info(
         "Stopping early at step %d: %d evaluations without a better %s bound "
         "(--early_stop_patience=%d); %s.", step, self.record.num_worse, SPLIT,
         self._config.early_stop_patience, _describe_best(self.record))
