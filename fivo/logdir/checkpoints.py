@@ -26,7 +26,7 @@ class UnreadableError(errors.UserError):
   """A checkpoint is damaged, or gone."""
 
 
-def latest(logdir, warn=True):
+def latest(logdir, warn=True, known=None):
   """Finds the newest whole checkpoint of a logdir.
 
   A logdir may have been moved or copied in part, and a process may have died
@@ -36,11 +36,13 @@ def latest(logdir, warn=True):
   Args:
     logdir: A directory, which need not exist.
     warn: Whether to log a warning of each damaged checkpoint passed over.
+    known: The path of one that was whole before, and is not read again, or
+      None.
 
   Returns:
     The checkpoint's path without suffix, or None where there is none.
   """
-  path, damaged = _find(logdir)
+  path, damaged = _find(logdir, known)
   if warn:
     for damaged_path, damage in damaged:
       log.warning("%s: not a whole checkpoint (%s); looking for another.",
@@ -145,11 +147,12 @@ def remove_leftovers(logdir):
              len(paths), logdir)
 
 
-def _find(logdir):
+def _find(logdir, known=None):
   """Looks for a whole checkpoint.
 
   Args:
     logdir: A directory, which need not exist.
+    known: See `latest`.
 
   Returns:
     The path of the newest whole checkpoint, or None; and a list of pairs: the
@@ -164,7 +167,7 @@ def _find(logdir):
       key=step, reverse=True)
   damaged = []
   for path in candidates:
-    damage = _damage(path)
+    damage = None if path == known else _damage(path)
     if damage is None:
       return path, damaged
     damaged.append((path, damage))

@@ -5,7 +5,6 @@ whether it has stopped early.
 """
 
 import collections
-import json
 import os
 
 from fivo.system import errors
@@ -80,7 +79,7 @@ def load(logdir):
   if not os.path.exists(path):
     return None
   try:
-    stored = files.read_json(path)
+    stored = files.read_json(path, _FORMAT)
     record = Record(*[stored[name] for name in Record._fields])
     _check(record)
   except OSError as e:
@@ -113,11 +112,8 @@ def _check(record):
 
 def save(logdir, record):
   """Keeps a record in a logdir; an OSError if it cannot be written to."""
-  with files.atomic_write(os.path.join(logdir, FILE_NAME), "w") as stream:
-    json.dump(collections.OrderedDict(
-        [("format", _FORMAT)] + list(record._asdict().items())),
-              stream, indent=2)
-    stream.write("\n")
+  files.write_json(os.path.join(logdir, FILE_NAME),
+                   [("format", _FORMAT)] + list(record._asdict().items()))
 
 
 def resume(config, step):
