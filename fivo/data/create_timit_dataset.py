@@ -50,6 +50,9 @@ flags.DEFINE_float(
 FLAGS = flags.FLAGS
 
 SAMPLES_PER_TIMESTEP = 200
+# What the full corpus has.
+NUM_TRAIN_FILES = 4620
+NUM_TEST_FILES = 1680
 _SHUFFLE_SEED = 1234
 _SPLITS = ("train", "valid", "test")
 

@@ -430,3 +430,9 @@ def test_records_are_framed_as_tensorflow_does(raw_dir, out_dir):
   sizes = [4 * 800, 4 * 600]
   assert len(content) == sum(sizes) + 2 * 16
   assert struct.unpack("<Q", content[:8]) == (sizes[0],)
+
+
+def test_names_that_scripts_use():
+  assert (create_timit_dataset.NUM_TRAIN_FILES,
+          create_timit_dataset.NUM_TEST_FILES,
+          create_timit_dataset.SAMPLES_PER_TIMESTEP) == (4620, 1680, 200)
