@@ -26,6 +26,7 @@ from fivo.data.chain_graph import STANDARD_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import STANDARD_TRANSITION  # noqa: F401
 from fivo.data.chain_graph import TRANSITION_TYPES  # noqa: F401
 from fivo.data.pose import create_human_pose_dataset  # noqa: F401
+from fivo.data.series import create_series_dataset  # noqa: F401
 from fivo.data.speech import create_speech_dataset  # noqa: F401
 from fivo.system.errors import UserError
 
