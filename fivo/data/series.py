@@ -1,13 +1,5 @@
-"""Datasets of multivariate time series, real or binary, see `series_files`.
+"""Datasets of multivariate time series, real or binary, see `series_info`."""
 
-Data whose training split holds nothing but zeros and ones is binary, for a
-Bernoulli emission. All other data is real, for a Normal one, and standardised:
-each column by its mean and standard deviation over all timesteps of the train
-split. A bound on it is that of the standardised data, in nats; the bound of the
-data itself is lower by sum(log std) per timestep.
-"""
-
-import collections
 import os
 
 import numpy as np
@@ -15,45 +7,8 @@ import tensorflow as tf
 
 from fivo.data import batching
 from fivo.data import series_files
+from fivo.data import series_info
 from fivo.system.errors import UserError
-
-
-class SeriesInfo(collections.namedtuple("SeriesInfo", ["mean", "std"])):
-  """What a run must know of the data that it is trained on.
-
-  Attributes:
-    mean: The mean of the train split, a float64 array `[D]`.
-    std: Its standard deviation, a float64 array `[D]`; None for binary data.
-  """
-
-  __slots__ = ()
-
-  @property
-  def width(self):
-    """D, the size of an observation."""
-    return len(self.mean)
-
-  @property
-  def is_binary(self):
-    """Whether the data is of zeros and ones."""
-    return self.std is None
-
-
-def read_info(path):
-  """Reads the train split and says what a run must know of it.
-
-  Args:
-    path: The path of an .npz file or of a directory of CSV files.
-
-  Returns:
-    A `SeriesInfo`.
-
-  Raises:
-    UserError: If the train split is missing or bad, or a column of real data
-      is constant.
-  """
-  with batching.naming_dataset_path():
-    return _info(path, series_files.read_split(path, "train"))
 
 
 def create_series_dataset(path, split, batch_size, info=None,
@@ -63,7 +18,8 @@ def create_series_dataset(path, split, batch_size, info=None,
   """Creates a dataset of time series.
 
   Args:
-    path: The path of an .npz file or of a directory of CSV files.
+    path: The path of an .npz file or of a directory of CSV files, see
+      `series_files`.
     split: "train", "valid" or "test".
     batch_size: B, the number of sequences per batch.
     info: The `SeriesInfo` of the run. None: that of the data, which then needs
@@ -90,60 +46,17 @@ def create_series_dataset(path, split, batch_size, info=None,
       range.
   """
   path = os.fsdecode(path)
+  info = info or series_info.read(path)
   with batching.naming_dataset_path():
     sequences = series_files.read_split(path, split)
-    if info is None:
-      info = _info(path, sequences if split == "train" else
-                   series_files.read_split(path, "train"))
     _check_fits(path, split, sequences, info)
-  sequences = [standardize(sequence, info) for sequence in sequences]
+  sequences = [info.standardize(sequence) for sequence in sequences]
   mean = tf.constant(info.mean if info.is_binary else np.zeros([info.width]),
                      tf.float32, name="train_mean")
   return batching.sequence_batches(
       [len(sequence) for sequence in sequences], sequences.__getitem__,
       info.width, mean, batch_size, order or batching.default_order(shuffle),
       repeat, skip, seed, num_parallel_calls) + (mean,)
-
-
-def standardize(values, info):
-  """Returns values in the units of the model, a float32 array `[..., D]`."""
-  if not info.is_binary:
-    values = (values - info.mean) / info.std
-  return values.astype(np.float32)
-
-
-def restore(values, info):
-  """Returns what a model samples in the units of the data.
-
-  Args:
-    values: A float array `[..., D]`.
-    info: The `SeriesInfo` of the run.
-
-  Returns:
-    A float32 array `[..., D]`.
-  """
-  values = np.asarray(values)
-  if not info.is_binary:
-    values = values * info.std + info.mean
-  return values.astype(np.float32)
-
-
-def _info(path, sequences):
-  """Returns the `SeriesInfo` of a train split."""
-  values = np.concatenate(sequences)
-  mean = values.mean(axis=0)
-  if ((values == 0.) | (values == 1.)).all():
-    return SeriesInfo(mean, None)
-  std = values.std(axis=0)
-  constant = np.flatnonzero(
-      (values.min(axis=0) == values.max(axis=0)) | (std.astype(np.float32) == 0)
-  )
-  if constant.size:
-    raise UserError(
-        "%s: split 'train': column %d is %s throughout; remove it: the density "
-        "of a constant has no bound" % (path, constant[0],
-                                        values[0, constant[0]]))
-  return SeriesInfo(mean, std)
 
 
 def _check_fits(path, split, sequences, info):

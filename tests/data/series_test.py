@@ -1,10 +1,13 @@
-"""Tests of fivo.data.series."""
+"""Tests of fivo.data.series and series_info."""
+
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from fivo.data import series
+from fivo.data import series_info
 from fivo.system.errors import UserError
 
 
@@ -40,7 +43,7 @@ def test_real_data_is_standardised(tmp_path):
   train, test = _real(40, 1, 7), _real(9, 4)
   path = write(tmp_path / "a.npz", train=train, test=test)
   values = np.concatenate(train)
-  info = series.read_info(path)
+  info = series_info.read(path)
   assert not info.is_binary and info.width == 3
   np.testing.assert_allclose(info.mean, values.mean(axis=0))
   np.testing.assert_allclose(info.std, values.std(axis=0))
@@ -53,7 +56,7 @@ def test_real_data_is_standardised(tmp_path):
     np.testing.assert_array_equal(inputs[1:, 0], targets[:-1, 0])
     assert not targets[4:, 1].any() and not inputs[0].any()
     np.testing.assert_allclose(
-        series.restore(targets[:, 0], info), test[0], rtol=1e-5)
+        info.restore(targets[:, 0]), test[0], rtol=1e-5)
   targets = _run(path, "train", 3)[1]
   whole = np.concatenate([targets[:40, 0], targets[:1, 1], targets[:7, 2]])
   np.testing.assert_allclose(whole.mean(axis=0), np.zeros([3]), atol=1e-5)
@@ -63,23 +66,43 @@ def test_real_data_is_standardised(tmp_path):
 def test_binary_data_is_as_it_is(tmp_path):
   train, valid = _binary(30, 5), _binary(4)
   path = write(tmp_path / "a.npz", train=train, valid=valid)
-  info = series.read_info(path)
+  info = series_info.read(path)
   assert info.is_binary and info.std is None
   inputs, targets, lengths, mean = _run(path, "valid", 2)
   np.testing.assert_allclose(mean, np.concatenate(train).mean(axis=0))
   np.testing.assert_array_equal(targets[:, 0], valid[0])
   np.testing.assert_allclose(inputs[1:, 0], valid[0][:-1] - mean, rtol=1e-6)
   assert lengths.tolist() == [4]
-  np.testing.assert_array_equal(series.restore(targets[:, 0], info), valid[0])
+  np.testing.assert_array_equal(info.restore(targets[:, 0]), valid[0])
 
 
 def test_data_without_a_train_split_needs_the_info_of_the_run(tmp_path):
   path = write(tmp_path / "a.npz", test=_real(5))
   with pytest.raises(UserError, match="has no train_values"):
     _run(path, "test", 1)
-  info = series.SeriesInfo(np.zeros([3]), np.array([2., 1., 1.]))
+  info = series_info.SeriesInfo(np.zeros([3]), np.array([2., 1., 1.]))
   targets = _run(path, "test", 1, info)[1]
   np.testing.assert_allclose(targets[:, 0, 0], _real(5)[0][:, 0] / 2.)
+
+
+@pytest.mark.parametrize("std", [None, np.array([1., 2e-3, 1. / 3.])])
+def test_info_is_kept_as_json(std):
+  info = series_info.SeriesInfo(np.array([0.1, -1e9, 1. / 3.]), std)
+  again = series_info.from_json(json.loads(json.dumps(info.to_json())))
+  np.testing.assert_array_equal(again.mean, info.mean)
+  assert again.is_binary == info.is_binary
+  if std is not None:
+    np.testing.assert_array_equal(again.std, std)
+
+
+@pytest.mark.parametrize("values", [
+    None, {}, [], {"mean": [0.]}, {"mean": [0.], "std": [0.]},
+    {"mean": [0.], "std": [1., 1.]}, {"mean": [float("nan")], "std": None},
+    {"mean": 0., "std": None}, {"mean": ["a"], "std": None},
+    {"mean": [0.], "std": [float("inf")]}, {"mean": [[0.], []], "std": None}])
+def test_other_json_is_refused(values):
+  with pytest.raises((ValueError, TypeError, KeyError)):
+    series_info.from_json(values)
 
 
 def test_csv_files_are_the_same_data(tmp_path):
