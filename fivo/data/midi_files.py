@@ -40,7 +40,7 @@ def read(path, steps_per_quarter):
 
   A chord holds the notes that sound as its timestep begins. What is late by
   less than a quarter of a step counts as in time, and so does a note that is
-  early by no more and too short to sound then; other notes between two steps
+  early by less and too short to sound then; other notes between two steps
   are left out. The grid is one of quarter notes, whatever the tempo and its
   changes. Silence before the first note and after the last is left out, and so
   is percussion.
@@ -93,7 +93,7 @@ def _place(notes, steps_per_quarter, ticks_per_quarter):
     first, stop = ((time - ticks_per_quarter) // (4 * ticks_per_quarter) + 1
                    for time in (start, end))
     if stop <= first and (
-        abs(start - 4 * ticks_per_quarter * first) <= ticks_per_quarter):
+        abs(start - 4 * ticks_per_quarter * first) < ticks_per_quarter):
       stop = first + 1
     if first < stop:
       placed.append((pitch, first, stop))
