@@ -143,7 +143,7 @@ class TestTrain(object):
     seen = []
 
     def create(config, **unused_kwargs):
-      seen.append(config_lib.noise_seed(config))
+      seen.append(config_lib.from_object(config).noise_seed)
       raise _StopError()
 
     for logdir in (tmp_path, trained()):

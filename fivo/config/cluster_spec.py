@@ -95,8 +95,8 @@ def apply(spec, config):
     A `Config`; `parse` finds `spec` in it.
   """
   return config._replace(
-      job_name=spec.job, task=spec.task, ps_tasks=len(spec.ps_hosts),
-      ps_hosts=",".join(spec.ps_hosts),
+      cluster=spec, job_name=spec.job, task=spec.task,
+      ps_tasks=len(spec.ps_hosts), ps_hosts=",".join(spec.ps_hosts),
       worker_hosts=",".join(spec.worker_hosts))
 
 

@@ -5,13 +5,11 @@ whether it has stopped early.
 """
 
 import collections
-import json
 import os
-
-from absl import logging
 
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import log
 
 FILE_NAME = "validation.json"
 _FORMAT = 1
@@ -81,7 +79,7 @@ def load(logdir):
   if not os.path.exists(path):
     return None
   try:
-    stored = files.read_json(path)
+    stored = files.read_json(path, _FORMAT)
     record = Record(*[stored[name] for name in Record._fields])
     _check(record)
   except OSError as e:
@@ -114,11 +112,8 @@ def _check(record):
 
 def save(logdir, record):
   """Keeps a record in a logdir; an OSError if it cannot be written to."""
-  with files.atomic_write(os.path.join(logdir, FILE_NAME), "w") as stream:
-    json.dump(collections.OrderedDict(
-        [("format", _FORMAT)] + list(record._asdict().items())),
-              stream, indent=2)
-    stream.write("\n")
+  files.write_json(os.path.join(logdir, FILE_NAME),
+                   [("format", _FORMAT)] + list(record._asdict().items()))
 
 
 def resume(config, step):
@@ -139,11 +134,11 @@ def resume(config, step):
   if record is None or (not step and not record.last_step):
     return empty(config)
   if not step:
-    logging.info("%s is of an earlier run that has no checkpoint any more: it "
-                 "begins anew.", os.path.join(config.logdir, FILE_NAME))
+    log.info("%s is of an earlier run that has no checkpoint any more: it "
+             "begins anew.", os.path.join(config.logdir, FILE_NAME))
     return empty(config)
   if record.measure != measure(config):
-    logging.info(
+    log.info(
         "The best so far is of the %s, which does not compare with the %s: "
         "the next will be the best.", record.measure, measure(config))
     return empty(config)

@@ -50,7 +50,7 @@ class TestCheckpointHook(object):
   def clock(self, monkeypatch):
     """A list of one time, in seconds."""
     clock = [1e9]
-    monkeypatch.setattr("time.time", lambda: clock[0])
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     with tf.Graph().as_default():
       yield clock
 
