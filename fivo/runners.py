@@ -9,6 +9,7 @@ from fivo.config import config as config_lib
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.data import feeding
+from fivo.data import series_info
 from fivo.evaluation import following
 from fivo.evaluation import splits
 from fivo.logdir import checkpoints
@@ -50,6 +51,8 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   """
   config = config_lib.from_object(config)
   checks.check_data(config, split)
+  if config.dataset_type == "series" and config.series is None:
+    config = config._replace(series=series_info.read(config.dataset_path))
   if config.model not in _CREATE_MODEL:
     raise errors.UserError("--model=%s: must be one of %s" % (
         config.model, ", ".join(sorted(_CREATE_MODEL))))
@@ -60,7 +63,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   if mean is not None:
     mean_value = tf.get_static_value(mean)
     checks.check_train_mean(config, mean_value)
-  if config.dataset_type == "pianoroll":
+  if _is_binary(config):
     emission_class = base.ConditionalBernoulliDistribution
     # With these logits it has the data's mean.
     emission_bias_init = -np.log(
@@ -79,6 +82,12 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   return inputs, targets, lengths, model, mean
 
 
+def _is_binary(config):
+  """Whether the data is of zeros and ones."""
+  return config.dataset_type == "pianoroll" or (
+      config.dataset_type == "series" and config.series.is_binary)
+
+
 def _create_dataset(config, split, shuffle, repeat):
   """Gives inputs, targets, lengths and the mean, None for speech."""
   path = config.path_of_split(split)
@@ -89,9 +98,13 @@ def _create_dataset(config, split, shuffle, repeat):
   if config.dataset_type == "pianoroll":
     return datasets.create_pianoroll_dataset(
         path, split, config.batch_size, **order)
-  if config.dataset_type == "pose":
-    dataset = datasets.create_human_pose_dataset(
-        path, split, config.batch_size, **order)
+  if config.dataset_type in ("pose", "series"):
+    if config.dataset_type == "pose":
+      dataset = datasets.create_human_pose_dataset(
+          path, split, config.batch_size, **order)
+    else:
+      dataset = datasets.create_series_dataset(
+          path, split, config.batch_size, config.series, **order)
     checks.check_dimension(
         config, tf.compat.dimension_value(dataset[1].shape[2]),
         "--dataset_path=%s" % path)

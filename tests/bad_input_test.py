@@ -53,7 +53,7 @@ _FLAGS = [
      "--mode=tran: must be one of train, eval, sample; did you mean train?"),
     ("--split=dev", "--split=dev: must be one of train, test, valid"),
     ("--dataset_type=poses", "--dataset_type=poses: must be one of pianoroll, "
-     "speech, pose; did you mean pose?"),
+     "speech, pose, series; did you mean pose?"),
     ("--proposal_type=filter",
      "--proposal_type=filter: must be one of prior, filtering, smoothing, "
      "true-filtering, true-smoothing; did you mean filtering?"),

@@ -17,6 +17,7 @@ _MAX_ROWS = 2 ** 31 - 1
 _DATASET_PATHS = {
     "pianoroll": "pianoroll pickle",
     "pose": "pickle of poses",
+    "series": ".npz file of series, or a directory of CSV files",
     "speech": "TFRecord file of speech, or a directory of them",
 }
 

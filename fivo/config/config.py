@@ -16,6 +16,7 @@ from fivo.config import checks
 from fivo.config import cluster_spec
 from fivo.config import options
 from fivo.config import stored
+from fivo.data import series_info
 from fivo.system import errors
 from fivo.system import files
 
@@ -24,7 +25,7 @@ SPEECH_DIMENSION = 200
 
 class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     "given", "own_names", "former", "cluster", "checkpoint", "start_step",
-    "train_mean", "sort_by_length"))):
+    "train_mean", "series", "sort_by_length"))):
   """A configuration: every option, and what follows from them.
 
   Attributes:
@@ -39,6 +40,8 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     start_step: The global step of that checkpoint, else 0.
     train_mean: A float array `[D]`, the mean of the run's training data; None
       if the logdir keeps none.
+    series: The `SeriesInfo` of the time series that the run is trained on;
+      None for other data, and where it is not known yet.
     sort_by_length: Whether data that is not shuffled may come by length.
   """
 
@@ -157,7 +160,7 @@ def _read(source):
     values[name] = value
   return Config(given=frozenset(given), own_names=False, former={},
                 cluster=None, checkpoint=None, start_step=0, train_mean=None,
-                sort_by_length=False, **values)
+                series=None, sort_by_length=False, **values)
 
 
 def _plain(value, option):
@@ -212,7 +215,13 @@ def resolve_again(config):
 
 
 def enter(source, mode, own_names=False):
-  """As `resolve`, for who does the work: logs what is ignored or changed."""
+  """As `resolve`, for who does the work: logs what is ignored or changed.
+
+  Time series that the run does not know yet are read.
+  """
   config = resolve(source, mode, own_names)
+  if (config.dataset_type == "series" and config.series is None
+      and config.model in options.RECURRENT and config.dataset_path):
+    config = config._replace(series=series_info.read(config.dataset_path))
   checks.log_remarks(config)
   return config

@@ -144,14 +144,15 @@ GROUPS = collections.OrderedDict([
     ]),
     ("Data", [
         _option("dataset_type", str, "pianoroll", "The kind of data.", MODEL,
-                ("pianoroll", "speech", "pose"), models=RECURRENT),
+                ("pianoroll", "speech", "pose", "series"), models=RECURRENT),
         _option("dataset_path", str, "",
                 "A pianoroll pickle; or a TFRecord file of speech, or the "
-                "directory of one for each split; or a pickle of poses.",
+                "directory of one for each split; or a pickle of poses; or "
+                "an .npz file of series, or a directory of CSV files.",
                 models=RECURRENT, is_path=True),
         _option("data_dimension", int, None,
                 "The size of an observation. None: 88 for pianorolls, 200 for "
-                "speech, and what the data has for poses.", MODEL, minimum=1,
+                "speech, and what the data has for others.", MODEL, minimum=1,
                 maximum=_MAX_SIZE, models=RECURRENT),
         _option("split", str, "train", "The split to evaluate or to sample "
                 "prefixes from.", CALL, ("train", "test", "valid"),

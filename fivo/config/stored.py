@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from fivo.config import options
+from fivo.data import series_info
 from fivo.system import errors
 from fivo.system import files
 
@@ -30,8 +31,11 @@ def save(config, train_mean=None):
       if option.scope != options.CALL)
   if train_mean is not None:
     train_mean = [float(x) for x in np.asarray(train_mean)]
-  files.write_json(os.path.join(config.logdir, FILE_NAME), [
-      ("format", _FORMAT), ("options", kept), ("train_mean", train_mean)])
+  content = [
+      ("format", _FORMAT), ("options", kept), ("train_mean", train_mean)]
+  if config.series is not None:
+    content.append(("series", config.series.to_json()))
+  files.write_json(os.path.join(config.logdir, FILE_NAME), content)
 
 
 def load(logdir, own_names=False):
@@ -43,14 +47,15 @@ def load(logdir, own_names=False):
 
   Returns:
     A dict of options, empty where the logdir keeps none (one that the original
-    code made, for example), and the mean of the training data or None.
+    code made, for example), the mean of the training data or None, and the
+    `SeriesInfo` of time series or None.
 
   Raises:
     UserError: If the file cannot be understood.
   """
   path = os.path.join(logdir, FILE_NAME)
   if not os.path.exists(path):
-    return {}, None
+    return {}, None, None
   culprit = "--logdir=%s: its %s" % (logdir, FILE_NAME)
   try:
     content = files.read_json(path, _FORMAT)
@@ -58,6 +63,9 @@ def load(logdir, own_names=False):
     mean = content["train_mean"]
     if mean is not None:
       mean = _checked_mean(mean)
+    series = content.get("series")
+    if series is not None:
+      series = series_info.from_json(series)
   except OSError as e:
     raise errors.UserError("%s cannot be read: %s" % (
         culprit, e.strerror)) from e
@@ -72,7 +80,7 @@ def load(logdir, own_names=False):
     if complaint:
       raise errors.UserError("%s has a %s that %s; %s" % (
           culprit, name, complaint, _REMEDY))
-  return known, mean
+  return known, mean, series
 
 
 def _checked_mean(values):
@@ -95,7 +103,7 @@ def complete(config):
   Raises:
     UserError: If an option that was given contradicts what the run's model is.
   """
-  kept, train_mean = load(config.logdir, config.own_names)
+  kept, train_mean, series = load(config.logdir, config.own_names)
   values, former = {}, {}
   for name, value in kept.items():
     option = options.OPTIONS[name]
@@ -106,7 +114,8 @@ def complete(config):
     elif _kept_value(config, name) != value:
       _check_change(config, name, value, kept.get("model", config.model))
       former[name] = value
-  return config._replace(train_mean=train_mean, former=former, **values)
+  return config._replace(
+      train_mean=train_mean, series=series, former=former, **values)
 
 
 def _kept_value(config, name):

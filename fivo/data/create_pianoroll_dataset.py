@@ -82,11 +82,11 @@ def read_midi_dir(midi_dir, steps_per_quarter=DEFAULT_STEPS_PER_QUARTER,
   paths = find_midi_files(midi_dir)
   pieces = collections.OrderedDict()
   seen = set()
-  num_damaged = 0
+  num_damaged = num_notes = num_between = 0
   for path in progress.track(paths, "Reading", unit="file"):
     try:
-      chords = tuple(midi_files.read(
-          os.path.join(midi_dir, path), steps_per_quarter))
+      piece = midi_files.read(
+          os.path.join(midi_dir, path), steps_per_quarter)
     except UserError as error:
       if not skip_damaged:
         raise UserError("%s; --skip_damaged leaves such files out"
@@ -94,9 +94,11 @@ def read_midi_dir(midi_dir, steps_per_quarter=DEFAULT_STEPS_PER_QUARTER,
       num_damaged += 1
       logging.warning("Left out: %s", error)
       continue
-    if chords not in seen:
-      pieces[path] = list(chords)
-    seen.add(chords)
+    if tuple(piece.chords) not in seen:
+      pieces[path] = piece.chords
+    seen.add(tuple(piece.chords))
+    num_notes += piece.num_notes
+    num_between += piece.num_between
   if not pieces:
     raise UserError("%s: none of its %d MIDI files can be used"
                     % (midi_dir, len(paths)))
@@ -104,6 +106,10 @@ def read_midi_dir(midi_dir, steps_per_quarter=DEFAULT_STEPS_PER_QUARTER,
   if num_damaged or num_copies:
     logging.warning("Of %d files, %d could not be used and %d have the notes "
                     "of another.", len(paths), num_damaged, num_copies)
+  if num_between:
+    logging.info("Left out %d of %d notes, which lie between the timesteps; a "
+                 "larger --steps_per_quarter keeps them.", num_between,
+                 num_notes)
   return pieces
 
 

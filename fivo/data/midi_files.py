@@ -16,6 +16,11 @@ _MAX_STEPS = 1000 * 1000
 _MAX_LISTED_NOTES = 20 * 1000 * 1000
 
 
+# The chords are a list of sorted tuples of the MIDI notes, 0 to 127, that sound
+# in each timestep; the numbers are those of all notes, and of those left out.
+Piece = collections.namedtuple("Piece", ["chords", "num_notes", "num_between"])
+
+
 def import_mido():
   """Returns the library that parses MIDI files; it is an extra.
 
@@ -33,18 +38,19 @@ def import_mido():
 def read(path, steps_per_quarter):
   """Reads a MIDI file.
 
-  Notes are drawn to the grid: a note begins at the step nearest to its onset
-  and ends at the step nearest to its end, but sounds for one step at least.
-  The grid is one of quarter notes, whatever the tempo and its changes. Silence
-  before the first note and after the last is left out, and so is percussion.
+  A chord holds the notes that sound as its timestep begins. What is late by
+  less than a quarter of a step counts as in time, and so does a note that is
+  early by less and too short to sound then; other notes between two steps
+  are left out. The grid is one of quarter notes, whatever the tempo and its
+  changes. Silence before the first note and after the last is left out, and so
+  is percussion.
 
   Args:
     path: The path of a file of format 0 or 1.
     steps_per_quarter: The number of timesteps in a quarter note.
 
   Returns:
-    A list of sorted tuples of the MIDI notes, 0 to 127, that sound in each
-    timestep.
+    A `Piece`.
 
   Raises:
     UserError: If the file cannot be used: names it, and says why.
@@ -60,24 +66,38 @@ def read(path, steps_per_quarter):
   if not notes:
     raise UserError("%s: has no notes outside of the percussion channel" % path)
 
-  def to_step(tick):
-    return ((2 * tick * steps_per_quarter + midi.ticks_per_beat)
-            // (2 * midi.ticks_per_beat))
-
-  notes = [(pitch, to_step(start), max(to_step(end), to_step(start) + 1))
-           for pitch, start, end in notes]
-  first = min(start for _, start, _ in notes)
-  num_steps = max(end for _, _, end in notes) - first
-  num_listed = sum(end - start for _, start, end in notes)
+  placed = _place(notes, steps_per_quarter, midi.ticks_per_beat)
+  if not placed:
+    raise UserError("%s: has no notes but between the timesteps" % path)
+  first = min(start for _, start, _ in placed)
+  num_steps = max(end for _, _, end in placed) - first
+  num_listed = sum(end - start for _, start, end in placed)
   if num_steps > _MAX_STEPS or num_listed > _MAX_LISTED_NOTES:
     raise UserError("%s: has %d timesteps of %d notes; at most %d of %d are "
                     "allowed" % (path, num_steps, num_listed, _MAX_STEPS,
                                  _MAX_LISTED_NOTES))
   chords = [set() for _ in range(num_steps)]
-  for pitch, start, end in notes:
+  for pitch, start, end in placed:
     for chord in chords[start - first:end - first]:
       chord.add(pitch)
-  return [tuple(sorted(chord)) for chord in chords]
+  return Piece([tuple(sorted(chord)) for chord in chords], len(notes),
+               len(notes) - len(placed))
+
+
+def _place(notes, steps_per_quarter, ticks_per_quarter):
+  """Puts (pitch, start, end) from ticks to steps; leaves out those between."""
+  placed = []
+  for pitch, start, end in notes:
+    # In quarters of a step, times the number of ticks in a quarter note.
+    start, end = (4 * tick * steps_per_quarter for tick in (start, end))
+    first, stop = ((time - ticks_per_quarter) // (4 * ticks_per_quarter) + 1
+                   for time in (start, end))
+    if stop <= first and (
+        abs(start - 4 * ticks_per_quarter * first) < ticks_per_quarter):
+      stop = first + 1
+    if first < stop:
+      placed.append((pitch, first, stop))
+  return placed
 
 
 def _parse(path):

@@ -19,7 +19,8 @@ def write(out_dir, prefixes, samples, config):
   """Writes `samples.npz`, and WAV files if `--sample_wav` asks for them.
 
   Speech is written in the units of the data if the statistics by which it was
-  normalised lie beside its records, and as it was normalised otherwise.
+  normalised lie beside its records, and as it was normalised otherwise. Time
+  series come back in the units of the training data.
 
   Args:
     out_dir: A directory.
@@ -35,6 +36,8 @@ def write(out_dir, prefixes, samples, config):
   if statistics is not None:
     prefixes = speech_statistics.denormalize(prefixes, statistics)
     samples = speech_statistics.denormalize(samples, statistics)
+  if config.series is not None:
+    prefixes, samples = map(config.series.restore, (prefixes, samples))
   path = result_files.write("sample_out_dir", out_dir, FILE_NAME, (
       collections.OrderedDict([("prefixes", prefixes), ("samples", samples)])))
   if config.sample_wav:

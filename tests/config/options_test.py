@@ -34,7 +34,7 @@ from fivo.config import options
     ("learning_rate", 1e-50, "must be greater than 0.0 when rounded to 32 "
      "bits"),
     ("dataset_type", "poses",
-     "must be one of pianoroll, speech, pose; did you mean pose?"),
+     "must be one of pianoroll, speech, pose, series; did you mean pose?"),
 ])
 def test_complaints(name, value, complaint):
   """The original took these and gave nan or obscure errors."""

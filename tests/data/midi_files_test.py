@@ -43,7 +43,7 @@ def _read(tmp_path, data, steps_per_quarter=1):
   pytest.importorskip("mido")
   path = tmp_path / "a.mid"
   path.write_bytes(data)
-  return midi_files.read(str(path), steps_per_quarter)
+  return midi_files.read(str(path), steps_per_quarter).chords
 
 
 class TestRead:
@@ -76,10 +76,26 @@ class TestRead:
                       off(96, 62)))
     assert _read(tmp_path, data) == [(60,), (62,)]
 
-  def test_nearest_steps_and_one_at_least(self, tmp_path):
-    data = midi(track(on(0, 50), off(10, 50), on(80, 60), off(90, 60),
-                      on(10, 62), off(10, 62)))
-    assert _read(tmp_path, data) == [(50,), (60,), (62,)]
+  @pytest.mark.parametrize("start, end, steps", [
+      (0, 96, [0]), (0, 127, [0, 1]), (0, 97, [0]), (0, 119, [0]),
+      (0, 120, [0, 1]), (23, 96, [0]), (24, 100, []), (24, 120, [1]),
+      (48, 96, []), (48, 144, [1]), (73, 80, [1]), (72, 80, []), (90, 130, [1]),
+      (0, 1, [0]), (0, 0, [0]), (20, 22, [0]), (30, 31, [])])
+  def test_what_sounds_as_a_step_begins(self, tmp_path, start, end, steps):
+    data = midi(track(on(0, 50), off(96, 50), off(96, 50)),
+                track(on(start, 60), off(end - start, 60)), ticks=96)
+    sounding = [step for step, chord in enumerate(_read(tmp_path, data))
+                if 60 in chord]
+    assert sounding == steps
+
+  def test_notes_between_steps_are_counted(self, tmp_path):
+    data = midi(track(on(0, 60), off(48, 60), on(0, 62), off(48, 62)))
+    assert _read(tmp_path, data) == [(60,)]
+    piece = midi_files.read(str(tmp_path / "a.mid"), 1)
+    assert (piece.num_notes, piece.num_between) == (2, 1)
+    assert _read(tmp_path, data, 2) == [(60,), (62,)]
+    with pytest.raises(UserError, match="has no notes but between the"):
+      _read(tmp_path, midi(track(on(40, 60), off(10, 60))))
 
   def test_silence_around_the_notes_is_left_out(self, tmp_path):
     data = midi(track(on(127, 60), off(96, 60), b"\x7f\xff\x06\x00"))
