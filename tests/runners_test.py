@@ -179,6 +179,7 @@ class TestOwnConfiguration(object):
 
     def create(own_config, split, shuffle, repeat):
       assert own_config is config
+      own_config.latent_size = 9  # Is kept, or evaluation would refuse it.
       own_config.own.append(split)
       seen.append((split, shuffle, repeat))
       inside = config_lib.from_object(own_config)._replace(model="vrnn")
