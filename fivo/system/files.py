@@ -292,7 +292,7 @@ def _naming_flag(flag, path):
 
 
 def _exists(path):
-  """Whether something is at a path; an OSError if there never can be."""
+  """Returns if something is at a path; an OSError if there never can be."""
   try:
     os.lstat(path)
   except (FileNotFoundError, NotADirectoryError):
