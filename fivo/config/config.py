@@ -17,10 +17,10 @@ from fivo.config import cluster_spec
 from fivo.config import options
 from fivo.config import stored
 from fivo.data import series_info
+from fivo.system import errors
+from fivo.system import files
 
 SPEECH_DIMENSION = 200
-
-_PATHS = ("logdir", "dataset_path", "sample_out_dir")
 
 
 class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
@@ -68,6 +68,28 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     return self.dataset_path
 
 
+def model_options(config):
+  """What defines a model.
+
+  Args:
+    config: A `Config`.
+
+  Returns:
+    A list of pairs, the name of an option and its value: None where the model
+    does not heed it. Of bounds, those without a tilt count as one.
+  """
+  dimensions = {"pianoroll": checks.PIANOROLL_DIMENSION,
+                "speech": SPEECH_DIMENSION}
+  resolved = config._replace(
+      data_dimension=config.data_dimension or dimensions.get(
+          config.dataset_type))
+  pairs = [(option.name, getattr(resolved, option.name)
+            if option.concerns(config.model) else None)
+           for option in options.OPTIONS.values()
+           if option.scope == options.MODEL]
+  return pairs + [("bound", config.bound if config.uses_tilt else "fivo")]
+
+
 # Objects of callers whose functions are running, what the options in them were
 # at first, and the configurations of their runs.
 _handed_over = []
@@ -84,6 +106,9 @@ def from_object(source):
 
   Returns:
     A `Config`.
+
+  Raises:
+    UserError: If a URL is given for a path.
   """
   if isinstance(source, Config):
     return source
@@ -129,11 +154,10 @@ def _read(source):
       value = option.default
     elif _is_given(source, name):
       given.add(name)
+    if option.is_path and isinstance(value, str):
+      with errors.naming_flag(name):
+        value = files.local_path(value)
     values[name] = value
-  for name in _PATHS:
-    if isinstance(values[name], str):
-      # A shell leaves the tilde of --logdir=~/x alone.
-      values[name] = os.path.expanduser(values[name])
   return Config(given=frozenset(given), own_names=False, former={},
                 cluster=None, checkpoint=None, start_step=0, train_mean=None,
                 series=None, sort_by_length=False, **values)

@@ -106,10 +106,11 @@ def complete(config):
   kept, train_mean, series = load(config.logdir, config.own_names)
   values, former = {}, {}
   for name, value in kept.items():
-    if options.OPTIONS[name].scope == options.CALL:
+    option = options.OPTIONS[name]
+    if option.scope == options.CALL:
       continue
     if name not in config.given:
-      values[name] = value
+      values[name] = files.local_path(value) if option.is_path else value
     elif _kept_value(config, name) != value:
       _check_change(config, name, value, kept.get("model", config.model))
       former[name] = value
