@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import bounds
+from fivo import smc
 from fivo.config import config as config_lib
 from fivo.data import datasets
 from fivo.evaluation import following
@@ -158,8 +159,9 @@ class _Evaluator(object):
     with tf.compat.v1.Session(
         graph=self._graph, config=sessions.options()) as session:
       _restore(session, path, self._saver)
-      values, likelihood = session.run(self._fetches)
-    results = _report(self._config, values, likelihood)
+      results = _statistics(self._config, *session.run(self._fetches))
+    _report(self._config, results)
+    result_files.write("logdir", self._config.logdir, EVAL_FILE, results)
     if self._config.eval_interval_secs is not None:
       self._summarize(results, checkpoints.step(path))
     return results
@@ -176,21 +178,9 @@ class _Evaluator(object):
         ("eval_bound_gap", likelihood_per_t - results["mean"])], step)
 
 
-def _report(config, values, likelihood):
-  """Logs a bound and writes `out.npz`.
-
-  Args:
-    config: A `Config`.
-    values: A dict of arrays, a `bounds.FIVOBound`.
-    likelihood: A float array `[B]`.
-
-  Returns:
-    What `run_eval` returns.
-  """
-  results = _statistics(values, likelihood, config.num_timesteps)
-  if config.bound == "fivo":
-    results["resampled"] = values["resampled"]
-    results["avg_resampled"] = values["resampled"].mean(axis=1)
+def _report(config, results):
+  """Logs what `_statistics` gives."""
+  likelihood = results["likelihood"]
   likelihood_per_t = likelihood.mean() / config.num_timesteps
   log.info("Evaled bound %s with batch_size: %d, num_samples: %d.",
            config.bound, config.batch_size, config.num_samples)
@@ -204,9 +194,7 @@ def _report(config, values, likelihood):
       "%s/t: %.6f, likelihood: %.6f, gap: %.6e, standard deviation of the gap "
       "per sequence: %.6f", config.bound, results["mean"], likelihood_per_t,
       likelihood_per_t - results["mean"],
-      (likelihood - values["log_p_hat"]).std())
-  result_files.write("logdir", config.logdir, EVAL_FILE, results)
-  return results
+      (likelihood - results["log_p_hat"]).std())
 
 
 def run_sample(config):
@@ -311,62 +299,35 @@ def _restore(session, path, saver=None):
     log.info("Model restored from step %d.", checkpoints.step(path))
 
 
-def _statistics(values, likelihood, num_timesteps):
-  """What `run_eval` reports of every bound.
-
-  Args:
-    values: A dict of arrays, a `bounds.FIVOBound`.
-    likelihood: A float array `[B]`.
-    num_timesteps: T.
-
-  Returns:
-    An ordered dict of arrays.
-  """
-  log_weights = values["log_weights"]
-  bound_per_t = values["log_p_hat"] / num_timesteps
-  return collections.OrderedDict([
+def _statistics(config, bound, likelihood):
+  """What `run_eval` returns, of a `FIVOBound`'s dict of arrays."""
+  bound_per_t = bound["log_p_hat"] / config.num_timesteps
+  log_weights = bound["log_weights"]
+  results = collections.OrderedDict([
       ("mean", bound_per_t.mean()),
       ("std", bound_per_t.std()),
       ("likelihood", likelihood),
-      ("log_p_hat", values["log_p_hat"]),
+      ("log_p_hat", bound["log_p_hat"]),
       ("log_weights", log_weights),
       ("log_weight_means", log_weights.mean(axis=(1, 2))),
       ("log_weight_variances", log_weights.var(axis=2).mean(axis=1)),
   ])
-
-
-class _WithTrajectories(object):
-  """A model whose state keeps the latents of all steps so far.
-
-  Resampling then carries along the path by which a particle came.
-  """
-
-  def __init__(self, model, num_timesteps):
-    self._model = model
-    self._num_timesteps = num_timesteps
-    self.set_observations = model.set_observations
-
-  def zero_state(self, batch_size, dtype):
-    return (self._model.zero_state(batch_size, dtype),
-            tf.zeros([batch_size, self._num_timesteps], dtype))
-
-  def propose_and_weight(self, state, t):
-    latent, path = state
-    log_weights, latent = self._model.propose_and_weight(latent, t)
-    is_now = tf.one_hot(t, self._num_timesteps, dtype=path.dtype)
-    return log_weights, (latent, path + latent[:, tf.newaxis] * is_now)
+  if config.bound == "fivo":
+    results["resampled"] = bound["resampled"]
+    results["avg_resampled"] = bound["resampled"].mean(axis=1)
+  return results
 
 
 def _posterior_trajectories(config, model, observations):
   """Latent trajectories given observations, `[T, B, N]`."""
   result = bounds.fivo(
-      _WithTrajectories(model, config.num_timesteps), observations,
-      _seq_lengths(config), num_samples=config.num_samples,
+      model, observations, _seq_lengths(config), num_samples=config.num_samples,
       parallel_iterations=config.parallel_iterations,
       random_seed=config.noise_seed)
-  _, paths = bounds.resample_by_final_weights(
-      result, config.num_samples, config.batch_size,
-      random_seed=config.noise_seed)
+  paths = smc.trajectories(result.particle_states, result.ancestors)
+  chosen = bounds.resample_by_final_weights(
+      result._replace(final_state=tf.transpose(paths)), config.num_samples,
+      config.batch_size, random_seed=config.noise_seed)
   return tf.transpose(tf.reshape(
-      paths, [config.num_samples, config.batch_size, config.num_timesteps]),
+      chosen, [config.num_samples, config.batch_size, config.num_timesteps]),
                       [2, 1, 0])

@@ -137,7 +137,8 @@ class _Recurrent(runs.Family):
     self.own_names = create_dataset_and_model_fn is not create_dataset_and_model
     self._create = create_dataset_and_model_fn
     if self.own_names:
-      self._create = config_lib.for_caller(source, create_dataset_and_model_fn)
+      self._create = config_lib.CallersFunction(
+          source, create_dataset_and_model_fn)
 
   def create_validator(self, config):
     return validation.create(config, self._create)
@@ -154,6 +155,9 @@ class _Recurrent(runs.Family):
     inputs, targets, lengths, model, mean = self._create(
         config, split="train", shuffle=True, repeat=True)
     return model, (inputs, targets, lengths), mean
+
+  def config_to_keep(self, config):
+    return self._create.updated(config) if self.own_names else config
 
   def create_to_sample(self, config):
     return self._create(

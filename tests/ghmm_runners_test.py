@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo.logdir import checkpoints
+from fivo.system import errors
 
 
 def _config(logdir, **kwargs):
@@ -128,6 +129,12 @@ class TestEval(object):
     start = lines.index(expected[0])
     assert lines[start:start + len(expected)] == expected
     assert sum("avg resamples" in line for line in lines) == (bound == "fivo")
+
+  @pytest.mark.parametrize("run", [
+      ghmm_runners.run_eval, ghmm_runners.run_sample])
+  def test_too_large(self, tmp_path, run):
+    with pytest.raises(errors.UserError, match="--num_samples=1000000: the "):
+      run(_config(tmp_path, num_samples=10 ** 6, num_timesteps=200))
 
   def test_file(self, tmp_path):
     results = ghmm_runners.run_eval(_config(tmp_path))

@@ -5,7 +5,7 @@ import time
 from absl import logging
 import tensorflow as tf
 
-from fivo.cluster import place
+from fivo.cluster import places
 from fivo.cluster import servers as cluster
 from fivo.cluster import state as cluster_state
 from fivo.cluster import watch as cluster_watch
@@ -24,7 +24,7 @@ class TrainingOverError(Exception):
   """Training has ended elsewhere: there is nothing left to do."""
 
 
-class Member(place.Place):
+class Member(places.Place):
   """A chief or a worker, while it trains.
 
   Attributes:

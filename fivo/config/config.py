@@ -90,9 +90,8 @@ def model_options(config):
   return pairs + [("bound", config.bound if config.uses_tilt else "fivo")]
 
 
-# Objects of callers whose functions are running, what the options in them were
-# at first, and the configurations of their runs.
-_handed_over = []
+# Pairs of a running `CallersFunction` and the configuration of its run.
+_running = []
 
 
 def from_object(source):
@@ -101,7 +100,7 @@ def from_object(source):
   Args:
     source: A `Config`; absl's `FLAGS`; or any object with options as
       attributes, all of which count as given unless they are None. Within a
-      function of `for_caller`, the caller's object stands for the
+      function of `CallersFunction`, the caller's object stands for the
       configuration of the run, but for what the function has changed in it.
 
   Returns:
@@ -112,36 +111,48 @@ def from_object(source):
   """
   if isinstance(source, Config):
     return source
-  config = _read(source)
-  for handed_over, before, resolved in _handed_over:
-    if handed_over is source:
-      return resolved._replace(**{
-          name: getattr(config, name) for name in options.OPTIONS
-          if getattr(config, name) != getattr(before, name)})
-  return config
+  for function, config in _running:
+    if function.source is source:
+      return function.updated(config)
+  return _read(source)
 
 
-def for_caller(source, function):
-  """Makes a function of the caller's get the caller's own configuration.
+class CallersFunction(object):
+  """A function of a caller's, which gets the caller's own configuration.
 
-  Args:
+  Attributes:
     source: The configuration that the caller gave to a runner.
-    function: A callable like `runners.create_dataset_and_model`.
-
-  Returns:
-    A callable that takes a `Config` in place of `source`.
   """
-  if isinstance(source, Config):
-    return function
 
-  def create(config, **kwargs):
-    _handed_over.insert(0, (source, _read(source), config))
+  def __init__(self, source, function):
+    """Takes note of the options before the function may change them.
+
+    Args:
+      source: See the class.
+      function: A callable like `runners.create_dataset_and_model`.
+    """
+    self.source = source
+    self._function = function
+    self._before = from_object(source)
+
+  def __call__(self, config, **kwargs):
+    """Calls the function with `source` in place of a `Config`."""
+    if isinstance(self.source, Config):
+      return self._function(config, **kwargs)
+    _running.insert(0, (self, config))
     try:
-      return function(source, **kwargs)
+      return self._function(self.source, **kwargs)
     finally:
-      del _handed_over[0]
+      del _running[0]
 
-  return create
+  def updated(self, config):
+    """A `Config` with the options that the function has set in `source`."""
+    if isinstance(self.source, Config):
+      return config
+    now = _read(self.source)
+    return config._replace(**{
+        name: getattr(now, name) for name in options.OPTIONS
+        if getattr(now, name) != getattr(self._before, name)})
 
 
 def _read(source):

@@ -29,6 +29,16 @@ _MAX_FLOAT = 3.4e38
 _MAX_SIZE = 1000000
 
 
+def is_integer(value):
+  """Whether a value is an integer, of NumPy's too, and not a bool."""
+  return isinstance(value, numbers.Integral) and is_number(value)
+
+
+def is_number(value):
+  """Whether a value is a real number and not a bool."""
+  return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 class Option(collections.namedtuple("Option", (
     "name", "kind", "default", "help", "scope", "choices", "minimum",
     "maximum", "above", "models", "is_path"))):
@@ -89,8 +99,7 @@ class Option(collections.namedtuple("Option", (
     return None
 
   def _complaint_about_number(self, value):
-    number = numbers.Integral if self.kind is int else numbers.Real
-    if isinstance(value, bool) or not isinstance(value, number):
+    if not (is_integer(value) if self.kind is int else is_number(value)):
       return "must be %s" % ("an integer" if self.kind is int else "a number")
     if value != value or abs(value) == math.inf:
       return "must be finite"

@@ -36,25 +36,15 @@ def evaluate(config, create_evaluator, needs_checkpoint=True):
   """
   path = None
   if needs_checkpoint:
-    config, path = find_first(config)
+    config, path = _find_first(config)
   with contextlib.closing(create_evaluator(config)) as evaluator:
     return evaluate_each(config, path, evaluator.evaluate)
 
 
-def find_first(config):
-  """The configuration and the checkpoint with which an evaluation begins.
+def _find_first(config):
+  """The newest checkpoint, and the configuration, complete by now.
 
-  Args:
-    config: A `Config` that is valid.
-
-  Returns:
-    config: A `Config`, complete: a run that began only while this process
-      waited for its checkpoint has left its configuration by now.
-    path: The newest checkpoint's path.
-
-  Raises:
-    UserError: If there is none and `config` does not say to wait, or a flag
-      contradicts the run.
+  A run that began only while this process waited has left its own.
   """
   with _leaving_on_sigterm():
     path = checkpoints.require(config.logdir, config.wait_for_checkpoint)

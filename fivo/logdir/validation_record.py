@@ -7,6 +7,7 @@ whether it has stopped early.
 import collections
 import os
 
+from fivo.config import options
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import log
@@ -101,12 +102,11 @@ def _check(record):
     value = getattr(record, name)
     if name == "best_step" and record.best_bound is None:
       continue
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if not options.is_integer(value) or value < 0:
       raise TypeError("%s must be an integer from 0" % name)
   bound = record.best_bound
-  if bound is not None and (
-      isinstance(bound, bool) or not isinstance(bound, (int, float)) or
-      not abs(bound) < float("inf")):
+  if bound is not None and not (
+      options.is_number(bound) and abs(bound) < float("inf")):
     raise TypeError("best_bound must be a finite number")
 
 

@@ -64,6 +64,10 @@ class Family(abc.ABC):
         a float Tensor or array `[D]`, or None.
     """
 
+  def config_to_keep(self, config):
+    """The configuration for the logdir, once `create` has been called."""
+    return config
+
   @abc.abstractmethod
   def objective(self, config, model, batch):
     """Creates what is maximized, and summaries.
@@ -117,7 +121,8 @@ def train(source, family):
           config.clip_gradient_norm, objective.grads_and_vars)
     with owning_logdir(config):
       if config.task == 0:
-        stored.save(config, _static_value(train_mean))
+        stored.save(
+            family.config_to_keep(config), _static_value(train_mean))
       steps.train(
           config, train_op, objective.log_values,
           lambda step, values: family.log_line(config, step, values), validator,

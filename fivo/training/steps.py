@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from fivo.cluster import member
-from fivo.cluster import place as place_lib
+from fivo.cluster import places
 from fivo.cluster import state
 from fivo.data import batching
 from fivo.logdir import checkpoints
@@ -11,7 +11,7 @@ from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.system import log
 from fivo.system import signals
-from fivo.training import hooks as hooks_lib
+from fivo.training import saving
 from fivo.training import validation
 
 
@@ -69,7 +69,7 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
   with signals.catch_signals() as caught:
     place = (member.Member(config, caught) if config.cluster else
-             place_lib.Alone(config, path, caught))
+             places.Alone(config, path, caught))
     steps = _Steps(config, place, train_op, log_tensors, log_line, caught)
     with place.device():
       scaffold = tf.compat.v1.train.Scaffold(
@@ -108,7 +108,7 @@ class _Steps(object):
 
     Args:
       config: A `Config`.
-      place: A `place.Place`.
+      place: A `places.Place`.
       train_op: An op that takes one step.
       log_tensors: A dict of scalar Tensors to log.
       log_line: A callable `(step, values) -> str`.
@@ -177,7 +177,7 @@ def _create_hooks(config, scaffold, is_chief, restored_step, on_saved):
   if not is_chief:
     return []
   return [
-      hooks_lib.CheckpointHook(
+      saving.CheckpointHook(
           config.logdir, config.save_checkpoint_secs, scaffold,
           restored_step=restored_step, on_saved=on_saved),
       tf.compat.v1.train.StepCounterHook(

@@ -56,35 +56,20 @@ def is_due(config, step):
   return record is None or record.last_step < step
 
 
-def lacks_best(config, record=None):
-  """Whether `best` is not the checkpoint that the record of a run names.
-
-  Args:
-    config: A `Config`.
-    record: A `validation_record.Record`; None: the one of the logdir.
-
-  Returns:
-    A bool.
-  """
+def lacks_best(config):
+  """Whether `best` is not the checkpoint that the run's record names."""
   if not config.export_best or config.task != 0:
     return False
-  record = record or validation_record.load(config.logdir)
+  record = validation_record.load(config.logdir)
   return (record is not None and record.best_step is not None and
           record.best_step != best_checkpoint.step_in(config.logdir))
 
 
-def mend_best(config, record=None):
-  """Makes `best` what the record of a run says, unless that was not kept.
-
-  Args:
-    config: A `Config` whose logdir is this process's to train in.
-    record: As in `lacks_best`.
-  """
-  if config.export_best:
-    best_checkpoint.remove_leftovers(config.logdir)
-  if not lacks_best(config, record):
+def mend_best(config):
+  """Makes `best` what the run's record says, unless that was not kept."""
+  if not lacks_best(config):
     return
-  best_step = (record or validation_record.load(config.logdir)).best_step
+  best_step = validation_record.load(config.logdir).best_step
   path = checkpoints.path_of(config.logdir, best_step)
   if os.path.exists(path + ".index"):
     best_checkpoint.export(config.logdir, path)
@@ -142,7 +127,9 @@ class Validator(object):
   def resume(self, step):
     """Reads the record of a run that goes on from a step; mends `best`."""
     self.record = validation_record.resume(self._config, step)
-    mend_best(self._config, self.record)
+    if self._config.export_best:
+      best_checkpoint.remove_leftovers(self._config.logdir)
+    mend_best(self._config)
 
   def evaluate(self, step, caught):
     """Evaluates the checkpoint of a step, unless a signal comes.
@@ -232,7 +219,7 @@ class ValidationHook(tf.compat.v1.train.SessionRunHook):
     Args:
       validator: A `Validator`.
       every_steps: Steps between evaluations.
-      checkpoint_hook: The `hooks.CheckpointHook` of the session, which must
+      checkpoint_hook: The `saving.CheckpointHook` of the session, which must
         come before this hook.
       caught: A list that receives the numbers of signals.
     """

@@ -65,7 +65,7 @@ class TestFromObject(object):
     assert "data_dimension" in config.given
 
 
-class TestForCaller(object):
+class TestCallersFunction(object):
 
   def test_gets_its_own_object(self, tmp_path):
     source = types.SimpleNamespace(logdir=str(tmp_path), model="mine", own=3)
@@ -77,10 +77,13 @@ class TestForCaller(object):
       own.latent_size = 5
       seen.append((own, split, config_lib.from_object(own)))
 
-    config_lib.for_caller(source, function)(config, split="dev")
+    wrapped = config_lib.CallersFunction(source, function)
+    wrapped(config, split="dev")
+    wrapped(config, split="dev")
     own, split, inside = seen[0]
     assert own is source and split == "dev"
-    assert inside == config._replace(latent_size=5)
+    assert seen == [(own, split, inside)] * 2
+    assert inside == wrapped.updated(config) == config._replace(latent_size=5)
     # Outside it is any other object.
     assert config_lib.from_object(source).start_step == 0
 

@@ -1,4 +1,4 @@
-"""What happens around the steps of a training session."""
+"""Saving checkpoints while a session trains."""
 
 import os
 import time
