@@ -52,8 +52,8 @@ _FLAGS = [
     ("--mode=tran",
      "--mode=tran: must be one of train, eval, sample; did you mean train?"),
     ("--split=dev", "--split=dev: must be one of train, test, valid"),
-    ("--dataset_type=pose",
-     "--dataset_type=pose: must be one of pianoroll, speech"),
+    ("--dataset_type=poses", "--dataset_type=poses: must be one of pianoroll, "
+     "speech, pose, series; did you mean pose?"),
     ("--proposal_type=filter",
      "--proposal_type=filter: must be one of prior, filtering, smoothing, "
      "true-filtering, true-smoothing; did you mean filtering?"),
@@ -335,6 +335,8 @@ _LOGDIRS = [
     ("text_bool", "has a normalize_by_seq_len that must be true or false"),
     ("null_model", "has a model that needs a value"),
     ("other_model", "has a model that must be one of vrnn, ghmm, srnn"),
+    ("later_format", "is no configuration that this program wrote (ValueError: "
+     "its format is 2, this version reads 1)"),
     ("huge_integer", "has a num_samples that must be at most 1000000"),
     ("huge_float", "has a learning_rate that must be at most 3.4e+38"),
 ]
@@ -389,7 +391,7 @@ _COMMANDS = [
      "TIMIT/"),
     ("create_timit_dataset.py --raw_timit_dir=speech --out_dir=out",
      "--raw_timit_dir=speech holds no TIMIT/TRAIN/*/*/*.WAV; give the "
-     "directory that holds TIMIT/"),
+     "directory that holds TIMIT/, or TRAIN/ and TEST/"),
     ("create_timit_dataset.py --raw_timit_dir=speech", "--out_dir is not "
      "given; give the directory to write train, valid and test to"),
     ("create_timit_dataset.py --raw_timit_dir=speech --out_dir=file.txt",
