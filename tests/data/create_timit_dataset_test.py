@@ -7,8 +7,8 @@ import signal
 import struct
 import subprocess
 import sys
+import wave
 
-from absl import flags
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,7 +16,6 @@ import tensorflow as tf
 from fivo.data import create_timit_dataset
 from fivo.data import speech_statistics
 from fivo.data import sphere
-from fivo.system import console
 from fivo.system.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -29,6 +28,12 @@ _TRAIN = (
     ("DR1/MCCC0/SX9.WAV", 400), ("DR2/FDDD0/SA1.WAV", 801),
     ("DR8/MEEE0/SA1.WAV", 650), ("DR8/MEEE0/SA2.WAV", 1234))
 _TEST = (("DR1/MFFF0/SA1.WAV", 777), ("DR3/FGGG0/SA1.WAV", 600))
+
+
+def _write_riff(path, samples, sample_rate=16000):
+  with wave.open(str(path), "wb") as stream:
+    stream.setparams((1, 2, sample_rate, 0, "NONE", ""))
+    stream.writeframes(samples.astype("<i2").tobytes())
 
 
 def _make_corpus(directory, lower_case=False):
@@ -202,6 +207,32 @@ class TestCreate:
     outputs.append(_contents(out_dir))
     assert outputs[0] == outputs[1] == outputs[2]
 
+  @pytest.mark.parametrize("with_timit", [False, True])
+  def test_riff_in_mixed_case(self, raw_dir, tmp_path, out_dir, with_timit):
+    """As converted with sox, some folders renamed by another system."""
+    create_timit_dataset.create_timit_dataset(str(raw_dir), str(out_dir))
+    expected = _contents(out_dir)
+    copy = tmp_path / "copy" / "Timit" if with_timit else tmp_path / "copy"
+    for path in sorted((raw_dir / "TIMIT").rglob("*.WAV")):
+      name = str(path.relative_to(raw_dir / "TIMIT"))
+      name = name.replace("DR1", "dr1").replace("FBBB0", "Fbbb0")
+      (copy / name).parent.mkdir(parents=True, exist_ok=True)
+      samples = sphere.read(str(path))[0]
+      _write_riff(str(copy / name)[:-3] + "wav", samples)
+    create_timit_dataset.create_timit_dataset(
+        str(tmp_path / "copy"), str(out_dir))
+    assert _contents(out_dir) == expected
+
+  @pytest.mark.parametrize("copied", ["SA1.wav", "SA1.WAV.wav"])
+  def test_converted_in_place(self, raw_dir, out_dir, caplog, copied):
+    create_timit_dataset.create_timit_dataset(str(raw_dir), str(out_dir))
+    expected = _contents(out_dir)
+    _write_riff(raw_dir / "TIMIT" / "TRAIN" / "DR1" / "FAAA0" / copied,
+                np.zeros([9]))
+    create_timit_dataset.create_timit_dataset(str(raw_dir), str(out_dir))
+    assert _contents(out_dir) == expected
+    assert "left out 1 file" in caplog.text
+
   def test_keeps_the_sample_rate(self, tmp_path, out_dir):
     for subset in ("TRAIN", "TEST"):
       path = tmp_path / "TIMIT" / subset / "DR1" / "FAAA0"
@@ -255,7 +286,7 @@ class TestRefuses:
       assert "not a directory" in message
 
   def test_raw_timit_dir_without_timit(self, raw_dir, out_dir):
-    message = _refused(raw_dir / "TIMIT", out_dir)
+    message = _refused(raw_dir / "TIMIT" / "TRAIN", out_dir)
     assert "TIMIT/TRAIN/*/*/*.WAV" in message and "--raw_timit_dir" in message
     assert not out_dir.exists()
 
@@ -323,36 +354,15 @@ class TestRefuses:
     """A half-written file looked whole to the next command."""
     out_dir.mkdir()
     (out_dir / "train").write_bytes(b"older records")
-    to_frames, staged = create_timit_dataset.to_frames, []
+    staged = []
 
-    def terminated(*args):
+    def terminated(*_):
       staged.extend(out_dir.glob(".*"))
-      # Or the signal would end the test run.
-      assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
-      os.kill(os.getpid(), signal.SIGTERM)
-      return to_frames(*args)
+      sys.exit(128 + signal.SIGTERM)  # As `console.run_main` has signals do.
 
     monkeypatch.setattr(create_timit_dataset, "to_frames", terminated)
-    monkeypatch.setattr(create_timit_dataset, "FLAGS", flags.FlagValues())
-    for name, value in (("raw_timit_dir", str(raw_dir)),
-                        ("out_dir", str(out_dir))):
-      flags.DEFINE_string(
-          name, value, "", flag_values=create_timit_dataset.FLAGS)
-    flags.DEFINE_float(
-        "valid_frac", 0.25, "", flag_values=create_timit_dataset.FLAGS)
-    create_timit_dataset.FLAGS.mark_as_parsed()
-    handlers = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.SIG_DFL),
-        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN)}  # nohup
-    try:
-      console.exit_on_signals()
-      with pytest.raises(SystemExit) as caught:
-        create_timit_dataset.main(["command"])
-      assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-      for number, handler in handlers.items():
-        signal.signal(number, handler)
-    assert caught.value.code == 128 + signal.SIGTERM
+    with pytest.raises(SystemExit):
+      create_timit_dataset.create_timit_dataset(str(raw_dir), str(out_dir))
     assert staged  # It was interrupted half way.
     assert _contents(out_dir) == {"train": b"older records"}
 
@@ -432,3 +442,9 @@ def test_records_are_framed_as_tensorflow_does(raw_dir, out_dir):
   sizes = [4 * 800, 4 * 600]
   assert len(content) == sum(sizes) + 2 * 16
   assert struct.unpack("<Q", content[:8]) == (sizes[0],)
+
+
+def test_names_that_scripts_use():
+  assert (create_timit_dataset.NUM_TRAIN_FILES,
+          create_timit_dataset.NUM_TEST_FILES,
+          create_timit_dataset.SAMPLES_PER_TIMESTEP) == (4620, 1680, 200)
