@@ -18,6 +18,7 @@ from tests import programs
 _DOWNLOAD = "; bin/download_pianorolls.sh DIR downloads the datasets"
 _MEAN = ("; calculate it again with: python fivo/data/calculate_pianoroll_mean"
          ".py --in_file=")
+_URL = ": must be a path on this machine, not a URL"
 _NEED_RUN = "; give the directory of a training run, or --wait_for_checkpoint"
 _DEFINES = (", which defines its model; leave the flag out, or use another "
             "--logdir")
@@ -51,8 +52,8 @@ _FLAGS = [
     ("--mode=tran",
      "--mode=tran: must be one of train, eval, sample; did you mean train?"),
     ("--split=dev", "--split=dev: must be one of train, test, valid"),
-    ("--dataset_type=pose",
-     "--dataset_type=pose: must be one of pianoroll, speech"),
+    ("--dataset_type=poses", "--dataset_type=poses: must be one of pianoroll, "
+     "speech, pose, series; did you mean pose?"),
     ("--proposal_type=filter",
      "--proposal_type=filter: must be one of prior, filtering, smoothing, "
      "true-filtering, true-smoothing; did you mean filtering?"),
@@ -165,6 +166,15 @@ _FLAGS = [
      "--logdir=file.txt/run: @/file.txt is not a directory" + _WRITABLE),
     ("--dataset_path=good.pkl --logdir=" + "x" * 300,
      "--logdir=%s: File name too long%s" % ("x" * 300, _WRITABLE)),
+    ("--dataset_path=good.pkl --logdir=gs://bucket/run",
+     "--logdir=gs://bucket/run" + _URL),
+    ("--model=ghmm --mode=eval --logdir=hdfs://nn:9000/run",
+     "--logdir=hdfs://nn:9000/run" + _URL),
+    ("--dataset_path=s3://bucket/x --dataset_type=speech",
+     "--dataset_path=s3://bucket/x" + _URL),
+    ("--mode=sample --logdir=run --sample_out_dir=gs://b/x",
+     "--sample_out_dir=gs://b/x" + _URL),
+    ("--dataset_path=good.pkl --log_dir=ram://x", "--log_dir=ram://x" + _URL),
     ("--model=ghmm --logdir=file.txt",
      "--logdir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     ("--mode=eval --logdir=file.txt",
@@ -325,6 +335,8 @@ _LOGDIRS = [
     ("text_bool", "has a normalize_by_seq_len that must be true or false"),
     ("null_model", "has a model that needs a value"),
     ("other_model", "has a model that must be one of vrnn, ghmm, srnn"),
+    ("later_format", "is no configuration that this program wrote (ValueError: "
+     "its format is 2, this version reads 1)"),
     ("huge_integer", "has a num_samples that must be at most 1000000"),
     ("huge_float", "has a learning_rate that must be at most 3.4e+38"),
 ]
@@ -335,6 +347,18 @@ _COMMANDS = [
      "--in_file is required: the pianoroll file to read"),
     ("calculate_pianoroll_mean.py --in_file=missing.pkl",
      "--in_file=missing.pkl: no such file" + _DOWNLOAD),
+    ("calculate_pianoroll_mean.py --in_file=http://h/jsb.pkl",
+     "--in_file=http://h/jsb.pkl" + _URL),
+    ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=gs://b/x",
+     "--out_file=gs://b/x" + _URL),
+    ("create_chorales_dataset.py --out_file=s3://b/x",
+     "--out_file=s3://b/x" + _URL),
+    ("create_synthetic_timit.py --out_dir=ram://x", "--out_dir=ram://x" + _URL),
+    ("create_timit_dataset.py --raw_timit_dir=gs://b/timit --out_dir=new",
+     "--raw_timit_dir=gs://b/timit" + _URL),
+    ("create_timit_dataset.py --raw_timit_dir=raw --out_dir=hdfs://n/x",
+     "--out_dir=hdfs://n/x" + _URL),
+    ("download_pianorolls.py --out_dir=gs://b/x", "--out_dir=gs://b/x" + _URL),
     ("calculate_pianoroll_mean.py --in_file=speech", "--in_file=speech: not a "
      "file; give the path of a pianoroll file, e.g. speech/jsb.pkl"),
     ("calculate_pianoroll_mean.py --in_file=system.pkl",

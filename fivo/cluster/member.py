@@ -5,6 +5,7 @@ import time
 from absl import logging
 import tensorflow as tf
 
+from fivo.cluster import places
 from fivo.cluster import servers as cluster
 from fivo.cluster import state as cluster_state
 from fivo.cluster import watch as cluster_watch
@@ -23,7 +24,7 @@ class TrainingOverError(Exception):
   """Training has ended elsewhere: there is nothing left to do."""
 
 
-class Member(object):
+class Member(places.Place):
   """A chief or a worker, while it trains.
 
   Attributes:
@@ -47,7 +48,7 @@ class Member(object):
       config: A `Config` that `join` returned.
       caught: A list that receives the numbers of signals.
     """
-    self.spec = cluster_spec.parse(config)
+    self.spec = config.cluster
     self._config = config
     self._caught = caught
     self._last_common_step = config.max_steps - len(self.spec.worker_hosts) + 1
@@ -60,6 +61,8 @@ class Member(object):
       self._mark = cluster_state.mark_variable()
       self._new_mark = tf.compat.v1.placeholder(tf.int64, [])
       self._set_mark = self._mark.assign(self._new_mark).op
+      self._traits = cluster_state.traits_variable(config)
+      self._set_traits = self._traits.assign(cluster_state.traits(config)).op
     self._failures = 0
     self._departures = 0
     needed = {"ps %d" % task: address
@@ -236,6 +239,9 @@ class Member(object):
     Args:
       session: A Session.
       scaffold: A Scaffold, finalized.
+
+    Raises:
+      UserError: If the chief's are of another model.
     """
     if not self.spec.is_chief:
       while not self._is_ready(session, scaffold):
@@ -253,14 +259,18 @@ class Member(object):
   def _is_ready(self, session, scaffold):
     """Whether all variables have values that belong together."""
     try:
-      return (session.run(self._mark) != cluster_state.BEING_RESTORED and
-              not session.run(scaffold.ready_op).size)
+      if session.run(self._mark) == cluster_state.BEING_RESTORED:
+        return False
+      if not self.spec.is_chief:
+        cluster_state.check_traits(self._config, session.run(self._traits))
+      return not session.run(scaffold.ready_op).size
     except tf.errors.FailedPreconditionError:
       return False  # A parameter server that has only just started.
 
   def _initialize(self, session, scaffold, path):
     """Gives all variables the values of a checkpoint, or new ones."""
     self._write_mark(session, cluster_state.BEING_RESTORED)
+    session.run(self._set_traits)
     if path is None:
       session.run(scaffold.init_op)
     else:

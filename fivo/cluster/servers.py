@@ -11,8 +11,10 @@ import socket
 from absl import logging
 import tensorflow as tf
 
+from fivo.cluster import watch as cluster_watch
 from fivo.config import cluster_spec
 from fivo.system import errors
+from fivo.system import sessions
 
 # Worker k waits for step k times this many, where workers are staggered.
 STEPS_OF_STAGGER = 1000
@@ -36,7 +38,7 @@ def join(config):
   Raises:
     UserError: If the process is a parameter server, or its address is taken.
   """
-  spec = cluster_spec.parse(config)
+  spec = config.cluster
   if spec is None:
     return config
   if spec.job == cluster_spec.PS:
@@ -73,10 +75,11 @@ def start_server(spec):
     except OSError as e:
       raise errors.UserError("--%s_hosts: %s cannot listen on %s: %s" % (
           spec.job, spec.name, spec.address, e.strerror)) from e
+    cluster_watch.bypass_proxies(spec.ps_hosts + spec.worker_hosts)
     _servers[spec] = _Server(
         tf.train.ClusterSpec({cluster_spec.PS: list(spec.ps_hosts),
                               cluster_spec.WORKER: list(spec.worker_hosts)}),
-        job_name=spec.job, task_index=spec.task)
+        job_name=spec.job, task_index=spec.task, config=sessions.options())
     logging.info("This is the %s of a cluster, at %s.", spec.name, spec.address)
   return _servers[spec]
 

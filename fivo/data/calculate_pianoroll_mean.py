@@ -16,16 +16,22 @@ import sys
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 from absl import logging
 
 from fivo.data import pianorolls
+from fivo.data.pianorolls import MAX_NOTE  # noqa: F401
+from fivo.data.pianorolls import MIN_NOTE  # noqa: F401
+from fivo.data.pianorolls import NUM_NOTES
 from fivo.system import console
 from fivo.system import errors
 
-flags.DEFINE_string("in_file", None, "The pianoroll file to read.")
-flags.DEFINE_string(
+console.define_path("in_file", None, "The pianoroll file to read.")
+console.define_path(
     "out_file", None, "Where to write the file. Defaults to --in_file.")
 
 FLAGS = flags.FLAGS
@@ -48,7 +54,7 @@ def add_train_mean(in_file, out_file=None):
   with errors.naming_flag("in_file"):
     contents = pianorolls.load(in_file)
     train = pianorolls.encode_split(contents, "train", in_file)
-  mean = pianorolls.calculate_mean(train, pianorolls.NUM_NOTES)
+  mean = pianorolls.calculate_mean(train, NUM_NOTES)
   contents[pianorolls.MEAN_KEY] = mean
   with errors.naming_flag("out_file" if out_file else "in_file"):
     out_file = out_file or in_file

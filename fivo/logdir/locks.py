@@ -1,21 +1,16 @@
 """Noticing a second process that trains in the same logdir."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import socket
 import stat
 
-from absl import logging
-
 from fivo.system import errors
+from fivo.system import log
 
 FILE_NAME = "train.lock"
 
-# What file systems without locks answer, some network file systems for one.
-_NO_LOCKS = frozenset([
-    errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP])
 _MAX_OWNER_BYTES = 300
 
 
@@ -68,9 +63,8 @@ def _lock(descriptor, logdir):
         "end, or use another --logdir" % (
             logdir, owner.partition("\n")[0] or "unknown")) from e
   except OSError as e:
-    if e.errno not in _NO_LOCKS:
-      raise
-    logging.warning(
+    # Whatever the error: kernel modules answer with numbers of their own.
+    log.warning(
         "--logdir=%s: its file system has no locks (%s): see to it that no "
         "other process trains there.", logdir, e.strerror)
     return False
