@@ -21,8 +21,10 @@ from fivo.logdir import checkpoints
 from fivo.logdir import restoring
 from fivo.logdir import result_files
 from fivo.models import ghmm
+from fivo.rendering import samples as samples_rendering
 from fivo.sampling import sample_files
 from fivo.system import errors
+from fivo.system import faults
 from fivo.system import files
 from fivo.system import log
 from fivo.system import sessions
@@ -210,6 +212,8 @@ def run_sample(config):
       samples: `[T, B, N]`, latent trajectories given the observations: the
         particles of FIVO with `num_samples` particles, resampled by their final
         weights, with the paths that led to them.
+    With `render`, `sample_BATCH.png` beside it draws them and the exact
+    posterior.
 
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
@@ -230,15 +234,20 @@ def run_sample(config):
         ("observations", observations),
         ("samples", _posterior_trajectories(config, model, observations)),
     ])
+    posterior = model.smoothed(observations) if config.render else ()
 
     def draw(path):
       with tf.compat.v1.Session(config=sessions.options()) as session:
         _restore(session, path)
-        return session.run(fetches)
+        return session.run((fetches, posterior))
 
-    values = restoring.use_newest(config.logdir, path, draw)
-  return result_files.write(
+    values, posterior = restoring.use_newest(config.logdir, path, draw)
+  path = result_files.write(
       "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
+  if config.render:
+    with faults.writing_to("sample_out_dir", out_dir):
+      samples_rendering.render_trajectories(out_dir, values, *posterior)
+  return path
 
 
 def _check_size(config, num_samples):
