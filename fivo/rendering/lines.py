@@ -53,7 +53,7 @@ def draw_trajectories(path, latents, observations, samples, mean, variance,
     axis.fill_between(
         steps, mean - factor * deviation, mean + factor * deviation,
         color="C0", alpha=alpha, linewidth=0.,
-        label="posterior, %g standard deviations" % factor)
+        label="posterior, within %g sd" % factor)
   axis.plot(steps, mean, color="C0", label="posterior mean")
   for n, trajectory in enumerate(samples.T):
     axis.plot(steps, trajectory, color="C1", linewidth=0.8, alpha=0.7,
