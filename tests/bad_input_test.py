@@ -391,7 +391,7 @@ _COMMANDS = [
      "TIMIT/"),
     ("create_timit_dataset.py --raw_timit_dir=speech --out_dir=out",
      "--raw_timit_dir=speech holds no TIMIT/TRAIN/*/*/*.WAV; give the "
-     "directory that holds TIMIT/"),
+     "directory that holds TIMIT/, or TRAIN/ and TEST/"),
     ("create_timit_dataset.py --raw_timit_dir=speech", "--out_dir is not "
      "given; give the directory to write train, valid and test to"),
     ("create_timit_dataset.py --raw_timit_dir=speech --out_dir=file.txt",

@@ -148,7 +148,7 @@ def environment_of_each(workers):
   return dict({_THREADS: str(max(1, cores // workers))}, **os.environ)
 
 
-class _Member(object):
+class _Process(object):
   """A process of the cluster.
 
   Attributes:
@@ -186,7 +186,7 @@ class _Member(object):
     sys.stderr.flush()
 
   def reason(self):
-    """Why the process has failed, in one line."""
+    """Says in one line why the process has failed."""
     if self.process.returncode < 0:
       return "the %s was killed by signal %d; its log is %s" % (
           self.name, -self.process.returncode, self.log)
@@ -244,7 +244,7 @@ class LocalCluster(object):
       for job, number in ((cluster_spec.WORKER, args.workers),
                           (cluster_spec.PS, args.ps)):
         for task in range(number):
-          self._members.append(_Member(
+          self._members.append(_Process(
               job, task, command + hosts + [
                   "--job_name=" + job, "--task=%d" % task],
               args.logdir, environment))

@@ -72,7 +72,7 @@ class Member(places.Place):
     self._watch = cluster_watch.Watch(needed, config.cluster_timeout_secs)
 
   def device(self):
-    """Where ops go that need no other place: files are the chief's business."""
+    """The device of ops that need no other: this process, which has files."""
     return tf.device(cluster.device(self.spec.job, self.spec.task))
 
   def open(self, scaffold, hooks):
@@ -257,7 +257,7 @@ class Member(places.Place):
     session.run(scaffold.local_init_op)
 
   def _is_ready(self, session, scaffold):
-    """Whether all variables have values that belong together."""
+    """Returns whether all variables have values that belong together."""
     try:
       if session.run(self._mark) == cluster_state.BEING_RESTORED:
         return False

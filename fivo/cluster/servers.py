@@ -1,9 +1,8 @@
 """A process's place in a cluster: its server, and what it may see of others.
 
 The variables live on the parameter servers, and the newest checkpoint is the
-truth. `cluster_state.py` says what else lies on the parameter servers,
-`cluster_watch.py` finds out who is gone, and `cluster_member.py` is a chief or
-a worker as it trains.
+truth. `state.py` says what else lies on the parameter servers, `watch.py` finds
+out who is gone, and `member.py` is a chief or a worker as it trains.
 """
 
 import socket
@@ -97,7 +96,7 @@ def device(job, task):
 
 
 def session_config(spec, ps_tasks, timeout_secs=0):
-  """What a session needs to know.
+  """Configures a session of a process of the cluster.
 
   Args:
     spec: A `ClusterSpec`.

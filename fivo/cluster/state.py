@@ -1,4 +1,4 @@
-"""What the processes of a cluster know of each other.
+"""The knowledge that the processes of a cluster share.
 
 They read it where the variables are, on the parameter servers, from variables
 that no checkpoint has:
@@ -138,7 +138,7 @@ def report(spec, status):
 
 
 def is_over(config):
-  """Whether the logdir, if this process sees it, has the run's last step."""
+  """Returns whether the logdir, if seen from here, has the run's last step."""
   path = checkpoints.latest(config.logdir, warn=False)
   return path is not None and (
       checkpoints.step(path) >= config.max_steps or

@@ -29,7 +29,7 @@ _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
 def answers(address):
-  """Whether the server at an address, "host:port", says a word.
+  """Returns whether the server at an address, "host:port", says a word.
 
   The kernel accepts connections for a process that is stopped or hangs. And
   gRPC keeps those open for two minutes in which it was not greeted.

@@ -31,6 +31,9 @@ import sys
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -242,10 +245,10 @@ def remove_other_notes(contents):
 
 def _define_flags():
   """Defines the flags; not at import, where other commands' would collide."""
-  flags.DEFINE_string("midi_dir", None, "The folder of MIDI files to read.")
-  flags.DEFINE_string("json_file", None, "The JSON file to read.")
-  flags.DEFINE_string("mat_file", None, "The MATLAB file to read.")
-  flags.DEFINE_string("out_file", None, "The pianoroll file to write.")
+  console.define_path("midi_dir", None, "The folder of MIDI files to read.")
+  console.define_path("json_file", None, "The JSON file to read.")
+  console.define_path("mat_file", None, "The MATLAB file to read.")
+  console.define_path("out_file", None, "The pianoroll file to write.")
   flags.DEFINE_integer(
       "steps_per_quarter", DEFAULT_STEPS_PER_QUARTER,
       "The number of timesteps in a quarter note of MIDI.", lower_bound=1,

@@ -1,8 +1,9 @@
 """Reads MIDI files as chords on a grid of timesteps."""
 
 import collections
-import os
+import io
 
+from fivo.system import files
 from fivo.system.errors import UserError
 
 EXTENSIONS = (".mid", ".midi")
@@ -104,13 +105,15 @@ def _parse(path):
   """Returns a `mido.MidiFile`, or raises a UserError."""
   mido = import_mido()
   try:
-    if os.path.getsize(path) > _MAX_FILE_BYTES:
-      raise UserError("%s: is larger than %d MB, which no MIDI file is"
-                      % (path, _MAX_FILE_BYTES >> 20))
-    with open(path, "rb") as stream:
-      return mido.MidiFile(file=stream)
-  except UserError:
-    raise
+    data = files.read_bytes(path, _MAX_FILE_BYTES)
+  except OSError as error:
+    raise UserError("%s: cannot be read (%s)"
+                    % (path, error.strerror)) from error
+  except ValueError as error:
+    raise UserError("%s: is %s, which no MIDI file is"
+                    % (path, error)) from error
+  try:
+    return mido.MidiFile(file=io.BytesIO(data))
   except Exception as error:  # pylint: disable=broad-except
     # The library raises almost anything for a damaged file.
     raise UserError("%s: is not a complete MIDI file (%s)" % (

@@ -11,12 +11,12 @@ of sequences, a sequence a matrix of zeros and ones with one row per timestep
 and 88 columns, A0 to C8, or 128, all MIDI notes.
 """
 
-import os
+import io
 import re
 
 import numpy as np
-from scipy import io
 from scipy import sparse
+import scipy.io
 
 from fivo.data import pianorolls
 from fivo.data import pickled_splits
@@ -71,12 +71,9 @@ def read_mat(path):
   names = ["%s%s" % (split, ending) for split in pianorolls.SPLITS
            for ending in ("", "data")]
   try:
-    if os.path.getsize(path) > _MAX_MAT_BYTES:
-      raise UserError("%s: is larger than %d MB" % (path, _MAX_MAT_BYTES >> 20))
-    with open(path, "rb") as stream:
-      contents = io.loadmat(stream, variable_names=names)
-  except UserError:
-    raise
+    contents = scipy.io.loadmat(
+        io.BytesIO(files.read_bytes(path, _MAX_MAT_BYTES)),
+        variable_names=names)
   except NotImplementedError as error:
     raise UserError("%s: is of MATLAB's version 7.3; save it with: save(..., "
                     "'-v7')" % path) from error

@@ -30,7 +30,8 @@ MAX_NOTE = 108
 NUM_NOTES = MAX_NOTE - MIN_NOTE + 1
 
 _KIND = pickled_splits.Kind(
-    name="pianoroll", list_types=(list, tuple), steps="chords",
+    name="pianoroll", example="jsb.pkl", list_types=(list, tuple),
+    steps="chords",
     remedy="bin/download_pianorolls.sh DIR downloads the datasets",
     mean_remedy="python fivo/data/calculate_pianoroll_mean.py --in_file=%s")
 # A few bytes of a pickle can stand for any number of references to one chord.

@@ -17,7 +17,8 @@ from fivo.data.plain_pickle import describe
 from fivo.system.errors import UserError
 
 _KIND = pickled_splits.Kind(
-    name="pose", list_types=(list, tuple, np.ndarray), steps="rows",
+    name="pose", example="pose.pkl", list_types=(list, tuple, np.ndarray),
+    steps="rows",
     remedy="a pose file is a pickled dictionary with train, valid, test (lists "
     "of arrays [T, D]) and train_mean ([D])",
     mean_remedy="%s['train_mean'] = np.concatenate(train).mean(axis=0)")

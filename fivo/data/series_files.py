@@ -26,6 +26,7 @@ import numpy as np
 
 from fivo.data import pickled_splits
 from fivo.data.plain_pickle import describe
+from fivo.system import files
 from fivo.system.errors import UserError
 
 # A gigabyte as float64.
@@ -146,18 +147,15 @@ def _read_directory(path, split):
 def _read_csv(path):
   """Reads a CSV file, a float64 array `[T, D]`."""
   try:
-    if not os.path.isfile(path):
-      raise UserError("%s: is not a file" % path)
-    if os.path.getsize(path) > 8 * _MAX_VALUES:
-      raise UserError("%s: is larger than %d MB"
-                      % (path, 8 * _MAX_VALUES >> 20))
-    with open(path, encoding="utf-8-sig") as stream:  # Excel's mark or none.
-      lines = stream.read().rstrip().split("\n")
+    text = files.read_bytes(path, 8 * _MAX_VALUES)
+    lines = text.decode("utf-8-sig").rstrip().split("\n")  # Excel's mark.
   except OSError as error:
     raise UserError("%s: cannot be read (%s)"
                     % (path, error.strerror)) from error
   except UnicodeDecodeError as error:
     raise UserError("%s: is not text in UTF-8" % path) from error
+  except ValueError as error:
+    raise UserError("%s: is %s" % (path, error)) from error
   if lines == [""]:
     raise UserError("%s: is empty; remove it" % path)
   separator = next((s for s in _SEPARATORS if s in lines[0]), None)

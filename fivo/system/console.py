@@ -1,4 +1,4 @@
-"""What the commands share: flags, log lines, and one-line errors."""
+"""The frame of every command: flags, log lines, and one-line errors."""
 
 import functools
 import os

@@ -200,6 +200,30 @@ def write_json(path, pairs):
     stream.write("\n")
 
 
+def read_bytes(path, max_bytes):
+  """Reads a file that may be anything at all.
+
+  Args:
+    path: The file.
+    max_bytes: How large it may be.
+
+  Returns:
+    Its bytes.
+
+  Raises:
+    OSError: If it cannot be read, or is a pipe or a device, which might never
+      end.
+    ValueError: If it is larger.
+  """
+  if not stat.S_ISREG(os.stat(path).st_mode):
+    raise OSError(errno.EINVAL, "not a regular file", path)
+  with open(path, "rb") as stream:
+    data = stream.read(max_bytes + 1)
+  if len(data) > max_bytes:
+    raise ValueError("larger than %d MB" % (max_bytes >> 20))
+  return data
+
+
 def read_json(path, known_format=None):
   """Reads a JSON file that may hold anything at all.
 
@@ -216,12 +240,7 @@ def read_json(path, known_format=None):
     ValueError: If it is not JSON, nested too deeply, larger than 16 MB, or of
       another format.
   """
-  if not stat.S_ISREG(os.stat(path).st_mode):
-    raise OSError(errno.EINVAL, "not a regular file", path)
-  with open(path, "rb") as stream:
-    data = stream.read(_MAX_JSON_BYTES + 1)
-  if len(data) > _MAX_JSON_BYTES:
-    raise ValueError("larger than %d MB" % (_MAX_JSON_BYTES >> 20))
+  data = read_bytes(path, _MAX_JSON_BYTES)
   try:
     content = json.loads(data.decode("utf-8"))
   except RecursionError as e:
@@ -292,7 +311,7 @@ def _naming_flag(flag, path):
 
 
 def _exists(path):
-  """Whether something is at a path; an OSError if there never can be."""
+  """Returns if something is at a path; an OSError if there never can be."""
   try:
     os.lstat(path)
   except (FileNotFoundError, NotADirectoryError):

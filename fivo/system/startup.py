@@ -63,7 +63,7 @@ def _explain(kind, error, trace):
 
 
 def _is_of_packages(kind, error, trace):
-  """Whether an exception is due to other packages than are needed."""
+  """Returns whether an exception is due to packages that do not fit."""
   if not issubclass(kind, Exception):
     return False
   if sys.version_info[:2] not in _PYTHONS or _has_other_tensorflow():

@@ -1,5 +1,6 @@
 """Tests of fivo.data.midi_files."""
 
+import os
 import random
 import struct
 import sys
@@ -142,6 +143,12 @@ class TestRefuses:
     message = str(error.value)
     assert words in message and "\n" not in message
     assert message.startswith(str(tmp_path / "a.mid") + ": ")
+
+  def test_pipe(self, tmp_path):
+    pytest.importorskip("mido")
+    os.mkfifo(str(tmp_path / "a.mid"))  # It would be waited for.
+    with pytest.raises(UserError, match="not a regular file"):
+      midi_files.read(str(tmp_path / "a.mid"), 1)
 
   def test_without_mido(self, monkeypatch):
     monkeypatch.setitem(sys.modules, "mido", None)

@@ -1,6 +1,7 @@
 """Tests of fivo.data.note_lists."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -111,3 +112,6 @@ def test_what_is_no_mat(tmp_path):
     _message(note_lists.read_mat, str(path))
   _message(note_lists.read_mat, str(tmp_path / "missing.mat"))
   _message(note_lists.read_mat, str(tmp_path))
+  os.mkfifo(str(tmp_path / "pipe"))  # It would be waited for.
+  for function in (note_lists.read_json, note_lists.read_mat):
+    assert "regular file" in _message(function, str(tmp_path / "pipe"))
