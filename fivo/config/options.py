@@ -133,6 +133,9 @@ GROUPS = collections.OrderedDict([
         _option("random_seed", int, None,
                 "The seed of all random numbers, for a repeatable run.",
                 minimum=-_MAX_LONG, maximum=_MAX_LONG),
+        _option("progress", bool, True,
+                "Whether a terminal shows progress bars beside log lines.",
+                CALL),
     ]),
     ("Model", [
         _option("model", str, "vrnn", "The model.", MODEL,
