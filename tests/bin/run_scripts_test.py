@@ -241,3 +241,12 @@ class TestData(object):
   def test_help_waits_for_no_data(self, ready):
     assert _flags(ready, "run_train.sh", "--help")[-1] == "--help"
     assert not ready.calls("create_chorales_dataset")
+
+
+def test_plot_training_takes_logdirs_and_flags_in_any_order(ready):
+  result = ready.run("plot_training.sh", "a b", "--out_file", "x.png", "c",
+                     "--verbosity=0")
+  assert result.status == 0, result.stderr
+  call, = ready.calls("plot_training.py")
+  assert call.arguments[1:] == [
+      "--logdir=a b", "--out_file", "x.png", "--logdir=c", "--verbosity=0"]
