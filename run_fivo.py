@@ -63,7 +63,7 @@ def main(argv):
 def run():
   """The console command `run_fivo`."""
   # A signal to a process in a call of TensorFlow would wait for its end.
-  console.run_main(main, exit_on_signals=False)
+  console.run_main(main, is_interruptible=False)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def _live(log, size, max_file_bytes, gate, environ, options):
   try:
     console.run_main(functools.partial(
         _run, config=types.SimpleNamespace(**options), size=size, gate=gate),
-                     exit_on_signals=False)
+                     is_interruptible=False)
   except SystemExit as e:
     sys.exit(e.code or 0)  # Of None, multiprocessing makes 1.
 

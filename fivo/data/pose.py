@@ -83,17 +83,16 @@ def to_arrays(contents, split, path):
     UserError: If the split is missing or empty, or if anything in it is not a
       row of D finite numbers: names the split, the sequence and the step.
   """
+  sequences = pickled_splits.get_split(contents, split, path, _KIND)
+  num_steps = sum(map(len, sequences))
   arrays = []
   width = None
-  num_values = 0
-  for index, sequence in enumerate(
-      pickled_splits.get_split(contents, split, path, _KIND)):
+  for index, sequence in enumerate(sequences):
     try:
       width = width or _row_size(0, sequence[0])
-      num_values += len(sequence) * width
-      if num_values > _MAX_VALUES:
-        raise UserError("%d numbers so far; at most %d are allowed"
-                        % (num_values, _MAX_VALUES))
+      if num_steps * width > _MAX_VALUES:
+        raise UserError("step 0: %d numbers; at most %d are allowed in all %d "
+                        "steps" % (width, _MAX_VALUES, num_steps))
       arrays.append(_to_array(sequence, width))
     except UserError as error:
       raise UserError("%s: split '%s', sequence %d, %s"

@@ -45,7 +45,7 @@ def define_path(name, default, text):
   flags.DEFINE(_PathParser(), name, default, text)
 
 
-def run_main(main, flags_parser=None, exit_on_signals=True):
+def run_main(main, flags_parser=None, is_interruptible=True):
   """Parses the flags, runs a command, and exits.
 
   Log lines go to stderr, from INFO on and without a prefix; absl's flags
@@ -61,18 +61,15 @@ def run_main(main, flags_parser=None, exit_on_signals=True):
       return value becomes the exit code; None is 0.
     flags_parser: A function that parses a list of arguments and returns those
       that are left over. Defaults to `parse_flags`.
-    exit_on_signals: Whether SIGTERM and SIGHUP raise SystemExit, so that
-      temporary files are removed, as soon as Python code runs.
+    is_interruptible: Whether to `exit_on_signals`.
 
   Raises:
     SystemExit: Always, unless `main` raises an exception that is a defect.
   """
   startup.end_imports()
   _open_streams()
-  if exit_on_signals:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-      if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one.
-        signal.signal(number, _exit_on_signal)
+  if is_interruptible:
+    exit_on_signals()
   flags.FLAGS.set_default("showprefixforinfo", False)
   app.run(functools.partial(_run_guarded, main),
           flags_parser=flags_parser or parse_flags)
@@ -90,6 +87,16 @@ def _open_streams():
   for name in ("stdout", "stderr"):
     if getattr(sys, name) is None:
       setattr(sys, name, open(os.devnull, "w"))
+
+
+def exit_on_signals():
+  """Has SIGTERM and SIGHUP raise SystemExit, to remove temporary files.
+
+  They do so once Python code runs again, after a call of TensorFlow's say.
+  """
+  for number in (signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one.
+      signal.signal(number, _exit_on_signal)
 
 
 def _exit_on_signal(number, unused_frame):
