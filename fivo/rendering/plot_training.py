@@ -34,7 +34,7 @@ from fivo.system import logs
 
 FLAGS = flags.FLAGS
 
-_CHART = "bound_per_timestep/"
+_BOUNDS = "bound_per_timestep/"
 # Runs of the original code, and of this before it had charts.
 _FORMER_TAGS = ("train_ll_per_t", "train_ll_bound")
 _EVALUATIONS = ("train", "valid", "test", "eval")
@@ -46,13 +46,14 @@ _SMOOTHING = 0.05
 Curve = collections.namedtuple("Curve", "steps seconds values")
 
 
-def read_curves(directory):
+def read_curves(directory, charts=_BOUNDS):
   """Reads the bounds from the event files of a directory.
 
   Where a run came back to an earlier checkpoint, what it did again counts.
 
   Args:
     directory: A directory.
+    charts: What the tags to read begin with.
 
   Returns:
     A dict from the last parts of tags, e.g. "fivo", or whole tags of former
@@ -62,15 +63,15 @@ def read_curves(directory):
   seconds_before = 0.
   for path in sorted(glob.glob(
       os.path.join(glob.escape(directory), "*tfevents*")), key=_began):
-    new, seconds = _read_file(path, seconds_before)
+    new, seconds = _read_file(path, charts, seconds_before)
     for tag, found in new.items():
       points[tag] = [point for point in points.get(tag, ())
                      if point[0] < found[0][0]] + found
     seconds_before = seconds
-  charts = [tag for tag in points if tag.startswith(_CHART)]
-  return {tag[len(_CHART):] if tag in charts else tag:
+  found = [tag for tag in points if tag.startswith(charts)]
+  return {tag[len(charts):] if tag in found else tag:
           Curve(*map(np.array, zip(*points[tag])))
-          for tag in charts or sorted(points)}
+          for tag in found or sorted(points)}
 
 
 def _began(path):
@@ -79,11 +80,12 @@ def _began(path):
   return float(fields[0]) if fields[0].isdigit() else 0., path
 
 
-def _read_file(path, seconds_before):
+def _read_file(path, charts, seconds_before):
   """Reads an event file, as far as it is whole.
 
   Args:
     path: The file.
+    charts: What the tags to read begin with, beside those of former runs.
     seconds_before: The time that the run had taken before it.
 
   Returns:
@@ -98,7 +100,7 @@ def _read_file(path, seconds_before):
       began = event.wall_time if began is None else began
       seconds = max(seconds, seconds_before + event.wall_time - began)
       for value in event.summary.value:
-        if value.tag.startswith(_CHART) or value.tag in _FORMER_TAGS:
+        if value.tag.startswith(charts) or value.tag in _FORMER_TAGS:
           number = (value.simple_value if value.HasField("simple_value") else
                     float(tf.make_ndarray(value.tensor)))
           points[value.tag].append((event.step, seconds, number))
@@ -120,6 +122,8 @@ def draw(path, logdirs):
     OSError: If the file cannot be written.
   """
   runs = []
+  parent = os.path.commonpath(
+      [os.path.dirname(os.path.abspath(logdir)) for logdir in logdirs])
   for logdir in logdirs:
     curves = read_curves(logdir)
     if not curves:
@@ -134,7 +138,7 @@ def draw(path, logdirs):
                    for name in _EVALUATIONS]
     for bound, curve in curves.items():
       color = next(colors)
-      label = "%s, %s" % (logdir, bound)
+      label = "%s, %s" % (os.path.relpath(logdir, parent), bound)
       _draw_curve(axes, curve, color, label)
       for name, evaluated in evaluations:
         if bound in evaluated:

@@ -105,5 +105,5 @@ def _write_midi(out_dir, prefixes, samples, steps_per_quarter, tempo):
           pianoroll_files.MIN_NOTE, steps_per_quarter, tempo,
           prefix_length=len(prefixes))
   log.info("Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-           "minute of %d timesteps each.", batch_size * num_samples, out_dir,
+           "minute, timesteps in each: %d.", batch_size * num_samples, out_dir,
            tempo, steps_per_quarter)

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from fivo import bounds
+from fivo import diagnostics
 from fivo.compiled import xla
 from fivo.models import recurrent
 from fivo.system import charts
@@ -81,8 +82,7 @@ def summarize_particles(bound, lengths):
     bound: A `bounds.FIVOBound`.
     lengths: An int Tensor `[B]`.
   """
-  weights = tf.nn.softmax(bound.log_weights)
-  sizes = 1. / tf.reduce_sum(tf.square(weights), axis=2)
+  sizes = diagnostics.effective_sample_size(bound.log_weights)
   in_sequence = tf.cast(tf.transpose(tf.sequence_mask(
       lengths, tf.shape(sizes)[0])), sizes.dtype)
   num_timesteps = tf.reduce_sum(in_sequence)
