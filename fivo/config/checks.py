@@ -6,6 +6,7 @@ import numpy as np
 
 from fivo.config import cluster_spec
 from fivo.config import options
+from fivo.rendering import extra
 from fivo.system import errors
 from fivo.system import log
 
@@ -81,6 +82,8 @@ def check_combinations(config):
   _check_cluster(config)
   _check_xla(config)
   _check_validation(config)
+  if config.render:
+    extra.check("render")
 
 
 def _check_gradients(config):
