@@ -1,7 +1,5 @@
 """Samples of a checkpoint, and of one after another, in one graph."""
 
-import contextlib
-
 import tensorflow as tf
 
 from fivo.data import feeding
@@ -49,13 +47,12 @@ class Sampler(object):
           config.num_samples, config.sample_length,
           parallel_iterations=config.parallel_iterations,
           random_seed=config.noise_seed)
-      self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
-      # A caller's data may need it.
-      self._initializer = tf.group(
-          tf.compat.v1.local_variables_initializer(),
-          tf.compat.v1.tables_initializer())
-    self._graph.finalize()
-    with self._open_session() as session:
+      self._variables = tf.compat.v1.global_variables()
+      self._scaffold = tf.compat.v1.train.Scaffold(
+          saver=tf.compat.v1.train.Saver(self._variables)).finalize()
+    with tf.compat.v1.Session(
+        graph=self._graph, config=sessions.options()) as session:
+      session.run(self._scaffold.local_init_op)  # A caller's data may need it.
       values = prefixes.draw(
           feeding.batches(session, (inputs, targets, lengths)), config)
     self._feed = feeding.feed(held, values)
@@ -75,14 +72,15 @@ class Sampler(object):
       UserError: If the checkpoint is not of this model, is damaged or gone
         (`checkpoints.UnreadableError`).
     """
-    with self._open_session() as session:
-      checkpoints.restore(session, path, self._saver)
-      return session.run(self._samples, self._feed)
-
-  @contextlib.contextmanager
-  def _open_session(self):
-    """Opens a session in which data can be read."""
-    with tf.compat.v1.Session(
-        graph=self._graph, config=sessions.options()) as session:
-      session.run(self._initializer)
-      yield session
+    checkpoints.check_compatible(path, self._variables)
+    with self._graph.as_default():
+      try:
+        session = tf.compat.v1.train.MonitoredSession(
+            tf.compat.v1.train.ChiefSessionCreator(
+                self._scaffold, config=sessions.options(),
+                checkpoint_filename_with_path=path))
+      except (tf.errors.OpError, ValueError) as e:
+        raise checkpoints.UnreadableError(
+            "%s: damaged: %s" % (path, str(e).splitlines()[0])) from e
+      with session:
+        return session.run(self._samples, self._feed)
