@@ -213,6 +213,9 @@ GROUPS = collections.OrderedDict([
         _option("iwae_gradients", str, "reparameterized",
                 "The gradient estimator of IWAE; dreg is doubly "
                 "reparameterized.", RUN, ("reparameterized", "dreg")),
+        _option("diagnostics", bool, False,
+                "Whether training charts more of how the particles fare, and "
+                "evaluation writes diagnostics of one batch.", CALL),
         _option("parallel_iterations", int, 30,
                 "How many timesteps of the filter may run at once.",
                 minimum=1),
