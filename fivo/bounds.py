@@ -37,6 +37,7 @@ from fivo import dreg
 from fivo import importance_sampling
 from fivo import nested_utils as nested
 from fivo import smc
+from fivo import twists
 from fivo.models import base
 from fivo.resampling import functions as resampling
 from fivo.resampling import gradients
@@ -193,6 +194,15 @@ def fivo(model, observations, seq_lengths, num_samples=1,
   return bound
 
 
+def sixo(model, *args, **kwargs):
+  """FIVO of a model with its twist; see `twists.py` and, for arguments, `fivo`.
+
+  Raises:
+    UserError: If the model has no `log_twist`, or as in `fivo`.
+  """
+  return fivo(twists.TwistedModel(model), *args, **kwargs)
+
+
 def _resampling_fn(resampling_type, random_seed, temperature, ot_epsilon,
                    ot_max_iterations):
   """The resampling function that the arguments of `fivo` name."""
@@ -219,8 +229,9 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
   """Chooses a bound by its name: the meaning of the flag `--bound`.
 
   Args:
-    name: "elbo", "iwae", "fivo" or "fivo-aux". The last is FIVO of a model
-      that has been built with a tilt.
+    name: "elbo", "iwae", "fivo", "fivo-aux" or "sixo". "fivo-aux" is FIVO of
+      a model that has been built with a tilt, "sixo" that of a model with a
+      twist, see `twists.py`.
     model: An `ELBOTrainableSequenceModel`.
     observations: Nested Tensors `[T, B, ...]`, as the model takes them.
     seq_lengths: An int Tensor `[B]`.
@@ -235,18 +246,20 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
     A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
 
   Raises:
-    UserError: If there is no bound of that name, or as in `fivo`.
+    UserError: If there is no bound of that name, the model has no twist for
+      "sixo", or as in `fivo`.
   """
-  if name in ("fivo", "fivo-aux"):
+  if name in ("fivo", "fivo-aux", "sixo"):
     return fivo(
-        model, observations, seq_lengths, num_samples=num_samples,
+        twists.TwistedModel(model) if name == "sixo" else model,
+        observations, seq_lengths, num_samples=num_samples,
         resampling_type=resampling_type,
         relaxed_resampling_temperature=relaxed_resampling_temperature,
         parallel_iterations=parallel_iterations, random_seed=random_seed,
         run_filter=run_filter)
   if name not in ("elbo", "iwae"):
     raise errors.UserError(
-        "bound=%s: must be one of elbo, iwae, fivo, fivo-aux" % name)
+        "bound=%s: must be one of elbo, iwae, fivo, fivo-aux, sixo" % name)
   result = iwae(
       model, observations, seq_lengths,
       num_samples=1 if name == "elbo" else num_samples,
