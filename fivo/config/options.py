@@ -176,7 +176,8 @@ GROUPS = collections.OrderedDict([
     ("Bound", [
         _option("bound", str, "fivo",
                 "The bound to train on; fivo-aux builds the model with a "
-                "tilt.", RUN, ("elbo", "iwae", "fivo", "fivo-aux")),
+                "tilt, sixo with a twist.", RUN,
+                ("elbo", "iwae", "fivo", "fivo-aux", "sixo")),
         _option("num_samples", int, 4, "The number of particles.", minimum=1,
                 maximum=_MAX_SIZE),
         _option("resampling_type", str, "multinomial",
@@ -184,6 +185,17 @@ GROUPS = collections.OrderedDict([
                 "multinomial.", RUN, ("multinomial", "relaxed")),
         _option("relaxed_resampling_temperature", float, 0.5,
                 "The temperature of relaxed resampling.", above=0.),
+        _option("twist", str, "dre",
+                "How the twist of SIXO is learned: as the logit of a "
+                "classifier, on data that the model draws (dre), or by the "
+                "bound itself (joint); optimal is the exact one of the GHMM.",
+                MODEL, ("dre", "joint", "optimal")),
+        _option("twist_steps", int, 1,
+                "How many steps of the classifier follow on every "
+                "--model_steps.", minimum=1),
+        _option("model_steps", int, 1,
+                "How many steps of the bound come before --twist_steps.",
+                minimum=1),
         _option("parallel_iterations", int, 30,
                 "How many timesteps of the filter may run at once.",
                 minimum=1),

@@ -129,8 +129,8 @@ def _kept_value(config, name):
 def _check_change(config, name, kept_value, model):
   """Refuses a change of what defines the run's model."""
   option, value = options.OPTIONS[name], getattr(config, name)
-  is_tilt = name == "bound" and "fivo-aux" in (value, kept_value)
-  if option.concerns(model) and (option.scope == options.MODEL or is_tilt):
+  has_part = name == "bound" and {"fivo-aux", "sixo"} & {value, kept_value}
+  if option.concerns(model) and (option.scope == options.MODEL or has_part):
     if option.default is None and None in (value, kept_value):
       return  # Left open once, spelled out the other time.
     raise errors.UserError(

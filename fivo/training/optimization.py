@@ -5,11 +5,12 @@ import tensorflow as tf
 from fivo.system import errors
 
 
-def compute_gradients(loss):
+def compute_gradients(loss, variables=None):
   """The gradients of a loss by all variables that it depends on.
 
   Args:
     loss: A scalar float Tensor.
+    variables: The variables to look at; None: all that are trainable.
 
   Returns:
     A list of pairs of gradients and trainable variables.
@@ -17,7 +18,8 @@ def compute_gradients(loss):
   Raises:
     UserError: If no trainable variable has a gradient.
   """
-  variables = tf.compat.v1.trainable_variables()
+  if variables is None:
+    variables = tf.compat.v1.trainable_variables()
   gradients = tf.gradients(loss, variables) if variables else []
   grads_and_vars = [
       (gradient, variable) for gradient, variable in zip(gradients, variables)
@@ -29,7 +31,7 @@ def compute_gradients(loss):
 
 
 def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
-                    grads_and_vars=None):
+                    grads_and_vars=None, is_counted=True):
   """Makes the op that takes one step of Adam.
 
   No step is taken unless the loss and its whole gradient are finite, so the
@@ -44,9 +46,10 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
       `_clip_by_global_norm`.
     grads_and_vars: What `compute_gradients` gives, where it has been called
       already.
+    is_counted: Whether the step increments the global step.
 
   Returns:
-    An op that updates the variables and increments the global step.
+    An op that updates the variables.
 
   Raises:
     UserError: If no trainable variable has a gradient.
@@ -66,7 +69,8 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
     if clip_gradient_norm is not None:
       grads_and_vars = _clip_by_global_norm(
           grads_and_vars, clip_gradient_norm, bound_name)
-    return optimizer.apply_gradients(grads_and_vars, global_step=global_step)
+    return optimizer.apply_gradients(
+        grads_and_vars, global_step=global_step if is_counted else None)
 
 
 def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
