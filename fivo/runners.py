@@ -77,6 +77,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
       raw_sigma_bias=0.5,
       emission_bias_init=emission_bias_init,
       use_tilt=config.uses_tilt,
+      use_twist=config.uses_twist,
       random_seed=config.noise_seed,
       emission_sigma_min=config.emission_sigma_min)
   return inputs, targets, lengths, model, mean
