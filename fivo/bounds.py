@@ -223,9 +223,8 @@ def _resampling_fn(resampling_type, random_seed, temperature, ot_epsilon,
 
 
 def create_bound(name, model, observations, seq_lengths, num_samples=1,
-                 resampling_type="multinomial",
-                 relaxed_resampling_temperature=0.5, parallel_iterations=30,
-                 random_seed=None, run_filter=smc.smc):
+                 parallel_iterations=30, run_filter=smc.smc,
+                 iwae_gradients="reparameterized", **fivo_options):
   """Chooses a bound by its name: the meaning of the flag `--bound`.
 
   Args:
@@ -236,11 +235,10 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
     observations: Nested Tensors `[T, B, ...]`, as the model takes them.
     seq_lengths: An int Tensor `[B]`.
     num_samples: N. The ELBO always takes one.
-    resampling_type: See `fivo`.
-    relaxed_resampling_temperature: See `fivo`.
     parallel_iterations: How many timesteps may run at once.
-    random_seed: See `fivo`.
     run_filter: See `iwae`.
+    iwae_gradients: See `iwae`.
+    **fivo_options: Further arguments of `fivo`.
 
   Returns:
     A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
@@ -249,31 +247,31 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
     UserError: If there is no bound of that name, the model has no twist for
       "sixo", or as in `fivo`.
   """
-  if name in ("fivo", "fivo-aux", "sixo"):
-    return fivo(
-        twists.TwistedModel(model) if name == "sixo" else model,
-        observations, seq_lengths, num_samples=num_samples,
-        resampling_type=resampling_type,
-        relaxed_resampling_temperature=relaxed_resampling_temperature,
-        parallel_iterations=parallel_iterations, random_seed=random_seed,
-        run_filter=run_filter)
+  common = dict(num_samples=1 if name == "elbo" else num_samples,
+                parallel_iterations=parallel_iterations, run_filter=run_filter)
+  if name in ("fivo", "fivo-aux"):
+    return fivo(model, observations, seq_lengths, **common, **fivo_options)
+  if name == "sixo":
+    return sixo(model, observations, seq_lengths, **common, **fivo_options)
   if name not in ("elbo", "iwae"):
     raise errors.UserError(
         "bound=%s: must be one of elbo, iwae, fivo, fivo-aux, sixo" % name)
-  result = iwae(
-      model, observations, seq_lengths,
-      num_samples=1 if name == "elbo" else num_samples,
-      parallel_iterations=parallel_iterations, run_filter=run_filter)
+  result = iwae(model, observations, seq_lengths,
+                iwae_gradients=iwae_gradients, **common)
   return FIVOBound(
       result.log_p_hat, result.log_weights,
       tf.zeros_like(result.log_weights[:, :, 0]), result.final_state)
 
 
 AllBounds = collections.namedtuple("AllBounds", ("elbo", "iwae", "fivo"))
+AllBoundsAndSIXO = collections.namedtuple(
+    "AllBoundsAndSIXO", AllBounds._fields + ("sixo",))
 
 
 def all_bounds(model, observations, seq_lengths, num_samples=1,
-               parallel_iterations=30, random_seed=None):
+               parallel_iterations=30, random_seed=None,
+               resampling_criterion=smc.ess_criterion,
+               resampling_type="multinomial", has_twist=False):
   """ELBO, IWAE and FIVO from one pass, for evaluation.
 
   Each sequence is filtered twice side by side in one batch: once without
@@ -288,31 +286,40 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
     num_samples: N.
     parallel_iterations: How many timesteps may run at once.
     random_seed: The op seed of the resampling, or None.
+    resampling_criterion: See `fivo`.
+    resampling_type: See `fivo`.
+    has_twist: Whether to compute SIXO as well, in a pass of its own.
 
   Returns:
-    An `AllBounds` of float Tensors `[B]`, in nats.
+    An `AllBounds`, or `AllBoundsAndSIXO`, of float Tensors `[B]`, in nats.
 
   Raises:
     UserError: If `num_samples` is less than one.
   """
+  options = dict(
+      num_samples=num_samples, resampling_type=resampling_type,
+      parallel_iterations=parallel_iterations, random_seed=random_seed)
   batch_size = tf.shape(seq_lengths)[0]
   may_resample = tf.concat(
       [tf.fill([batch_size], False), tf.fill([batch_size], True)], axis=0)
 
   def criterion(log_weights, t):
-    return tf.logical_and(may_resample, smc.ess_criterion(log_weights, t))
+    return tf.logical_and(may_resample, resampling_criterion(log_weights, t))
 
   result = fivo(
       model, nested.tile_tensors(observations, [1, 2]),
-      tf.tile(seq_lengths, [2]), num_samples=num_samples,
-      resampling_criterion=criterion, parallel_iterations=parallel_iterations,
-      random_seed=random_seed)
+      tf.tile(seq_lengths, [2]), resampling_criterion=criterion, **options)
   # After a sequence's end its weights stand still, so the last are the final.
   # Where all sequences are empty there are none, and the sum is zero.
   elbos = tf.reduce_mean(
       tf.reduce_sum(result.log_weights[-1:], axis=0), axis=1)
-  return AllBounds(elbos[:batch_size], result.log_p_hat[:batch_size],
-                   result.log_p_hat[batch_size:])
+  values = AllBounds(elbos[:batch_size], result.log_p_hat[:batch_size],
+                     result.log_p_hat[batch_size:])
+  if not has_twist:
+    return values
+  return AllBoundsAndSIXO(*values, sixo=sixo(
+      model, observations, seq_lengths,
+      resampling_criterion=resampling_criterion, **options).log_p_hat)
 
 
 def resample_by_final_weights(bound, num_samples, batch_size,

@@ -144,8 +144,10 @@ class _Evaluator(object):
     Args:
       config: A `Config`.
     """
-    # Relaxed resampling is for training: the bound would be biased.
-    self._config = config._replace(resampling_type="multinomial")
+    # Blending particles is for training: the bound would be biased.
+    self._config = config._replace(
+        resampling_type=config.eval_resampling_type,
+        resampling_gradients="none", iwae_gradients="reparameterized")
     self._summaries = summaries.Summaries(
         os.path.join(config.logdir, _SUMMARY_DIRECTORY))
     self._graph = tf.Graph()

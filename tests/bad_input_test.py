@@ -57,8 +57,16 @@ _FLAGS = [
     ("--proposal_type=filter",
      "--proposal_type=filter: must be one of prior, filtering, smoothing, "
      "true-filtering, true-smoothing; did you mean filtering?"),
-    ("--resampling_type=systematic", "--resampling_type=systematic: must be "
-     "one of multinomial, relaxed"),
+    ("--resampling_type=systemic", "--resampling_type=systemic: must be one of "
+     "multinomial, stratified, systematic, residual, relaxed, "
+     "optimal_transport; did you mean systematic?"),
+    ("--eval_resampling_type=relaxed", "--eval_resampling_type=relaxed: must "
+     "be one of multinomial, stratified, systematic, residual"),
+    ("--ess_threshold=0", "--ess_threshold=0.0: must be greater than 0.0"),
+    ("--ess_threshold=1.5", "--ess_threshold=1.5: must be at most 1.0"),
+    ("--resampling_gradients=score --resampling_type=relaxed",
+     "--resampling_gradients=score: needs --resampling_type of multinomial, "
+     "not relaxed"),
     # Out of range.
     ("--num_samples=0", "--num_samples=0: must be at least 1"),
     ("--num_samples=1099511627776",

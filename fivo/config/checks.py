@@ -77,10 +77,22 @@ def check_combinations(config):
     raise errors.UserError(
         "--num_samples=%d: times --batch_size=%d must be at most %d" % (
             config.num_samples, config.batch_size, _MAX_ROWS))
+  _check_gradients(config)
   _check_cluster(config)
   _check_twist(config)
   _check_xla(config)
   _check_validation(config)
+
+
+def _check_gradients(config):
+  """Refuses gradients that a resampling scheme does not have."""
+  schemes = {"score": ("multinomial",), "stop_gradient": options.COPYING_TYPES}
+  allowed = schemes.get(config.resampling_gradients)
+  if allowed and config.resampling_type not in allowed:
+    raise errors.UserError(
+        "--resampling_gradients=%s: needs --resampling_type of %s, not %s" % (
+            config.resampling_gradients, ", ".join(allowed),
+            config.resampling_type))
 
 
 def _check_cluster(config):
@@ -120,13 +132,17 @@ def _check_xla(config):
   """Refuses what cannot be compiled."""
   if not config.xla:
     return
-  if config.resampling_type != "multinomial":
+  if config.resampling_type not in options.COPYING_TYPES:
     raise errors.UserError(
-        "--xla: cannot compile --resampling_type=%s; use multinomial" %
-        config.resampling_type)
+        "--xla: cannot compile --resampling_type=%s; use one of %s" % (
+            config.resampling_type, ", ".join(options.COPYING_TYPES)))
   if config.uses_twist:
     raise errors.UserError(
         "--xla: cannot compile --bound=sixo; use elbo, iwae, fivo or fivo-aux")
+  for name in ("resampling_gradients", "iwae_gradients"):
+    if getattr(config, name) != options.OPTIONS[name].default:
+      raise errors.UserError("--xla: cannot compile --%s=%s" % (
+          name, getattr(config, name)))
   if config.master or config.cluster is not None:
     raise errors.UserError(
         "--xla: cannot compile variables of another process; train in one "
@@ -229,14 +245,23 @@ def log_remarks(config):
 
 def _remark_on_resampling(config):
   """Warns of resampling that does not take place."""
-  if config.bound not in ("fivo", "fivo-aux", "sixo"):
-    if config.resampling_type != "multinomial":
-      log.warning("--resampling_type=%s is ignored: --bound=%s does not "
-                  "resample.", config.resampling_type, config.bound)
-  elif config.num_samples == 2:
+  is_fivo = config.bound in ("fivo", "fivo-aux", "sixo")
+  for name in ("resampling_type", "resampling_criterion",
+               "resampling_gradients", "iwae_gradients"):
+    if getattr(config, name) == options.OPTIONS[name].default:
+      continue
+    if name == "iwae_gradients" and config.bound not in ("iwae", "elbo"):
+      log.warning("--iwae_gradients=%s is ignored: --bound=%s is another.",
+                  config.iwae_gradients, config.bound)
+    elif name != "iwae_gradients" and not is_fivo:
+      log.warning("--%s=%s is ignored: --bound=%s does not resample.", name,
+                  getattr(config, name), config.bound)
+  if (is_fivo and config.num_samples == 2 and config.ess_threshold <= .5 and
+      config.resampling_criterion == "ess"):
     log.warning(
         "--num_samples=2 makes FIVO the same as IWAE: with two particles the "
-        "effective sample size never falls to N/2. Use at least 3.")
+        "effective sample size never falls to N/2. Use at least 3, or an "
+        "--ess_threshold above 0.5.")
 
 
 def _remark_on_twist(config):

@@ -18,6 +18,9 @@ RUN = "run"  # It belongs to the run: kept in the logdir, may be changed.
 CALL = "call"  # It belongs to one call of the program only.
 
 RECURRENT = ("vrnn", "srnn")
+# Schemes that copy particles, and all of them.
+COPYING_TYPES = ("multinomial", "stratified", "systematic", "residual")
+RESAMPLING_TYPES = COPYING_TYPES + ("relaxed", "optimal_transport")
 GHMM = ("ghmm",)
 _MAY_BE_OWN = ("model", "dataset_type", "split")
 
@@ -181,10 +184,33 @@ GROUPS = collections.OrderedDict([
         _option("num_samples", int, 4, "The number of particles.", minimum=1,
                 maximum=_MAX_SIZE),
         _option("resampling_type", str, "multinomial",
-                "How FIVO resamples in training; evaluation is always "
-                "multinomial.", RUN, ("multinomial", "relaxed")),
+                "How FIVO resamples in training.", RUN, RESAMPLING_TYPES),
+        _option("eval_resampling_type", str, "multinomial",
+                "How FIVO resamples in evaluation; the schemes that blend "
+                "particles would bias it.", CALL, COPYING_TYPES),
         _option("relaxed_resampling_temperature", float, 0.5,
                 "The temperature of relaxed resampling.", above=0.),
+        _option("ot_epsilon", float, 0.5,
+                "The regularisation of optimal transport, in units of the mean "
+                "squared distance of particles.", above=0.),
+        _option("ot_max_iterations", int, 100,
+                "The most iterations that optimal transport may take.",
+                minimum=1, maximum=_MAX_SIZE),
+        _option("resampling_criterion", str, "ess",
+                "When FIVO resamples, in training and evaluation: where the "
+                "effective sample size is low, always, or never.", RUN,
+                ("ess", "always", "never")),
+        _option("ess_threshold", float, 0.5,
+                "The share of the particles at which the effective sample size "
+                "is low.", above=0., maximum=1.),
+        _option("resampling_gradients", str, "none",
+                "What the gradient knows of the choice of ancestors: nothing, "
+                "as in the paper; their score; or stop_gradient, for the "
+                "gradient of the likelihood.", RUN,
+                ("none", "score", "stop_gradient")),
+        _option("iwae_gradients", str, "reparameterized",
+                "The gradient estimator of IWAE; dreg is doubly "
+                "reparameterized.", RUN, ("reparameterized", "dreg")),
         _option("twist", str, "dre",
                 "How the twist of SIXO is learned: as the logit of a "
                 "classifier, on data that the model draws (dre), or by the "

@@ -8,6 +8,7 @@ from fivo.data import feeding
 from fivo.evaluation import averages
 from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
+from fivo.resampling import criteria
 from fivo.system import log
 from fivo.system import sessions
 
@@ -17,7 +18,7 @@ _NUM_THREADS = 2
 
 
 class Evaluator(object):
-  """All three bounds of a model over all sequences of a split.
+  """All bounds of a model over all sequences of a split.
 
   The graph is its own, so that it may stand beside one that trains. Each
   evaluation has a session of its own: the data starts from the beginning, and
@@ -54,7 +55,11 @@ class Evaluator(object):
           model, self._held_batch[:2], self._held_batch[2],
           num_samples=config.num_samples,
           parallel_iterations=config.parallel_iterations,
-          random_seed=config.noise_seed)
+          random_seed=config.noise_seed,
+          resampling_criterion=criteria.by_name(
+              config.resampling_criterion, config.ess_threshold),
+          resampling_type=config.eval_resampling_type,
+          has_twist=config.uses_twist)
       self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
     self._graph.finalize()
 

@@ -1,5 +1,7 @@
 """Resampling criteria: when a particle filter resamples."""
 
+import functools
+
 import tensorflow as tf
 
 
@@ -55,3 +57,20 @@ def always_resample_criterion(log_weights, unused_t):
     A bool Tensor `[B]`, all true.
   """
   return tf.fill([tf.shape(log_weights)[1]], True)
+
+
+def by_name(name, ess_threshold=.5):
+  """The criterion that the flag --resampling_criterion names.
+
+  Args:
+    name: "ess", "always" or "never".
+    ess_threshold: See `ess_criterion`.
+
+  Returns:
+    A criterion.
+  """
+  return {
+      "ess": functools.partial(ess_criterion, threshold=ess_threshold),
+      "always": always_resample_criterion,
+      "never": never_resample_criterion,
+  }[name]

@@ -89,10 +89,10 @@ def optimal_transport_resampling(log_weights, states, num_particles, batch_size,
 # By the names that the flag --resampling_type gives them.
 SCHEMES = collections.OrderedDict([
     ("multinomial", multinomial_resampling),
-    ("relaxed", relaxed_resampling),
     ("stratified", stratified_resampling),
     ("systematic", systematic_resampling),
     ("residual", residual_resampling),
+    ("relaxed", relaxed_resampling),
     ("optimal_transport", optimal_transport_resampling),
 ])
 

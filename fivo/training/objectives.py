@@ -5,6 +5,7 @@ import tensorflow as tf
 from fivo import bounds
 from fivo.compiled import xla
 from fivo.models import recurrent
+from fivo.resampling import criteria
 from fivo.system import errors
 from fivo.training import optimization
 
@@ -25,9 +26,15 @@ def bound_of_config(config, model, observations, lengths, **kwargs):
   return bounds.create_bound(
       config.bound, model, observations, lengths,
       num_samples=config.num_samples,
+      parallel_iterations=config.parallel_iterations,
+      iwae_gradients=config.iwae_gradients,
+      resampling_criterion=criteria.by_name(
+          config.resampling_criterion, config.ess_threshold),
       resampling_type=config.resampling_type,
       relaxed_resampling_temperature=config.relaxed_resampling_temperature,
-      parallel_iterations=config.parallel_iterations,
+      ot_epsilon=config.ot_epsilon,
+      ot_max_iterations=config.ot_max_iterations,
+      resampling_gradients=config.resampling_gradients,
       random_seed=config.noise_seed, **kwargs)
 
 

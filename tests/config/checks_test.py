@@ -59,6 +59,10 @@ class TestChecks(object):
     """With two particles FIVO never resamples: the original said nothing."""
     _remark(bound="fivo", num_samples=2)
     assert any("the same as IWAE" in m for m in _messages(caplog))
+    caplog.clear()
+    for kwargs in (dict(ess_threshold=.6), dict(resampling_criterion="always")):
+      _remark(bound="fivo", num_samples=2, **kwargs)
+    assert not _messages(caplog)
 
   def test_ignored_options_warn(self, caplog):
     """Flags that a model ignores were ignored in silence."""
