@@ -173,7 +173,8 @@ class _Recurrent(runs.Family):
     log_p_hat, grads_and_vars, hooks = objectives.bound_and_gradients(
         config, model, (inputs, targets), lengths)
     bound = objectives.mean_bound(config, log_p_hat, lengths, summarize=True)
-    objective = runs.Objective(bound, {"bound": bound}, grads_and_vars, hooks)
+    objective = runs.Objective(
+        bound, {"bound": bound}, grads_and_vars, hooks, tf.reduce_sum(lengths))
     if not config.learns_density_ratio:
       return objective
     data_size = tf.compat.dimension_value(targets.shape[2])

@@ -18,11 +18,13 @@ twist p(x_{t+1:T} | z_t) and the proposal p(z_t | z_{t-1}, x_{t:T}) all weights
 are equal, and the estimate is exact. A factor of r that does not depend on z
 changes nothing.
 
-Learning a twist. As a function of z_t, p(x_{t+1:T} | z_t) is proportional to the
-ratio of p(z_t, x_{t+1:T}) to p(z_t) p(x_{t+1:T}). A classifier that tells draws
-of the first from draws of the second has the log of that ratio as its logit:
-`density_ratio_loss`. Or the twist is learned by the bound itself, as proposals
-are.
+Learning a twist. As a function of z_t, p(x_{t+1:T} | z_t) is proportional to
+the ratio of p(z_t, x_{t+1:T}) to p(z_t) p(x_{t+1:T}). A classifier that tells
+draws of the first from draws of the second has the log of that ratio as its
+logit: `density_ratio_loss`. Or the twist is learned by the bound itself, as
+proposals are; then the gradient must have its term for the choice of ancestors
+(`resampling_gradients` of "score"), since a twist does all its work there.
+Without it the rest pulls r down where particles turn out to do well.
 
 A model takes part by the method `log_twist(state, t)`. The variables of a twist
 are those that `is_of_twist` tells by their names.

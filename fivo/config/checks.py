@@ -6,6 +6,7 @@ import numpy as np
 
 from fivo.config import cluster_spec
 from fivo.config import options
+from fivo.rendering import extra
 from fivo.system import errors
 from fivo.system import log
 
@@ -82,6 +83,8 @@ def check_combinations(config):
   _check_twist(config)
   _check_xla(config)
   _check_validation(config)
+  if config.render:
+    extra.check("render")
 
 
 def _check_gradients(config):
@@ -266,6 +269,11 @@ def _remark_on_resampling(config):
 
 def _remark_on_twist(config):
   """Warns of options of a twist that is not learned so."""
+  if (config.uses_twist and config.twist == "joint" and
+      config.resampling_gradients == "none"):
+    log.warning(
+        "--twist=joint: learns by how the filter resamples, which the gradient "
+        "leaves out; use --resampling_gradients=score.")
   ignored, reason = (), ""
   if not config.uses_twist:
     ignored = ("twist", "twist_steps", "model_steps")

@@ -47,7 +47,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
   weights of the last step alone, are exact. FIVO is exact only while no filter
   resamples, as with one particle: the weights of the steps before differ from
   trajectory to trajectory, and resampling by them makes the estimate random.
-  With the optimal twist as well, SIXO is exact whatever the number of particles.
+  With the optimal twist as well, SIXO is exact, however many particles.
 
   Attributes, after `set_observations`:
     observations: A float Tensor `[T, batch]`, zero past each sequence's end.
@@ -72,8 +72,8 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
       emission_weights: See `GaussianHMM`.
       random_seed: The op seed of the proposal's samples, or None.
       dtype: The float dtype of all Tensors.
-      twist: None, or one of `TWISTS`: "optimal", p(x_{t+1}, ..., x_{T-1} | z_t),
-        or a `ghmm_twists.LearnedTwist`.
+      twist: None, or one of `TWISTS`: "optimal", the likelihood of z_t given
+        x_{t+1}, ..., x_{T-1}, or "learned", a `ghmm_twists.LearnedTwist`.
 
     Raises:
       UserError: If an argument is none of these.
