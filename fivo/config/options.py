@@ -225,6 +225,9 @@ GROUPS = collections.OrderedDict([
         _option("model_steps", int, 1,
                 "How many steps of the bound come before --twist_steps.",
                 minimum=1),
+        _option("diagnostics", bool, False,
+                "Whether training charts more of how the particles fare, and "
+                "evaluation writes diagnostics of one batch.", CALL),
         _option("parallel_iterations", int, 30,
                 "How many timesteps of the filter may run at once.",
                 minimum=1),

@@ -31,6 +31,9 @@ _DESCRIPTIONS = collections.OrderedDict(
       "The Euclidean norm of the loss's gradient by all variables together, "
       "before it is clipped."),
      ("training/learning_rate", "The learning rate of Adam."),
+     ("training/twist_loss",
+      "The cross entropy, in nats per sequence, of the classifier by which a "
+      "twist is learned. Lower is better."),
      ("speed/steps_per_second", "Training steps per second."),
      ("speed/timesteps_per_second",
       "Timesteps of data per second, not counting the padding and counting "
@@ -40,7 +43,16 @@ _DESCRIPTIONS = collections.OrderedDict(
       "before it resamples: the mean over all timesteps. From 1, where one "
       "particle has all the weight, to the number of particles."),
      ("particles/resampling_rate",
-      "The share of timesteps at which a filter resamples.")])
+      "The share of timesteps at which a filter resamples."),
+     ("particles/log_weight_variance",
+      "The variance of the log weights of a filter's particles, accumulated "
+      "since it last resampled: the mean over all timesteps."),
+     ("particles/num_ancestors",
+      "How many particles of the step before have descendants: the mean over "
+      "all timesteps."),
+     ("particles/num_roots",
+      "How many particles of the first step have descendants: the mean over "
+      "all timesteps.")])
 
 
 def add(tag, tensor):

@@ -47,7 +47,7 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
       `_clip_by_global_norm`.
     grads_and_vars: What `compute_gradients` gives, where it has been called
       already.
-    is_counted: Whether the step increments the global step.
+    is_counted: Whether the step increments the global step, and has charts.
 
   Returns:
     An op that updates the variables.
@@ -59,9 +59,10 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
   optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
   if grads_and_vars is None:
     grads_and_vars = compute_gradients(loss)
-  charts.add("training/learning_rate", tf.constant(learning_rate, tf.float32))
-  charts.add("training/gradient_norm", tf.linalg.global_norm(
-      [gradient for gradient, _ in grads_and_vars]))
+  if is_counted:
+    charts.add("training/learning_rate", tf.constant(learning_rate, tf.float32))
+    charts.add("training/gradient_norm", tf.linalg.global_norm(
+        [gradient for gradient, _ in grads_and_vars]))
   loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)
   with tf.control_dependencies([loss_check]):
     checks = [

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from fivo import twists
+from fivo.system import charts
 from fivo.training import optimization
 
 
@@ -28,7 +29,7 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
   num_steps = tf.convert_to_tensor(num_steps)
   held_num_steps = tf.compat.v1.placeholder_with_default(num_steps, [])
   loss = twists.density_ratio_loss(model, *simulate(held_num_steps))
-  tf.compat.v1.summary.scalar("twist_loss", loss)
+  charts.add("training/twist_loss", loss)
   variables = tf.compat.v1.trainable_variables()
   train_op = optimization.create_train_op(
       loss, "density ratio", config.learning_rate, config.clip_gradient_norm,
