@@ -158,7 +158,8 @@ class _Recurrent(runs.Family):
   def create(self, config):
     inputs, targets, lengths, model, mean = self._create(
         config, split="train", shuffle=True, repeat=True)
-    self._train_mean = mean
+    if self._train_mean is None:  # A feeder's graph has another.
+      self._train_mean = mean
     return model, (inputs, targets, lengths), mean
 
   def config_to_keep(self, config):

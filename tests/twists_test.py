@@ -8,10 +8,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from fivo import bounds
+from fivo import runners
 from fivo import smc
 from fivo import twists
 from fivo.config import config as config_lib
+from fivo.models import base
 from fivo.models import ghmm
+from fivo.models import mlp
 from fivo.models import recurrent
 from fivo.system import errors
 from fivo.training import runs
@@ -388,3 +391,53 @@ def test_reverse_networks_are_apart():
     names = [v.op.name for v in tf.compat.v1.trainable_variables()]
   assert sum(n.startswith("twist_rnn/") for n in names) == 2
   assert sum(n.startswith("rnn/") for n in names) > 0
+
+
+# A model of one's own ---------------------------------------------------------
+
+
+class OwnModel(base.ELBOTrainableSequenceModel):
+  """z_t ~ N(z_{t-1} / 2, 1), x_t ~ N(z_t, 1), with a learned proposal."""
+
+  def __init__(self):
+    self.proposal = base.ConditionalNormalDistribution(1, [4], name="proposal")
+    self.twist = mlp.MLP([4, 1], name="twist")
+
+  def zero_state(self, batch_size, dtype):
+    return tf.zeros([batch_size, 1], dtype)
+
+  def set_observations(self, observations, seq_lengths):
+    self.targets = base.ta_for_tensor(observations[1], clear_after_read=False)
+    self.last = tf.reduce_max(seq_lengths) - 1
+
+  def propose_and_weight(self, state, t):
+    x = self.targets.read(t)
+    proposal = self.proposal(state, x)
+    z = proposal.sample()
+    log_p = (tfp.distributions.Normal(state / 2, 1.).log_prob(z) +
+             tfp.distributions.Normal(z, 1.).log_prob(x))
+    return (log_p - proposal.log_prob(z))[:, 0], z
+
+  def log_twist(self, state, t):
+    x_next = self.targets.read(tf.minimum(t + 1, self.last))
+    return self.twist(tf.concat([state, x_next], axis=1))[:, 0]
+
+  def sample_step(self, state, inputs, t):
+    z = state / 2 + tf.random.normal(tf.shape(state))
+    return z, z + tf.random.normal(tf.shape(z))
+
+
+def _create_own(config, split, shuffle, repeat):
+  x = tf.random.normal([5, config.batch_size, 1])
+  return x, x, tf.fill([config.batch_size], 5), OwnModel(), None
+
+
+@pytest.mark.parametrize("twist", ["dre", "joint"])
+def test_own_model_takes_part_by_one_method(tmp_path, twist):
+  config = types.SimpleNamespace(
+      logdir=str(tmp_path), bound="sixo", twist=twist, batch_size=3,
+      max_steps=2)
+  runners.run_train(config, _create_own)
+  reader = tf.compat.v1.train.load_checkpoint(str(tmp_path))
+  assert reader.get_tensor("twist/linear_0/w/Adam").any()
+  assert reader.get_tensor("global_step") == 2
