@@ -290,7 +290,9 @@ GROUPS = collections.OrderedDict([
                 CALL, models=RECURRENT),
         _option("render", bool, False,
                 "Whether to draw what is sampled, and to write pianorolls as "
-                "MIDI files and speech as WAV files; needs the extra render.",
+                "MIDI files and speech as WAV files; in training, whether each "
+                "evaluation draws samples for TensorBoard. Needs the extra "
+                "render.",
                 CALL),
         # MIDI counts a quarter note in 24 bits of microseconds.
         _option("tempo", float, 120.,
