@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from fivo import twists
 from fivo.system import charts
+from fivo.system import errors
 from fivo.training import optimization
 
 
@@ -26,11 +27,15 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
   Raises:
     UserError: If the bound, or the classifier, has nothing to train.
   """
+  variables = tf.compat.v1.trainable_variables()
+  if not any(twists.is_of_twist(x) for x in variables):
+    raise errors.UserError(
+        "--twist=dre: no variable of the model has a name that begins with "
+        "twist; give it one, or use --twist=joint")
   num_steps = tf.convert_to_tensor(num_steps)
   held_num_steps = tf.compat.v1.placeholder_with_default(num_steps, [])
   loss = twists.density_ratio_loss(model, *simulate(held_num_steps))
   charts.add("training/twist_loss", loss)
-  variables = tf.compat.v1.trainable_variables()
   train_op = optimization.create_train_op(
       loss, "density ratio", config.learning_rate, config.clip_gradient_norm,
       optimization.compute_gradients(
