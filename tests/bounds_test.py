@@ -409,7 +409,7 @@ _RUN = (ConstantModel(0.), np.zeros([2, 2, 1], np.float32), [2, 2])
 
 
 @pytest.mark.parametrize("message,call", [
-    ("bound=vi: must be one of elbo, iwae, fivo, fivo-aux",
+    ("bound=vi: must be one of elbo, iwae, fivo, fivo-aux, sixo",
      lambda: bounds.create_bound("vi", *_RUN)),
     ("num_samples=0: must be at least 1",
      lambda: bounds.iwae(*_RUN, num_samples=0)),
