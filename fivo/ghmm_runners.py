@@ -73,8 +73,9 @@ def run_train(config):
       tf.compat.v1.summary.scalar("train_true_ll", likelihood_per_t)
       tf.compat.v1.summary.scalar("bound_gap", gap)
       train_op = optimization.create_train_op(
-          -bound_per_t, config.bound, config.learning_rate,
-          config.clip_gradient_norm)
+          -bound_per_t, config.bound,
+          optimization.scheduled_learning_rate(config),
+          config.clip_gradient_norm, average_decay=config.average_variables)
     log_format = "Step %%d, %s/t: %%.3f, likelihood: %%.3f, gap: %%.3e" % (
         config.bound)
     with training.owning_logdir(config):

@@ -134,8 +134,9 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
           config, model, (inputs, targets), lengths)
       objective = _objective(config, log_p_hat, lengths, summarize=True)
       train_op = optimization.create_train_op(
-          -objective, config.bound, config.learning_rate,
-          config.clip_gradient_norm, grads_and_vars)
+          -objective, config.bound,
+          optimization.scheduled_learning_rate(config),
+          config.clip_gradient_norm, grads_and_vars, config.average_variables)
     label = "%s bound per %s" % (
         config.bound,
         "timestep" if config.normalize_by_seq_len else "sequence")

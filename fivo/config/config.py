@@ -152,6 +152,11 @@ def _validate_model(config):
             config.num_samples, config.batch_size, _MAX_ROWS))
   _validate_cluster(config)
   _validate_xla(config)
+  if (config.learning_rate_schedule != "constant" and
+      config.schedule_steps is None):
+    raise errors.UserError(
+        "--learning_rate_schedule=%s: needs --schedule_steps, the step at "
+        "which it ends" % config.learning_rate_schedule)
   validation_options.validate(config)
 
 

@@ -21,6 +21,7 @@ from fivo.system import files
 from fivo.system import sessions
 from fivo.system import signals
 from fivo.training import hooks as hooks_lib
+from fivo.training import optimization
 from fivo.training import validation
 
 
@@ -134,7 +135,8 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
     steps = _Steps(config, place, train_op, log_tensors, log_line, caught)
     with place.device():
       scaffold = tf.compat.v1.train.Scaffold(
-          saver=tf.compat.v1.train.Saver(save_relative_paths=True))
+          saver=tf.compat.v1.train.Saver(
+              optimization.names_in_checkpoints(), save_relative_paths=True))
     all_hooks = _create_hooks(
         config, scaffold, is_chief, checkpoints.step(path) if path else None,
         place.on_saved)

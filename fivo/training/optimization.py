@@ -1,8 +1,15 @@
 """The op that takes a training step."""
 
+import math
+
 import tensorflow as tf
 
 from fivo.system import errors
+
+# What a schedule leaves of the learning rate at its end.
+_LAST_RATE = 0.01
+# What TensorFlow appends to a variable's name for its average's.
+_AVERAGE = "/ExponentialMovingAverage"
 
 
 def compute_gradients(loss):
@@ -28,8 +35,28 @@ def compute_gradients(loss):
   return grads_and_vars
 
 
+def scheduled_learning_rate(config):
+  """The learning rate at the present step.
+
+  `cosine` is the annealing of Loshchilov & Hutter, SGDR, 2017, equation 5,
+  without restarts, from the learning rate down to a hundredth of it.
+
+  Args:
+    config: A `Config`.
+
+  Returns:
+    A float; a scalar float32 Tensor where there is a schedule.
+  """
+  if config.learning_rate_schedule == "constant":
+    return config.learning_rate
+  global_step = tf.compat.v1.train.get_or_create_global_step()
+  return tf.compat.v1.train.cosine_decay(
+      config.learning_rate, global_step, config.schedule_steps,
+      alpha=_LAST_RATE)
+
+
 def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
-                    grads_and_vars=None):
+                    grads_and_vars=None, average_decay=None):
   """Makes the op that takes one step of Adam.
 
   No step is taken unless the loss and its whole gradient are finite, so the
@@ -38,12 +65,15 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
   Args:
     loss: A scalar float Tensor.
     bound_name: The bound's name, for error messages.
-    learning_rate: A float.
+    learning_rate: A float, or a scalar Tensor.
     clip_gradient_norm: None, or the largest norm of the gradient by all
       variables together: a longer one is scaled down to it, see
       `_clip_by_global_norm`.
     grads_and_vars: What `compute_gradients` gives, where it has been called
       already.
+    average_decay: None, or the decay of the variables' averages, see
+      `names_in_checkpoints`. The first steps count for less: the decay is at
+      most (1 + step) / (10 + step).
 
   Returns:
     An op that updates the variables and increments the global step.
@@ -66,7 +96,29 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
     if clip_gradient_norm is not None:
       grads_and_vars = _clip_by_global_norm(
           grads_and_vars, clip_gradient_norm, bound_name)
-    return optimizer.apply_gradients(grads_and_vars, global_step=global_step)
+    step = optimizer.apply_gradients(grads_and_vars, global_step=global_step)
+  if average_decay is None:
+    return step
+  averages = tf.train.ExponentialMovingAverage(average_decay, global_step)
+  with tf.control_dependencies([step]):
+    return averages.apply([variable for _, variable in grads_and_vars])
+
+
+def names_in_checkpoints():
+  """What a training session saves and restores under which name.
+
+  Where variables have averages, the two change names, so that whoever reads a
+  checkpoint gets the averages for the variables.
+
+  Returns:
+    A dict of the default graph's global variables by name.
+  """
+  variables = {v.op.name: v for v in tf.compat.v1.global_variables()}
+  for name in list(variables):
+    average = name + _AVERAGE
+    if average in variables:
+      variables[name], variables[average] = variables[average], variables[name]
+  return variables
 
 
 def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
