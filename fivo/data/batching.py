@@ -15,6 +15,9 @@ import tensorflow as tf
 from fivo.system import errors
 from fivo.system.errors import UserError
 
+# How many sequences are made at a time by default, as in the original.
+DEFAULT_PARALLELISM = 12
+
 # One batch that is being used and one that is ready suffice to hide the
 # pipeline behind a training step.
 MAX_PREFETCHED_BATCHES = 2
@@ -174,6 +177,35 @@ def find_user_error(error):
   # TensorFlow escapes what is not ASCII, byte by byte.
   message = found.group(1).encode("ascii").decode("unicode_escape")
   return UserError(message.encode("latin1").decode("utf-8", "replace"))
+
+
+def sequence_batches(lengths, make_targets, width, mean, batch_size, order,
+                     repeat, skip, seed,
+                     num_parallel_calls=DEFAULT_PARALLELISM,
+                     prefetch_batches=MAX_PREFETCHED_BATCHES):
+  """Batches the sequences of a split: the path that all datasets take.
+
+  Args:
+    lengths: An array, the length of each sequence.
+    make_targets: A function of the index of a sequence that returns it, a
+      float32 array `[T, width]`, or raises a `UserError`.
+    width: The size D of an observation.
+    mean: See `shifted_batches`.
+    batch_size: See `index_dataset`; likewise order, repeat, skip, seed.
+    order: One of `ORDERS`.
+    repeat: Whether to go on without end.
+    skip: How many sequences at the start of the stream to leave out.
+    seed: The seed of the shuffling, or None.
+    num_parallel_calls: How many sequences are made at a time.
+    prefetch_batches: See `shifted_batches`.
+
+  Returns:
+    What `shifted_batches` returns.
+  """
+  indices = index_dataset(lengths, batch_size, order, repeat, skip, seed)
+  targets = map_numpy(
+      indices, make_targets, tf.float32, [None, width], num_parallel_calls)
+  return shifted_batches(targets, mean, batch_size, repeat, prefetch_batches)
 
 
 def shifted_batches(targets, mean, batch_size, repeat,

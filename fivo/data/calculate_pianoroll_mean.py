@@ -21,6 +21,9 @@ from absl import flags
 from absl import logging
 
 from fivo.data import pianorolls
+from fivo.data.pianorolls import MAX_NOTE  # noqa: F401
+from fivo.data.pianorolls import MIN_NOTE  # noqa: F401
+from fivo.data.pianorolls import NUM_NOTES
 from fivo.system import console
 from fivo.system import errors
 
@@ -48,7 +51,7 @@ def add_train_mean(in_file, out_file=None):
   with errors.naming_flag("in_file"):
     contents = pianorolls.load(in_file)
     train = pianorolls.encode_split(contents, "train", in_file)
-  mean = pianorolls.calculate_mean(train, pianorolls.NUM_NOTES)
+  mean = pianorolls.calculate_mean(train, NUM_NOTES)
   contents[pianorolls.MEAN_KEY] = mean
   with errors.naming_flag("out_file" if out_file else "in_file"):
     out_file = out_file or in_file

@@ -1,13 +1,20 @@
 """Synthetic data: chains of latent states with noisy observations."""
 
+import numbers
+
 import numpy as np
 import tensorflow as tf
 
 from fivo.data import batching
 from fivo.system.errors import UserError
 
-_TRANSITIONS = {"standard": lambda z: z, "round": np.round}
-_OBSERVATIONS = {"standard": lambda z: z, "squared": np.square, "abs": np.abs}
+ROUND_TRANSITION, STANDARD_TRANSITION = TRANSITION_TYPES = ["round", "standard"]
+SQUARED_OBSERVATION, ABS_OBSERVATION, STANDARD_OBSERVATION = (
+    OBSERVATION_TYPES) = ["squared", "abs", "standard"]
+
+_TRANSITIONS = {STANDARD_TRANSITION: lambda z: z, ROUND_TRANSITION: np.round}
+_OBSERVATIONS = {STANDARD_OBSERVATION: lambda z: z,
+                 SQUARED_OBSERVATION: np.square, ABS_OBSERVATION: np.abs}
 
 
 def create_chain_graph_dataset(
@@ -65,6 +72,9 @@ def create_chain_graph_dataset(
   """
   if steps_per_observation is None:
     steps_per_observation = num_timesteps
+  elif (isinstance(steps_per_observation, numbers.Real)
+        and float(steps_per_observation).is_integer()):
+    steps_per_observation = int(steps_per_observation)  # From a division.
   _check_arguments(
       batch_size, num_timesteps, steps_per_observation, state_size,
       transition_variance, observation_variance, transition_type,

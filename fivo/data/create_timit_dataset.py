@@ -1,6 +1,7 @@
 """Makes TFRecord files of raw speech from the TIMIT corpus.
 
-Reads the NIST SPHERE files TIMIT/{TRAIN,TEST}/*/*/*.WAV under --raw_timit_dir,
+Reads the files TIMIT/{TRAIN,TEST}/*/*/*.WAV under --raw_timit_dir, in upper or
+lower case, NIST SPHERE as published or RIFF as in some copies of the corpus;
 splits a part of the train set off as the valid set, normalises all three by the
 mean and the standard deviation of the train samples, and writes `train`,
 `valid`, `test` and `statistics.json` into --out_dir:
@@ -50,6 +51,9 @@ flags.DEFINE_float(
 FLAGS = flags.FLAGS
 
 SAMPLES_PER_TIMESTEP = 200
+# What the full corpus has.
+NUM_TRAIN_FILES = 4620
+NUM_TEST_FILES = 1680
 _SHUFFLE_SEED = 1234
 _SPLITS = ("train", "valid", "test")
 
@@ -100,29 +104,57 @@ def find_utterances(raw_timit_dir, subset):
   """Finds the utterances of one subset, and reads their headers.
 
   Names that begin with a dot, such as the ._SA1.WAV that macOS leaves on other
-  file systems, are no utterances.
+  file systems, are no utterances. Nor are SA1.wav or SA1.WAV.wav beside
+  SA1.WAV, where somebody converted the corpus in place.
 
   Args:
-    raw_timit_dir: The directory that holds TIMIT/, or timit/ in lower case
-      throughout, as some copies of the corpus are.
+    raw_timit_dir: The directory that holds TIMIT/, or is it. The case of names
+      below it does not matter.
     subset: "TRAIN" or "TEST".
 
   Returns:
-    A list of `Utterance`s, sorted by path.
+    A list of `Utterance`s, sorted by path as if all were in upper case.
 
   Raises:
     UserError: If there are none, or a file is not as it must be.
   """
-  pattern = os.path.join("TIMIT", subset, "*", "*", "*.WAV")
-  for variant in (pattern, pattern.lower()):
-    paths = sorted(glob.glob(os.path.join(glob.escape(raw_timit_dir), variant)))
-    if paths:
-      return [
-          Utterance(path, sphere.read_header(path))
+  pattern = os.path.join(subset, "*", "*", "*.WAV")
+  paths = (_find_ignoring_case(raw_timit_dir, os.path.join("TIMIT", pattern))
+           or _find_ignoring_case(raw_timit_dir, pattern))
+  if not paths:
+    raise UserError("--raw_timit_dir=%s holds no %s; give the directory that "
+                    "holds TIMIT/, or TRAIN/ and TEST/" % (
+                        raw_timit_dir, os.path.join("TIMIT", pattern)))
+  return [Utterance(path, sphere.read_header(path))
           for path in progress.track(
               paths, "Reading the headers of %s" % subset, unit="file")]
-  raise UserError("--raw_timit_dir=%s holds no %s; give the directory that "
-                  "holds TIMIT/" % (raw_timit_dir, pattern))
+
+
+def _find_ignoring_case(directory, pattern):
+  """Finds files, each utterance once, in the order of their names.
+
+  Args:
+    directory: Where to look.
+    pattern: A glob pattern in upper case that ends with .WAV.
+
+  Returns:
+    A list of paths.
+  """
+  pattern = "".join("[%s%s]" % (c, c.lower()) if c.isalpha() else c
+                    for c in pattern)
+  found = {}
+  # Capitals sort first, and so do shorter names.
+  paths = sorted(glob.glob(os.path.join(glob.escape(directory), pattern)))
+  for path in paths:
+    name = path[len(directory):].upper()
+    while name.endswith(".WAV"):
+      name = name[:-len(".WAV")]
+    found.setdefault(name + ".WAV", path)
+  if len(found) < len(paths):
+    logging.warning("--raw_timit_dir=%s: left out %d files that are copies of "
+                    "others by their names.", directory,
+                    len(paths) - len(found))
+  return [path for _, path in sorted(found.items())]
 
 
 def split_train_set(train, valid_frac):

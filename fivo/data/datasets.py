@@ -16,7 +16,16 @@ from fivo.data import pianorolls
 from fivo.data import tfrecords
 
 # pylint: disable=unused-import
+from fivo.data.batching import DEFAULT_PARALLELISM
+from fivo.data.chain_graph import ABS_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import create_chain_graph_dataset  # noqa: F401
+from fivo.data.chain_graph import OBSERVATION_TYPES  # noqa: F401
+from fivo.data.chain_graph import ROUND_TRANSITION  # noqa: F401
+from fivo.data.chain_graph import SQUARED_OBSERVATION  # noqa: F401
+from fivo.data.chain_graph import STANDARD_OBSERVATION  # noqa: F401
+from fivo.data.chain_graph import STANDARD_TRANSITION  # noqa: F401
+from fivo.data.chain_graph import TRANSITION_TYPES  # noqa: F401
+from fivo.data.pose import create_human_pose_dataset  # noqa: F401
 from fivo.data.speech import create_speech_dataset  # noqa: F401
 from fivo.system.errors import UserError
 
@@ -52,7 +61,8 @@ def _load_pianorolls(path):
     raise
 
 
-def create_pianoroll_dataset(path, split, batch_size, num_parallel_calls=12,
+def create_pianoroll_dataset(path, split, batch_size,
+                             num_parallel_calls=DEFAULT_PARALLELISM,
                              shuffle=False, repeat=False,
                              min_note=pianorolls.MIN_NOTE,
                              max_note=pianorolls.MAX_NOTE, skip=0, seed=None,
@@ -104,10 +114,7 @@ def create_pianoroll_dataset(path, split, batch_size, num_parallel_calls=12,
   def make_targets(index):
     return pianorolls.decode(sequences[index], num_notes).astype(np.float32)
 
-  indices = batching.index_dataset(
-      [len(sequence) for sequence in sequences], batch_size,
-      order or batching.default_order(shuffle), repeat, skip, seed)
-  targets = batching.map_numpy(
-      indices, make_targets, tf.float32, [None, num_notes], num_parallel_calls)
-  return batching.shifted_batches(
-      targets, mean, batch_size, repeat) + (mean,)
+  return batching.sequence_batches(
+      [len(sequence) for sequence in sequences], make_targets, num_notes, mean,
+      batch_size, order or batching.default_order(shuffle), repeat, skip, seed,
+      num_parallel_calls) + (mean,)

@@ -1,14 +1,12 @@
 """Pianoroll files: safe reading, checking, and writing whole.
 
-A pianoroll file is a pickled dictionary. Under "train", "valid" and "test" it
-holds splits: a split is a list of sequences, a sequence a list of chords (one
-per timestep), a chord a possibly empty tuple of MIDI notes. Under "train_mean"
-it holds the mean of the dense train split over all timesteps, which
-`calculate_pianoroll_mean.py` adds. The files that are in use were written by
-Python 2.
+A pianoroll file is one of `pickled_splits`. A sequence is a list of chords (one
+per timestep), a chord a possibly empty tuple of MIDI notes. The mean of the
+dense train split is what `calculate_pianoroll_mean.py` adds. The files that are
+in use were written by Python 2.
 
-Nothing that a file says is run, see `plain_pickle`. Every mistake in a file is
-a `UserError` whose message starts with the file's path.
+Every mistake in a file is a `UserError` whose message starts with the file's
+path.
 """
 
 import itertools
@@ -18,60 +16,42 @@ import pickle
 
 import numpy as np
 
-from fivo.data import plain_pickle
+from fivo.data import pickled_splits
+from fivo.data.pickled_splits import MEAN_KEY  # noqa: F401
+from fivo.data.pickled_splits import SPLITS  # noqa: F401
 from fivo.data.plain_pickle import describe
 from fivo.system import files
 from fivo.system.errors import UserError
 
-SPLITS = ("train", "valid", "test")
-MEAN_KEY = "train_mean"
 # The keys of a piano, A0 to C8.
 MIN_NOTE = 21
 MAX_NOTE = 108
 NUM_NOTES = MAX_NOTE - MIN_NOTE + 1
 
-_DOWNLOAD = "bin/download_pianorolls.sh DIR downloads the datasets"
-_MEAN_COMMAND = "python fivo/data/calculate_pianoroll_mean.py --in_file=%s"
+_KIND = pickled_splits.Kind(
+    name="pianoroll", list_types=(list, tuple), steps="chords",
+    remedy="bin/download_pianorolls.sh DIR downloads the datasets",
+    mean_remedy="python fivo/data/calculate_pianoroll_mean.py --in_file=%s")
 # A few bytes of a pickle can stand for any number of references to one chord.
-# The largest dataset in use (MuseData) has 0.4 million timesteps.
-_MAX_STEPS = 50 * 1000 * 1000
 _MAX_CHORD_SIZE = 256
 _MAX_LISTED_NOTES = 50 * 1000 * 1000
-# Read as plain data, a file takes up to a hundred times its size.
-_MAX_FILE_BYTES = 1 << 28
-_MAX_SHOWN_NAMES = 10
 
 
 def load(path):
-  """Reads a pianoroll file without running anything it says.
+  """Reads a pianoroll file; see `pickled_splits.load`.
 
-  Integers that were NumPy scalars become Python integers; arrays stay arrays.
   Notes are not looked at: see `encode_split`.
 
   Args:
     path: The path of a pianoroll file.
 
   Returns:
-    The dictionary in the file: some of "train", "valid" and "test", each a
-    list of sequences, perhaps "train_mean", and any other keys.
+    The dictionary in the file.
 
   Raises:
-    UserError: If the file cannot be read, is not a pickle, asks for anything
-      but plain data, or is not a dictionary of splits.
+    UserError: If the file is not what it must be.
   """
-  data = _read(path)
-  try:
-    pianorolls = plain_pickle.loads(data)
-  except plain_pickle.RefusedError as error:
-    raise UserError(
-        "%s: refused: %s, which no pianoroll file needs; nothing in it was "
-        "run; %s" % (path, error, _DOWNLOAD)) from error
-  except (Exception, MemoryError) as error:  # pylint: disable=broad-except
-    raise UserError(
-        "%s: not a complete pickle (%s); %s"
-        % (path, _one_line(error), _DOWNLOAD)) from error
-  _check_is_dataset(pianorolls, path)
-  return pianorolls
+  return pickled_splits.load(path, _KIND)
 
 
 def save(path, pianorolls):
@@ -90,7 +70,7 @@ def save(path, pianorolls):
   except (AttributeError, pickle.PicklingError, RecursionError,
           TypeError) as error:
     raise UserError("%s: cannot be written as a pickle (%s)"
-                    % (path, _one_line(error))) from error
+                    % (path, pickled_splits.one_line(error))) from error
   try:
     with files.atomic_write(path) as stream:
       stream.write(data)
@@ -146,7 +126,7 @@ def encode_split(pianorolls, split, path, min_note=MIN_NOTE,
       anything in it is not a note in [min_note, max_note]: names the split,
       the sequence, the step and the note.
   """
-  sequences = _get_split(pianorolls, split, path)
+  sequences = pickled_splits.get_split(pianorolls, split, path, _KIND)
   num_notes = max_note - min_note + 1
   encoded = []
   num_listed = 0
@@ -236,100 +216,8 @@ def get_mean(pianorolls, path, num_notes):
     UserError: If there is no train mean (names the command that adds one), or
       if it is not `num_notes` numbers in [0, 1].
   """
-  command = _MEAN_COMMAND % path
-  if MEAN_KEY not in pianorolls:
-    raise UserError("%s: has no %s; add it with: %s"
-                    % (path, MEAN_KEY, command))
-  mean = pianorolls[MEAN_KEY]
-  if isinstance(mean, (list, tuple)) and all(
-      isinstance(entry, numbers.Real) for entry in mean):
-    try:
-      mean = np.array(mean, dtype=np.float64)
-    except OverflowError:
-      pass  # Of an integer; described below.
-  if not isinstance(mean, np.ndarray):
-    raise UserError("%s: %s is %s, not an array; calculate it again with: %s"
-                    % (path, MEAN_KEY, describe(mean), command))
-  if mean.shape != (num_notes,):
-    raise UserError(
-        "%s: %s has shape %s, not %s; calculate it again with: %s"
-        % (path, MEAN_KEY, list(mean.shape), [num_notes], command))
-  mean = mean.astype(np.float64)
-  with np.errstate(invalid="ignore"):  # NaN is neither.
-    wrong = np.flatnonzero(~((mean >= 0.) & (mean <= 1.)))
-  if wrong.size:
-    raise UserError(
-        "%s: %s[%d] is %g, not in [0, 1]; calculate it again with: %s"
-        % (path, MEAN_KEY, wrong[0], mean[wrong[0]], command))
-  return mean
-
-
-def _read(path):
-  """Returns the bytes of the file at `path`, or raises a UserError."""
-  if not os.path.exists(path):
-    raise UserError("%s: no such file; %s" % (path, _DOWNLOAD))
-  if not os.path.isfile(path):
-    raise UserError("%s: not a file; give the path of a pianoroll file, e.g. "
-                    "%s" % (path, os.path.join(path, "jsb.pkl")))
-  try:
-    with open(path, "rb") as stream:
-      data = stream.read(_MAX_FILE_BYTES + 1)
-  except OSError as error:
-    raise UserError("%s: cannot be read (%s)"
-                    % (path, error.strerror)) from error
-  if len(data) > _MAX_FILE_BYTES:
-    raise UserError("%s: is larger than %d MB, which no pianoroll file is"
-                    % (path, _MAX_FILE_BYTES >> 20))
-  if not data:
-    raise UserError("%s: the file is empty; %s" % (path, _DOWNLOAD))
-  if data[:2] == b"\x1f\x8b":
-    raise UserError("%s: is compressed; unpack it with gunzip first" % path)
-  if data.lstrip()[:1] == b"<":
-    raise UserError("%s: holds a web page, not a pianoroll pickle; %s"
-                    % (path, _DOWNLOAD))
-  return data
-
-
-def _check_is_dataset(pianorolls, path):
-  """Raises a UserError unless `pianorolls` is a dictionary of splits."""
-  if not isinstance(pianorolls, dict):
-    raise UserError("%s: holds %s, not a dictionary with the splits %s"
-                    % (path, describe(pianorolls), ", ".join(SPLITS)))
-  splits = [split for split in SPLITS if split in pianorolls]
-  if not splits:
-    raise UserError("%s: has none of the splits %s, only %s"
-                    % (path, ", ".join(SPLITS), _names(pianorolls)))
-  for split in splits:
-    if not isinstance(pianorolls[split], (list, tuple)):
-      raise UserError("%s: split '%s' is %s, not a list of sequences"
-                      % (path, split, describe(pianorolls[split])))
-
-
-def _get_split(pianorolls, split, path):
-  """Returns the non-empty sequences of a split, or raises a UserError."""
-  if split not in pianorolls or split == MEAN_KEY:
-    there = [key for key in pianorolls if key != MEAN_KEY]
-    raise UserError("%s: has no split '%s', only %s"
-                    % (path, split, _names(there)))
-  sequences = pianorolls[split]
-  if not isinstance(sequences, (list, tuple)):
-    raise UserError("%s: split '%s' is %s, not a list of sequences"
-                    % (path, split, describe(sequences)))
-  if not sequences:
-    raise UserError("%s: split '%s' has no sequences" % (path, split))
-  num_steps = 0
-  for index, sequence in enumerate(sequences):
-    if not isinstance(sequence, (list, tuple)):
-      raise UserError("%s: split '%s', sequence %d is %s, not a list of chords"
-                      % (path, split, index, describe(sequence)))
-    if not sequence:
-      raise UserError("%s: split '%s', sequence %d has length 0; remove it"
-                      % (path, split, index))
-    num_steps += len(sequence)
-  if num_steps > _MAX_STEPS:
-    raise UserError("%s: split '%s' has %d timesteps; at most %d are allowed"
-                    % (path, split, num_steps, _MAX_STEPS))
-  return sequences
+  return pickled_splits.get_mean(
+      pianorolls, path, num_notes, _KIND, minimum=0., maximum=1.)
 
 
 def _chord_size(step, chord):
@@ -369,15 +257,3 @@ def _raise_for_bad_note(sequence, min_note, max_note):
       if not min_note <= note <= max_note:
         raise UserError("step %d: note %s is outside [%d, %d]"
                         % (step, describe(note), min_note, max_note))
-
-
-def _names(keys):
-  keys = list(keys)
-  return ", ".join([describe(key) for key in keys[:_MAX_SHOWN_NAMES]] +
-                   ["..."] * (len(keys) > _MAX_SHOWN_NAMES)) or "nothing"
-
-
-def _one_line(error):
-  message = str(error).split("\n")[0][:120]
-  name = type(error).__name__
-  return "%s: %s" % (name, message) if message else name

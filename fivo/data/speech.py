@@ -3,7 +3,6 @@
 import os
 
 import numpy as np
-import tensorflow as tf
 
 from fivo.data import batching
 from fivo.data import tfrecords
@@ -13,9 +12,9 @@ _SAMPLE_TYPE = np.dtype("<f4")
 
 
 def create_speech_dataset(path, batch_size, samples_per_timestep=200,
-                          num_parallel_calls=12, prefetch_buffer_size=2048,
-                          shuffle=False, repeat=False, skip=0, seed=None,
-                          order=None):
+                          num_parallel_calls=batching.DEFAULT_PARALLELISM,
+                          prefetch_buffer_size=2048, shuffle=False,
+                          repeat=False, skip=0, seed=None, order=None):
   """Creates a dataset of utterances.
 
   Only where each record lies in the file is held in memory (70 KB for TIMIT's
@@ -64,14 +63,10 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
     samples = _read_samples(path, index, offsets[index])
     return samples.reshape([-1, samples_per_timestep])
 
-  indices = batching.index_dataset(
-      sizes, batch_size, order or batching.default_order(shuffle), repeat, skip,
-      seed)
-  targets = batching.map_numpy(
-      indices, read_targets, tf.float32, [None, samples_per_timestep],
-      num_parallel_calls)
-  return batching.shifted_batches(
-      targets, 0., batch_size, repeat, prefetch_buffer_size)
+  return batching.sequence_batches(
+      sizes, read_targets, samples_per_timestep, 0., batch_size,
+      order or batching.default_order(shuffle), repeat, skip, seed,
+      num_parallel_calls, prefetch_buffer_size)
 
 
 def _check_sizes(path, sizes, samples_per_timestep):

@@ -17,7 +17,9 @@ states, and then the samples:
 Each field is a name, a type (-i integer, -r real, -sN string of N characters)
 and a value. What TIMIT holds is read: 16-bit, little-endian, single-channel,
 uncompressed. Everything else that SPHERE allows is refused by name, and the
-header is checked against the samples, so that no file is read as noise.
+header is checked against the samples, so that no file is read as noise. Files
+that sox wrote do not state the least and the greatest sample. A RIFF file under
+the name of a SPHERE file is read too, see `riff`.
 
 [1] J. Fiscus and J. Garofolo, NIST SPeech HEader REsources, readme of the
     sphere_2.x distributions.
@@ -30,6 +32,7 @@ import re
 
 import numpy as np
 
+from fivo.data import riff
 from fivo.data import speech_statistics
 from fivo.system import files
 from fivo.system.errors import UserError
@@ -64,8 +67,8 @@ class Header(collections.namedtuple("Header", [
   Attributes:
     length: The number of bytes before the first sample.
     sample_count: The number of samples, at least 1.
-    sample_min: The least sample.
-    sample_max: The greatest sample.
+    sample_min: The least sample, or None where the header does not say.
+    sample_max: The greatest sample, likewise.
     sample_rate: Samples per second, or None where the header does not say.
   """
 
@@ -74,13 +77,13 @@ def read_header(path):
   """Reads the header and checks it against the size of the file.
 
   Args:
-    path: A SPHERE file.
+    path: A SPHERE or RIFF file.
 
   Returns:
     A `Header`.
 
   Raises:
-    UserError: If the file cannot be read, is not a SPHERE file, is of a kind
+    UserError: If the file cannot be read, is neither of them, is of a kind
       that is not read here, or has more or fewer bytes than its header says.
   """
   with _open(path) as stream:
@@ -91,7 +94,7 @@ def read(path):
   """Reads a SPHERE file.
 
   Args:
-    path: A SPHERE file.
+    path: A SPHERE or RIFF file.
 
   Returns:
     A tuple of the samples, int16 `[sample_count]`, and the `Header`.
@@ -108,7 +111,7 @@ def read(path):
   for name, stated, found in (
       ("sample_min", header.sample_min, samples.min()),
       ("sample_max", header.sample_max, samples.max())):
-    if stated != found:
+    if stated not in (None, found):
       raise UserError("%s: the header states %s %d, but in the data it is %d" %
                       (path, name, stated, found))
   return samples, header
@@ -186,6 +189,12 @@ def _open(path):
 def _read_header(stream, path):
   """Reads and checks the header at the start of an open file."""
   size = os.fstat(stream.fileno()).st_size
+  if stream.read(4) == b"RIFF":
+    stream.seek(0)
+    length, sample_count, sample_rate = riff.read_header(stream, path)
+    return _checked_rate(
+        Header(length, sample_count, None, None, sample_rate), path)
+  stream.seek(0)
   length, fields_start = _read_preamble(stream, path, size)
   stream.seek(fields_start)
   text = stream.read(length - fields_start).decode("latin-1")
@@ -193,20 +202,14 @@ def _read_header(stream, path):
   for name, required, meaning in _REQUIRED_VALUES:
     value = fields.get(name, required)
     if value != required:
-      raise UserError("%s: the header states %s %s; only %s (%s) is read" %
-                      (path, name, value[:80], required, meaning))
+      raise UserError("%s: the header states %s %s; only %s (%s) is read; %s"
+                      % (path, name, value[:80], required, meaning,
+                         riff.REMEDY))
   header = Header(
       length=length,
       sample_count=_integer(fields, "sample_count", path),
-      sample_min=_integer(fields, "sample_min", path),
-      sample_max=_integer(fields, "sample_max", path),
-      sample_rate=(_integer(fields, "sample_rate", path)
-                   if "sample_rate" in fields else None))
-  if header.sample_rate is not None and not (
-      1 <= header.sample_rate <= speech_statistics.MAX_SAMPLE_RATE):
-    raise UserError("%s: the header states sample_rate %d; it must be from 1 "
-                    "to %d" % (path, header.sample_rate,
-                               speech_statistics.MAX_SAMPLE_RATE))
+      **{name: _integer(fields, name, path) if name in fields else None
+         for name in ("sample_min", "sample_max", "sample_rate")})
   if header.sample_count < 1:
     raise UserError("%s: the header states sample_count %d; an utterance has "
                     "at least 1 sample" % (path, header.sample_count))
@@ -215,6 +218,16 @@ def _read_header(stream, path):
         "%s: the header states sample_count %d, which is %d bytes, but %d "
         "bytes follow it" %
         (path, header.sample_count, 2 * header.sample_count, size - length))
+  return _checked_rate(header, path)
+
+
+def _checked_rate(header, path):
+  """Returns a header whose sample rate, if it states one, can be used."""
+  if header.sample_rate is not None and not (
+      1 <= header.sample_rate <= speech_statistics.MAX_SAMPLE_RATE):
+    raise UserError("%s: the header states sample_rate %d; it must be from 1 "
+                    "to %d" % (path, header.sample_rate,
+                               speech_statistics.MAX_SAMPLE_RATE))
   return header
 
 
@@ -223,10 +236,10 @@ def _read_preamble(stream, path, size):
   preamble = stream.read(_PREAMBLE_BYTES)
   lines = preamble.split(b"\n", 2)
   if lines[0].strip() != _HEADER_TYPE:
-    hint = " (it is a RIFF file)" if preamble.startswith(b"RIFF") else ""
     raise UserError(
-        "%s is not a NIST SPHERE file: it begins with %r, and not with "
-        "'NIST_1A'%s" % (path, lines[0][:16].decode("latin-1"), hint))
+        "%s is neither a NIST SPHERE file nor a RIFF file: it begins with %r, "
+        "and not with 'NIST_1A' or 'RIFF'; %s" %
+        (path, lines[0][:16].decode("latin-1"), riff.REMEDY))
   length = lines[1].strip() if len(lines) == 3 else b""
   if not length.isdigit():
     raise UserError(

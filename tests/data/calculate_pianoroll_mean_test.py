@@ -166,3 +166,8 @@ def test_starts_without_tensorflow():
   result = _run(["-c", "import fivo.data.calculate_pianoroll_mean, sys; "
                        "print('tensorflow' in sys.modules)"])
   assert result.stdout == "False\n"
+
+
+def test_names_that_scripts_use():
+  assert (calculate_pianoroll_mean.MIN_NOTE, calculate_pianoroll_mean.MAX_NOTE,
+          calculate_pianoroll_mean.NUM_NOTES) == (21, 108, 88)

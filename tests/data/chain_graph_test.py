@@ -143,6 +143,12 @@ def test_fixed_observation(value):
   assert lengths.tolist() == [3, 3, 3]
 
 
+@pytest.mark.parametrize("steps", [2., np.float64(2.), np.int64(2)])
+def test_defect_whole_float_from_a_division_was_refused(steps):
+  (batch,), _ = _draw(steps_per_observation=steps)
+  assert batch.shape == (3, 3, 1)
+
+
 def test_zero_variances():
   (batch,), _ = _draw(transition_variance=0., observation_variance=0.)
   np.testing.assert_array_equal(batch, np.zeros([1, 3, 1]))
@@ -153,6 +159,7 @@ def test_zero_variances():
      "steps_per_observation=4: must divide num_timesteps=6"),
     ({"steps_per_observation": 12}, "steps_per_observation=12"),
     ({"steps_per_observation": 0}, "steps_per_observation=0"),
+    ({"steps_per_observation": 1.5}, "steps_per_observation=1.5: must be an"),
     ({"num_timesteps": 0}, "=0: must be an integer of at least 1"),
     ({"batch_size": 0}, "batch_size=0"),
     ({"state_size": 0}, "state_size=0"),

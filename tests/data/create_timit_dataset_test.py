@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import wave
 
 from absl import flags
 import numpy as np
@@ -28,6 +29,12 @@ _TRAIN = (
     ("DR1/MCCC0/SX9.WAV", 400), ("DR2/FDDD0/SA1.WAV", 801),
     ("DR8/MEEE0/SA1.WAV", 650), ("DR8/MEEE0/SA2.WAV", 1234))
 _TEST = (("DR1/MFFF0/SA1.WAV", 777), ("DR3/FGGG0/SA1.WAV", 600))
+
+
+def _write_riff(path, samples, sample_rate=16000):
+  with wave.open(str(path), "wb") as stream:
+    stream.setparams((1, 2, sample_rate, 0, "NONE", ""))
+    stream.writeframes(samples.astype("<i2").tobytes())
 
 
 def _make_corpus(directory, lower_case=False):
@@ -201,6 +208,32 @@ class TestCreate:
     outputs.append(_contents(out_dir))
     assert outputs[0] == outputs[1] == outputs[2]
 
+  @pytest.mark.parametrize("with_timit", [False, True])
+  def test_riff_in_mixed_case(self, raw_dir, tmp_path, out_dir, with_timit):
+    """As converted with sox, some folders renamed by another system."""
+    create_timit_dataset.create_timit_dataset(str(raw_dir), str(out_dir))
+    expected = _contents(out_dir)
+    copy = tmp_path / "copy" / "Timit" if with_timit else tmp_path / "copy"
+    for path in sorted((raw_dir / "TIMIT").rglob("*.WAV")):
+      name = str(path.relative_to(raw_dir / "TIMIT"))
+      name = name.replace("DR1", "dr1").replace("FBBB0", "Fbbb0")
+      (copy / name).parent.mkdir(parents=True, exist_ok=True)
+      samples = sphere.read(str(path))[0]
+      _write_riff(str(copy / name)[:-3] + "wav", samples)
+    create_timit_dataset.create_timit_dataset(
+        str(tmp_path / "copy"), str(out_dir))
+    assert _contents(out_dir) == expected
+
+  @pytest.mark.parametrize("copied", ["SA1.wav", "SA1.WAV.wav"])
+  def test_converted_in_place(self, raw_dir, out_dir, caplog, copied):
+    create_timit_dataset.create_timit_dataset(str(raw_dir), str(out_dir))
+    expected = _contents(out_dir)
+    _write_riff(raw_dir / "TIMIT" / "TRAIN" / "DR1" / "FAAA0" / copied,
+                np.zeros([9]))
+    create_timit_dataset.create_timit_dataset(str(raw_dir), str(out_dir))
+    assert _contents(out_dir) == expected
+    assert "left out 1 file" in caplog.text
+
   def test_keeps_the_sample_rate(self, tmp_path, out_dir):
     for subset in ("TRAIN", "TEST"):
       path = tmp_path / "TIMIT" / subset / "DR1" / "FAAA0"
@@ -254,7 +287,7 @@ class TestRefuses:
       assert "not a directory" in message
 
   def test_raw_timit_dir_without_timit(self, raw_dir, out_dir):
-    message = _refused(raw_dir / "TIMIT", out_dir)
+    message = _refused(raw_dir / "TIMIT" / "TRAIN", out_dir)
     assert "TIMIT/TRAIN/*/*/*.WAV" in message and "--raw_timit_dir" in message
     assert not out_dir.exists()
 
@@ -430,3 +463,9 @@ def test_records_are_framed_as_tensorflow_does(raw_dir, out_dir):
   sizes = [4 * 800, 4 * 600]
   assert len(content) == sum(sizes) + 2 * 16
   assert struct.unpack("<Q", content[:8]) == (sizes[0],)
+
+
+def test_names_that_scripts_use():
+  assert (create_timit_dataset.NUM_TRAIN_FILES,
+          create_timit_dataset.NUM_TEST_FILES,
+          create_timit_dataset.SAMPLES_PER_TIMESTEP) == (4620, 1680, 200)

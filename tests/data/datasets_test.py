@@ -327,3 +327,10 @@ class TestErrors:
 def test_other_datasets_are_here():
   assert callable(datasets.create_speech_dataset)
   assert callable(datasets.create_chain_graph_dataset)
+  assert datasets.DEFAULT_PARALLELISM == 12
+  assert datasets.OBSERVATION_TYPES == [
+      datasets.SQUARED_OBSERVATION, datasets.ABS_OBSERVATION,
+      datasets.STANDARD_OBSERVATION] == ["squared", "abs", "standard"]
+  assert datasets.TRANSITION_TYPES == [
+      datasets.ROUND_TRANSITION, datasets.STANDARD_TRANSITION] == [
+          "round", "standard"]

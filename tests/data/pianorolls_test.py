@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fivo.data import pianorolls
+from fivo.data import plain_pickle
 from fivo.system import files
 from fivo.system.errors import UserError
 
@@ -88,7 +89,7 @@ def test_load_turns_memory_error_into_user_error(tmp_path, monkeypatch):
   def fail(_):
     raise MemoryError()
 
-  monkeypatch.setattr(pianorolls.plain_pickle, "loads", fail)
+  monkeypatch.setattr(plain_pickle, "loads", fail)
   path = _write(tmp_path, _contents())
   assert "MemoryError" in _message(pianorolls.load, path)
 
