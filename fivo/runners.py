@@ -60,6 +60,8 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   order = dict(
       shuffle=shuffle, repeat=repeat, seed=config.random_seed,
       order=_order_of_sequences(config, shuffle, repeat),
+      max_length=config.max_train_length if repeat else None,
+      input_dropout=config.input_dropout if repeat else 0.,
       skip=config.start_step * config.batch_size if repeat else 0)
   if config.dataset_type == "pianoroll":
     inputs, targets, lengths, mean = datasets.create_pianoroll_dataset(

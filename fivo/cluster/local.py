@@ -11,7 +11,6 @@ process fails.
 
 import argparse
 import contextlib
-import ctypes
 import functools
 import os
 import signal
@@ -32,6 +31,7 @@ from fivo.logdir import locks
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import signals
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.realpath(__file__))))
@@ -49,7 +49,6 @@ _SECONDS_FOR_CHIEF_TO_FAIL = 1.
 _SECONDS_TO_END = 30.
 # Without one nothing can be saved, and TensorFlow's calls wait for it.
 _SECONDS_TO_END_WITHOUT_PS = 3.
-_PR_SET_PDEATHSIG = 1
 
 
 def parse_args(argv):
@@ -164,7 +163,7 @@ class _Member(object):
       self.process = subprocess.Popen(
           command, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
           stderr=subprocess.STDOUT, start_new_session=True,
-          preexec_fn=functools.partial(_die_with, os.getpid()))
+          preexec_fn=functools.partial(signals.die_with, os.getpid()))
 
   @property
   def has_failed(self):
@@ -189,14 +188,6 @@ class _Member(object):
       lines = stream.read().split("\n")
     last = [line for line in lines if line.strip()][-1:] or ["no message"]
     return "the %s has failed (%s): %s" % (self.name, self.log, last[0])
-
-
-def _die_with(parent):
-  """In a new process: has it stopped should its parent be killed."""
-  if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-      os.kill(os.getpid(), signal.SIGTERM)
 
 
 class LocalCluster(object):

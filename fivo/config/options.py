@@ -194,6 +194,10 @@ GROUPS = collections.OrderedDict([
                 "The decay of exponential moving averages of the variables, "
                 "e.g. 0.999; they are what is evaluated, exported and sampled "
                 "from. None: no averages.", above=0., maximum=0.999999),
+        _option("input_dropout", float, 0.,
+                "With what probability training sets a number of an input, the "
+                "observation before, to zero: so fewer are learned by heart.",
+                minimum=0., maximum=0.999, models=RECURRENT),
         _option("clip_gradient_norm", float, None,
                 "The largest norm of the gradient; a longer one is scaled down "
                 "to it. None: as it is.", above=0.),

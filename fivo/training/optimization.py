@@ -1,7 +1,5 @@
 """The op that takes a training step."""
 
-import math
-
 import tensorflow as tf
 
 from fivo.system import errors

@@ -1,0 +1,155 @@
+"""The tables and curves of results, in files and on stdout."""
+
+import collections
+import csv
+import io
+import itertools
+import os
+
+import numpy as np
+
+from benchmarks import reproduce_cells
+from fivo.system import files
+
+TABLE, FIGURES, CURVES = "table.md", "cells.csv", "curves.png"
+_HEAD = ("data", "model", "N", "bound", "seed", "learning rate", "best step",
+         "steps", "minutes", "valid", "test ELBO", "test IWAE", "test FIVO")
+_SUMMARY_HEAD = ("data", "model", "N", "ELBO model", "IWAE model", "FIVO model",
+                 "FIVO > IWAE > ELBO")
+# Two standard errors: what differs by less may be noise.
+_NUM_ERRORS = 2.
+
+
+def write(out_dir, results):
+  """Writes all cells and their summary.
+
+  Args:
+    out_dir: A directory.
+    results: A list of what `reproduce_cells.Plan.result` gives.
+
+  Returns:
+    The text of the Markdown file.
+  """
+  text = "\n".join([
+      "Nats per timestep, the test split evaluated with %d particles.\n" %
+      reproduce_cells.EVAL_PARTICLES, _summary(results), _cells(results),
+      _commands(results)])
+  with files.atomic_write(os.path.join(out_dir, TABLE), "w") as stream:
+    stream.write(text)
+  with files.atomic_write(os.path.join(out_dir, FIGURES), "w") as stream:
+    stream.write(_csv(results))
+  return text
+
+
+def _csv(results):
+  stream = io.StringIO()
+  writer = csv.DictWriter(
+      stream, list(results[0]) if results else [], lineterminator="\n")
+  writer.writeheader()
+  writer.writerows(results)
+  return stream.getvalue()
+
+
+def markdown(head, rows):
+  """A table of strings."""
+  lines = [head, ["---"] * len(head)] + rows
+  return "".join("| %s |\n" % " | ".join(line) for line in lines)
+
+
+def _with_error(value, error):
+  return "%.3f" % value + ("" if error is None else " ± %.3f" % error)
+
+
+def _cells(results):
+  """The table of single cells."""
+  rows = []
+  for cell in results:
+    rows.append([
+        cell["dataset"], cell["model"], cell["particles"], cell["bound"],
+        cell["seed"], cell["learning_rate"], str(cell["best_step"]),
+        str(cell["steps"]), "%.1f" % cell["train_minutes"],
+        "%.3f" % cell["valid"]] + [
+            _with_error(cell["test_" + bound], cell["standard_error_" + bound])
+            for bound in reproduce_cells.BOUNDS])
+  return ("Single runs; ± is the standard error of the evaluation, over its "
+          "repeats. `valid` is the bound that was trained on, with as many "
+          "particles.\n\n" + markdown(_HEAD, rows))
+
+
+def _summary(results):
+  """The table of means over seeds, as a paper would show it."""
+  rows = []
+  for key, group in itertools.groupby(
+      sorted(results, key=_group), key=_group):
+    by_bound = collections.defaultdict(list)
+    for cell in group:
+      by_bound[cell["bound"]].append(reproduce_cells.headline(cell))
+    figures = {bound: _mean_and_error(values)
+               for bound, values in by_bound.items()}
+    rows.append(list(key) + [
+        _with_error(*figures[bound]) if bound in figures else ""
+        for bound in reproduce_cells.BOUNDS] + [_verdict(figures)])
+  return ("Means over seeds; ± is the standard error over seeds or, with one "
+          "seed, of the evaluation. ELBO and IWAE models by the best of the "
+          "three bounds, FIVO models by the FIVO bound.\n\n" +
+          markdown(_SUMMARY_HEAD, rows))
+
+
+def _group(cell):
+  return cell["dataset"], cell["model"], cell["particles"]
+
+
+def _mean_and_error(values):
+  """Of pairs of a figure and its standard error, one for each seed."""
+  means = [mean for mean, _ in values]
+  if len(means) == 1:
+    return values[0]
+  return np.mean(means), np.std(means, ddof=1) / np.sqrt(len(means))
+
+
+def _verdict(figures):
+  """Whether the bounds' order is as claimed, by more than the noise."""
+  if set(figures) != set(reproduce_cells.BOUNDS):
+    return ""
+  for lower, higher in (("elbo", "iwae"), ("iwae", "fivo")):
+    (low, low_error), (high, high_error) = figures[lower], figures[higher]
+    noise = np.hypot(low_error or 0., high_error or 0.)
+    if high - low <= _NUM_ERRORS * noise:
+      return "no: %s is not above %s" % (higher.upper(), lower.upper())
+  return "yes"
+
+
+def _commands(results):
+  """What each run was made with."""
+  machines = sorted(set(cell["machine"] for cell in results))
+  commands = "".join(
+      "%s\n%s\n" % (cell["command"], cell["eval_command"]) for cell in results)
+  return "Machine: %s. Commands:\n\n```\n%s```\n" % (
+      "; ".join(machines), commands)
+
+
+def draw_curves(out_dir, curves):
+  """Draws the bound of the valid split over steps.
+
+  Args:
+    out_dir: A directory.
+    curves: A list of pairs of a label and a list of pairs of a step and a
+      bound.
+  """
+  # Here, because all but the plot does without matplotlib.
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.figure import Figure
+
+  figure = Figure(figsize=(7., 4.5))
+  FigureCanvasAgg(figure)
+  axis = figure.subplots()
+  for label, points in curves:
+    if points:
+      axis.plot(*zip(*points), marker=".", label=label)
+  axis.set_xlabel("step")
+  axis.set_ylabel("valid bound, nats per timestep")
+  axis.grid(True, alpha=0.3)
+  axis.legend(fontsize="x-small")
+  figure.tight_layout()
+  with files.atomic_write(os.path.join(out_dir, CURVES)) as stream:
+    figure.savefig(stream, format="png", dpi=100)
