@@ -72,7 +72,19 @@ def define_flags():
 def main(argv):
   """Does what the flags say."""
   del argv
-  options = flags.FLAGS
+  reproduce(flags.FLAGS)
+
+
+def reproduce(options):
+  """Does what an object with the flags as attributes says.
+
+  Args:
+    options: The object.
+
+  Raises:
+    UserError: If an option is wrong, or a command fails.
+    SystemExit: After Ctrl-C or SIGTERM.
+  """
   out_dir = os.path.abspath(
       options.out_dir or os.path.join("reproduction", options.dataset))
   if options.dataset == GHMM:

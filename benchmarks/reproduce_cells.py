@@ -186,9 +186,9 @@ class Plan(collections.namedtuple("Plan", (
     """A command line without the directories of this machine."""
     text = " ".join(command)
     for directory, name in (
-        (sys.executable, "python"), (processes.ROOT + os.sep, ""),
+        (self.out_dir, "$OUT_DIR"),
         (os.path.dirname(self.dataset_path), "$PIANOROLL_DIR"),
-        (self.out_dir, "$OUT_DIR")):
+        (sys.executable, "python"), (processes.ROOT + os.sep, "")):
       text = text.replace(directory, name)
     return text
 

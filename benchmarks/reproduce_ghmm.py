@@ -165,7 +165,7 @@ def _draw(path, gaps):
           (point.length, value) for point, value in mine
           if point.particles in (1, PARTICLES[0])])
     for axis in column:
-      axis.set_xscale("log", basex=2)
+      axis.set_xscale("log", base=2)
       axis.grid(True, alpha=0.3)
     column[0].set_xlabel("N, at T = %d" % LENGTHS[-1])
     column[1].set_xlabel("T, at N = %d" % PARTICLES[0])

@@ -88,7 +88,7 @@ def _summary(results):
                for bound, values in by_bound.items()}
     rows.append(list(key) + [
         _with_error(*figures[bound]) if bound in figures else ""
-        for bound in reproduce_cells.BOUNDS] + [_verdict(figures)])
+        for bound in reproduce_cells.BOUNDS] + [verdict(figures)])
   return ("Means over seeds; ± is the standard error over seeds or, with one "
           "seed, of the evaluation. ELBO and IWAE models by the best of the "
           "three bounds, FIVO models by the FIVO bound.\n\n" +
@@ -107,7 +107,7 @@ def _mean_and_error(values):
   return np.mean(means), np.std(means, ddof=1) / np.sqrt(len(means))
 
 
-def _verdict(figures):
+def verdict(figures):
   """Whether the bounds' order is as claimed, by more than the noise."""
   if set(figures) != set(reproduce_cells.BOUNDS):
     return ""
