@@ -131,13 +131,18 @@ class Table(object):
       self.tasks += [self._plan.train_task(cell) for cell in rivals]
       self.tasks += [self._plan.eval_task(cell, rivals) for cell in rivals]
 
-  def write(self, unused_task=None):
-    """Writes tables and curves of what is ready; gives the Markdown."""
+  def write(self, task=None):
+    """Writes what is ready, the curves when no task is left; gives the table.
+
+    Args:
+      task: The `reproduce_tasks.Task` that has just ended; None after all.
+    """
     cells = list(itertools.chain.from_iterable(self._groups))
     results = [self._plan.result(cell) for cell in cells]
-    reproduce_tables.draw_curves(
-        self._plan.out_dir,
-        [(cell.name, self._plan.curve(cell)) for cell in cells])
+    if task is None:
+      reproduce_tables.draw_curves(
+          self._plan.out_dir,
+          [(cell.name, self._plan.curve(cell)) for cell in cells])
     return reproduce_tables.write(
         self._plan.out_dir, [result for result in results if result])
 

@@ -31,6 +31,8 @@ _BATCH_OF_EVAL = 16
 # split.
 _COMMON = collections.OrderedDict([
     ("dataset_type", "pianoroll"),
+    ("latent_size", "64"),
+    ("max_train_length", "128"),
     ("xla", "true"),
     ("bucket_by_length", "true"),
     ("learning_rate_schedule", "cosine"),
@@ -40,14 +42,11 @@ _COMMON = collections.OrderedDict([
     ("early_stop_patience", "4"),
 ])
 RECIPES = collections.OrderedDict([
-    ("jsb", {"latent_size": "64", "schedule_steps": "8000"}),
-    ("nottingham", {"latent_size": "64", "schedule_steps": "30000",
-                    "max_train_length": "128"}),
-    ("musedata", {"latent_size": "64", "schedule_steps": "30000",
-                  "max_train_length": "128"}),
-    ("piano-midi.de", {"latent_size": "64", "schedule_steps": "10000",
-                       "max_train_length": "128"}),
-    ("chorales", {"latent_size": "64", "schedule_steps": "8000"}),
+    ("jsb", {"input_dropout": "0.2", "schedule_steps": "8000"}),
+    ("nottingham", {"schedule_steps": "12000", "eval_every": "2000"}),
+    ("musedata", {"schedule_steps": "12000", "eval_every": "2000"}),
+    ("piano-midi.de", {"input_dropout": "0.2", "schedule_steps": "5000"}),
+    ("chorales", {"input_dropout": "0.2", "schedule_steps": "8000"}),
 ])
 LEARNING_RATE = "0.001"
 

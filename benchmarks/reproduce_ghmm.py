@@ -57,8 +57,12 @@ class Study(object):
       self.tasks += [need for need in task.needs if need not in self.tasks]
       self.tasks.append(task)
 
-  def write(self, unused_task=None):
-    """Writes the table, the figures and the plot; gives the table's text."""
+  def write(self, task=None):
+    """Writes what is ready, the plot when no task is left; gives the table.
+
+    Args:
+      task: The `reproduce_tasks.Task` that has just ended; None after all.
+    """
     gaps = collections.OrderedDict(
         (point, gap(task, point.length))
         for point, task in ((point, self._eval_task(point))
@@ -67,7 +71,8 @@ class Study(object):
     for name, content in ((TABLE, text), (FIGURES, _to_csv(gaps))):
       with files.atomic_write(os.path.join(self._out_dir, name), "w") as stream:
         stream.write(content)
-    _draw(os.path.join(self._out_dir, PLOT), gaps)
+    if task is None:
+      _draw(os.path.join(self._out_dir, PLOT), gaps)
     return text
 
   def describe(self, task):

@@ -64,7 +64,8 @@ json.dump({"format": 1, "measure": "x", "best_bound": rate - 8, "best_step": 10,
 def _stub(tmp_path, monkeypatch):
   """A directory with a stub of run_fivo.py, which is run in place of it."""
   (tmp_path / "run_fivo.py").write_text(_STUB)
-  (tmp_path / "jsb.pkl").write_text("")
+  (tmp_path / "data").mkdir()
+  (tmp_path / "data" / "jsb.pkl").write_text("")
   monkeypatch.setattr(processes, "ROOT", str(tmp_path))
   return tmp_path
 
@@ -73,7 +74,7 @@ def _options(stub, **kwargs):
   options = dict(
       dataset="jsb", bounds=["fivo"], particles=["4"], models=["vrnn"],
       seeds=["1"], learning_rates=["0.1"], flags="", eval_repeats=5, jobs=2,
-      progress_secs=0.1, out_dir=str(stub / "out"), data_dir=str(stub),
+      progress_secs=0.1, out_dir=str(stub / "out"), data_dir=str(stub / "data"),
       dry_run=False)
   options.update(kwargs)
   return types.SimpleNamespace(**options)
@@ -152,7 +153,7 @@ def _start(stub, log):
        "from fivo.system import console\n"
        "processes.ROOT = sys.argv.pop(1)\n"
        "reproduce.define_flags(); console.run_main(reproduce.main)", str(stub),
-       "--data_dir=" + str(stub), "--out_dir=" + str(stub / "out"),
+       "--data_dir=" + str(stub / "data"), "--out_dir=" + str(stub / "out"),
        "--bounds=iwae,fivo", "--progress_secs=0.1"],
       stdout=subprocess.DEVNULL, stderr=log)
 
