@@ -1,6 +1,5 @@
 """Tests of making a small logdir of the model alone."""
 
-import json
 import os
 
 import numpy as np
