@@ -23,7 +23,7 @@ _STEP = r"^Step (\d+), \w+ bound per timestep: (\S+)"
 _VALID = r"^Step (\d+), valid \w+ bound per timestep: (\S+)"
 _NUMBER = r"(-?[\d.]+|-?inf)"
 _TEST = "^test elbo ll/t: %s, iwae ll/t: %s fivo ll/t: %s" % ((_NUMBER,) * 3)
-_ERRORS = ("^test standard errors over (\\d+) repeats, ll/t: elbo %s, iwae %s, "
+_ERRORS = ("^test standard errors over \\d+ repeats, ll/t: elbo %s, iwae %s, "
            "fivo %s" % ((_NUMBER,) * 3))
 _BATCH_OF_EVAL = 16
 
@@ -169,11 +169,10 @@ class Plan(collections.namedtuple("Plan", (
     figures["steps"] = record.last_step
     figures["best_step"] = record.best_step
     figures["valid"] = record.best_bound
-    means, spread = test.last_line(_TEST), test.last_line(_ERRORS)
-    for i, bound in enumerate(BOUNDS):
-      figures["test_" + bound] = float(means.group(i + 1))
-      figures["standard_error_" + bound] = (
-          float(spread.group(i + 2)) if spread else None)
+    means, spread = read_figures(test.last_line)
+    for bound, mean, error in zip(BOUNDS, means, spread):
+      figures["test_" + bound] = mean
+      figures["standard_error_" + bound] = error
     figures["train_minutes"] = round(train.state()["seconds"] / 60., 2)
     figures["test_minutes"] = round(test.state()["seconds"] / 60., 2)
     figures["machine"] = train.state()["machine"]
@@ -204,6 +203,22 @@ def describe(task):
   if valid is not None:
     text += ", valid %s at step %s" % (valid.group(2), valid.group(1))
   return text
+
+
+def read_figures(find):
+  """Reads the bounds that an evaluation printed.
+
+  Args:
+    find: A function of a regular expression that gives the match object of the
+      line with it, or None.
+
+  Returns:
+    Two lists in the order of `BOUNDS`: means, in nats per timestep; standard
+    errors, of None where it was evaluated once.
+  """
+  means, spread = find(_TEST), find(_ERRORS)
+  return ([float(x) for x in means.groups()],
+          [float(x) for x in spread.groups()] if spread else [None] * 3)
 
 
 def headline(figures):

@@ -16,8 +16,10 @@ from benchmarks import processes
 from benchmarks import reproduce
 from benchmarks import reproduce_cells
 from benchmarks import reproduce_ghmm
+from benchmarks import reproduce_models
 from benchmarks import reproduce_tables
 from benchmarks import reproduce_tasks
+from benchmarks import scaling
 from fivo.system import errors
 
 # Trains 60 steps of 0.01 s, goes on where it was killed, and evaluates to what
@@ -233,3 +235,29 @@ def test_state_of_a_task(tmp_path):
   task.save(dict(task.state(), seconds=3., done=True))
   assert json.loads((tmp_path / "train.json").read_text())["command"] == "--c=d"
   assert task.is_done()
+
+
+def test_end_to_end(tmp_path, capsys):
+  """A tiny cell of the program itself, and its model."""
+  pytest.importorskip("matplotlib")
+  data = tmp_path / "data"
+  data.mkdir()
+  scaling.write_dataset(str(data / "jsb.pkl"), num_timesteps=3, num_sequences=5)
+  options = _options(
+      tmp_path, eval_repeats=2, flags="--xla=false --latent_size=2 "
+      "--schedule_steps=4 --max_steps=4 --eval_every=2 --batch_size=2")
+  reproduce.reproduce(options)
+  cell, = _cells(tmp_path)
+  assert cell["steps"] == "4" and cell["best_step"] in "24"
+  assert -88. < float(cell["test_fivo"]) < 0.
+  assert float(cell["standard_error_fivo"]) > 0
+  models = tmp_path / "models"
+  reproduce_models.export(types.SimpleNamespace(
+      out_dir=options.out_dir, data_dir=options.data_dir, seeds=["1"],
+      models_dir=str(models)))
+  name, = os.listdir(str(models))
+  assert name == "jsb_vrnn_fivo_n4_seed1"
+  figures = json.loads((models / name / "figures.json").read_text())
+  assert figures["table"] == cell
+  assert figures["subset"]["fivo"][1] > 0
+  assert str(tmp_path) not in (models / name / "config.json").read_text()
