@@ -2,11 +2,29 @@
 
 This is the one place that knows both a model, which takes one timestep at a
 time and knows nothing of particles, and `smc.smc`, which knows nothing of
-models. All bounds are `E[log p_hat]` for an unbiased estimate p_hat of the
-likelihood p(x_{1:T}), hence by Jensen's inequality at most log p(x_{1:T})
-(Maddison et al., Filtering Variational Objectives, 2017, section 2). They
-differ in the estimate: one weighted trajectory (ELBO), the average weight of N
-independent ones (IWAE), a particle filter with N particles (FIVO).
+models. Each bound is E[log p_hat] for an unbiased estimate p_hat of the
+likelihood, hence by Jensen's inequality at most log p(x_{1:T}). With the
+incremental weights alpha_t^n of N trajectories that a proposal draws,
+
+    ELBO = E[ sum_t log alpha_t^1 ]
+    IWAE = E[ log (1/N) sum_n prod_t alpha_t^n ]
+    FIVO = E[ sum over r of log (1/N) sum_n prod_{t in r} alpha_t^n ]
+
+where FIVO's particles are resampled between the stretches of time r: after each
+step at which the resampling criterion holds, so that unlikely trajectories end
+and likely ones are continued in their place (Maddison et al., Filtering
+Variational Objectives, 2017).
+
+Where the gradient is biased. `smc.smc` samples twice: latents, which are
+reparameterized, so that the gradient flows through the draw; and ancestors,
+which are discrete. The gradient of FIVO has a term for the second,
+
+    E[ log p_hat grad log p(ancestors | weights) ],
+
+which multinomial resampling leaves out, as the paper does, because of its
+variance. ELBO and IWAE draw no ancestors: their
+gradients are unbiased. With relaxed resampling the gradient has no such term,
+but the bound itself is of another, biased, estimate.
 """
 
 import collections
@@ -19,23 +37,36 @@ from fivo import importance_sampling
 from fivo import nested_utils as nested
 from fivo import resampling
 from fivo import smc
-from fivo.compiled import loop_inputs
 from fivo.models import base
 from fivo.system import errors
 
+RESAMPLING_TYPES = tuple(resampling.SCHEMES)
+
 IWAEBound = collections.namedtuple(
     "IWAEBound", ("log_p_hat", "log_weights", "final_state"))
-FIVOBound = collections.namedtuple(
-    "FIVOBound", ("log_p_hat", "log_weights", "resampled", "final_state"))
 
-RESAMPLING_TYPES = ("multinomial", "relaxed")
+
+class FIVOBound(collections.namedtuple("FIVOBound", (
+    "log_p_hat", "log_weights", "resampled", "final_state"))):
+  """What `fivo` returns: a tuple of four, with two attributes besides.
+
+  Attributes:
+    log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
+    log_weights: A float Tensor `[T, B, N]`, accumulated since the last
+      resampling, before the reset to zero that follows one.
+    resampled: A float Tensor `[T, B]`, one where a filter resampled.
+    final_state: The model's state after the last step, `[N*B, ...]`.
+    ancestors: See `smc.SMCResult`.
+    particle_states: See `smc.SMCResult`.
+  """
+
+  ancestors = None
+  particle_states = ()
 
 
 def elbo(model, observations, seq_lengths, parallel_iterations=30,
          swap_memory=True):
   """The evidence lower bound: `iwae` with one sample.
-
-  Section 2, equation 1 of Maddison et al. (2017).
 
   Args:
     model: An `ELBOTrainableSequenceModel`.
@@ -52,13 +83,11 @@ def elbo(model, observations, seq_lengths, parallel_iterations=30,
 
 
 def iwae(model, observations, seq_lengths, num_samples=1,
-         parallel_iterations=30, swap_memory=True, noise=None,
-         rematerialize=False):
-  """The importance weighted autoencoder bound.
+         parallel_iterations=30, swap_memory=True, run_filter=smc.smc):
+  """The bound of an importance weighted autoencoder.
 
-  Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016;
-  section 2, equation 3 of Maddison et al. (2017). It is a particle filter that
-  never resamples.
+  Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016. It is a
+  particle filter that never resamples.
 
   Args:
     model: An `ELBOTrainableSequenceModel`.
@@ -67,10 +96,8 @@ def iwae(model, observations, seq_lengths, num_samples=1,
     num_samples: N, the number of trajectories. One gives the ELBO.
     parallel_iterations: How many timesteps may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
-    noise: A `noise.Noise` for at least as many timesteps as the observations
-      have, or None: each step draws its own.
-    rematerialize: Whether the filter's loop is that of `rematerialization.py`,
-      which is made for a compiler and needs noise.
+    run_filter: How to run the particle filter: `smc.smc`, or a callable that
+      takes its arguments.
 
   Returns:
     An `IWAEBound`:
@@ -82,10 +109,9 @@ def iwae(model, observations, seq_lengths, num_samples=1,
     UserError: If `num_samples` is less than one.
   """
   result = _particle_filter(
-      model, observations, seq_lengths, num_samples,
+      run_filter, model, observations, seq_lengths, num_samples,
       resampling_criterion=smc.never_resample_criterion,
-      parallel_iterations=parallel_iterations, swap_memory=swap_memory,
-      noise=noise, rematerialize=rematerialize)
+      parallel_iterations=parallel_iterations, swap_memory=swap_memory)
   return IWAEBound(
       result.log_z_hat, result.log_weights, result.final_particle_state)
 
@@ -94,10 +120,8 @@ def fivo(model, observations, seq_lengths, num_samples=1,
          resampling_criterion=smc.ess_criterion,
          resampling_type="multinomial", relaxed_resampling_temperature=0.5,
          parallel_iterations=30, swap_memory=True, random_seed=None,
-         noise=None, rematerialize=False):
-  """The filtering variational objective.
-
-  Section 3, definition 2 and algorithm 1 of Maddison et al. (2017).
+         run_filter=smc.smc):
+  """The filtering variational objective of Maddison et al. (2017).
 
   Args:
     model: An `ELBOTrainableSequenceModel`.
@@ -105,65 +129,54 @@ def fivo(model, observations, seq_lengths, num_samples=1,
     seq_lengths: An int Tensor `[B]`.
     num_samples: N, the number of particles.
     resampling_criterion: When to resample, see `smc.smc`.
-    resampling_type: "multinomial", or "relaxed", whose weights carry gradient
-      but which makes the bound biased: for training only.
+    resampling_type: One of `RESAMPLING_TYPES`. "relaxed", whose weights carry
+      gradient but which makes the bound biased, is for training only.
     relaxed_resampling_temperature: A positive float.
     parallel_iterations: How many timesteps may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
     random_seed: The op seed of the resampling, or None.
-    noise: A `noise.Noise` for at least as many timesteps as the observations
-      have, or None: each step draws its own.
-    rematerialize: Whether the filter's loop is that of `rematerialization.py`,
-      which is made for a compiler and needs noise.
+    run_filter: See `iwae`.
 
   Returns:
-    A `FIVOBound`:
-      log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
-      log_weights: A float Tensor `[T, B, N]`, accumulated since the last
-        resampling, before the reset to zero that follows one.
-      resampled: A float Tensor `[T, B]`, one where a filter resampled.
-      final_state: The model's state after the last step, `[N*B, ...]`.
+    A `FIVOBound`.
 
   Raises:
     UserError: If `num_samples` is less than one, `resampling_type` is unknown,
-      the temperature is not positive and finite, or noise is given to relaxed
-      resampling, which draws its own.
+      or the temperature is not positive and finite.
   """
+  result = _particle_filter(
+      run_filter, model, observations, seq_lengths, num_samples,
+      resampling_criterion=resampling_criterion,
+      resampling_fn=_resampling_fn(
+          resampling_type, relaxed_resampling_temperature, random_seed),
+      parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+  bound = FIVOBound(result.log_z_hat, result.log_weights, result.resampled,
+                    result.final_particle_state)
+  bound.ancestors = result.ancestors
+  bound.particle_states = result.particle_states
+  return bound
+
+
+def _resampling_fn(resampling_type, temperature, random_seed):
+  """The resampling function that the arguments of `fivo` name."""
   if resampling_type not in RESAMPLING_TYPES:
     raise errors.UserError("resampling_type=%s: must be one of %s" % (
         resampling_type, ", ".join(RESAMPLING_TYPES)))
-  resampling_fn = functools.partial(
-      smc.multinomial_resampling, random_seed=random_seed)
-  if noise is not None:
-    if resampling_type != "multinomial":
-      raise errors.UserError(
-          "resampling_type=%s: must be multinomial where noise is given" %
-          resampling_type)
-    resampling_fn = functools.partial(
-        resampling.resampling_of_uniforms,
-        uniforms=loop_inputs.Series(noise.uniforms, needs_gradient=False))
+  options = {"random_seed": random_seed}
   if resampling_type == "relaxed":
-    if (isinstance(relaxed_resampling_temperature, numbers.Real) and
-        not 0 < relaxed_resampling_temperature < float("inf")):
+    if (isinstance(temperature, numbers.Real) and
+        not 0 < temperature < float("inf")):
       raise errors.UserError(
           "relaxed_resampling_temperature=%s: must be finite and greater than "
-          "0" % relaxed_resampling_temperature)
-    resampling_fn = functools.partial(
-        smc.relaxed_resampling, temperature=relaxed_resampling_temperature,
-        random_seed=random_seed)
-  result = _particle_filter(
-      model, observations, seq_lengths, num_samples,
-      resampling_criterion=resampling_criterion, resampling_fn=resampling_fn,
-      parallel_iterations=parallel_iterations, swap_memory=swap_memory,
-      noise=noise, rematerialize=rematerialize)
-  return FIVOBound(result.log_z_hat, result.log_weights, result.resampled,
-                   result.final_particle_state)
+          "0" % temperature)
+    options["temperature"] = temperature
+  return functools.partial(resampling.SCHEMES[resampling_type], **options)
 
 
 def create_bound(name, model, observations, seq_lengths, num_samples=1,
                  resampling_type="multinomial",
                  relaxed_resampling_temperature=0.5, parallel_iterations=30,
-                 random_seed=None, noise=None, rematerialize=False):
+                 random_seed=None, run_filter=smc.smc):
   """Chooses a bound by its name: the meaning of the flag `--bound`.
 
   Args:
@@ -177,8 +190,7 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
     relaxed_resampling_temperature: See `fivo`.
     parallel_iterations: How many timesteps may run at once.
     random_seed: See `fivo`.
-    noise: See `fivo`.
-    rematerialize: See `fivo`.
+    run_filter: See `iwae`.
 
   Returns:
     A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
@@ -192,15 +204,14 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
         resampling_type=resampling_type,
         relaxed_resampling_temperature=relaxed_resampling_temperature,
         parallel_iterations=parallel_iterations, random_seed=random_seed,
-        noise=noise, rematerialize=rematerialize)
+        run_filter=run_filter)
   if name not in ("elbo", "iwae"):
     raise errors.UserError(
         "bound=%s: must be one of elbo, iwae, fivo, fivo-aux" % name)
   result = iwae(
       model, observations, seq_lengths,
       num_samples=1 if name == "elbo" else num_samples,
-      parallel_iterations=parallel_iterations, noise=noise,
-      rematerialize=rematerialize)
+      parallel_iterations=parallel_iterations, run_filter=run_filter)
   return FIVOBound(
       result.log_p_hat, result.log_weights,
       tf.zeros_like(result.log_weights[:, :, 0]), result.final_state)
@@ -276,37 +287,34 @@ def resample_by_final_weights(bound, num_samples, batch_size,
       random_seed=random_seed)
 
 
-def _particle_filter(model, observations, seq_lengths, num_samples,
-                     resampling_criterion, noise, rematerialize, **kwargs):
-  """Runs `smc.smc` on a model.
+def _particle_filter(run_filter, model, observations, seq_lengths, num_samples,
+                     resampling_criterion, **kwargs):
+  """Runs a particle filter on a model.
 
   Args:
+    run_filter: See `iwae`.
     model: An `ELBOTrainableSequenceModel`.
     observations: Nested Tensors `[T, B, ...]`.
     seq_lengths: An int Tensor `[B]`.
     num_samples: N.
     resampling_criterion: See `smc.smc`.
-    noise: A `noise.Noise`, or None.
-    rematerialize: Whether the loop is that of `rematerialization.py`.
-    **kwargs: Passed on to `smc.smc`.
+    **kwargs: Passed on to `run_filter`.
 
   Returns:
-    An `SMCResult`.
+    An `smc.SMCResult`.
   """
-  smc.check_num_particles(num_samples=num_samples)
+  num_samples = smc.check_num_particles(num_samples=num_samples)
   observations = nested.map_nested(tf.convert_to_tensor, observations)
   seq_lengths = smc.lengths_to_int32(seq_lengths=seq_lengths)
   batch_size = (tf.compat.dimension_value(seq_lengths.shape[0]) or
                 tf.shape(seq_lengths)[0])
-  with loop_inputs.creating_series(are_recorded=rematerialize):
-    base.set_particle_observations(
-        model, observations, seq_lengths, num_samples,
-        noise and noise.latents)
+  base.set_particle_observations(model, observations, seq_lengths, num_samples)
   initial_state = model.zero_state(
-      num_samples * batch_size, _float_dtype(observations))
+      num_samples * batch_size, getattr(model, "dtype", tf.float32))
 
   if (resampling_criterion is smc.never_resample_criterion and
-      not rematerialize and getattr(model, "weighs_emissions_later", False)):
+      run_filter is smc.smc and
+      getattr(model, "weighs_emissions_later", False)):
     return importance_sampling.smc_without_resampling(
         model, initial_state, seq_lengths, num_samples, **kwargs)
 
@@ -314,16 +322,6 @@ def _particle_filter(model, observations, seq_lengths, num_samples,
     return initial_state if state is None else model.propose_and_weight(
         state, t)
 
-  return smc.smc(
+  return run_filter(
       transition_fn, seq_lengths, num_particles=num_samples,
-      resampling_criterion=resampling_criterion,
-      rematerialized_steps=tf.shape(tf.nest.flatten(observations)[0])[0]
-      if rematerialize else None, **kwargs)
-
-
-def _float_dtype(observations):
-  """The dtype of the first float observation; float32 where none is."""
-  for leaf in tf.nest.flatten(observations):
-    if leaf.dtype.is_floating:
-      return leaf.dtype
-  return tf.float32
+      resampling_criterion=resampling_criterion, **kwargs)

@@ -5,7 +5,6 @@ emission, is computed after the loop for all timesteps at once: a few large
 operations in place of as many small ones per timestep.
 """
 
-import numpy as np
 import tensorflow as tf
 
 from fivo import nested_utils as nested
@@ -35,10 +34,9 @@ def smc_without_resampling(model, initial_state, num_steps, num_particles,
   log_weights = result.log_weights + particles.sum_emissions(
       result.final_loop_state, num_particles)
   # Where all sequences are empty there are no weights, and the sum is zero.
-  log_averages = tf.reduce_logsumexp(log_weights[-1:], axis=2) - np.log(
-      num_particles)
-  return result._replace(
-      log_z_hat=tf.reduce_sum(log_averages, axis=0), log_weights=log_weights)
+  log_z_hat = tf.reduce_sum(
+      smc.log_average_weight(log_weights[-1:], axis=2), axis=0)
+  return result._replace(log_z_hat=log_z_hat, log_weights=log_weights)
 
 
 class _Particles(object):

@@ -6,17 +6,17 @@ Model states and observations are nested; `tf.nest` decides what a leaf is.
 import tensorflow as tf
 
 
-def map_nested(fn, nested):
-  """Applies `fn` to every leaf.
+def map_nested(map_fn, nested):
+  """Applies `map_fn` to every leaf.
 
   Args:
-    fn: A callable of one leaf.
+    map_fn: A callable of one leaf.
     nested: A leaf, or leaves nested in lists, tuples, namedtuples or dicts.
 
   Returns:
-    The results of `fn` in the structure of `nested`.
+    The results of `map_fn` in the structure of `nested`.
   """
-  return tf.nest.map_structure(fn, nested)
+  return tf.nest.map_structure(map_fn, nested)
 
 
 def tile_tensors(tensors, multiples):
@@ -69,7 +69,8 @@ def tas_for_tensors(tensors, length, **kwargs):
   """Unstacks every Tensor into a TensorArray.
 
   Args:
-    tensors: Nested Tensors of shape `[length, ...]`.
+    tensors: Nested Tensors of shape `[>= length, ...]`; what lies beyond is
+      left out.
     length: The number of entries of each TensorArray, an int or scalar Tensor.
     **kwargs: Passed on to the TensorArrays' constructor, e.g.
       `clear_after_read=False`.
@@ -79,7 +80,7 @@ def tas_for_tensors(tensors, length, **kwargs):
   """
   def unstack(x):
     x = tf.convert_to_tensor(x)
-    return tf.TensorArray(x.dtype, length, **kwargs).unstack(x)
+    return tf.TensorArray(x.dtype, length, **kwargs).unstack(x[:length])
   return map_nested(unstack, tensors)
 
 
@@ -94,3 +95,18 @@ def read_tas(tas, index):
     The entries in the structure of `tas`.
   """
   return map_nested(lambda ta: ta.read(index), tas)
+
+
+def float_dtype(nested):
+  """The dtype of the first float leaf; float32 where there is none.
+
+  Args:
+    nested: Nested Tensors or TensorArrays.
+
+  Returns:
+    A `tf.DType`.
+  """
+  for leaf in tf.nest.flatten(nested):
+    if leaf.dtype.is_floating:
+      return leaf.dtype
+  return tf.float32

@@ -1,21 +1,36 @@
 """Resampling: which particles a particle filter keeps, and how often.
 
-A resampling scheme turns the log weights of N particles into N new, equally
-weighted particles whose expected number of copies of particle n is N times its
-normalised weight W_n. That keeps the filter's estimate of the likelihood
-unbiased (Doucet & Johansen, A Tutorial on Particle Filtering and Smoothing,
-2009, section 3.4).
+Resampling replaces N weighted particles by N equally weighted ones. With W_n
+the normalised weight of particle n, a scheme that copies particles draws
+ancestors a_1, ..., a_N such that particle n is expected to be copied N W_n
+times; that keeps the filter's estimate of the likelihood unbiased (Doucet &
+Johansen, A Tutorial on Particle Filtering and Smoothing, 2009, section 3.4).
 
-Every scheme has the signature
+A scheme is a function of the log weights `[N, B]` alone. What it returns says
+how the particles are to move:
 
-    scheme(log_weights, states, num_particles, batch_size, ...) -> states
+* int32 ancestors `[N, B]`: new particle n of filter b is a copy of particle
+  `ancestors[n, b]` of that filter;
+* or float blending weights `[N, B, N]`: new particle n of filter b is the sum
+  over l of `blend[n, b, l]` times particle l of that filter.
 
-with log weights `[N, B]` and nested states `[N*B, ...]` in the particle-major
-layout drawn in `smc.py`. A scheme that also takes `should_resample`, a bool
-Tensor `[B]`, leaves the filters alone for which it is false; for a scheme
-without it `smc.smc` makes that choice afterwards, at some cost in speed. A
-scheme that takes `t` is given the timestep, a scalar int32 Tensor.
+`move` then moves the states, in the layout drawn in `smc.py`. `with_states`
+makes of a scheme a function in the original code's form,
+
+    resampling_fn(log_weights, states, num_particles, batch_size, ...) -> states
+
+which is what `smc.smc` takes; a `resampling_fn` that does not come from a
+scheme works there too, but tells nothing of ancestors. A new scheme is a
+function, and a line in `SCHEMES`.
+
+What the gradient sees. Copies carry the gradient of their ancestor's state; the
+choice of the ancestors carries none: it has no derivative, and its score
+function term is left out, see `bounds.py`. Blending weights have a derivative.
 """
+
+import collections
+import functools
+import inspect
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -24,150 +39,83 @@ from fivo import nested_utils as nested
 from fivo.system import errors
 
 
-def multinomial_resampling(log_weights, states, num_particles, batch_size,
-                           random_seed=None, should_resample=None):
-  """Resamples with ancestors drawn independently from the weights.
-
-  The gradient flows through the resampled states but not through the choice of
-  ancestors: the unbiased gradient's score function term is left out, as in
-  section 4 of Maddison et al. (2017), because of its variance.
+def multinomial(log_weights, random_seed=None, uniforms=None):
+  """Draws each ancestor independently, with the normalised weights.
 
   Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights. The
-      ancestors are arbitrary, but valid, in a filter whose weights are all
-      minus infinity, or hold a NaN or plus infinity.
-    states: Nested Tensors `[N*B, ...]` of any dtype.
-    num_particles: N, an int.
-    batch_size: B, an int or scalar Tensor.
+    log_weights: A float Tensor `[N, B]`, unnormalised log weights. In a filter
+      whose weights are all minus infinity, or hold a NaN or plus infinity, the
+      ancestors are arbitrary, but valid.
     random_seed: The op seed of the draw, or None.
-    should_resample: A bool Tensor `[B]`: the filters to resample. Defaults to
-      all of them. The random numbers drawn are the same in either case.
+    uniforms: A float Tensor `[N, B]` of draws from [0, 1) that decide in place
+      of draws of its own, or None.
 
   Returns:
-    Resampled states in the structure of `states`, `[N*B, ...]` each.
-  """
-  batch_size = _to_int32(batch_size)
-  # The logits end in the particles, [B, N], and N draws per filter come back
-  # as [B, N]. Weights that are all -inf or NaN make the op return index N.
-  ancestors = tf.transpose(tf.minimum(
-      tf.random.categorical(
-          tf.transpose(tf.stop_gradient(log_weights)), num_particles,
-          seed=random_seed, dtype=tf.int32),
-      num_particles - 1))
-  return _copy_ancestors(
-      ancestors, states, num_particles, batch_size, should_resample)
-
-
-def resampling_of_uniforms(log_weights, states, num_particles, batch_size,
-                           uniforms, t, should_resample=None):
-  """Multinomial resampling of random numbers that are given.
-
-  Each particle's ancestor is where its uniform number falls among the
-  cumulative weights. Nothing is random here, so a compiler that has no random
-  numbers of TensorFlow's, or a test, can have the same ancestors.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`, see `multinomial_resampling`.
-    states: Nested Tensors `[N*B, ...]` of any dtype.
-    num_particles: N, an int.
-    batch_size: B, an int or scalar Tensor.
-    uniforms: A `loop_inputs.Series` of float Tensors `[N, B]`, drawn from
-      [0, 1).
-    t: The timestep, a scalar int32 Tensor.
-    should_resample: See `multinomial_resampling`.
-
-  Returns:
-    Resampled states in the structure of `states`, `[N*B, ...]` each.
+    An int32 Tensor `[N, B]` of ancestors.
   """
   log_weights = tf.stop_gradient(log_weights)
-  cumulative = tf.cumsum(tf.exp(
-      log_weights - tf.reduce_max(log_weights, axis=0, keepdims=True)), axis=0)
-  # No number below one, times the last of them, is rounded up to the last.
-  thresholds = tf.cast(uniforms.read(t), cumulative.dtype) * cumulative[-1:]
-  num_below = tf.reduce_sum(tf.cast(
-      cumulative[tf.newaxis] <= thresholds[:, tf.newaxis], tf.int32), axis=1)
-  return _copy_ancestors(
-      tf.minimum(num_below, num_particles - 1), states, num_particles,
-      _to_int32(batch_size), should_resample)
+  num_particles = _num_particles(log_weights)
+  if uniforms is not None:
+    return _invert_distribution_function(log_weights, uniforms)
+  # TensorFlow 1.15 splits this op between threads whose random numbers overlap:
+  # with more than one thread per operation some filters of a large batch share
+  # draws. Each filter by itself is right. `system/sessions.py` therefore has
+  # one thread per operation; sessions of your own should have, too
+  # (intra_op_parallelism_threads=1).
+  ancestors = tf.random.categorical(
+      tf.transpose(log_weights), num_particles, seed=random_seed,
+      dtype=tf.int32)
+  # Weights that are all -inf or NaN make the op return N.
+  return tf.transpose(tf.minimum(ancestors, num_particles - 1))
 
 
-def _copy_ancestors(ancestors, states, num_particles, batch_size,
-                    should_resample):
-  """Replaces particles by copies of their ancestors.
+def _invert_distribution_function(log_weights, uniforms):
+  """Finds where numbers from [0, 1) fall among the cumulative weights.
 
   Args:
-    ancestors: An int32 Tensor `[N, B]`.
-    states: Nested Tensors `[N*B, ...]`.
-    num_particles: N.
-    batch_size: B, an int or scalar int32 Tensor.
-    should_resample: A bool Tensor `[B]`, or None for all.
+    log_weights: A float Tensor `[N, B]`.
+    uniforms: A float Tensor `[N, B]`.
 
   Returns:
-    Nested Tensors `[N*B, ...]`.
+    An int32 Tensor `[N, B]` of ancestors.
   """
-  if should_resample is not None:
-    own = tf.tile(tf.range(num_particles)[:, tf.newaxis], [1, batch_size])
-    ancestors = tf.compat.v1.where(
-        tf.tile(should_resample[tf.newaxis], [num_particles, 1]),
-        ancestors, own)
-  rows = tf.reshape(ancestors * batch_size + tf.range(batch_size), [-1])
-  return nested.gather_tensors(states, rows)
+  cumulative = tf.cumsum(tf.exp(
+      log_weights - tf.reduce_max(log_weights, axis=0, keepdims=True)), axis=0)
+  # A number below one times the total stays below the total, in floats too: a
+  # particle of weight zero at the end is never chosen.
+  thresholds = tf.cast(uniforms, cumulative.dtype) * cumulative[-1:]
+  num_below = tf.reduce_sum(tf.cast(
+      cumulative[tf.newaxis] <= thresholds[:, tf.newaxis], tf.int32), axis=1)
+  return tf.minimum(num_below, _num_particles(log_weights) - 1)
 
 
-def relaxed_resampling(log_weights, states, num_particles, batch_size,
-                       temperature=0.5, random_seed=None,
-                       should_resample=None):
-  """Resamples by blending particles, so that the weights carry gradient.
+def relaxed(log_weights, temperature=0.5, random_seed=None):
+  """Draws blending weights whose derivative by the weights is known.
 
-  In place of an ancestor each new particle draws blending weights w from a
-  Concrete (Gumbel-softmax) distribution (Maddison, Mnih & Teh, The Concrete
-  Distribution, 2017) and becomes the sum over l of `w[l]` times particle l. At
-  temperature zero this is multinomial resampling; above it the estimate of the
-  likelihood is biased, so it is for training only.
+  In place of an ancestor each new particle draws a sample of the Concrete, or
+  Gumbel-softmax, distribution (Maddison, Mnih & Teh, The Concrete Distribution,
+  2017). At temperature zero this would be multinomial resampling; above it the
+  estimate of the likelihood is biased, so it is for training only.
 
   Args:
     log_weights: A float Tensor `[N, B]`, unnormalised log weights.
-    states: Nested float Tensors `[N*B, ...]`. That of a particle of weight
-      zero reaches no other, be it infinite or NaN.
-    num_particles: N, an int.
-    batch_size: B, an int or scalar Tensor.
     temperature: A positive float.
     random_seed: The op seed of the draw, or None.
-    should_resample: A bool Tensor `[B]`: the filters to resample. Defaults to
-      all of them.
 
   Returns:
-    Resampled states in the structure of `states`, `[N*B, ...]` each.
-
-  Raises:
-    UserError: If a state is not of a float dtype.
+    A float Tensor `[N, B, N]` of blending weights.
   """
-  batch_size = _to_int32(batch_size)
-  states = nested.map_nested(_float_tensor, states)
-  logits = _finite_logits(log_weights, num_particles)
-  blend = tfp.distributions.RelaxedOneHotCategorical(
+  logits = _finite_logits(log_weights)
+  return tfp.distributions.RelaxedOneHotCategorical(
       tf.cast(temperature, logits.dtype), logits=logits).sample(
-          num_particles, seed=random_seed)
-  # Zero times an infinite state is NaN.
-  is_impossible = tf.reshape(
-      tf.transpose(tf.equal(logits, -float("inf"))), [-1])
-  possible_states = nested.where_tensors(
-      is_impossible, nested.map_nested(tf.zeros_like, states), states)
-  blended = nested.map_nested(
-      lambda state: _blend(blend, state, num_particles, batch_size),
-      possible_states)
-  if should_resample is None:
-    return blended
-  return nested.where_tensors(
-      tf.tile(should_resample, [num_particles]), blended, states)
+          _num_particles(log_weights), seed=random_seed)
 
 
-def _finite_logits(log_weights, num_particles):
+def _finite_logits(log_weights):
   """Makes logits that a low temperature does not make plus infinity or NaN.
 
   Args:
     log_weights: A float Tensor `[N, B]`.
-    num_particles: N.
 
   Returns:
     A float Tensor `[B, N]` of which the largest per filter is zero, unless a
@@ -179,31 +127,157 @@ def _finite_logits(log_weights, num_particles):
   possible = tf.reduce_any(
       tf.greater(logits, -float("inf")), axis=1, keepdims=True)
   logits = tf.compat.v1.where(
-      tf.tile(possible, [1, num_particles]), logits, tf.zeros_like(logits))
+      tf.tile(possible, [1, _num_particles(log_weights)]), logits,
+      tf.zeros_like(logits))
   # Adding a number to all of them changes neither the draw nor its gradient.
   return logits - tf.stop_gradient(
       tf.reduce_max(logits, axis=1, keepdims=True))
 
 
-def _blend(blend, state, num_particles, batch_size):
-  """Blends the particles of one Tensor.
+def with_states(scheme):
+  """Makes of a scheme a function that resamples states.
 
   Args:
-    blend: A float Tensor `[N, B, N]`: new particle, filter, old particle.
-    state: A float Tensor `[N*B, ...]`.
+    scheme: A callable `(log_weights, ...)`, see the top of this file.
+
+  Returns:
+    A callable `(log_weights, states, num_particles, batch_size, ...)` with the
+    scheme's further arguments, which returns the resampled states, nested
+    Tensors `[N*B, ...]`. Its attribute `scheme` is the scheme.
+  """
+  def resampling_fn(log_weights, states, num_particles, batch_size, *args,
+                    **kwargs):
+    choice = scheme(tf.convert_to_tensor(log_weights), *args, **kwargs)
+    return move(states, choice, num_particles, batch_size)
+
+  first, *options = inspect.signature(scheme).parameters.values()
+  resampling_fn.__signature__ = inspect.Signature([first] + [
+      inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+      for name in ("states", "num_particles", "batch_size")] + options)
+  resampling_fn.__name__ = scheme.__name__ + "_resampling"
+  resampling_fn.__doc__ = (
+      "Resamples states `[N*B, ...]` by `%s`, see there.\n" % scheme.__name__)
+  resampling_fn.scheme = scheme
+  return resampling_fn
+
+
+multinomial_resampling = with_states(multinomial)
+relaxed_resampling = with_states(relaxed)
+
+# By the names that the flag --resampling_type gives them.
+SCHEMES = collections.OrderedDict([
+    ("multinomial", multinomial_resampling),
+    ("relaxed", relaxed_resampling),
+])
+
+
+def find_scheme(resampling_fn):
+  """The scheme behind a resampling function, with its arguments.
+
+  Args:
+    resampling_fn: What `with_states` made, maybe in a `functools.partial`, or
+      any other function.
+
+  Returns:
+    A callable of the log weights; None where there is no scheme.
+  """
+  if not isinstance(resampling_fn, functools.partial):
+    return getattr(resampling_fn, "scheme", None)
+  scheme = find_scheme(resampling_fn.func)
+  if scheme is None or resampling_fn.args:
+    return None
+  return functools.partial(scheme, **resampling_fn.keywords)
+
+
+def resample(resampling_fn, log_weights, states, should_resample,
+             num_particles, batch_size):
+  """Resamples some filters and leaves the others as they are.
+
+  Args:
+    resampling_fn: See `smc.smc`.
+    log_weights: A float Tensor `[N, B]`.
+    states: Nested Tensors `[N*B, ...]`.
+    should_resample: A bool Tensor `[B]`. The random numbers drawn do not depend
+      on it.
     num_particles: N.
     batch_size: B.
 
   Returns:
-    A Tensor of the shape of `state`.
+    states: Nested Tensors `[N*B, ...]`.
+    ancestors: An int32 Tensor `[N, B]`, its own for each particle of a filter
+      that is left as it is; None where `resampling_fn` blends particles or has
+      no scheme.
+  """
+  scheme = find_scheme(resampling_fn)
+  choice = scheme(log_weights) if scheme else None
+  if choice is not None and choice.dtype.is_integer:
+    ancestors = tf.compat.v1.where(
+        tf.tile(should_resample[tf.newaxis], [num_particles, 1]),
+        choice, own_ancestors(num_particles, batch_size))
+    return move(states, ancestors, num_particles, batch_size), ancestors
+  candidates = (
+      resampling_fn(log_weights, states, num_particles, batch_size)
+      if choice is None else move(states, choice, num_particles, batch_size))
+  return nested.where_tensors(
+      tf.tile(should_resample, [num_particles]), candidates, states), None
+
+
+def own_ancestors(num_particles, batch_size):
+  """The ancestors of particles that stay: int32 `[N, B]`, n in row n."""
+  return tf.tile(tf.range(num_particles)[:, tf.newaxis], [1, batch_size])
+
+
+def move(states, choice, num_particles, batch_size):
+  """Moves particles as a scheme has chosen.
+
+  Args:
+    states: Nested Tensors `[N*B, ...]`; to be blended they must be float.
+    choice: int32 ancestors `[N, B]`, or float blending weights `[N, B, N]`.
+    num_particles: N, an int or scalar Tensor.
+    batch_size: B, an int or scalar Tensor.
+
+  Returns:
+    Nested Tensors `[N*B, ...]`.
+
+  Raises:
+    UserError: If a state that is to be blended is not of a float dtype.
+  """
+  batch_size = _to_int32(batch_size)
+  if choice.dtype.is_integer:
+    rows = tf.reshape(choice * batch_size + tf.range(batch_size), [-1])
+    return nested.gather_tensors(states, rows)
+  states = nested.map_nested(_float_tensor, states)
+  # A particle that no other takes from may be infinite, and 0 * inf is NaN.
+  is_unused = tf.transpose(tf.reduce_all(tf.equal(choice, 0), axis=0))
+  states = nested.where_tensors(
+      tf.reshape(is_unused, [-1]), nested.map_nested(tf.zeros_like, states),
+      states)
+  return nested.map_nested(
+      lambda state: blend_tensor(choice, state, num_particles, batch_size),
+      states)
+
+
+def blend_tensor(blending_weights, tensor, num_particles, batch_size):
+  """Blends the particles of one Tensor.
+
+  Args:
+    blending_weights: A float Tensor `[N, B, N]`: of new particle, filter, and
+      old particle.
+    tensor: A float Tensor `[N*B, ...]`.
+    num_particles: N.
+    batch_size: B.
+
+  Returns:
+    A Tensor of the shape of `tensor`: row `(i, b)` is the sum over l of
+    `blending_weights[i, b, l]` times row `(l, b)`.
   """
   # [B, new, old] x [B, old, features] -> [B, new, features].
-  rows = tf.reshape(state, [num_particles, batch_size, -1])
+  rows = tf.reshape(tensor, [num_particles, batch_size, -1])
   blended = tf.matmul(
-      tf.transpose(tf.cast(blend, state.dtype), [1, 0, 2]),
+      tf.transpose(tf.cast(blending_weights, tensor.dtype), [1, 0, 2]),
       tf.transpose(rows, [1, 0, 2]))
-  blended = tf.reshape(tf.transpose(blended, [1, 0, 2]), tf.shape(state))
-  blended.set_shape(state.shape)
+  blended = tf.reshape(tf.transpose(blended, [1, 0, 2]), tf.shape(tensor))
+  blended.set_shape(tensor.shape)
   return blended
 
 
@@ -215,6 +289,12 @@ def _float_tensor(state):
         "a state has dtype %s: relaxed resampling, which blends particles, "
         "needs a float dtype" % state.dtype.name)
   return state
+
+
+def _num_particles(log_weights):
+  """N, an int where it is known."""
+  return (tf.compat.dimension_value(log_weights.shape[0]) or
+          tf.shape(log_weights)[0])
 
 
 def _to_int32(size):

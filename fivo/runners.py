@@ -175,10 +175,10 @@ def _bound_and_gradients(config, model, observations, lengths):
         "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
   variables = []
 
-  def compute(observations, lengths, noise):
+  def compute(observations, lengths, run_filter):
     log_p_hat = training.create_bound(
-        config, model, observations, lengths, noise=noise,
-        rematerialize=True).log_p_hat
+        config, model, observations, lengths,
+        run_filter=run_filter).log_p_hat
     gradients, variables[:] = zip(*optimization.compute_gradients(
         -_objective(config, log_p_hat, lengths)))
     return [log_p_hat] + list(gradients)

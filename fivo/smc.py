@@ -1,13 +1,28 @@
 """Sequential Monte Carlo: a batch of particle filters in one TensorFlow loop.
 
-A particle filter carries N particles, guesses of a sequence's latent state,
-from one timestep to the next. Each step extends every particle, multiplies its
-weight by how well the guess explains the observation, and, where a resampling
-criterion says so, replaces the particles by N draws of them in proportion to
-their weights. The product of the average weights at the resampling steps and
-at the end is an unbiased estimate of the likelihood; its log is the bound that
-`bounds.py` trains on (Maddison et al., Filtering Variational Objectives, 2017,
-algorithm 1).
+A particle filter carries N particles z^1, ..., z^N, guesses of a sequence's
+latent state, through time. A model and a proposal give it, for each particle,
+
+    the proposal           z_t ~ q(z_t | z_{1:t-1}, x_{1:T})
+    the incremental weight alpha_t = p(z_t, x_t | z_{1:t-1}, x_{1:t-1}) /
+                                     q(z_t | z_{1:t-1}, x_{1:T})
+
+and it estimates the likelihood Z = p(x_{1:T}). This is algorithm 1 of Maddison
+et al. (Filtering Variational Objectives, 2017); `_Filters.step` has its lines
+in this order, and in logs:
+
+    w = 1, Z_hat = 1
+    for t = 0, ..., T - 1:
+      for each n: draw z_t^n from the proposal               propose
+      for each n: w^n = w^n alpha_t^n                        weigh
+      if the resampling criterion holds, or t = T - 1:
+        Z_hat = Z_hat (1/N) sum_n w^n                        `_log_z_hat`
+        draw ancestors a^n, z_{1:t}^n = z_{1:t}^{a^n}        resample
+        w = 1
+
+Z_hat is unbiased, E[Z_hat] = Z. So E[log Z_hat] is a lower bound on log Z, on
+which `bounds.py` trains. (At t = T - 1 the estimate is taken, but particles are
+resampled only where the criterion says so.)
 
 The particle-major layout. B sequences with N particles each are N*B rows of
 one matrix, so that a model sees nothing but a larger batch. Row `n * B + b` is
@@ -29,30 +44,54 @@ of the longest sequence.
 """
 
 import collections
-import inspect
+import functools
 import numbers
 
 import numpy as np
 import tensorflow as tf
 
 from fivo import nested_utils as nested
-from fivo.compiled import rematerialization
+from fivo import resampling
+from fivo.resampling import blend_tensor as _blend_tensor  # noqa: F401
 from fivo.resampling import multinomial_resampling
 from fivo.resampling import relaxed_resampling
 from fivo.system import errors
+from fivo.trajectories import trajectories
 
 __all__ = [
-    "SMCResult", "smc", "ess_criterion", "never_resample_criterion",
-    "always_resample_criterion", "multinomial_resampling",
-    "relaxed_resampling"
+    "SMCResult", "smc", "trajectories", "ess_criterion",
+    "never_resample_criterion", "always_resample_criterion",
+    "multinomial_resampling", "relaxed_resampling"
 ]
 
-SMCResult = collections.namedtuple(
-    "SMCResult", ("log_z_hat", "log_weights", "resampled",
-                  "final_particle_state", "final_loop_state"))
+
+class SMCResult(collections.namedtuple("SMCResult", (
+    "log_z_hat", "log_weights", "resampled", "final_particle_state",
+    "final_loop_state"))):
+  """What `smc` returns: a tuple of five, with two attributes besides.
+
+  Attributes:
+    log_z_hat: A float Tensor `[B]`, log of an unbiased estimate of each
+      sequence's likelihood, in nats.
+    log_weights: A float Tensor `[T, B, N]`, accumulated log weights at each
+      step, before the reset to zero that follows resampling.
+    resampled: A float Tensor `[T, B]`, one where a filter resampled.
+    final_particle_state: The nested state after the last step.
+    final_loop_state: What `loop_fn` gave last; 0 without a `loop_fn`.
+    ancestors: An int32 Tensor `[T, B, N]`: particle n after step t continues
+      particle `ancestors[t, b, n]` that was proposed at step t; its own number
+      where a filter did not resample. None where the resampling scheme blends
+      particles, or tells nothing of ancestors.
+    particle_states: The nested states after each step, resampled,
+      `[T, N*B, ...]`; an empty tuple where a state has TensorArrays. Neither
+      this nor the ancestors cost anything in a run that fetches neither.
+  """
+
+  ancestors = None
+  particle_states = ()
 
 
-def ess_criterion(log_weights, t):
+def ess_criterion(log_weights, unused_t):
   """Resamples a filter whose effective sample size is at most N / 2.
 
   The effective sample size is 1 / sum_n W_n^2 for normalised weights W (Liu &
@@ -62,46 +101,45 @@ def ess_criterion(log_weights, t):
 
   Args:
     log_weights: A float Tensor `[N, B]`, unnormalised log weights.
-    t: The current timestep; not used.
+    unused_t: The timestep.
 
   Returns:
     A bool Tensor `[B]`, false where all weights are zero or one is NaN.
   """
-  del t
-  num_particles = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
   # Scaling by the largest weight cancels in the ratio and keeps equal weights
   # exact. A filter without a possible particle compares NaN: false.
   weights = tf.exp(
       log_weights - tf.reduce_max(log_weights, axis=0, keepdims=True))
+  if weights.dtype == tf.float16:
+    weights = tf.cast(weights, tf.float32)  # N^2 may exceed 65504.
+  num_particles = tf.cast(tf.shape(weights)[0], weights.dtype)
   return (tf.square(tf.reduce_sum(weights, axis=0)) <=
           num_particles / 2 * tf.reduce_sum(tf.square(weights), axis=0))
 
 
-def never_resample_criterion(log_weights, t):
+def never_resample_criterion(log_weights, unused_t):
   """Resamples no filter: importance sampling of whole trajectories.
 
   Args:
     log_weights: A float Tensor `[N, B]`.
-    t: The current timestep; not used.
+    unused_t: The timestep.
 
   Returns:
     A bool Tensor `[B]`, all false.
   """
-  del t
   return tf.fill([tf.shape(log_weights)[1]], False)
 
 
-def always_resample_criterion(log_weights, t):
+def always_resample_criterion(log_weights, unused_t):
   """Resamples every filter at every step.
 
   Args:
     log_weights: A float Tensor `[N, B]`.
-    t: The current timestep; not used.
+    unused_t: The timestep.
 
   Returns:
     A bool Tensor `[B]`, all true.
   """
-  del t
   return tf.fill([tf.shape(log_weights)[1]], True)
 
 
@@ -113,20 +151,22 @@ def smc(transition_fn,
         loop_fn=None,
         parallel_iterations=30,
         swap_memory=True,
-        rematerialized_steps=None):
-  """Runs a batch of particle filters and estimates log normalisers.
+        scan=None):
+  """Runs a batch of particle filters and estimates log likelihoods.
 
   Args:
-    transition_fn: A callable that extends particles by one step.
+    transition_fn: A callable that proposes and weighs.
       `transition_fn(None, -1)` gives the initial state: nested Tensors
       `[N*B, ...]`. `transition_fn(state, t)`, with `t` a scalar int32 Tensor,
       gives `(log_incremental_weights, new_state)`, the former `[N*B]` in nats,
-      or `(log_incremental_weights, new_state, loop_args)`.
+      or `(log_incremental_weights, new_state, loop_args)`. With
+      `never_resample_criterion` the state may hold TensorArrays.
     num_steps: An int Tensor `[B]`, the length of each sequence.
-    num_particles: N, a positive int.
+    num_particles: N, a positive int, or a scalar Tensor.
     resampling_criterion: A callable `(log_weights [N, B], t) -> bool [B]`.
       With `never_resample_criterion`, `resampling_fn` is never called.
-    resampling_fn: A resampling scheme, see `resampling.py`.
+    resampling_fn: A callable `(log_weights, states, num_particles, batch_size)
+      -> states`, see `resampling.py`.
     loop_fn: A callable that accumulates anything else along the way:
       `loop_fn(loop_state, loop_args, new_particle_state, log_weights,
       resampled, mask, t) -> loop_state`. First called with six Nones and -1,
@@ -137,45 +177,40 @@ def smc(transition_fn,
       `transition_fn` gives none.
     parallel_iterations: How many iterations of the loop may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
-    rematerialized_steps: None, or T, an int or scalar Tensor at least as large
-      as the longest sequence, if the loop is to be that of
-      `rematerialization.scan`, with its limits and without a `loop_fn`. Then
-      log_weights and resampled are zero after the last step of the longest
-      sequence.
+    scan: What runs a step over time, with the signature of
+      `compiled.rematerialization.scan`, in place of a `tf.while_loop`.
 
   Returns:
-    An `SMCResult`:
-      log_z_hat: A float Tensor `[B]`, log of an unbiased estimate of each
-        sequence's normaliser, in nats.
-      log_weights: A float Tensor `[T, B, N]`, accumulated log weights at each
-        step, before the reset to zero that follows resampling.
-      resampled: A float Tensor `[T, B]`, one where a filter resampled.
-      final_particle_state: The nested state after the last step.
-      final_loop_state: What `loop_fn` gave last; 0 without a `loop_fn`.
+    An `SMCResult`.
 
   Raises:
     UserError: If `num_particles` is not an int of at least one, or `num_steps`
-      are not ints, or a rematerialized loop has a `loop_fn`.
+      are not ints.
   """
-  check_num_particles(num_particles=num_particles)
+  num_particles = check_num_particles(num_particles=num_particles)
   with tf.name_scope("smc"):
-    num_particles = int(num_particles)  # NumPy's would make indices int64.
-    num_steps = lengths_to_int32(num_steps=num_steps)
     filters = _Filters(
-        transition_fn, num_steps, num_particles, resampling_criterion,
-        resampling_fn, loop_fn)
-    if rematerialized_steps is not None:
-      return filters.run_rematerialized(rematerialized_steps)
-    return filters.run(parallel_iterations, swap_memory)
+        transition_fn, lengths_to_int32(num_steps=num_steps), num_particles,
+        resampling_criterion, resampling_fn, loop_fn)
+    return filters.run(scan or functools.partial(
+        _scan, parallel_iterations=parallel_iterations,
+        swap_memory=swap_memory))
 
 
 def check_num_particles(**argument):
-  """Raises a `UserError` unless an argument is an int of at least one."""
+  """Gives an argument as an int or an int32 Tensor.
+
+  Raises:
+    UserError: If it is no Tensor and no integer of at least one.
+  """
   (name, value), = argument.items()
+  if tf.is_tensor(value):
+    return tf.cast(value, tf.int32)
   if not isinstance(value, numbers.Integral):
     raise errors.UserError("%s=%r: must be an integer" % (name, value))
   if value < 1:
     raise errors.UserError("%s=%s: must be at least 1" % (name, value))
+  return int(value)  # NumPy's would make indices int64.
 
 
 def lengths_to_int32(**argument):
@@ -189,9 +224,27 @@ def lengths_to_int32(**argument):
   return tf.cast(lengths, tf.int32)
 
 
-_LoopVars = collections.namedtuple(
-    "_LoopVars", ("t", "particle_state", "loop_state", "log_weights",
-                  "log_weights_ta", "resampled_ta"))
+def log_average_weight(log_weights, axis):
+  """The log of the average weight, log((1/N) sum_n w_n), in nats.
+
+  Args:
+    log_weights: A float Tensor.
+    axis: The axis of the particles.
+
+  Returns:
+    A float Tensor without that axis.
+  """
+  num_particles = tf.compat.dimension_value(log_weights.shape[axis])
+  log_num_particles = (
+      np.log(num_particles) if num_particles else
+      tf.math.log(tf.cast(tf.shape(log_weights)[axis], log_weights.dtype)))
+  return tf.reduce_logsumexp(log_weights, axis=axis) - log_num_particles
+
+
+_State = collections.namedtuple(
+    "_State", ("particle_state", "loop_state", "log_weights"))
+_Record = collections.namedtuple(
+    "_Record", ("log_weights", "resampled", "ancestors", "particle_state"))
 
 
 class _Filters(object):
@@ -210,161 +263,93 @@ class _Filters(object):
     self._num_steps = num_steps
     self._row_num_steps = tf.tile(num_steps, [num_particles])
     self._max_num_steps = tf.reduce_max(num_steps)
+    self._own_ancestors = resampling.own_ancestors(
+        num_particles, self._batch_size)
+    self._has_ancestors = True  # Until a step has resampled without.
+    self._has_records = True  # Unless a state has TensorArrays.
 
-  def run(self, parallel_iterations, swap_memory):
-    """Runs the loop; see `smc`."""
-    final = _LoopVars(*tf.while_loop(
-        lambda t, *_: t < self._max_num_steps,
-        lambda *loop_vars: self._step(_LoopVars(*loop_vars)),
-        self._initial_loop_vars(),
-        parallel_iterations=parallel_iterations,
-        swap_memory=swap_memory))
-    return self._result(
-        final.log_weights_ta.stack()[:-1], final.resampled_ta.stack()[:-1],
-        final.particle_state, final.loop_state)
-
-  def run_rematerialized(self, num_steps):
-    """Runs the loop that a compiler likes, of T = `num_steps`; see `smc`."""
-    if self._loop_fn is not None:
-      raise errors.UserError("loop_fn=%r: a rematerialized loop has none" % (
-          self._loop_fn,))
-    particle_state = self._initial_particle_state()
-
-    def step(t, state):
-      log_weights, resampled, new_state, _ = self._advance(
-          t, tf.nest.pack_sequence_as(particle_state, state[:-1]), state[-1])
-      new_state = tf.nest.flatten(new_state)
-      new_state.append(self._reset(log_weights, resampled))
-      return new_state, [log_weights, resampled]
-
-    result = rematerialization.scan(
-        step,
-        tf.nest.flatten(particle_state) + [self._zero_weights(particle_state)],
-        self._max_num_steps, num_steps)
-    log_weights, resampled = result.outputs
-    return self._result(
-        log_weights, resampled, tf.nest.pack_sequence_as(
-            particle_state, result.final_state[:-1]), tf.constant(0))
-
-  def _result(self, log_weights, resampled, particle_state, loop_state):
-    """An `SMCResult` of `[T, N, B]` log weights and `[T, B]` resamplings."""
-    return SMCResult(
-        log_z_hat=self._log_z_hat(log_weights, resampled),
-        log_weights=tf.transpose(log_weights, [0, 2, 1]),
-        resampled=tf.cast(resampled, log_weights.dtype),
-        final_particle_state=particle_state,
-        final_loop_state=loop_state)
-
-  def _initial_particle_state(self):
-    return nested.map_nested(
-        tf.convert_to_tensor, self._transition_fn(None, -1))
-
-  def _zero_weights(self, particle_state):
-    return tf.zeros([self._num_particles, self._batch_size],
-                    _weight_dtype(particle_state))
-
-  def _initial_loop_vars(self):
-    """The state before the first timestep."""
-    particle_state = self._initial_particle_state()
+  def run(self, scan):
+    """Runs the filters through time; see `smc`."""
+    particle_state = nested.map_nested(
+        _to_tensor, self._transition_fn(None, -1))
     loop_state = tf.constant(0)
     if self._loop_fn is not None:
       loop_state = self._loop_fn(None, None, None, None, None, None, -1)
-    static_batch = tf.compat.dimension_value(self._num_steps.shape[0])
-    log_weights = self._zero_weights(particle_state)
-    # The arrays have one entry after the last step, since an array without an
-    # entry has no shape where the batch size is not known.
-    log_weights_ta, resampled_ta = [
-        tf.TensorArray(
-            value.dtype, self._max_num_steps + 1, name=name,
-            element_shape=shape + [static_batch]).write(
-                self._max_num_steps, value)
-        for name, shape, value in [
-            ("log_weights", [self._num_particles], log_weights),
-            ("resampled", [], tf.fill([self._batch_size], False))]]
-    return _LoopVars(
-        t=tf.constant(0),
-        particle_state=particle_state,
-        loop_state=loop_state,
-        log_weights=log_weights,
-        log_weights_ta=log_weights_ta,
-        resampled_ta=resampled_ta)
+    log_weights = tf.zeros([self._num_particles, self._batch_size],
+                           nested.float_dtype(particle_state))
+    self._has_records = len(_tensors(particle_state)) == len(
+        tf.nest.flatten(particle_state))
+    record = _Record(log_weights, tf.fill([self._batch_size], False),
+                     self._own_ancestors,
+                     particle_state if self._has_records else ())
+    final, record = scan(
+        self.step, _State(particle_state, loop_state, log_weights), record,
+        self._max_num_steps)
+    result = SMCResult(
+        log_z_hat=self._log_z_hat(record.log_weights, record.resampled),
+        log_weights=tf.transpose(record.log_weights, [0, 2, 1]),
+        resampled=tf.cast(record.resampled, log_weights.dtype),
+        final_particle_state=final.particle_state,
+        final_loop_state=final.loop_state)
+    result.particle_states = record.particle_state
+    if self._has_ancestors:
+      result.ancestors = tf.transpose(record.ancestors, [0, 2, 1])
+    return result
 
-  def _step(self, loop):
-    """One timestep of every filter."""
-    t = loop.t
-    log_weights, resampled, particle_state, loop_args = self._advance(
-        t, loop.particle_state, loop.log_weights)
-    loop_state = loop.loop_state
-    if self._loop_fn is not None:
-      loop_state = self._loop_fn(
-          loop_state, loop_args, particle_state, log_weights,
-          tf.cast(resampled, log_weights.dtype),
-          tf.cast(t < self._row_num_steps, log_weights.dtype), t)
-    return _LoopVars(
-        t=t + 1,
-        particle_state=particle_state,
-        loop_state=loop_state,
-        log_weights=self._reset(log_weights, resampled),
-        log_weights_ta=loop.log_weights_ta.write(t, log_weights),
-        resampled_ta=loop.resampled_ta.write(t, resampled))
-
-  def _advance(self, t, particle_state, log_weights):
-    """Extends, weighs and resamples the particles.
+  def step(self, t, state):
+    """One timestep of every filter.
 
     Args:
-      t: The timestep.
-      particle_state: The nested state after the step before.
-      log_weights: A float Tensor `[N, B]`, zero where the step before has
-        resampled.
+      t: The timestep, a scalar int32 Tensor.
+      state: The `_State` after the step before.
 
     Returns:
-      log_weights: The accumulated log weights.
-      resampled: A bool Tensor `[B]`.
-      particle_state: The nested state.
-      loop_args: What the transition gives besides, or None.
+      The `_State` after this step, and its `_Record`.
     """
     # Draws of known shape depend on no earlier step. Made to wait for it, they
     # take their share of the random stream in the order of time, however many
     # iterations are in flight.
-    with tf.control_dependencies(tf.nest.flatten(particle_state)):
-      log_increments, particle_state, loop_args = self._propagate(
-          particle_state, t)
-      # Masks select rather than multiply: 0 * -inf is NaN.
+    with tf.control_dependencies(_tensors(state.particle_state)):
+      # Propose.
+      log_increments, proposed, *loop_args = self._transition_fn(
+          state.particle_state, t)
+      # Weigh. Masks select rather than multiply: 0 * -inf is NaN.
+      log_increments = tf.cast(log_increments, state.log_weights.dtype)
+      log_increments.set_shape(self._row_num_steps.shape)
       in_sequence = t < self._row_num_steps
-      log_increments = tf.compat.v1.where(
-          in_sequence, log_increments, tf.zeros_like(log_increments))
-      log_weights += tf.reshape(
-          log_increments, [self._num_particles, self._batch_size])
-      resampled, particle_state = self._resample(log_weights, particle_state, t)
-    return log_weights, resampled, particle_state, loop_args
-
-  def _propagate(self, state, t):
-    """Extends the particles; loop_args is None where there are none."""
-    log_increments, new_state, *loop_args = self._transition_fn(state, t)
-    log_increments = tf.cast(log_increments, _weight_dtype(state))
+      log_weights = state.log_weights + tf.reshape(
+          tf.compat.v1.where(in_sequence, log_increments,
+                             tf.zeros_like(log_increments)),
+          [self._num_particles, self._batch_size])
+      # Resample.
+      resampled, particle_state, ancestors = self._resample(
+          log_weights, proposed, t)
+      next_log_weights = self._reset(log_weights, resampled)
     # A step may lose what is known of a shape; the loop must not.
-    log_increments.set_shape(self._row_num_steps.shape)
-    tf.nest.map_structure(lambda new, old: new.set_shape(old.shape),
-                          new_state, state)
-    return log_increments, new_state, loop_args[0] if loop_args else None
+    tf.nest.map_structure(_keep_shape, particle_state, state.particle_state)
+    loop_state = state.loop_state
+    if self._loop_fn is not None:
+      loop_state = self._loop_fn(
+          loop_state, loop_args[0] if loop_args else None, particle_state,
+          log_weights, tf.cast(resampled, log_weights.dtype),
+          tf.cast(in_sequence, log_weights.dtype), t)
+    return (_State(particle_state, loop_state, next_log_weights),
+            _Record(log_weights, resampled, ancestors,
+                    particle_state if self._has_records else ()))
 
   def _resample(self, log_weights, particle_state, t):
     """Resamples the filters that need it and have not ended."""
     resampled = self._criterion(log_weights, t)
     if self._criterion is never_resample_criterion:
       resampled.set_shape(self._num_steps.shape)
-      return resampled, particle_state
+      return resampled, particle_state, self._own_ancestors
     resampled = tf.logical_and(resampled, t < self._num_steps)
-    parameters = inspect.signature(self._resampling_fn).parameters
-    options = {name: value for name, value in [
-        ("should_resample", resampled), ("t", t)] if name in parameters}
-    candidates = self._resampling_fn(
-        log_weights, particle_state, self._num_particles, self._batch_size,
-        **options)
-    if "should_resample" in options:
-      return resampled, candidates
-    return resampled, nested.where_tensors(
-        tf.tile(resampled, [self._num_particles]), candidates, particle_state)
+    particle_state, ancestors = resampling.resample(
+        self._resampling_fn, log_weights, particle_state, resampled,
+        self._num_particles, self._batch_size)
+    if ancestors is None:
+      self._has_ancestors, ancestors = False, self._own_ancestors
+    return resampled, particle_state, ancestors
 
   def _reset(self, log_weights, resampled):
     """Resampled particles start with equal weights."""
@@ -387,8 +372,7 @@ class _Filters(object):
     Returns:
       A float Tensor `[B]`, in nats.
     """
-    log_averages = tf.reduce_logsumexp(log_weights, axis=1) - np.log(
-        self._num_particles)
+    log_averages = log_average_weight(log_weights, axis=1)
     # After a filter's end its weights stand still, so what the last step adds
     # is what it had gained since it last resampled.
     is_last = tf.equal(
@@ -399,9 +383,41 @@ class _Filters(object):
             counts, log_averages, tf.zeros_like(log_averages)), axis=0)
 
 
-def _weight_dtype(particle_state):
-  """The dtype of the log weights: that of the state's first float Tensor."""
-  for leaf in tf.nest.flatten(particle_state):
-    if leaf.dtype.is_floating:
-      return leaf.dtype
-  return tf.float32
+def _scan(step, initial_state, initial_record, num_steps, parallel_iterations,
+          swap_memory):
+  """Runs a step over time; see `compiled.rematerialization.scan`.
+
+  What the step records goes into TensorArrays with one entry after the last
+  step, since an array without an entry has no shape where the batch size is not
+  known.
+  """
+  arrays = nested.map_nested(
+      lambda x: tf.TensorArray(
+          x.dtype, num_steps + 1, element_shape=x.shape).write(num_steps, x),
+      initial_record)
+
+  def body(t, state, arrays):
+    state, record = step(t, state)
+    return t + 1, state, tf.nest.map_structure(
+        lambda array, x: array.write(t, x), arrays, record)
+
+  _, state, arrays = tf.while_loop(
+      lambda t, *_: t < num_steps, body,
+      (tf.constant(0), initial_state, arrays),
+      parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+  return state, nested.map_nested(lambda array: array.stack()[:-1], arrays)
+
+
+def _to_tensor(x):
+  return x if isinstance(x, tf.TensorArray) else tf.convert_to_tensor(x)
+
+
+def _tensors(state):
+  """The leaves of a nested state that are no TensorArrays."""
+  return [x for x in tf.nest.flatten(state)
+          if not isinstance(x, tf.TensorArray)]
+
+
+def _keep_shape(new, old):
+  if not isinstance(new, tf.TensorArray):
+    new.set_shape(old.shape)

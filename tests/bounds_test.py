@@ -52,6 +52,7 @@ class RandomWalk(base.ELBOTrainableSequenceModel):
 
   def set_observations(self, observations, seq_lengths):
     self._observations = observations
+    self.dtype = observations.dtype
 
   def propose_and_weight(self, state, t):
     one = tf.ones([], state.dtype)
@@ -70,7 +71,7 @@ class SmoothedWalk(RandomWalk):
   """
 
   def set_observations(self, observations, seq_lengths):
-    self._observations = observations
+    super().set_observations(observations, seq_lengths)
     precision, linear = 0., tf.zeros_like(observations[0])
     self._precisions, self._linears = [], []
     for x in reversed(tf.unstack(observations)):
@@ -292,7 +293,8 @@ def test_the_model_gets_tiled_observations(name, dtype):
         [2, 3])), tf.constant([2, 1, 2]))
     calls = {call[0]: call[1:] for call in model.calls}
     assert len(calls) == len(model.calls), "each is called once"
-    assert calls["zero_state"] == (3 * num_samples, dtype)
+    assert calls["zero_state"] == (3 * num_samples, tf.float32), (
+        "unless the model says otherwise")
     (first, second), lengths = session.run(calls["set_observations"])
   np.testing.assert_array_equal(first, np.tile(values, [1, num_samples, 1]))
   np.testing.assert_array_equal(
@@ -429,7 +431,7 @@ def test_signatures_are_the_contracts():
 
   model = [("model", None), ("observations", None), ("seq_lengths", None)]
   loop = [("parallel_iterations", 30), ("swap_memory", True)]
-  ours = [("noise", None), ("rematerialize", False)]
+  ours = [("run_filter", smc.smc)]
   assert parameters(bounds.iwae) == model + [("num_samples", 1)] + loop + ours
   assert parameters(bounds.fivo) == model + [
       ("num_samples", 1), ("resampling_criterion", smc.ess_criterion),

@@ -39,9 +39,10 @@ def _graph(scheme, num_particles, dtype):
     chosen = tf.compat.v1.placeholder(tf.bool, [None])
     states = tf.compat.v1.placeholder(log_weights.dtype, [None, None])
     other = tf.float64 if dtype == "float32" else tf.float32
-    new = scheme(
-        log_weights, [states, tf.cast(states, other)], num_particles,
-        tf.shape(log_weights)[1], random_seed=1, should_resample=chosen)
+    new, _ = resampling.resample(
+        functools.partial(scheme, random_seed=1), log_weights,
+        [states, tf.cast(states, other)], chosen, num_particles,
+        tf.shape(log_weights)[1])
     session = tf.compat.v1.Session(graph=graph, config=unoptimized())
   return lambda *values: session.run(
       new, dict(zip([log_weights, chosen, states], values)))
@@ -139,9 +140,9 @@ def test_defect_relaxed_state_of_an_impossible_particle_spread(bad, resample):
   def build():
     log_weights = tf.constant([[0.], [-INF], [1.]])
     states = tf.constant(values)
-    new = resampling.relaxed_resampling(
-        log_weights, states, 3, 1, random_seed=1,
-        should_resample=tf.constant([resample]))
+    new, _ = resampling.resample(
+        functools.partial(resampling.relaxed_resampling, random_seed=1),
+        log_weights, states, tf.constant([resample]), 3, 1)
     total = new[0] + new[2]
     return [new] + tf.gradients(total, [log_weights, states])
 

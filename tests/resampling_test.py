@@ -16,7 +16,6 @@ import tensorflow_probability as tfp
 
 from fivo import resampling
 from fivo import smc
-from fivo.compiled import loop_inputs
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 
@@ -199,12 +198,22 @@ def test_temperature_may_be_a_tensor(temperature_type):
   np.testing.assert_allclose(blended, states, rtol=1e-5)
 
 
+def _resample_some(scheme, chosen, log_weights, states, num_particles,
+                   batch_size, **kwargs):
+  """Resamples the states of chosen filters only."""
+  states, _ = resampling.resample(
+      functools.partial(scheme, **kwargs), log_weights, states,
+      tf.constant(chosen), num_particles, batch_size)
+  return states
+
+
 @pytest.mark.parametrize("scheme", _SCHEMES)
 def test_should_resample_leaves_the_others_alone(scheme):
   log_weights = log_weights_of(2)
   resampled = blending_weights(scheme, log_weights)
   chosen = np.array([True, False, False, True])
-  some = blending_weights(scheme, log_weights, should_resample=chosen)
+  some = blending_weights(
+      functools.partial(_resample_some, scheme, chosen), log_weights)
   # The same random numbers, whoever takes them.
   np.testing.assert_array_equal(some[:, chosen], resampled[:, chosen])
   for b in np.flatnonzero(~chosen):
@@ -326,20 +335,13 @@ def test_smc_has_the_schemes_of_the_contract():
     ] + extra + ["random_seed"]
 
 
-def _ancestors(log_weights, uniforms, should_resample=None):
+def _ancestors(log_weights, uniforms):
   """The ancestors `[N, B]` that given uniform numbers give."""
-  num_particles, batch_size = log_weights.shape
-  states = np.repeat(np.arange(num_particles), batch_size)
-  rows = evaluate(lambda: resampling.resampling_of_uniforms(
-      tf.constant(log_weights), tf.constant(states), num_particles, batch_size,
-      loop_inputs.Series(tf.constant(
-          np.stack([np.zeros_like(uniforms), uniforms]), tf.float32)),
-      tf.constant(1), should_resample=should_resample and tf.constant(
-          should_resample)))
-  return rows.reshape([num_particles, batch_size])
+  return evaluate(lambda: resampling.multinomial(
+      tf.constant(log_weights), uniforms=tf.constant(uniforms, tf.float32)))
 
 
-class TestResamplingOfUniforms(object):
+class TestMultinomialOfUniforms(object):
 
   def test_against_the_inverse_distribution_function(self):
     uniforms = np.random.RandomState(0).uniform(size=[_N, 50 * _B])
@@ -364,7 +366,26 @@ class TestResamplingOfUniforms(object):
         np.full([3, 2], bad, np.float32), np.full([3, 2], .7))
     assert ((ancestors >= 0) & (ancestors < 3)).all()
 
-  def test_leaves_filters_alone(self):
-    ancestors = _ancestors(
-        log_weights_of(), np.zeros([_N, _B]), [False, True])
-    np.testing.assert_array_equal(ancestors, [[0, 0], [1, 0], [2, 0], [3, 0]])
+
+class TestFindScheme(object):
+
+  def test_through_partials(self):
+    fn = functools.partial(functools.partial(
+        resampling.relaxed_resampling, temperature=3.), random_seed=2)
+    scheme = resampling.find_scheme(fn)
+    assert scheme.func is resampling.relaxed
+    assert evaluate(lambda: scheme(tf.zeros([3, 2]))).shape == (3, 2, 3)
+
+  def test_where_there_is_none(self):
+    assert resampling.find_scheme(lambda *args: args[1]) is None
+    assert resampling.find_scheme(functools.partial(max, 1)) is None
+
+
+def test_blend_tensor():
+  """As old tests call it: row (i, b) sums w[i, b, l] times row (l, b)."""
+  rng = np.random.RandomState(0)
+  weights, tensor = rng.uniform(size=[3, 2, 3]), rng.normal(size=[6, 4, 5])
+  blended = evaluate(lambda: smc._blend_tensor(
+      tf.constant(weights), tf.constant(tensor), 3, 2))
+  np.testing.assert_allclose(blended.reshape([3, 2, 4, 5]), np.einsum(
+      "ibl,lb...->ib...", weights, tensor.reshape([3, 2, 4, 5])))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fivo import resampling
 from fivo import smc
 from fivo.system import errors
 
@@ -67,13 +68,11 @@ def rotate(log_weights, states, num_particles, batch_size):
   return tf.nest.map_structure(lambda x: tf.gather(x, rows), states)
 
 
-def rotate_some(log_weights, states, num_particles, batch_size,
-                should_resample):
-  """The same as a scheme that leaves filters alone by itself."""
-  keep = tf.tile(tf.logical_not(should_resample), [num_particles])
-  return tf.nest.map_structure(
-      lambda x, y: tf.compat.v1.where(keep, x, y), states,
-      rotate(log_weights, states, num_particles, batch_size))
+def rotation(log_weights):
+  """The same as a scheme, which tells its ancestors."""
+  num_particles, batch_size = log_weights.shape.as_list()
+  return tf.tile((tf.range(num_particles)[:, tf.newaxis] + 1) % num_particles,
+                 [1, batch_size])
 
 
 def odd_steps(log_weights, t):
@@ -150,7 +149,8 @@ def test_constant_criteria(criterion, expected):
     smc.always_resample_criterion
 ])
 def test_criteria_take_their_arguments_by_name(criterion):
-  assert list(inspect.signature(criterion).parameters) == ["log_weights", "t"]
+  assert list(inspect.signature(criterion).parameters) == [
+      "log_weights", "unused_t"]
 
 
 # The loop against an implementation in NumPy ---------------------------------
@@ -215,7 +215,8 @@ _CRITERIA = {
 }
 
 
-@pytest.mark.parametrize("resampling_fn", [rotate, rotate_some])
+@pytest.mark.parametrize(
+    "resampling_fn", [rotate, resampling.with_states(rotation)])
 @pytest.mark.parametrize("criterion", sorted(_CRITERIA))
 def test_agrees_with_numpy(criterion, resampling_fn):
   """Mixed lengths, impossible particles, weights that depend on the state."""
@@ -276,7 +277,7 @@ def test_defaults():
               "loop_fn": None,
               "parallel_iterations": 30,
               "swap_memory": True,
-              "rematerialized_steps": None
+              "scan": None
           }
   result = evaluate(lambda: smc.smc(
       table_transition(np.array([[1.], [2.]], np.float32)), tf.constant([2])))
@@ -286,6 +287,68 @@ def test_defaults():
   np.testing.assert_array_equal(resampled, [[0.], [0.]])
   assert state == [2.]
   assert loop_state == 0
+
+
+def test_a_resampling_fn_with_any_further_parameter():
+  """One that happened to be called t, say, was handed the timestep."""
+  def resampling_fn(log_weights, states, num_particles, batch_size, t=7,
+                    should_resample=None):
+    assert t == 7 and should_resample is None
+    return rotate(log_weights, states, num_particles, batch_size)
+
+  evaluate(lambda: smc.smc(
+      table_transition(tf.zeros([3, 4])), [3, 2], 2,
+      smc.always_resample_criterion, resampling_fn).log_z_hat)
+
+
+@pytest.mark.parametrize("criterion", [
+    smc.never_resample_criterion, smc.ess_criterion])
+def test_the_number_of_particles_may_be_a_tensor(criterion):
+  with new_session() as session:
+    number = tf.compat.v1.placeholder(tf.int64, [])
+    table = tf.constant(np.random.RandomState(0).normal(size=[3, 8], scale=3.))
+    results = [
+        smc.smc(table_transition(table), [3, 2], num_particles, criterion,
+                rotate) for num_particles in (number, 4)]
+    one, other = session.run(results, {number: 4})
+  for x, y in zip(one, other):
+    np.testing.assert_allclose(x, y)
+
+
+def test_state_of_static_size_with_lengths_of_unknown_size():
+  with new_session() as session:
+    lengths = tf.compat.v1.placeholder(tf.int32, [None])
+    result = smc.smc(
+        table_transition(tf.ones([3, 4])), lengths, 4,
+        smc.always_resample_criterion)
+    assert session.run(result.log_z_hat, {lengths: [3]}) == [3.]
+
+
+def test_tensor_arrays_in_a_state():
+  """A model may collect things along the way where nothing is resampled."""
+  def transition(state, t):
+    if state is None:
+      return tf.zeros([4]), tf.TensorArray(tf.float32, 3, element_shape=[4])
+    return tf.ones([4]), (state[0] + 1., state[1].write(t, state[0]))
+
+  def build():
+    result = smc.smc(transition, [3, 2], 2, smc.never_resample_criterion)
+    assert result.particle_states == ()
+    return result.final_particle_state[1].stack()
+
+  np.testing.assert_array_equal(
+      evaluate(build), [[0.] * 4, [1.] * 4, [2.] * 4])
+
+
+def test_ess_of_many_particles_in_half_precision():
+  """The square of N overflows where N is 1000."""
+  log_weights = np.zeros([1000, 2], np.float16)
+  log_weights[600:, 1] = -_INF
+  np.testing.assert_array_equal(
+      evaluate(lambda: smc.ess_criterion(log_weights, 0)), [False, False])
+  log_weights[400:, 1] = -_INF
+  np.testing.assert_array_equal(
+      evaluate(lambda: smc.ess_criterion(log_weights, 0)), [False, True])
 
 
 def test_static_shapes_survive():

@@ -9,49 +9,60 @@ Sublinear Memory Cost, 2016), and adds up the gradient by the weights once for
 `CHUNK` iterations, by one large matrix product per layer. On one core this
 makes a compiled training step three times as fast. Uncompiled it loses, since
 each operation more costs time whatever its size.
+
+What an iteration takes from outside is found among its operations, see
+`step_inputs.py`: models need not know of this.
 """
 
-import collections
 import functools
 
 import tensorflow as tf
 
-from fivo.compiled import loop_inputs
+from fivo.compiled import step_inputs
 from fivo.system import errors
 
 # What is kept of so many iterations fits into a processor's cache.
 CHUNK = 32
 
-Result = collections.namedtuple("Result", ("final_state", "outputs"))
 
+def scan(step, initial_state, initial_record, num_steps, max_num_steps):
+  """Runs a step over time.
 
-def scan(step, initial_state, num_steps, max_num_steps):
-  """Runs a loop over time.
-
-  The gradient flows to the initial state, to each `loop_inputs.Series` that the
-  step reads and to the weights of each `loop_inputs.linear` in it; weights that
-  are used in another way are refused. Nothing in the step may be random.
+  The gradient flows to the initial state, to what stands in TensorArrays that
+  the step reads at its timestep, and to the weights of its linear layers,
+  `tf.nn.bias_add(tf.matmul(x, w), b)`. Weights that are used in another way are
+  refused, and so is a step that draws random numbers: it would draw others when
+  it is computed again.
 
   Args:
-    step: A callable `(t, state) -> (new_state, outputs)`, with `t` a scalar
-      int32 Tensor and lists of Tensors.
-    initial_state: A list of Tensors of static shape.
+    step: A callable `(t, state) -> (new_state, record)`, with `t` a scalar
+      int32 Tensor.
+    initial_state: Nested Tensors of static shape.
+    initial_record: Nested Tensors of the types and shapes of what the step
+      records.
     num_steps: The number of steps, a scalar int32 Tensor.
     max_num_steps: T, an int or scalar Tensor: at least `num_steps`.
 
   Returns:
-    A `Result`:
-      final_state: The state after the last step.
-      outputs: A list of Tensors `[T, ...]`, zero from `num_steps` on.
+    The state after the last step, and the records, nested Tensors `[T, ...]`,
+    zero from `num_steps` on.
 
   Raises:
-    UserError: If the step reads a trainable variable in another way.
+    UserError: If the step is refused.
   """
-  return _Scan(step, initial_state, num_steps, max_num_steps).run()
+  def flat_step(t, state):
+    new_state, record = step(
+        t, tf.nest.pack_sequence_as(initial_state, state))
+    return tf.nest.flatten(new_state), tf.nest.flatten(record)
+
+  state, records = _Scan(
+      flat_step, tf.nest.flatten(initial_state), num_steps, max_num_steps).run()
+  return (tf.nest.pack_sequence_as(initial_state, state),
+          tf.nest.pack_sequence_as(initial_record, records))
 
 
 class _Scan(object):
-  """A loop and its gradient."""
+  """A loop and its gradient, of lists of Tensors."""
 
   def __init__(self, step, initial_state, num_steps, max_num_steps):
     """Creates the loop; for arguments see `scan`."""
@@ -60,26 +71,44 @@ class _Scan(object):
     self._num_steps = num_steps
     self._max_num_steps = max_num_steps
     # A step outside the loop, of which nothing but shapes is used.
-    t = tf.constant(0)
-    with loop_inputs.Recorder(t) as self._recorded:
-      new_state, self._outputs = step(t, self._initial_state)
-    self._refuse_other_weights(new_state + self._outputs)
+    new_state, self._records, self._inputs = self._find_inputs(
+        tf.constant(0), self._initial_state)
+    self._refuse_random_numbers(new_state + self._records)
+    self._refuse_other_weights(new_state + self._records)
     self._states = None  # A list of Tensors [T, ...], before each step.
 
   def run(self):
-    """Runs the loop forwards."""
-    final_state, outputs = self._run_forwards()
-    results = final_state + outputs
+    """Runs the loop forwards; gives the final state and the records."""
+    final_state, records = self._run_forwards()
+    results = final_state + records
     with_gradient = iter(_give_gradient(
         _floats(results),
         _floats(self._initial_state) +
-        [read.source for read in self._recorded.reads] +
-        [tf.convert_to_tensor(variable) for product in self._recorded.products
-         for variable in (product.w, product.b)],
+        [read.source for read in self._inputs.reads] +
+        [tf.convert_to_tensor(variable) for variable in self._weights()],
         self._gradient))
     results = [next(with_gradient) if x.dtype.is_floating else x
                for x in results]
-    return Result(results[:len(final_state)], results[len(final_state):])
+    return results[:len(final_state)], results[len(final_state):]
+
+  def _find_inputs(self, t, state):
+    """A step: its new state, its record, and what it takes from outside."""
+    with step_inputs.finding(t) as inputs:
+      new_state, record = self._step(t, state)
+    return new_state, record, inputs
+
+  def _weights(self):
+    return [variable for product in self._inputs.products
+            for variable in (product.w, product.b)]
+
+  def _refuse_random_numbers(self, results):
+    """Refuses a step that would give another result when it is run again."""
+    for result in results:
+      for op in self._inputs.random_ops:
+        if step_inputs.depends_on(result, [op]):
+          raise errors.UserError(
+              "%s: a compiled step must not draw random numbers; train without "
+              "--xla" % op.name)
 
   def _refuse_other_weights(self, results):
     """Refuses weights by which the loop would give no gradient."""
@@ -87,63 +116,60 @@ class _Scan(object):
     gradients = tf.gradients(
         _floats(results), variables, stop_gradients=_floats(
             self._initial_state +
-            [read.value for read in self._recorded.reads] +
-            [product.outputs for product in self._recorded.products]))
+            [read.value for read in self._inputs.reads] +
+            [product.outputs for product in self._inputs.products]))
     for gradient, variable in zip(gradients, variables):
       if gradient is not None:
         raise errors.UserError(
-            "%s: a rematerialized loop may use it in loop_inputs.linear only" %
-            variable.op.name)
+            "%s: a compiled step may use it in a linear layer only, "
+            "tf.nn.bias_add(tf.matmul(x, w), b)" % variable.op.name)
 
   def _arrays(self, tensors):
     return _arrays(tensors, self._max_num_steps)
 
   def _run_forwards(self):
-    """Gives the final state and the outputs, and keeps the states."""
-    _, final_state, states, outputs = tf.while_loop(
+    """Gives the final state and the records, and keeps the states."""
+    _, final_state, states, records = tf.while_loop(
         lambda t, *_: t < self._num_steps, self._forward_step,
         (tf.constant(0), self._initial_state,
-         self._arrays(self._initial_state), self._arrays(self._outputs)),
+         self._arrays(self._initial_state), self._arrays(self._records)),
         parallel_iterations=1)
     self._states = [array.stack() for array in states]
-    return list(final_state), [array.stack() for array in outputs]
+    return list(final_state), [array.stack() for array in records]
 
-  def _forward_step(self, t, state, states, outputs):
+  def _forward_step(self, t, state, states, records):
     """A step forwards."""
-    with loop_inputs.Recorder(t):
-      new_state, new_outputs = self._step(t, state)
+    new_state, record = self._step(t, state)
     return (t + 1, new_state, _write(states, t, state),
-            _write(outputs, t, new_outputs))
+            _write(records, t, record))
 
   def _gradient(self, gradients):
     """Runs the loop backwards.
 
     Args:
       gradients: A list, the gradients by each float Tensor of the final state
-        and of the outputs.
+        and of the records.
 
     Returns:
       A list of gradients: by the initial state, by the sources of the reads,
       and by the weights and biases of the products.
     """
     num_states = len(_floats(self._initial_state))
-    weights = [variable for product in self._recorded.products
-               for variable in (product.w, product.b)]
     _, by_state, by_reads, by_weights = tf.while_loop(
         lambda end, *_: end > 0,
         functools.partial(self._backward_chunk, gradients[num_states:]),
         (self._num_steps, gradients[:num_states],
-         self._arrays(read.value for read in self._recorded.reads),
-         [tf.zeros(x.shape, x.dtype.base_dtype) for x in weights]),
+         self._arrays(read.value for read in self._inputs.reads),
+         [tf.zeros(x.shape, x.dtype.base_dtype) for x in self._weights()]),
         parallel_iterations=1)
     return (list(by_state) + [array.stack() for array in by_reads] +
             list(by_weights))
 
-  def _backward_chunk(self, by_outputs, end, by_state, by_reads, by_weights):
+  def _backward_chunk(self, by_records, end, by_state, by_reads, by_weights):
     """Up to `CHUNK` steps backwards.
 
     Args:
-      by_outputs: A list of Tensors `[T, ...]`, the gradients by the outputs.
+      by_records: A list of Tensors `[T, ...]`, the gradients by the records.
       end: The timestep after the last of these steps.
       by_state: The gradients by the float Tensors of the state after them.
       by_reads: A list of TensorArrays: gradients by the reads.
@@ -154,10 +180,10 @@ class _Scan(object):
     """
     # Whole chunks, counted from the first step.
     start = (end - 1) // CHUNK * CHUNK
-    products = self._recorded.products
+    products = self._inputs.products
     _, by_state, by_reads, inputs, by_products = tf.while_loop(
         lambda t, *_: t >= start,
-        functools.partial(self._backward_step, by_outputs, start),
+        functools.partial(self._backward_step, by_records, start),
         (end - 1, by_state, by_reads,
          _arrays((product.inputs for product in products), CHUNK),
          _arrays((product.outputs for product in products), CHUNK)),
@@ -169,12 +195,12 @@ class _Scan(object):
     return (start, list(by_state), list(by_reads),
             [x + y for x, y in zip(by_weights, more)])
 
-  def _backward_step(self, by_outputs, start, t, by_state, by_reads, inputs,
+  def _backward_step(self, by_records, start, t, by_state, by_reads, inputs,
                      by_products):
     """A step backwards.
 
     Args:
-      by_outputs: A list of Tensors `[T, ...]`, the gradients by the outputs.
+      by_records: A list of Tensors `[T, ...]`, the gradients by the records.
       start: The timestep at which the chunk starts.
       t: The timestep.
       by_state: The gradients by the float Tensors of the state after the step.
@@ -186,13 +212,12 @@ class _Scan(object):
       What the next step, of timestep t - 1, takes.
     """
     state = [tf.gather(states, t) for states in self._states]
-    with loop_inputs.Recorder(t) as recorded:
-      new_state, outputs = self._step(t, state)
-    products = [product.outputs for product in recorded.products]
-    xs = (_floats(state) + [read.value for read in recorded.reads] + products)
+    new_state, record, found = self._find_inputs(t, state)
+    products = [product.outputs for product in found.products]
+    xs = _floats(state) + [read.value for read in found.reads] + products
     gradients = tf.gradients(
-        _floats(new_state) + _floats(outputs), xs, grad_ys=list(by_state) +
-        [tf.gather(gradient, t) for gradient in by_outputs])
+        _floats(new_state) + _floats(record), xs, grad_ys=list(by_state) +
+        [tf.gather(gradient, t) for gradient in by_records])
     gradients = [tf.zeros_like(x) if gradient is None else gradient
                  for x, gradient in zip(xs, gradients)]
     num_states, num_reads = len(by_state), len(by_reads)
@@ -200,10 +225,8 @@ class _Scan(object):
         t - 1, gradients[:num_states],
         _write(by_reads, t, gradients[num_states:num_states + num_reads]),
         _write(inputs, t - start,
-               [product.inputs for product in recorded.products]),
+               [product.inputs for product in found.products]),
         _write(by_products, t - start, gradients[num_states + num_reads:]))
-
-
 def _floats(tensors):
   return [x for x in tensors if x.dtype.is_floating]
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.python.compiler.xla import xla
 
 from fivo import smc
-from fivo.compiled import noise as noise_lib
+from fivo.compiled import filters
 from fivo.system import errors
 
 _VARIABLE = "XLA_FLAGS"
@@ -58,8 +58,9 @@ def compile_step(function, model, observations, seq_lengths, num_particles,
   """Compiles a function of a batch.
 
   Args:
-    function: A callable `(observations, seq_lengths, noise) -> Tensors` that
-      returns a list of Tensors whose shapes do not depend on T.
+    function: A callable `(observations, seq_lengths, run_filter) -> Tensors`
+      that computes a list of Tensors, whose shapes do not depend on T, by the
+      bounds' argument `run_filter`.
     model: A `TrainableRecurrentModel`.
     observations: A pair of float Tensors `[T, B, data_size]`, B static.
     seq_lengths: An int Tensor `[B]`.
@@ -79,11 +80,12 @@ def compile_step(function, model, observations, seq_lengths, num_particles,
         "--xla: needs batches whose size TensorFlow knows before they come")
   length = padded_length(tf.shape(observations[0])[0])
   padded = [_pad(x, length) for x in observations]
-  noise = noise_lib.draw(
+  noise = filters.draw_noise(
       length, num_particles, batch_size, model.latent_size, seed)
 
   def compute(inputs, targets, seq_lengths, *noise):
-    return function((inputs, targets), seq_lengths, noise_lib.Noise(*noise))
+    return function((inputs, targets), seq_lengths, filters.NoisyFilter(
+        model, filters.Noise(*noise)))
 
   results = xla.compile(
       compute, padded + [smc.lengths_to_int32(seq_lengths=seq_lengths)] +

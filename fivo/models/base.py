@@ -10,11 +10,19 @@ from fivo.models import mlp
 from fivo.models.nonstationary import NonstationaryLinearDistribution
 
 __all__ = [
-    "ELBOTrainableSequenceModel", "set_particle_observations",
+    "DEFAULT_INITIALIZERS", "ELBOTrainableSequenceModel", "overrides",
+    "set_particle_observations", "zero_padding",
     "ConditionalNormalDistribution", "ConditionalBernoulliDistribution",
     "NormalApproximatePosterior", "NonstationaryLinearDistribution",
     "encode_all", "ta_for_tensor"
 ]
+
+
+# What the layers of a VRNN or SRNN start with.
+DEFAULT_INITIALIZERS = {
+    "w": tf.compat.v1.glorot_uniform_initializer(),
+    "b": tf.compat.v1.zeros_initializer()
+}
 
 
 class ELBOTrainableSequenceModel(abc.ABC):
@@ -23,7 +31,17 @@ class ELBOTrainableSequenceModel(abc.ABC):
   Subclass this to train a model of your own. A model sees one timestep at a
   time of a batch of rows and knows nothing of particles: to it N particles of B
   sequences are a batch of N*B rows, in the layout drawn in `fivo/smc.py`.
+
+  Attributes:
+    dtype: The float dtype that `zero_state` is given.
+    observations: What `set_observations` was given, nested Tensors.
+    observations_ta: The same as nested TensorArrays, one entry per timestep,
+      which may be read more than once.
+    seq_lengths: An int32 Tensor `[batch_size]`.
+    max_seq_len: A scalar int32 Tensor, the length of the longest sequence.
   """
+
+  dtype = tf.float32
 
   @abc.abstractmethod
   def zero_state(self, batch_size, dtype):
@@ -31,13 +49,12 @@ class ELBOTrainableSequenceModel(abc.ABC):
 
     Args:
       batch_size: The number of rows, an int or scalar Tensor.
-      dtype: The dtype of the observations.
+      dtype: A float dtype, the attribute `dtype`.
 
     Returns:
       Nested Tensors of shape `[batch_size, ...]`.
     """
 
-  @abc.abstractmethod
   def set_observations(self, observations, seq_lengths):
     """Takes the observations that `propose_and_weight` is to explain.
 
@@ -45,6 +62,11 @@ class ELBOTrainableSequenceModel(abc.ABC):
       observations: Nested Tensors `[T, batch_size, ...]`.
       seq_lengths: An int Tensor `[batch_size]`.
     """
+    self.observations = nested.map_nested(tf.convert_to_tensor, observations)
+    self.seq_lengths = tf.cast(seq_lengths, tf.int32)
+    self.max_seq_len = tf.reduce_max(self.seq_lengths)
+    self.observations_ta = nested.map_nested(
+        lambda x: ta_for_tensor(x, clear_after_read=False), self.observations)
 
   @abc.abstractmethod
   def propose_and_weight(self, state, t):
@@ -64,21 +86,20 @@ class ELBOTrainableSequenceModel(abc.ABC):
     """Takes the observations of B sequences for N particles of each.
 
     The default tiles the observations and calls `set_observations`. A model
-    that first computes something from the observations alone should override
+    that first computes something from the observations alone may override
     this and tile the result instead, which is N times less work.
 
     Args:
       observations: Nested Tensors `[T, B, ...]`.
       seq_lengths: An int Tensor `[B]`.
-      num_particles: N, an int.
+      num_particles: N, an int or scalar Tensor.
     """
     self.set_observations(
         nested.tile_tensors(observations, [1, num_particles]),
         tf.tile(seq_lengths, [num_particles]))
 
 
-def set_particle_observations(model, observations, seq_lengths, num_particles,
-                              noise=None):
+def set_particle_observations(model, observations, seq_lengths, num_particles):
   """Hands observations to a model, whether or not it has the base class.
 
   Args:
@@ -86,22 +107,39 @@ def set_particle_observations(model, observations, seq_lengths, num_particles,
       `set_tiled_observations` may be missing.
     observations: Nested Tensors `[T, B, ...]`.
     seq_lengths: An int Tensor `[B]`.
-    num_particles: N, an int.
-    noise: None, or a Tensor that a model with `set_tiled_observations` takes
-      by this name, see `TrainableRecurrentModel`.
+    num_particles: N, an int or scalar Tensor.
   """
-  if noise is not None:
-    model.set_tiled_observations(
-        observations, seq_lengths, num_particles, noise=noise)
-  elif hasattr(model, "set_tiled_observations"):
+  if hasattr(model, "set_tiled_observations"):
     model.set_tiled_observations(observations, seq_lengths, num_particles)
   else:
     ELBOTrainableSequenceModel.set_tiled_observations(
         model, observations, seq_lengths, num_particles)
 
 
+def overrides(model, owner, *names):
+  """Tells if a model has methods in place of those of a class.
+
+  Args:
+    model: An object of a subclass of `owner`.
+    owner: A class.
+    *names: The names of methods of `owner`.
+
+  Returns:
+    True if the model's class, or the model itself, has another of one of them.
+  """
+  return any(name in vars(model) or
+             getattr(type(model), name) is not getattr(owner, name)
+             for name in names)
+
+
 class ConditionalNormalDistribution(object):
-  """A diagonal Normal whose mean and scale an MLP computes from its inputs."""
+  """A diagonal Normal whose mean and scale an MLP computes from its inputs.
+
+  Attributes:
+    size: The dimension of the random variable.
+    fcnet: The MLP.
+    sigma_min, raw_sigma_bias, name: As given to the constructor.
+  """
 
   def __init__(self, size, hidden_layer_sizes, sigma_min=0.0,
                raw_sigma_bias=0.25, hidden_activation_fn=tf.nn.relu,
@@ -111,26 +149,22 @@ class ConditionalNormalDistribution(object):
     Args:
       size: The dimension of the random variable.
       hidden_layer_sizes: The sizes of the MLP's hidden layers.
-      sigma_min: The smallest scale, a float.
+      sigma_min: The smallest scale, a float or scalar Tensor.
       raw_sigma_bias: Added to the MLP's raw scale before the softplus, to keep
         the scale away from zero at the start.
       hidden_activation_fn: The hidden layers' activation.
       initializers: None, or a dict with initializers for "w" and "b".
       name: The MLP is named `name + "_fcnet"`.
     """
-    self._size = size
-    self._sigma_min = sigma_min
-    self._raw_sigma_bias = raw_sigma_bias
-    self._fcnet = mlp.MLP(
+    self.size = size
+    self.sigma_min = sigma_min
+    self.raw_sigma_bias = raw_sigma_bias
+    self.name = name
+    self.fcnet = mlp.MLP(
         output_sizes=list(hidden_layer_sizes) + [2 * size],
         activation=hidden_activation_fn,
         initializers=initializers,
         name=name + "_fcnet")
-
-  @property
-  def size(self):
-    """The dimension of the random variable."""
-    return self._size
 
   def condition(self, tensor_list, **unused_kwargs):
     """Computes the parameters.
@@ -145,11 +179,11 @@ class ConditionalNormalDistribution(object):
       sigma: A float Tensor `[batch, size]`, softplus(raw + raw_sigma_bias) but
         at least `sigma_min`.
     """
-    outputs = self._fcnet(_concat(tensor_list))
+    outputs = self.fcnet(_concat(tensor_list))
     mu, raw_sigma = tf.split(outputs, 2, axis=1)
-    sigma = tf.nn.softplus(raw_sigma + self._raw_sigma_bias)
-    if self._sigma_min:
-      sigma = tf.maximum(sigma, self._sigma_min)
+    sigma = tf.nn.softplus(raw_sigma + self.raw_sigma_bias)
+    if tf.is_tensor(self.sigma_min) or self.sigma_min:
+      sigma = tf.maximum(sigma, self.sigma_min)
     return mu, sigma
 
   def __call__(self, *args, **kwargs):
@@ -167,7 +201,13 @@ class ConditionalNormalDistribution(object):
 
 
 class ConditionalBernoulliDistribution(object):
-  """Independent Bernoullis whose logits an MLP computes from its inputs."""
+  """Independent Bernoullis whose logits an MLP computes from its inputs.
+
+  Attributes:
+    size: The dimension of the random variable.
+    fcnet: The MLP.
+    bias_init: As given to the constructor.
+  """
 
   def __init__(self, size, hidden_layer_sizes, hidden_activation_fn=tf.nn.relu,
                initializers=None, bias_init=0.0,
@@ -183,18 +223,13 @@ class ConditionalBernoulliDistribution(object):
         MLP's output.
       name: The MLP is named `name + "_fcnet"`.
     """
-    self._size = size
-    self._bias_init = bias_init
-    self._fcnet = mlp.MLP(
+    self.size = size
+    self.bias_init = bias_init
+    self.fcnet = mlp.MLP(
         output_sizes=list(hidden_layer_sizes) + [size],
         activation=hidden_activation_fn,
         initializers=initializers,
         name=name + "_fcnet")
-
-  @property
-  def size(self):
-    """The dimension of the random variable."""
-    return self._size
 
   def condition(self, tensor_list):
     """Computes the logits.
@@ -206,7 +241,7 @@ class ConditionalBernoulliDistribution(object):
     Returns:
       A float Tensor `[batch, size]`.
     """
-    return self._fcnet(_concat(tensor_list)) + self._bias_init
+    return self.fcnet(_concat(tensor_list)) + self.bias_init
 
   def __call__(self, *args):
     """The Bernoulli distribution given the inputs.
@@ -244,7 +279,7 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
         raw_sigma_bias=raw_sigma_bias,
         hidden_activation_fn=hidden_activation_fn, initializers=initializers,
         name=name)
-    self._smoothing = smoothing
+    self.smoothing = smoothing
 
   def condition(self, tensor_list, prior_mu, smoothing_tensors=None):
     """Computes the parameters.
@@ -261,7 +296,7 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
       sigma: A float Tensor `[batch, size]`.
     """
     tensors = list(tensor_list)
-    if self._smoothing:
+    if self.smoothing:
       tensors.extend(smoothing_tensors)
     mu, sigma = super(NormalApproximatePosterior, self).condition(tensors)
     return mu + prior_mu, sigma
@@ -296,7 +331,30 @@ def ta_for_tensor(x, **kwargs):
     A TensorArray with T entries.
   """
   kwargs.setdefault("element_shape", x.shape[1:])
-  return tf.TensorArray(x.dtype, tf.shape(x)[0], **kwargs).unstack(x)
+  array = tf.TensorArray(x.dtype, tf.shape(x)[0], **kwargs).unstack(x)
+  array.mark_used()  # Some models make more than each of their steps reads.
+  return array
+
+
+def zero_padding(x, seq_lengths):
+  """Zeros what lies past each sequence's end.
+
+  The filter ignores those steps, but a NaN there would still reach the
+  gradient, as 0 * NaN.
+
+  Args:
+    x: A float Tensor `[T, B, ...]`.
+    seq_lengths: An int Tensor `[B]`.
+
+  Returns:
+    A float Tensor of the shape of `x`.
+  """
+  in_sequence = tf.transpose(tf.sequence_mask(seq_lengths, tf.shape(x)[0]))
+  for _ in x.shape[2:]:
+    in_sequence = in_sequence[..., tf.newaxis]
+  zeroed = tf.compat.v2.where(in_sequence, x, tf.zeros([], x.dtype))
+  zeroed.set_shape(x.shape)
+  return zeroed
 
 
 def _concat(tensor_list):

@@ -9,11 +9,13 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from fivo.system import errors
+
 _HALF_LOG_2_PI = 0.5 * np.log(2. * np.pi)
 
 
 class Normal(tfp.distributions.Normal):
-  """A Normal that knows the density of its own draws for less."""
+  """A Normal that evaluates its density where it has drawn at a lower cost."""
 
   def sample_with_log_prob(self, seed=None):
     """Draws, and evaluates the density there.
@@ -33,15 +35,7 @@ class Normal(tfp.distributions.Normal):
         tf.shape(self.loc), dtype=self.dtype, seed=seed))
 
   def transform_with_log_prob(self, noise):
-    """As `sample_with_log_prob`, of given noise.
-
-    Args:
-      noise: A float Tensor of the batch shape, draws of a standard Normal.
-
-    Returns:
-      sample: A float Tensor of the batch shape.
-      log_prob: A float Tensor of the batch shape, in nats.
-    """
+    """As `sample_with_log_prob`, with given draws of a standard Normal."""
     sample = noise * self.scale + self.loc
     return sample, self._log_density(noise)
 
@@ -73,7 +67,30 @@ def sample_with_log_prob(distribution, seed=None):
     sample: A Tensor.
     log_prob: A float Tensor, in nats.
   """
-  if hasattr(distribution, "sample_with_log_prob"):
+  if isinstance(distribution, Normal):
     return distribution.sample_with_log_prob(seed=seed)
   sample = distribution.sample(seed=seed)
+  return sample, distribution.log_prob(sample)
+
+
+def transform_with_log_prob(distribution, noise):
+  """As `sample_with_log_prob`, with given draws of a standard Normal.
+
+  Args:
+    distribution: A Normal, of this module or of TensorFlow Probability.
+    noise: A float Tensor of its batch shape.
+
+  Returns:
+    sample: A float Tensor.
+    log_prob: A float Tensor, in nats.
+
+  Raises:
+    UserError: If it is another distribution.
+  """
+  if isinstance(distribution, Normal):
+    return distribution.transform_with_log_prob(noise)
+  if not isinstance(distribution, tfp.distributions.Normal):
+    raise errors.UserError(
+        "%s: only a Normal can be drawn of given noise" % distribution)
+  sample = noise * distribution.scale + distribution.loc
   return sample, distribution.log_prob(sample)

@@ -4,8 +4,6 @@ import functools
 import inspect
 import numbers
 
-import tensorflow as tf
-
 from fivo.models import base
 from fivo.models import lstm
 from fivo.models import mlp
@@ -71,10 +69,7 @@ def create_recurrent(model_class,
     if size is None or size < 1:
       raise errors.UserError("%s=%s: must be at least 1" % (name, size))
   if initializers is None:
-    initializers = {
-        "w": tf.compat.v1.glorot_uniform_initializer(),
-        "b": tf.compat.v1.zeros_initializer()
-    }
+    initializers = base.DEFAULT_INITIALIZERS
   new_mlp = functools.partial(_mlp, fcnet_hidden_sizes, initializers)
   new_normal = dict(
       size=latent_size, hidden_layer_sizes=fcnet_hidden_sizes,

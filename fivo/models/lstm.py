@@ -11,8 +11,6 @@ import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 from tensorflow.python.ops import gen_rnn_ops
 
-from fivo.compiled import loop_inputs
-
 _GRADIENT = "FivoLSTMBlockCell"
 _NO_CLIP = -1.
 
@@ -35,9 +33,7 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
       output: A float32 Tensor `[batch, num_units]`.
       new_state: An `LSTMStateTuple`.
     """
-    if (inputs.dtype != tf.float32 or loop_inputs.is_recording() or
-        control_flow_util.GraphOrParentsInXlaContext(
-            tf.compat.v1.get_default_graph())):
+    if inputs.dtype != tf.float32 or _is_compiled():
       return self._call_unfused(inputs, state)
     no_peephole = tf.zeros([self._num_units])
     graph = tf.compat.v1.get_default_graph()
@@ -50,12 +46,19 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
 
   def _call_unfused(self, inputs, state):
     """As `call`: of any dtype, and of operations that XLA has."""
-    gates = loop_inputs.linear(
-        tf.concat([inputs, state.h], axis=1), self._kernel, self._bias)
+    gates = tf.nn.bias_add(
+        tf.matmul(tf.concat([inputs, state.h], axis=1), self._kernel),
+        self._bias)
     i, j, f, o = tf.split(gates, 4, axis=1)
     c = tf.sigmoid(f + 1.) * state.c + tf.sigmoid(i) * tf.tanh(j)
     h = tf.sigmoid(o) * tf.tanh(c)
     return h, tf.nn.rnn_cell.LSTMStateTuple(c, h)
+
+
+def _is_compiled():
+  """Tells if XLA is to compile what is built now."""
+  return control_flow_util.GraphOrParentsInXlaContext(
+      tf.compat.v1.get_default_graph())
 
 
 @tf.RegisterGradient(_GRADIENT)

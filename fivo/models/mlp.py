@@ -9,8 +9,6 @@ tenth of a training step. Variables are named as Sonnet's.
 import sonnet as snt
 import tensorflow as tf
 
-from fivo.compiled import loop_inputs
-
 
 class MLP(snt.AbstractModule):
   """`snt.nets.MLP`, with an activation on all layers but the last."""
@@ -71,4 +69,4 @@ class MLP(snt.AbstractModule):
     b = tf.compat.v1.get_variable(
         "b", [size], inputs.dtype,
         self._initializers.get("b", tf.compat.v1.zeros_initializer()))
-    return loop_inputs.linear(inputs, w, b)
+    return tf.nn.bias_add(tf.matmul(inputs, w), b)

@@ -1,41 +1,179 @@
-"""Training the VRNN and the SRNN: what they share of a proposal and weights.
+"""The VRNN and the SRNN: what they share.
 
-Everything that depends on the observations alone is computed for all timesteps
-before the particle filter's loop, and for each sequence rather than each
+`vrnn.py` and `srnn.py` say what each model is. Both pair a recurrent network
+with a latent at every timestep. In what follows
+
+    x_t   is an observation, `targets[t]`; `inputs[t]` is x_{t-1}, centred,
+    e     the encoder of observations, `data_encoder`,
+    z_t   a latent, and z'_t its encoding, `latent_encoder(z_t)`,
+    h_t   the recurrent network's output, `rnn_out`: its memory of the past,
+    s_t   the reverse network's output: a summary of x_t and all that follows.
+
+The parts that are here, of both:
+
+    emission           p(x_t | z'_t, h_t)
+    tilt, if any       r(x_{t+1} | h_t, z'_t), a guess at what comes next
+    incremental weight alpha_t = p(z_t | .) p(x_t | .) / q(z_t | .); with a tilt
+                       times r(x_{t+1} | h_t, z'_t) / r(x_t | h_{t-1}, z'_{t-1})
+
+The tilt's ratios cancel along a trajectory, r being one before the first step
+and at each sequence's last, but resampling in between looks one step ahead.
+
+A method that a subclass overrides is what runs, in every bound. What depends on
+the observations alone is nonetheless computed before the particle filter's
+loop, for all timesteps at once, and for each sequence rather than each
 particle.
 """
 
-import collections
-import functools
+import contextlib
 
 import tensorflow as tf
 
-from fivo import nested_utils as nested
-from fivo.compiled import loop_inputs
 from fivo.models import base
 from fivo.models import distributions
-from fivo.models import generative
 from fivo.system import errors
 
 PROPOSAL_TYPES = ("prior", "filtering", "smoothing")
 
-# What a step of the filter reads, Tensors [T, N*B, ...]: what drives the
-# recurrent network, what the proposal knows of the observations (empty for the
-# prior), the observations to explain, and standard Normal noise for the latents
-# (empty where each step draws its own).
-_Steps = collections.namedtuple(
-    "_Steps", ("rnn", "proposal", "targets", "noise"))
+
+class RecurrentModel(object):
+  """The generative part of a recurrent latent variable model.
+
+  Attributes:
+    rnn_cell, data_encoder, latent_encoder, random_seed: As given to the
+      constructor.
+    state_size: The size of the recurrent network's state.
+    encoded_z_size: The size of an encoded latent.
+  """
+
+  # The namedtuple of a state of sampling: `rnn_state` and `latent_encoded`.
+  sampling_state_class = None
+
+  def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
+               emission, random_seed=None):
+    """Creates a model.
+
+    Args:
+      rnn_cell: An RNNCell.
+      data_encoder: A callable that encodes observations `[batch, data_size]`.
+      latent_encoder: A callable that encodes latents; it has `output_size`.
+      transition: A callable that gives the prior of z_t.
+      emission: A callable that gives the distribution of x_t.
+      random_seed: The op seed of all samples, or None.
+    """
+    self.rnn_cell = rnn_cell
+    self.data_encoder = data_encoder
+    self.latent_encoder = latent_encoder
+    self.random_seed = random_seed
+    self.state_size = rnn_cell.state_size
+    self.encoded_z_size = _output_size(latent_encoder)
+    self._transition = transition
+    self._emission = emission
+    self._known_encoding = (None, None)
+
+  def zero_state(self, batch_size, dtype):
+    """The state before the first timestep: zeros.
+
+    Args:
+      batch_size: The number of rows, an int or scalar Tensor.
+      dtype: A float dtype.
+
+    Returns:
+      A `sampling_state_class` of Tensors `[batch_size, ...]`.
+    """
+    return self.sampling_state_class(
+        rnn_state=self.rnn_cell.zero_state(batch_size, dtype),
+        latent_encoded=tf.zeros([batch_size, self.encoded_z_size], dtype))
+
+  def emission(self, latent, rnn_out):
+    """p(x_t | z'_t, h_t).
+
+    Args:
+      latent: z_t, a float Tensor `[batch, latent_size]`.
+      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
+
+    Returns:
+      The distribution of x_t, and z'_t, `[batch, encoded_z_size]`.
+    """
+    latent_encoded = self.latent_encoder(latent)
+    return self._emission(latent_encoded, rnn_out), latent_encoded
+
+  def sample_step(self, prev_state, inputs, unused_t):
+    """Draws one timestep from the model.
+
+    Args:
+      prev_state: The state after the previous step.
+      inputs: A float Tensor `[batch, data_size]`: the previous observation,
+        centred as the model's inputs were in training.
+      unused_t: The timestep.
+
+    Returns:
+      new_state: A `sampling_state_class`, the state after this step.
+      x_t: A float Tensor `[batch, data_size]`, the observation drawn.
+    """
+    rnn_out, rnn_state, p_zt = self._look_back(prev_state, inputs)
+    p_xt, latent_encoded = self.emission(
+        p_zt.sample(seed=self.random_seed), rnn_out)
+    x_t = tf.cast(p_xt.sample(seed=self.random_seed), inputs.dtype)
+    return self.sampling_state_class(rnn_state, latent_encoded), x_t
+
+  def sampling_state(self, state):
+    """The part of a state that `sample_step` goes on from."""
+    return self.sampling_state_class(state.rnn_state, state.latent_encoded)
+
+  def encode(self, inputs):
+    """e(x); for the step under way this has been computed before the loop.
+
+    Args:
+      inputs: A float Tensor `[batch, data_size]`.
+
+    Returns:
+      A float Tensor `[batch, encoded_data_size]`.
+    """
+    known, encoded = self._known_encoding
+    return encoded if inputs is known else self.data_encoder(inputs)
+
+  @contextlib.contextmanager
+  def knowing(self, inputs, encoded):
+    """Lets `encode` give an encoding that is known while the block runs."""
+    self._known_encoding = (inputs, encoded)
+    try:
+      yield
+    finally:
+      self._known_encoding = (None, None)
+
+  def _look_back(self, prev_state, inputs):
+    """What the past says of a step: a hook.
+
+    Args:
+      prev_state: The state after the previous step.
+      inputs: A float Tensor `[batch, data_size]`, x_{t-1}.
+
+    Returns:
+      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
+      rnn_state: The network's new state.
+      prior: The prior of z_t.
+    """
+    raise NotImplementedError
 
 
-class TrainableRecurrentModel(generative.RecurrentModel,
-                              base.ELBOTrainableSequenceModel):
+class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
   """A recurrent latent variable model with a proposal, and maybe a tilt.
 
   Its observations are a pair `(inputs, targets)` of float Tensors
   `[T, B, data_size]`: targets are the sequence, inputs the same, centred and
   one step later. Steps past a sequence's end are ignored, whatever they hold.
+
+  Attributes:
+    proposal_type: As given to the constructor.
+    latent_noise_ta: None; or a TensorArray of standard Normal draws
+      `[batch, latent_size]` that make the latents, in place of each step's own.
+    targets_ta, targets_encoded_ta: TensorArrays of x_t and e(x_t), which
+      `set_observations` makes; with smoothing also `reverse_rnn_ta`, of s_t.
   """
 
+  # The namedtuple of a state: `rnn_state`, `latent_encoded` and `rnn_out`.
+  state_class = None
   # The reverse network's variable scope, where no model before it has taken it.
   rev_rnn_scope_name = "rnn"
 
@@ -73,15 +211,25 @@ class TrainableRecurrentModel(generative.RecurrentModel,
       raise errors.UserError(
           "rev_rnn_cell=None: proposal_type=smoothing needs one")
     self.proposal_type = proposal_type
-    self.proposal = proposal
     self.rev_rnn_cell = rev_rnn_cell
-    self.tilt = tilt
+    self.latent_noise_ta = None
+    self._proposal = proposal
+    self._tilt = tilt
     self._rev_rnn_scope = None
     if proposal_type == "smoothing":
       self._rev_rnn_scope = unique_scope(self.rev_rnn_scope_name)
-    self._steps = None
-    self._seq_lengths = None
-    self._max_seq_len = None
+    self._targets = None
+
+  @property
+  def latent_size(self):
+    """The dimension of a latent."""
+    return self._transition.size
+
+  def zero_state(self, batch_size, dtype):
+    """The state before the first timestep: a `state_class` of zeros."""
+    return self.state_class(
+        *super(TrainableRecurrentModel, self).zero_state(batch_size, dtype),
+        rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
 
   def set_observations(self, observations, seq_lengths):
     """Encodes the observations of every row.
@@ -90,51 +238,78 @@ class TrainableRecurrentModel(generative.RecurrentModel,
       observations: A pair `(inputs, targets)`, `[T, batch, data_size]` each.
       seq_lengths: An int Tensor `[batch]`.
     """
-    self.set_tiled_observations(observations, seq_lengths, 1)
+    self._encode_observations(observations, seq_lengths, 1)
 
-  @property
-  def latent_size(self):
-    """The dimension of a latent."""
-    return self.transition.size
-
-  def set_tiled_observations(self, observations, seq_lengths, num_particles,
-                             noise=None):
+  def set_tiled_observations(self, observations, seq_lengths, num_particles):
     """Encodes the observations of B sequences, for N particles of each.
 
     Args:
       observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
       seq_lengths: An int Tensor `[B]`.
       num_particles: N.
-      noise: A float Tensor `[T, N*B, latent_size]` of standard Normal draws
-        that make the latents; None: each step draws its own.
     """
+    if base.overrides(self, TrainableRecurrentModel, "set_observations"):
+      super(TrainableRecurrentModel, self).set_tiled_observations(
+          observations, seq_lengths, num_particles)
+    else:
+      self._encode_observations(observations, seq_lengths, num_particles)
+
+  def _encode_observations(self, observations, seq_lengths, num_particles):
+    """As `set_tiled_observations`."""
     seq_lengths = tf.cast(seq_lengths, tf.int32)
-    inputs, targets = [_zero_padding(x, seq_lengths) for x in observations]
-    inputs_encoded = base.encode_all(inputs, self.data_encoder)
-    rnn = self._rnn_steps(inputs_encoded)
-    proposal = ()
-    if self.proposal_type != "prior":
-      proposal = base.encode_all(targets, self.data_encoder)
+    inputs, targets = [
+        base.zero_padding(x, seq_lengths) for x in observations]
+    self.dtype = targets.dtype
+    self.seq_lengths = tf.tile(seq_lengths, [num_particles])
+    self.max_seq_len = tf.reduce_max(seq_lengths)
+
+    def tiled_ta(x):
+      return base.ta_for_tensor(
+          tf.tile(x, [1, num_particles, 1]), clear_after_read=False)
+
+    read_backwards = self._set_inputs(
+        inputs, base.encode_all(inputs, self.data_encoder), tiled_ta)
+    targets_encoded = base.encode_all(targets, self.data_encoder)
+    self._targets = tf.tile(targets, [1, num_particles, 1])
+    self.targets_ta = tiled_ta(targets)
+    self.targets_encoded_ta = tiled_ta(targets_encoded)
     if self.proposal_type == "smoothing":
-      proposal = self._read_backwards(
-          self._smoothing_inputs(rnn, proposal), seq_lengths)
-    rnn, proposal, targets = nested.tile_tensors(
-        (rnn, proposal, targets), [1, num_particles])
-    given = functools.partial(loop_inputs.Series, needs_gradient=False)
-    self._steps = _Steps(
-        rnn=nested.map_nested(loop_inputs.Series, rnn),
-        proposal=nested.map_nested(loop_inputs.Series, proposal),
-        targets=given(targets),
-        noise=() if noise is None else given(noise))
-    self._seq_lengths = tf.tile(seq_lengths, [num_particles])
-    self._max_seq_len = tf.reduce_max(seq_lengths)
+      self.reverse_rnn_ta = tiled_ta(self._read_backwards(
+          read_backwards + [targets_encoded], seq_lengths))
+
+  def _read_backwards(self, inputs, seq_lengths):
+    """Runs the reverse network over each sequence, from its own end.
+
+    Args:
+      inputs: A list of float Tensors `[T, B, size]`.
+      seq_lengths: An int Tensor `[B]`.
+
+    Returns:
+      A float Tensor `[T, B, rnn_hidden_size]`: entry t has read steps t and
+      later.
+    """
+    reversed_inputs = tf.reverse_sequence(
+        tf.concat(inputs, axis=2), seq_lengths, seq_axis=0, batch_axis=1)
+    outputs, _ = tf.compat.v1.nn.dynamic_rnn(
+        self.rev_rnn_cell, reversed_inputs, dtype=reversed_inputs.dtype,
+        time_major=True, scope=self._rev_rnn_scope)
+    return tf.reverse_sequence(outputs, seq_lengths, seq_axis=0, batch_axis=1)
+
+  def tilt(self, rnn_out, latent_encoded, targets):
+    """log r(x_{t+1} | h_t, z'_t) of a model that has been built with a tilt.
+
+    Args:
+      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
+      latent_encoded: z'_t, a float Tensor `[batch, encoded_z_size]`.
+      targets: x_{t+1}, a float Tensor `[batch, data_size]`.
+
+    Returns:
+      A float Tensor `[batch]`, in nats.
+    """
+    return log_prob(self._tilt(rnn_out, latent_encoded), targets)
 
   def propose_and_weight(self, state, t):
-    """Draws z_t from the proposal and weighs it.
-
-    The log weight is log p(z_t | .) + log p(x_t | .) - log q(z_t | .). A tilt
-    r adds log r(x_{t+1} | h_t, z_t) - log r(x_t | h_{t-1}, z_{t-1}), which
-    cancels along a trajectory but lets resampling look one step ahead.
+    """Draws z_t from the proposal and weighs it: log alpha_t, see above.
 
     Args:
       state: The state after step t - 1.
@@ -144,48 +319,70 @@ class TrainableRecurrentModel(generative.RecurrentModel,
       log_weights: A float Tensor `[batch]`, in nats.
       new_state: The state after step t.
     """
-    log_ratio, new_state = self.propose(state, t)
-    log_weights = log_ratio + _log_prob(
-        self.emission(new_state.latent_encoded, new_state.rnn_out),
-        self._steps.targets.read(t))
-    if self.tilt is not None:
+    latent, log_ratio, rnn_out, rnn_state = self._propose(state, t)
+    p_xt, latent_encoded = self.emission(latent, rnn_out)
+    log_weights = log_ratio + log_prob(p_xt, self.targets_ta.read(t))
+    new_state = self.state_class(rnn_state, latent_encoded, rnn_out)
+    if self._tilt is not None:
       log_weights += self._log_tilt(new_state, t) - self._log_tilt(state, t - 1)
     return log_weights, new_state
 
-  def propose(self, state, t):
-    """Draws z_t from the proposal and weighs it by all but the emission.
+  def _propose(self, state, t):
+    """Draws z_t.
 
     Args:
       state: The state after step t - 1.
       t: A scalar int32 Tensor.
 
     Returns:
-      log_ratio: A float Tensor `[batch]`, log p(z_t | .) - log q(z_t | .) in
-        nats.
-      new_state: The state after step t.
+      latent: z_t, a float Tensor `[batch, latent_size]`.
+      log_ratio: log p(z_t | .) - log q(z_t | .), a float Tensor `[batch]`.
+      rnn_out: h_t.
+      rnn_state: The network's new state.
     """
-    step = nested.read_tas(self._steps._replace(targets=()), t)
-    rnn_out, rnn_state = self._advance_rnn(step.rnn, state)
-    p_zt = self._prior(rnn_out, state.latent_encoded)
-    if self.proposal_type == "prior":
-      zt, _ = self._draw(p_zt, step.noise)
-      log_ratio = tf.zeros_like(zt[:, 0])
+    rnn_out, rnn_state, p_zt, q_zt = self._look_around(state, t)
+    if self.latent_noise_ta is None:
+      latent, log_q = distributions.sample_with_log_prob(
+          q_zt, self.random_seed)
     else:
-      q_zt = self._propose(p_zt, rnn_out, state.latent_encoded, step.proposal)
-      zt, log_q = self._draw(q_zt, step.noise)
-      log_ratio = _sum_events(p_zt.log_prob(zt) - log_q)
-    latent_encoded = self.latent_encoder(zt)
-    return log_ratio, self._make_state(rnn_state, latent_encoded, rnn_out)
+      latent, log_q = distributions.transform_with_log_prob(
+          q_zt, self.latent_noise_ta.read(t))
+    log_ratio = (tf.zeros_like(latent[:, 0]) if q_zt is p_zt else
+                 _sum_events(p_zt.log_prob(latent) - log_q))
+    return latent, log_ratio, rnn_out, rnn_state
+
+  def _log_tilt(self, state, t):
+    """log r after step t, zero before the first step and at the last.
+
+    Args:
+      state: The state after step t.
+      t: A scalar int32 Tensor, from -1.
+
+    Returns:
+      A float Tensor `[batch]`, in nats.
+    """
+    log_r = self.tilt(
+        state.rnn_out, state.latent_encoded,
+        self.targets_ta.read(tf.minimum(t + 1, self.max_seq_len - 1)))
+    has_next = tf.logical_and(t >= 0, t + 1 < self.seq_lengths)
+    return tf.compat.v1.where(has_next, log_r, tf.zeros_like(log_r))
 
   @property
   def weighs_emissions_later(self):
-    """Whether a filter that never resamples may call the three methods below.
+    """Tells if a filter that never resamples may call the methods below.
 
-    In place of `propose_and_weight`, whose log weights are the sum of those of
-    `propose` and `emission_log_probs`. Without the first, a model of your own
-    does without the rest.
+    They take the place of `propose_and_weight`, whose log weights are the sum
+    of those of `propose` and `emission_log_probs`. Without this property, a
+    model of your own does without the rest.
     """
-    return self.tilt is None
+    return self._tilt is None and not base.overrides(
+        self, TrainableRecurrentModel, "propose_and_weight", "emission")
+
+  def propose(self, state, t):
+    """As `propose_and_weight`, weighed by all but the emission."""
+    latent, log_ratio, rnn_out, rnn_state = self._propose(state, t)
+    return log_ratio, self.state_class(
+        rnn_state, self.latent_encoder(latent), rnn_out)
 
   def emission_inputs(self, state):
     """What `emission_log_probs` needs of a state."""
@@ -201,110 +398,38 @@ class TrainableRecurrentModel(generative.RecurrentModel,
     Returns:
       A float Tensor `[steps, batch]`, in nats.
     """
-    targets = self._steps.targets.tensor
     latents_encoded, rnn_outs = emission_inputs
     leading = tf.shape(rnn_outs)[:2]
     targets, *inputs = [
         tf.reshape(x, [-1, x.shape[2]])
-        for x in (targets[:leading[0]], latents_encoded, rnn_outs)]
-    return tf.reshape(_log_prob(self.emission(*inputs), targets), leading)
+        for x in (self._targets[:leading[0]], latents_encoded, rnn_outs)]
+    return tf.reshape(log_prob(self._emission(*inputs), targets), leading)
 
-  def _make_state(self, rnn_state, latent_encoded, rnn_out):
-    return self.state_class(rnn_state, latent_encoded, rnn_out)
-
-  def _draw(self, distribution, noise):
-    """Draws the latents, of given noise where there is some."""
-    if isinstance(noise, tf.Tensor):
-      return distribution.transform_with_log_prob(noise)
-    return distributions.sample_with_log_prob(distribution, self.random_seed)
-
-  def _propose(self, p_zt, rnn_out, prev_latent_encoded, proposal_step):
-    """The proposal of z_t.
+  def _set_inputs(self, inputs, inputs_encoded, tiled_ta):
+    """Keeps what the recurrent network reads, or has read: a hook.
 
     Args:
-      p_zt: The prior, a Normal.
-      rnn_out: A float Tensor `[batch, rnn_hidden_size]`.
-      prev_latent_encoded: A float Tensor `[batch, encoded_latent_size]`.
-      proposal_step: A float Tensor `[batch, ...]`: the encoded observation when
-        filtering, a summary of it and all later ones when smoothing.
-
-    Returns:
-      A Normal distribution.
-    """
-    context = self._latent_context(rnn_out, prev_latent_encoded)
-    if self.proposal_type == "smoothing":
-      return self.proposal(*context, prior_mu=p_zt.mean(),
-                           smoothing_tensors=[proposal_step])
-    return self.proposal(*(context + (proposal_step,)), prior_mu=p_zt.mean())
-
-  def _log_tilt(self, state, t):
-    """log r(x_{t+1} | h_t, z'_t), zero before the first and at the last step.
-
-    Args:
-      state: The state after step t.
-      t: A scalar int32 Tensor, from -1.
-
-    Returns:
-      A float Tensor `[batch]`, in nats.
-    """
-    next_targets = self._steps.targets.read(
-        tf.minimum(t + 1, self._max_seq_len - 1))
-    log_r = _log_prob(
-        self.tilt(state.rnn_out, state.latent_encoded), next_targets)
-    has_next = tf.logical_and(t >= 0, t + 1 < self._seq_lengths)
-    return tf.compat.v1.where(has_next, log_r, tf.zeros_like(log_r))
-
-  def _read_backwards(self, inputs, seq_lengths):
-    """Runs the reverse network over each sequence, from its own end.
-
-    Args:
-      inputs: A float Tensor `[T, B, size]`.
-      seq_lengths: An int Tensor `[B]`.
-
-    Returns:
-      A float Tensor `[T, B, rnn_hidden_size]`: entry t has read steps t and
-      later.
-    """
-    reverse = functools.partial(
-        tf.reverse_sequence, seq_lengths=seq_lengths, seq_axis=0, batch_axis=1)
-    outputs, _ = tf.compat.v1.nn.dynamic_rnn(
-        self.rev_rnn_cell, reverse(inputs), dtype=inputs.dtype,
-        time_major=True, scope=self._rev_rnn_scope)
-    return reverse(outputs)
-
-  def _rnn_steps(self, inputs_encoded):
-    """What of the recurrent network can be computed before the loop: a hook.
-
-    Args:
+      inputs: A float Tensor `[T, B, data_size]`.
       inputs_encoded: A float Tensor `[T, B, encoded_data_size]`.
+      tiled_ta: A callable that makes a TensorArray for N particles of a Tensor
+        `[T, B, size]`.
 
     Returns:
-      Nested Tensors `[T, B, ...]`.
+      A list of Tensors `[T, B, size]` that the reverse network reads besides
+      the encoded targets.
     """
     raise NotImplementedError
 
-  def _smoothing_inputs(self, rnn_steps, targets_encoded):
-    """What the reverse network reads: a hook.
+  def _look_around(self, state, t):
+    """What is known of z_t: a hook.
 
     Args:
-      rnn_steps: What `_rnn_steps` gave.
-      targets_encoded: A float Tensor `[T, B, encoded_data_size]`.
+      state: The state after step t - 1.
+      t: A scalar int32 Tensor.
 
     Returns:
-      A float Tensor `[T, B, size]`.
-    """
-    raise NotImplementedError
-
-  def _advance_rnn(self, rnn_step, prev_state):
-    """The recurrent network's output at one step: a hook.
-
-    Args:
-      rnn_step: One timestep of what `_rnn_steps` gave.
-      prev_state: The state after the previous step.
-
-    Returns:
-      rnn_out: A float Tensor `[batch, rnn_hidden_size]`.
-      rnn_state: The network's new state.
+      rnn_out, rnn_state, prior: As `_look_back` gives them.
+      proposal: The proposal of z_t; the prior itself if it is that.
     """
     raise NotImplementedError
 
@@ -322,30 +447,17 @@ def unique_scope(name):
     return scope
 
 
-def _zero_padding(x, seq_lengths):
-  """Zeros what lies past each sequence's end.
-
-  The filter ignores those steps, but a NaN there would still reach the
-  gradient, as 0 * NaN.
-
-  Args:
-    x: A float Tensor `[T, B, size]`.
-    seq_lengths: An int Tensor `[B]`.
-
-  Returns:
-    A float Tensor `[T, B, size]`.
-  """
-  in_sequence = tf.transpose(tf.sequence_mask(seq_lengths, tf.shape(x)[0]))
-  zeroed = tf.compat.v2.where(
-      in_sequence[:, :, tf.newaxis], x, tf.zeros([], x.dtype))
-  zeroed.set_shape(x.shape)
-  return zeroed
+def log_prob(distribution, x):
+  """The log probability of rows of independent dimensions, `[batch]`."""
+  return _sum_events(distribution.log_prob(x))
 
 
 def _sum_events(log_probs):
   return tf.reduce_sum(log_probs, axis=-1)
 
 
-def _log_prob(distribution, x):
-  """The log probability of rows of independent dimensions, `[batch]`."""
-  return _sum_events(distribution.log_prob(x))
+def _output_size(encoder):
+  """The size of an encoder's output; Sonnet's MLP has a list of sizes."""
+  if hasattr(encoder, "output_size"):
+    return encoder.output_size
+  return list(encoder.output_sizes)[-1]

@@ -47,6 +47,8 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
   if bound_name != "elbo":
     state = bounds.resample_by_final_weights(
         result, num_samples, batch_size, random_seed=random_seed)
+  if hasattr(model, "sampling_state"):
+    state = model.sampling_state(state)
   rows = _roll_out(
       model, state, tf.tile(targets[-1], [num_samples, 1]),
       0. if mean is None else mean, prefix_length, sample_length)

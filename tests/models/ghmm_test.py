@@ -657,13 +657,13 @@ class TestTrainable(object):
     assert abs(ratios.mean() - 1) < 5 * standard_error
 
   def test_observations_of_another_dtype_than_the_model(self):
-    """The state keeps the dtype of the observations, as the loop must."""
+    """The state keeps the dtype of the model."""
     xs = _data(NUM_STEPS, BATCH)
     for dtype, data_dtype in (DTYPES, DTYPES[::-1]):
       model = _trainable("true-smoothing", dtype=dtype)
       log_p_hat = bounds.elbo(model, tf.constant(xs, data_dtype),
                               [NUM_STEPS] * BATCH).log_p_hat
-      assert log_p_hat.dtype == data_dtype
+      assert log_p_hat.dtype == dtype
       np.testing.assert_allclose(
           _run(log_p_hat), _log_likelihoods(NUM_STEPS, xs), rtol=2e-5)
 

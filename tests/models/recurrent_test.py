@@ -502,7 +502,7 @@ def test_the_tilt_telescopes(kind):
     tilted = bounds.fivo(model, xs, LENGTHS, parallel_iterations=1)
     gradients = tf.gradients(tilted.log_p_hat, [
         v for v in tf.compat.v1.trainable_variables() if "tilt" in v.op.name])
-    model.tilt = None
+    model._tilt = None
     plain = bounds.fivo(model, xs, LENGTHS, parallel_iterations=1)
     variables_of(session)
     tilted, plain, gradients = session.run([tilted, plain, gradients])
@@ -574,14 +574,14 @@ def test_smoothing_looks_at_what_is_to_come_and_no_further(kind):
   """r_t depends on x_t, ..., x_{length-1} alone, and on all of them."""
   with new_session() as session:
     model = create(kind, proposal_type="smoothing")
-    model.proposal = _Spy(model.proposal)
+    model._proposal = _Spy(model._proposal)
     xs = tuple(tf.constant(x) for x in observations())
     model.set_observations(xs, tf.constant(LENGTHS))
     state = model.zero_state(3, tf.float32)
     for t in range(4):
       _, state = model.propose_and_weight(state, tf.constant(t))
     gradients = []
-    for call in model.proposal.calls:
+    for call in model._proposal.calls:
       r_t, = call["smoothing_tensors"]
       gradients.append(tf.gradients(tf.reduce_sum(tf.square(r_t)), xs[1])[0])
     variables_of(session)
@@ -621,12 +621,12 @@ def test_sample_step(kind, emission):
   with new_session() as session:
     model = create(kind, emission)
     size = tf.compat.v1.placeholder_with_default(50, [])
-    state = model.zero_state(size, tf.float32)
+    state = model.sampling_state(model.zero_state(size, tf.float32))
     new_state, x_t = model.sample_step(state, tf.zeros([size, DATA]), 0)
     tf.nest.assert_same_structure(state, new_state)
     assert type(new_state) is type(state)
     _, x_t = model.sample_step(
-        prev_state=new_state, inputs=x_t - .5, t=tf.constant(1))
+        prev_state=new_state, inputs=x_t - .5, unused_t=tf.constant(1))
     assert x_t.dtype == tf.float32
     session.run(tf.compat.v1.global_variables_initializer())
     sample = session.run(x_t)
@@ -657,7 +657,7 @@ def test_state_of_the_generative_model(kind):
         trainable.zero_state(2, tf.float32), trainable_state_class)
     model = model_class(
         trainable.rnn_cell, trainable.data_encoder, trainable.latent_encoder,
-        trainable.transition, trainable.emission, random_seed=1)
+        trainable._transition, trainable._emission, random_seed=1)
     state = model.zero_state(2, tf.float32)
     assert isinstance(state, state_class)
     new_state, x_t = model.sample_step(state, tf.zeros([2, DATA]), 0)
@@ -755,7 +755,7 @@ def test_emission_bias(emission_bias_init, wrap):
         emission_bias_init=bias, use_tilt=True)
     zeros = tf.zeros([1, LATENT])
     logits = [dist(zeros, zeros).logits
-              for dist in (model.emission, model.tilt)]
+              for dist in (model._emission, model._tilt)]
     session.run(tf.compat.v1.global_variables_initializer())
     expected = session.run(bias + tf.zeros([1, DATA]))
     for result in session.run(logits):
@@ -779,9 +779,9 @@ def test_emission_sigma_min(kind, emission_class):
       model = CREATE[kind](
           DATA, LATENT, emission_class, sigma_min=3., raw_sigma_bias=4.,
           emission_sigma_min=sigma_min, use_tilt=True)
-      for dist in (model.emission, model.tilt):
+      for dist in (model._emission, model._tilt):
         scales.append(dist(tf.zeros([1, LATENT]), tf.zeros([1, LATENT])).scale)
-      scales.append(model.transition(tf.zeros([1, LATENT])).scale)
+      scales.append(model._transition(tf.zeros([1, LATENT])).scale)
     session.run(tf.compat.v1.global_variables_initializer())
     scales = [scale[0, 0] for scale in session.run(scales)]
   default = softplus(
@@ -879,7 +879,8 @@ def test_mistakes_are_named(kind, message, kwargs):
 ])
 def test_parts_that_are_missing_are_named(message, kwargs):
   with pytest.raises(errors.UserError) as raised:
-    vrnn.TrainableVRNN(None, None, None, None, None, **kwargs)
+    vrnn.TrainableVRNN(
+        mock.MagicMock(), None, mock.MagicMock(), None, None, **kwargs)
   assert str(raised.value) == message
 
 

@@ -1,0 +1,96 @@
+"""A particle filter for a compiler: nothing in it is random.
+
+A compiler has other random numbers than TensorFlow, and a loop that computes
+its steps twice must draw the same ones. So what the steps would draw is drawn
+before, as `Noise`.
+"""
+
+import collections
+
+import tensorflow as tf
+
+from fivo import resampling
+from fivo import smc
+from fivo.compiled import rematerialization
+from fivo.models import base
+
+
+class Noise(collections.namedtuple("Noise", ("latents", "uniforms"))):
+  """Random numbers for T timesteps.
+
+  Attributes:
+    latents: A float32 Tensor `[T, N*B, latent_size]` of standard Normal draws,
+      in the particle-major layout drawn in `smc.py`.
+    uniforms: A float32 Tensor `[T, N, B]` of draws from [0, 1), of which the
+      ancestors are made.
+  """
+
+  __slots__ = ()
+
+
+def draw_noise(num_steps, num_particles, batch_size, latent_size, seed=None):
+  """Draws noise.
+
+  Args:
+    num_steps: T, an int or scalar Tensor.
+    num_particles: N, an int.
+    batch_size: B, an int.
+    latent_size: The dimension of a latent.
+    seed: The op seed, or None.
+
+  Returns:
+    A `Noise`.
+  """
+  latents = tf.random.normal(
+      [num_steps, num_particles * batch_size, latent_size], seed=seed)
+  uniforms = tf.random.uniform(
+      [num_steps, num_particles, batch_size], seed=seed)
+  # TensorFlow forgets all sizes where one is a Tensor.
+  latents.set_shape([None, num_particles * batch_size, latent_size])
+  uniforms.set_shape([None, num_particles, batch_size])
+  return Noise(latents, uniforms)
+
+
+class NoisyFilter(object):
+  """`smc.smc` with given noise: the `run_filter` of the bounds.
+
+  It records neither states nor, beyond the last step of the longest sequence,
+  anything but zeros.
+  """
+
+  def __init__(self, model, noise, scan=rematerialization.scan):
+    """Creates the filter, and gives the model its part of the noise.
+
+    Args:
+      model: A `TrainableRecurrentModel`.
+      noise: A `Noise` for at least as many timesteps as the sequences have.
+      scan: The loop.
+    """
+    self._scan = scan
+    self._max_num_steps = tf.shape(noise.uniforms)[0]
+    self._uniforms_ta, model.latent_noise_ta = [
+        base.ta_for_tensor(x, clear_after_read=False)
+        for x in (noise.uniforms, noise.latents)]
+    self._t = None  # The timestep of the step that is being built.
+
+  def __call__(self, transition_fn, num_steps, num_particles,
+               resampling_criterion,
+               resampling_fn=smc.multinomial_resampling, **unused_loop_options):
+    """Runs the filter; for arguments and result see `smc.smc`."""
+    scheme = resampling.find_scheme(resampling_fn)
+    return smc.smc(
+        transition_fn, num_steps, num_particles, resampling_criterion,
+        resampling.with_states(lambda log_weights: scheme(
+            log_weights, uniforms=self._uniforms_ta.read(self._t))),
+        scan=self._scan_steps)
+
+  def _scan_steps(self, step, initial_state, initial_record, num_steps):
+    """Runs the steps by the filter's loop."""
+    def step_at(t, state):
+      self._t = t
+      new_state, record = step(t, state)
+      return new_state, record._replace(particle_state=())
+
+    return self._scan(
+        step_at, initial_state, initial_record._replace(particle_state=()),
+        num_steps, self._max_num_steps)

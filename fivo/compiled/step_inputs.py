@@ -1,0 +1,115 @@
+"""What a step of a loop takes from outside it: weights and timesteps.
+
+A gradient loop that knows these can do without TensorFlow's own, see
+`rematerialization.py`. They are found in the graph: the operations that a step
+has added tell which of them multiply by variables, and which read a
+TensorArray.
+"""
+
+import collections
+import contextlib
+
+import tensorflow as tf
+
+from fivo.system import errors
+
+# A linear layer: its Tensors [rows, size], and its two variables.
+Product = collections.namedtuple("Product", ("inputs", "outputs", "w", "b"))
+# A read of a TensorArray, and the Tensor [T, ...] that was unstacked into it.
+Read = collections.namedtuple("Read", ("source", "value"))
+
+# Operations that hand on what they are given, into a loop and out of variables.
+_TRANSPARENT = ("Enter", "RefEnter", "Identity", "ReadVariableOp")
+
+
+class StepInputs(object):
+  """What `finding` has found.
+
+  Attributes:
+    products: A list of `Product`, the linear layers with trainable weights.
+    reads: A list of `Read`, of what depends on trainable variables.
+    random_ops: A list of operations that draw random numbers, some of them to
+      initialize variables.
+  """
+
+  def __init__(self):
+    self.products = []
+    self.reads = []
+    self.random_ops = []
+
+
+@contextlib.contextmanager
+def finding(t):
+  """Finds what the step that the block builds takes from outside.
+
+  Args:
+    t: The timestep at which TensorArrays are read, a scalar int32 Tensor.
+
+  Yields:
+    A `StepInputs`, complete when the block ends.
+
+  Raises:
+    UserError: If the step reads what depends on trainable variables at another
+      timestep.
+  """
+  graph = tf.compat.v1.get_default_graph()
+  num_before = len(graph.get_operations())
+  inputs = StepInputs()
+  yield inputs
+  variables = {v.op: v for v in tf.compat.v1.trainable_variables()}
+  for op in graph.get_operations()[num_before:]:
+    if op.type == "BiasAdd":
+      inputs.products.extend(_products(op, variables))
+    elif op.type == "TensorArrayReadV3":
+      inputs.reads.extend(_reads(op, t, variables))
+    elif op.op_def.is_stateful and (
+        op.type.startswith("Random") or op.type == "Multinomial"):
+      inputs.random_ops.append(op)
+
+
+def _products(op, variables):
+  """The `Product` that a BiasAdd completes, in a list, if there is one."""
+  product = op.inputs[0].op
+  if product.type != "MatMul" or (
+      product.get_attr("transpose_a") or product.get_attr("transpose_b")):
+    return []
+  w, b = [variables.get(_origin(x)) for x in (product.inputs[1], op.inputs[1])]
+  if w is None or b is None:
+    return []
+  return [Product(product.inputs[0], op.outputs[0], w, b)]
+
+
+def _reads(op, t, variables):
+  """The `Read` that an operation is, in a list, if it needs a gradient."""
+  scatter = _origin(op.inputs[2])
+  if scatter.type != "TensorArrayScatterV3":
+    return []
+  source = scatter.inputs[2]
+  if not depends_on(source, variables):
+    return []
+  if op.inputs[1] is not t:
+    raise errors.UserError(
+        "%s: a compiled step may read it at its own timestep only" %
+        source.name)
+  return [Read(source, op.outputs[0])]
+
+
+def _origin(tensor):
+  """The operation that a Tensor comes from, unchanged."""
+  op = tensor.op
+  while op.type in _TRANSPARENT:
+    op = op.inputs[0].op
+  return op
+
+
+def depends_on(tensor, ops):
+  """Tells if a Tensor depends on one of some operations."""
+  pending, seen = [tensor.op], set()
+  while pending:
+    op = pending.pop()
+    if op in ops:
+      return True
+    if op not in seen:
+      seen.add(op)
+      pending.extend(x.op for x in op.inputs)
+  return False

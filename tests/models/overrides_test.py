@@ -1,0 +1,131 @@
+"""Tests that what a subclass overrides is what runs, in every bound.
+
+Parts of a model are computed ahead of the filter's loop, after it, or compiled.
+Each must step aside for a method that a user has replaced.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo import bounds
+from fivo import smc
+from fivo.compiled import filters
+from fivo.models import base
+from fivo.models import distributions
+from fivo.models import factory
+from fivo.models import lstm
+from fivo.models import srnn
+from fivo.models import vrnn
+from tests.models import recurrent_test
+from tests.smc_test import new_session
+
+_CLASSES = {"vrnn": vrnn.TrainableVRNN, "srnn": srnn.TrainableSRNN}
+_N = 3
+_LENGTHS = recurrent_test.LENGTHS
+
+
+def _shifted(normal):
+  return distributions.Normal(normal.loc + .5, normal.scale)
+
+
+# How each method is changed: of the original method, a method.
+_CHANGES = {
+    "run_rnn": lambda run_rnn: lambda self, *args: run_rnn(
+        self, *(args[:-1] + (args[-1] * .5,))),
+    "transition": lambda transition: lambda self, *args: _shifted(
+        transition(self, *args)),
+    "proposal": lambda proposal: lambda self, *args: _shifted(
+        proposal(self, *args)),
+    "emission": lambda emission: lambda self, latent, rnn_out: emission(
+        self, latent, rnn_out + .5),
+    "tilt": lambda tilt: lambda self, *args: 2. * tilt(self, *args),
+    "set_observations": lambda set_observations: (
+        lambda self, xs, seq_lengths: set_observations(
+            self, [x * .5 for x in xs], seq_lengths)),
+    "propose_and_weight": lambda propose_and_weight: lambda self, state, t: [
+        x if i else x - 1. for i, x in enumerate(
+            propose_and_weight(self, state, t))],
+}
+
+
+def _create(kind, method, change, on_instance=False):
+  """A model, with one method changed in its class or in itself."""
+  model_class = _CLASSES[kind]
+  changed = change(getattr(model_class, method))
+  subclass = type("Changed", (model_class,), {method: changed})
+  model = factory.create_recurrent(
+      model_class if on_instance else subclass, recurrent_test.DATA,
+      recurrent_test.LATENT, base.ConditionalNormalDistribution,
+      use_tilt=method == "tilt")
+  if on_instance:
+    setattr(model, method, changed.__get__(model))
+  return model
+
+
+def _set_noise(model):
+  noise = np.random.RandomState(1).normal(
+      size=[4, 3 * _N, recurrent_test.LATENT]).astype(np.float32)
+  uniforms = np.random.RandomState(2).uniform(size=[4, _N, 3])
+  model.latent_noise_ta = base.ta_for_tensor(
+      tf.constant(noise), clear_after_read=False)
+  return filters.Noise(noise, tf.constant(uniforms, tf.float32))
+
+
+def _by_hand(model, xs):
+  """Accumulated log weights `[T, B, N]`, by the public methods alone."""
+  model.set_observations(
+      [tf.tile(tf.constant(x), [1, _N, 1]) for x in xs], _LENGTHS * _N)
+  state = model.zero_state(3 * _N, tf.float32)
+  log_weights, total = [], 0.
+  for t in range(max(_LENGTHS)):
+    increments, state = model.propose_and_weight(state, tf.constant(t))
+    total += tf.where(
+        t < np.array(_LENGTHS * _N), increments, tf.zeros_like(increments))
+    log_weights.append(tf.transpose(tf.reshape(total, [_N, 3])))
+  return tf.stack(log_weights)
+
+
+def _in_every_way(kind, method, change, monkeypatch):
+  """Log weights by hand, of two bounds, and as they are compiled."""
+  xs = recurrent_test.observations()
+  with new_session(seed=1) as session:
+    model = _create(kind, method, change)
+    noise = _set_noise(model)
+    results = [
+        _by_hand(model, xs),
+        bounds.iwae(model, xs, _LENGTHS, _N).log_weights,
+        bounds.fivo(model, xs, _LENGTHS, _N,
+                    smc.never_resample_criterion).log_weights]
+    monkeypatch.setattr(lstm, "_is_compiled", lambda: True)
+    results.append(bounds.iwae(
+        model, xs, _LENGTHS, _N,
+        run_filter=filters.NoisyFilter(model, noise)).log_weights)
+    monkeypatch.undo()
+    recurrent_test.set_variables(session)
+    return session.run(results)
+
+
+@pytest.mark.parametrize("kind", sorted(_CLASSES))
+@pytest.mark.parametrize("method", sorted(_CHANGES))
+def test_an_override_runs(kind, method, monkeypatch):
+  changed, unchanged = [
+      _in_every_way(kind, method, change, monkeypatch)
+      for change in (_CHANGES[method], lambda method: method)]
+  assert np.abs(changed[0] - unchanged[0]).max() > 1e-2
+  for values in (changed, unchanged):
+    for log_weights in values[1:]:
+      np.testing.assert_allclose(log_weights, values[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["emission", "propose_and_weight"])
+def test_an_override_of_one_object_runs(method):
+  xs = recurrent_test.observations()
+  with new_session(seed=1) as session:
+    model = _create("vrnn", method, _CHANGES[method], on_instance=True)
+    _set_noise(model)
+    results = (_by_hand(model, xs),
+               bounds.iwae(model, xs, _LENGTHS, _N).log_weights)
+    recurrent_test.set_variables(session)
+    expected, log_weights = session.run(results)
+  np.testing.assert_allclose(log_weights, expected, rtol=1e-4, atol=1e-4)
