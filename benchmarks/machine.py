@@ -44,7 +44,7 @@ def describe(argv):
 
 def summary():
   """The processor and how much of it there is, in a few words."""
-  return "%s, %d cores" % (_processor(), _num_cores())
+  return "%s, cores: %d" % (_processor(), _num_cores())
 
 
 def to_markdown(description):

@@ -174,6 +174,7 @@ class Plan(collections.namedtuple("Plan", (
       figures["test_" + bound] = mean
       figures["standard_error_" + bound] = error
     figures["train_minutes"] = round(train.state()["seconds"] / 60., 2)
+    figures["train_cpu_minutes"] = round(train.state()["cpu_seconds"] / 60., 2)
     figures["test_minutes"] = round(test.state()["seconds"] / 60., 2)
     figures["machine"] = train.state()["machine"]
     figures["command"] = self.portable(train.command)

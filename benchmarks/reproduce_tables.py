@@ -13,7 +13,8 @@ from fivo.system import files
 
 TABLE, FIGURES, CURVES = "table.md", "cells.csv", "curves.png"
 _HEAD = ("data", "model", "N", "bound", "seed", "learning rate", "best step",
-         "steps", "minutes", "valid", "test ELBO", "test IWAE", "test FIVO")
+         "steps", "minutes", "CPU", "valid", "test ELBO", "test IWAE",
+         "test FIVO")
 _SUMMARY_HEAD = ("data", "model", "N", "ELBO model", "IWAE model", "FIVO model",
                  "FIVO > IWAE > ELBO")
 # Two standard errors: what differs by less may be noise.
@@ -68,12 +69,13 @@ def _cells(results):
         cell["dataset"], cell["model"], cell["particles"], cell["bound"],
         cell["seed"], cell["learning_rate"], str(cell["best_step"]),
         str(cell["steps"]), "%.1f" % cell["train_minutes"],
-        "%.3f" % cell["valid"]] + [
+        "%.1f" % cell["train_cpu_minutes"], "%.3f" % cell["valid"]] + [
             _with_error(cell["test_" + bound], cell["standard_error_" + bound])
             for bound in reproduce_cells.BOUNDS])
   return ("Single runs; ± is the standard error of the evaluation, over its "
-          "repeats. `valid` is the bound that was trained on, with as many "
-          "particles.\n\n" + markdown(_HEAD, rows))
+          "repeats. `minutes` is the time of training by the clock, `CPU` that "
+          "of the processor; `valid` the bound that was trained on, with as "
+          "many particles.\n\n" + markdown(_HEAD, rows))
 
 
 def _summary(results):

@@ -61,7 +61,7 @@ class Task(collections.namedtuple("Task", (
     """What is known of the task.
 
     Returns:
-      A dict of `command`, `machine`, `seconds` and `done`.
+      A dict of `command`, `machine`, `seconds`, `cpu_seconds` and `done`.
 
     Raises:
       UserError: If the directory holds the same task with another command.
@@ -70,7 +70,7 @@ class Task(collections.namedtuple("Task", (
     command = " ".join(map(shlex.quote, self.command[2:]))
     if not os.path.exists(self._path):
       return {"command": command, "machine": machine.summary(),
-              "seconds": 0., "done": False}
+              "seconds": 0., "cpu_seconds": 0., "done": False}
     state = files.read_json(self._path)
     if state["command"] != command:
       raise errors.UserError(
@@ -129,16 +129,29 @@ class _Running(object):
           pass_fds=[lock],
           preexec_fn=functools.partial(signals.die_with, os.getpid()))
 
-  def look(self):
-    """The exit code, or None; saves how long the task has run."""
-    exit_code = self.process.poll()
+  def look(self, options=os.WNOHANG):
+    """Sees whether the process has ended, and saves how long it has run.
+
+    Args:
+      options: Of `os.wait4`; 0 waits for the end.
+
+    Returns:
+      The exit code, negative where a signal killed it; None if it runs still.
+    """
+    # Unlike getrusage's, this usage is this child's alone.
+    pid, status, usage = os.wait4(self.process.pid, options)
+    if pid:
+      self.process.returncode = (
+          -os.WTERMSIG(status) if os.WIFSIGNALED(status) else
+          os.WEXITSTATUS(status))
+      self._state["cpu_seconds"] += usage.ru_utime + usage.ru_stime
+      self._state["done"] = self.process.returncode == 0
     now = time.monotonic()
-    if exit_code is not None or now - self._saved > _SECONDS_BETWEEN_SAVES:
+    if pid or now - self._saved > _SECONDS_BETWEEN_SAVES:
       self._saved = now
       self._state["seconds"] = self._seconds_before + now - self._start
-      self._state["done"] = exit_code == 0
       self.task.save(self._state)
-    return exit_code
+    return self.process.returncode
 
 
 def run(out_dir, tasks, num_jobs, progress_secs, describe, on_done):
@@ -253,5 +266,4 @@ def _stop(running):
   for job in running:
     job.process.terminate()
   for job in running:
-    job.process.wait()
-    job.look()
+    job.look(0)

@@ -43,13 +43,16 @@ if flags["mode"] == "eval":
   sys.exit()
 os.makedirs(logdir, exist_ok=True)
 path = os.path.join(logdir, "steps")
-step = int(open(path).read()) if os.path.exists(path) else 0
+if not os.path.exists(path):
+  open(path, "w").write("0")
+step = int(open(path).read())
 open(os.path.join(logdir, "starts"), "a").write("%d\n" % step)
 signal.signal(signal.SIGTERM, lambda *args: sys.exit(143))
 while step < 60:
   step += 1
   time.sleep(0.01)
-  open(path, "w").write(str(step))
+  open(path + ".new", "w").write(str(step))
+  os.rename(path + ".new", path)
   print("Step %d, fivo bound per timestep: -9." % step, flush=True)
   if step == 10 and os.environ.get("STUB_FAILS") == flags.get("random_seed"):
     sys.exit("it went wrong")
@@ -173,30 +176,34 @@ def test_killed_script_and_killed_child(stub):
   logdir = stub / "out" / "cells" / (
       "jsb_vrnn_fivo_n4_seed1_lr%s" % reproduce_cells.LEARNING_RATE) / "logdir"
 
-  def steps():
-    try:
-      return int((logdir / "steps").read_text())
-    except (OSError, ValueError):
-      return 0
+  def starts():
+    """The steps at which the child has started."""
+    if not (logdir / "starts").exists():
+      return []
+    return [int(line) for line in (logdir / "starts").read_text().split()]
+
+  def has_started(times):
+    """Whether it has, so often, and taken a step since."""
+    return len(starts()) == times and (
+        int((logdir / "steps").read_text() or 0) > starts()[-1])
 
   with open(str(stub / "log"), "w") as log:
     script = _start(stub, log)
-    _wait_for(lambda: steps() >= 3)
+    _wait_for(lambda: has_started(1))
     script.kill()
     script.wait()
     script = _start(stub, log)
-    _wait_for(lambda: steps() >= 8)
+    _wait_for(lambda: has_started(2))
     children = subprocess.check_output(
         ["pgrep", "-f", "--", "--logdir=%s" % logdir]).split()
     for child in children:
       os.kill(int(child), signal.SIGKILL)
-    _wait_for(lambda: steps() >= 12)
+    _wait_for(lambda: has_started(3))
     script.terminate()
     assert script.wait() == 128 + signal.SIGTERM
     script = _start(stub, log)
     assert script.wait() == 0
-  starts = [int(line) for line in (logdir / "starts").read_text().split()]
-  assert len(starts) == 4 and starts == sorted(starts) and starts[1] >= 3
+  assert len(starts()) == 4 and starts()[0] < starts()[1] < starts()[3]
   log = (stub / "log").read_text()
   assert "was killed by signal 9; starting it again" in log
   assert re.search("train of .*: step \\d+", log)
