@@ -17,7 +17,7 @@ if has_flag pretrained "$@"; then
   done
   OUT_DIR=${FIVO_LOGDIR:-/tmp/fivo_pretrained}
   PIANOROLL_DIR=
-  FIVO_LOGDIR=$ROOT/results/models/chorales_vrnn_fivo
+  FIVO_LOGDIR=$ROOT/results/models/chorales_vrnn_fivo_n4_seed1
 fi
 choose_data "$@"
 
