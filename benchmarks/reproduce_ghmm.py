@@ -26,7 +26,7 @@ PARTICLES = (4, 16, 64)
 LENGTHS = (5, 10, 20)
 _LEARNED = ("filtering", "smoothing")
 _TRAIN_PARTICLES = 4
-_TRAIN_FLAGS = ("--max_steps=4000", "--batch_size=16", "--learning_rate=0.003",
+_TRAIN_FLAGS = ("--max_steps=4000", "--batch_size=16", "--learning_rate=0.01",
                 "--learning_rate_schedule=cosine", "--schedule_steps=4000",
                 "--random_seed=1")
 _NUM_SEQUENCES = 2000
