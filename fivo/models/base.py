@@ -344,11 +344,13 @@ def zero_padding(x, seq_lengths):
 
   Args:
     x: A float Tensor `[T, B, ...]`.
-    seq_lengths: An int Tensor `[B]`.
+    seq_lengths: An int Tensor `[B]`, or None where there is no padding.
 
   Returns:
     A float Tensor of the shape of `x`.
   """
+  if seq_lengths is None:
+    return x
   in_sequence = tf.transpose(tf.sequence_mask(seq_lengths, tf.shape(x)[0]))
   for _ in x.shape[2:]:
     in_sequence = in_sequence[..., tf.newaxis]

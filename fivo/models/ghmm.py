@@ -10,7 +10,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from fivo.models import base
-from fivo.models import gaussian_hmm
+from fivo.models import kalman
+from fivo.models import per_timestep
 from fivo.models.gaussian_hmm import GaussianHMM
 from fivo.system import errors
 
@@ -29,11 +30,26 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     filtering: Learned, linear in z_{t-1} and x_t.
     smoothing: Learned, linear in z_{t-1}, x_t, ..., x_{T-1}.
     true-filtering: p(z_t | z_{t-1}, x_t).
-    true-smoothing: p(z_t | z_{t-1}, x_t, ..., x_{T-1}). Every trajectory then
-      has the weight p(x_0, ..., x_{T-1}), and the bounds are exact.
+    true-smoothing: p(z_t | z_{t-1}, x_t, ..., x_{T-1}).
 
   The learned ones are a `NonstationaryLinearDistribution`, whose inputs at
   t = 0 are without z. Its family contains the true ones.
+
+  With true-smoothing the weight of a trajectory z_0, ..., z_t is
+
+      p(x_0, ..., x_{T-1}) / p(x_{t+1}, ..., x_{T-1} | z_t),
+
+  which at the last step is the likelihood. The ELBO and IWAE, which use the
+  weights of the last step alone, are exact. FIVO is exact only while no filter
+  resamples, as with one particle: the weights of the steps before differ from
+  trajectory to trajectory, and resampling by them makes the estimate random.
+
+  Attributes, after `set_observations`:
+    observations: A float Tensor `[T, batch]`, zero past each sequence's end.
+    seq_lengths: An int Tensor `[batch]` or None.
+    batch_size: An int, or a scalar Tensor if it is not known yet.
+    messages: A `PerTimestep` of T entries `[batch]`: the information b_t of
+      `kalman.py`, what x_t and all later observations tell about z_t.
   """
 
   def __init__(self, num_timesteps, proposal_type, transition_variances=1.,
@@ -57,23 +73,18 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     if proposal_type not in PROPOSAL_TYPES:
       raise errors.UserError("proposal_type=%s: must be one of %s" % (
           proposal_type, ", ".join(PROPOSAL_TYPES)))
+    self._proposal_type = proposal_type
+    self.random_seed = random_seed
+    # Before all other ops: how many a graph has is part of the seed of
+    # initial values.
+    self._learned = None
+    if proposal_type in ("filtering", "smoothing"):
+      self._learned = _learned_distribution(
+          per_timestep.positive_int("num_timesteps", num_timesteps),
+          proposal_type, dtype)
     super(TrainableGaussianHMM, self).__init__(
         num_timesteps, transition_variances, emission_variances,
         transition_weights, emission_weights, dtype)
-    self._proposal_type = proposal_type
-    self._propose = getattr(
-        self, "_propose_" + proposal_type.replace("-", "_"))
-    self._random_seed = random_seed
-    self._learned = None
-    if proposal_type in ("filtering", "smoothing"):
-      num_seen = [1 if proposal_type == "filtering" else self.num_timesteps - t
-                  for t in range(self.num_timesteps)]
-      self._learned = base.NonstationaryLinearDistribution(
-          self.num_timesteps,
-          inputs_per_timestep=num_seen[:1] + [n + 1 for n in num_seen[1:]],
-          output_distribution=_first_row_normal, dtype=dtype)
-    self._xs = None
-    self._evidence = None
 
   def zero_state(self, batch_size, dtype=None):
     """The latent before the first timestep.
@@ -85,33 +96,54 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     Returns:
       Zeros `[batch_size]`.
     """
-    return tf.zeros([batch_size], dtype or self._dtype)
+    return tf.zeros([batch_size], dtype or self.dtype)
 
-  def set_observations(self, observations, seq_lengths):
+  def set_observations(self, xs, seq_lengths):
     """Takes the observations that `propose_and_weight` is to explain.
 
     Args:
-      observations: A float Tensor `[T, batch]` or `[T, batch, 1]`. It may have
-        fewer than T steps if all sequences are shorter.
-      seq_lengths: An int Tensor `[batch]`, or None if all have length T. What
-        lies past the end of a sequence has no influence.
+      xs: Floats `[T, batch]` or `[T, batch, 1]`. There may be fewer than T
+        steps if all sequences are shorter.
+      seq_lengths: Ints `[batch]`, or None if all have length T. What lies past
+        the end of a sequence has no influence.
 
     Raises:
       UserError: If the observations have another shape.
     """
-    xs = self._observations("observations", observations)
+    xs = per_timestep.observations(
+        "observations", xs, 0, self.num_timesteps, self.dtype)
     if xs.shape.ndims != 2:
       raise errors.UserError(
           "observations has shape %s: must be [timesteps, batch]" % xs.shape)
-    observed = None
-    if seq_lengths is not None:
-      observed = tf.transpose(tf.sequence_mask(seq_lengths, tf.shape(xs)[0]))
-      # The filter ignores the padding, but a NaN there would still reach the
-      # gradient, as 0 * NaN.
-      xs = gaussian_hmm.select_steps(observed, xs)
-    self._xs = xs
+    self.observations = base.zero_padding(xs, seq_lengths)
+    self.seq_lengths = seq_lengths
+    self.batch_size = (
+        tf.compat.dimension_value(xs.shape[1]) or tf.shape(xs)[1])
+    weights, variances, precisions, informations = self._evidence(
+        self.observations)
+    # An observation that is not there tells nothing.
+    precisions = base.zero_padding(precisions + tf.zeros_like(xs), seq_lengths)
+    self._future_precisions, messages = kalman.filter_backward(
+        weights, variances, precisions, informations)
+    self.messages = per_timestep.PerTimestep(messages)
+
+  def proposal(self, t, state):
+    """The distribution that z_t is drawn from.
+
+    Args:
+      t: The timestep, an int or scalar Tensor.
+      state: z_{t-1}, a float Tensor `[batch]`.
+
+    Returns:
+      A distribution of batch shape `[batch]`.
+    """
+    if self._proposal_type == "prior":
+      return self.transition(t, state)
+    if self._proposal_type == "true-filtering":
+      return self._filtering_proposal(t, state)
     if self._proposal_type == "true-smoothing":
-      self._evidence = self._future_evidence(xs, observed=observed)
+      return self._smoothing_proposal(t, state)
+    return self._learned_proposal(t, state)
 
   def propose_and_weight(self, state, t):
     """Draws z_t and weighs it.
@@ -125,35 +157,41 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
         log p(z_t | z_{t-1}) + log p(x_t | z_t) - log q(z_t | ...).
       new_state: z_t, `[batch]`.
     """
-    t = tf.convert_to_tensor(t)
-    z_prev = tf.cast(state, self._dtype)
-    proposal = self._propose(t, z_prev)
-    z = proposal.sample(seed=self._random_seed)
+    state = tf.convert_to_tensor(state)
+    z_prev = tf.cast(state, self.dtype)
+    proposal = self.proposal(t, z_prev)
+    z = proposal.sample(seed=self.random_seed)
     log_weights = (
         self.transition(t, z_prev).log_prob(z) - proposal.log_prob(z) +
-        self.emission(t, z).log_prob(tf.gather(self._xs, t)))
+        self.emission(t, z).log_prob(tf.gather(self.observations, t)))
     return tf.cast(log_weights, state.dtype), tf.cast(z, state.dtype)
 
-  def _propose_prior(self, t, z_prev):
-    return self.transition(t, z_prev)
+  def _filtering_proposal(self, t, state):
+    """`filtering` given the observations set, whatever the proposal type."""
+    return self.filtering(t, state, tf.gather(self.observations, t))
 
-  def _propose_true_filtering(self, t, z_prev):
-    return self.filtering(t, z_prev, tf.gather(self._xs, t))
+  def _smoothing_proposal(self, t, state):
+    """`smoothing` given the observations set, whatever the proposal type."""
+    return self._posterior(
+        t, state, tf.gather(self._future_precisions, t), self.messages.read(t))
 
-  def _propose_true_smoothing(self, t, z_prev):
-    precision, information = [tf.gather(x, t) for x in self._evidence]
-    return self._posterior(t, z_prev, precision, information)
-
-  def _propose_filtering(self, t, z_prev):
-    return self._propose_learned(t, z_prev, self._xs[t:t + 1])
-
-  def _propose_smoothing(self, t, z_prev):
-    return self._propose_learned(t, z_prev, self._xs[t:])
-
-  def _propose_learned(self, t, z_prev, xs):
-    inputs = tf.concat([z_prev[tf.newaxis], xs], axis=0)
+  def _learned_proposal(self, t, state):
+    t = tf.convert_to_tensor(t)
+    last = t + 1 if self._proposal_type == "filtering" else None
+    inputs = tf.concat(
+        [self._latent(state)[tf.newaxis], self.observations[t:last]], axis=0)
     is_first = tf.cast(tf.equal(t, 0), tf.int32)
     return self._learned(t, inputs[is_first:])
+
+
+def _learned_distribution(num_timesteps, proposal_type, dtype):
+  """A distribution of z_t, linear in what a learned proposal sees."""
+  num_seen = [1 if proposal_type == "filtering" else num_timesteps - t
+              for t in range(num_timesteps)]
+  return base.NonstationaryLinearDistribution(
+      num_timesteps,
+      inputs_per_timestep=num_seen[:1] + [n + 1 for n in num_seen[1:]],
+      output_distribution=_first_row_normal, dtype=dtype)
 
 
 def _first_row_normal(loc, scale):

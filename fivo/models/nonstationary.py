@@ -1,11 +1,10 @@
 """A conditional distribution with parameters of its own at every timestep."""
 
-import operator
-
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from fivo.models import per_timestep
 from fivo.system import errors
 
 _INITIALIZED = ("w", "b")
@@ -28,6 +27,11 @@ class NonstationaryLinearDistribution(object):
   `proposal_log_variance_<t>` `[outputs_t]`. If the scope has them already, and
   is not set to reuse them, those of the new distribution go into a scope of
   their own.
+
+  Attributes:
+    mean_weights: The w_t, a list of T variables.
+    mean_biases: The b_t likewise.
+    log_variances: Likewise.
   """
 
   def __init__(self, num_timesteps, inputs_per_timestep=None,
@@ -42,32 +46,33 @@ class NonstationaryLinearDistribution(object):
       outputs_per_timestep: T positive ints, the dimension of the random
         variable at each step. Defaults to ones.
       initializers: None, or a dict with initializers for "w" (default Xavier)
-        and "b" (default zeros). The log variances start at zero.
-      variance_min: The smallest variance, a nonnegative float.
-      output_distribution: A callable that makes a distribution of a location
-        `[outputs_t, batch]` and a scale `[outputs_t, 1]`.
+        and "b" (default zeros), which is that of the log variances too.
+      variance_min: The smallest variance, a nonnegative float or scalar Tensor.
+      output_distribution: A callable that makes a distribution of `loc`
+        `[outputs_t, batch]` and `scale` `[outputs_t, 1]`, given by name.
       dtype: The float dtype of the variables.
 
     Raises:
       UserError: If an argument is none of these.
     """
-    self._num_timesteps = _positive_int("num_timesteps", num_timesteps)
+    self._num_timesteps = per_timestep.positive_int(
+        "num_timesteps", num_timesteps)
     self._num_inputs = self._sizes("inputs_per_timestep", inputs_per_timestep)
     self._num_outputs = self._sizes(
         "outputs_per_timestep", outputs_per_timestep)
-    if not variance_min >= 0:
+    if not tf.is_tensor(variance_min) and not variance_min >= 0:
       raise errors.UserError(
           "variance_min=%s: must be at least 0" % variance_min)
     self._variance_min = variance_min
     self._output_distribution = output_distribution
-    self._dtype = tf.as_dtype(dtype)
+    self._dtype = per_timestep.float_dtype(dtype)
     self._create_variables(initializers)
     # A loop can read the parameters of any step from these. Reading a row of a
     # TensorArray has a gradient of that row; gathering it from one large
     # Tensor would accumulate gradients of all T rows at each of T steps.
     self._weight_ta = _padded_ta(
-        self.weights, [max(self._num_inputs), max(self._num_outputs)])
-    self._bias_ta = _padded_ta(self.biases, [max(self._num_outputs)])
+        self.mean_weights, [max(self._num_inputs), max(self._num_outputs)])
+    self._bias_ta = _padded_ta(self.mean_biases, [max(self._num_outputs)])
     self._log_variance_ta = _padded_ta(
         self.log_variances, [max(self._num_outputs)])
 
@@ -99,21 +104,21 @@ class NonstationaryLinearDistribution(object):
       weights, bias, log_variance = self._read_parameters(t)
     else:
       t = self._check_step(t, inputs)
-      weights = self.weights[t]
-      bias = self.biases[t]
+      weights = self.mean_weights[t]
+      bias = self.mean_biases[t]
       log_variance = self.log_variances[t]
     loc = tf.matmul(weights, inputs, transpose_a=True) + bias[:, tf.newaxis]
     variance = tf.exp(log_variance)
-    if self._variance_min:
+    if tf.is_tensor(self._variance_min) or self._variance_min:
       variance = tf.maximum(variance, self._variance_min)
     return self._output_distribution(
-        loc, tf.sqrt(variance)[:, tf.newaxis])
+        loc=loc, scale=tf.sqrt(variance)[:, tf.newaxis])
 
   def _sizes(self, name, sizes):
     """Checks the sizes of the steps: T positive ints."""
     if sizes is None:
       return [1] * self._num_timesteps
-    sizes = [_positive_int(name, size) for size in sizes]
+    sizes = [per_timestep.positive_int(name, size) for size in sizes]
     if len(sizes) != self._num_timesteps:
       raise errors.UserError(
           "%s has %d entries: must have one for each of %d timesteps" % (
@@ -130,16 +135,15 @@ class NonstationaryLinearDistribution(object):
     initializers.setdefault("w", tf.compat.v1.initializers.glorot_uniform())
     initializers.setdefault("b", tf.compat.v1.initializers.zeros())
     with _fresh_variable_scope("proposal_w_0"):
-      self.weights = [
+      self.mean_weights = [
           self._variable("w", t, [num_inputs, num_outputs], initializers["w"])
           for t, (num_inputs, num_outputs) in enumerate(
               zip(self._num_inputs, self._num_outputs))]
-      self.biases = [
+      self.mean_biases = [
           self._variable("b", t, [num_outputs], initializers["b"])
           for t, num_outputs in enumerate(self._num_outputs)]
       self.log_variances = [
-          self._variable("log_variance", t, [num_outputs],
-                         tf.compat.v1.initializers.zeros())
+          self._variable("log_variance", t, [num_outputs], initializers["b"])
           for t, num_outputs in enumerate(self._num_outputs)]
 
   def _variable(self, kind, t, shape, initializer):
@@ -205,10 +209,7 @@ def _fresh_variable_scope(name):
 
 def _padded_ta(tensors, shape):
   """Pads Tensors with zeros to one shape, in a TensorArray for a loop."""
-  padded = tf.stack([
-      tf.pad(tensor, [[0, size - own_size]
-                      for size, own_size in zip(shape, tensor.shape.as_list())])
-      for tensor in tensors])
+  padded = tf.stack([_padded(tensor, shape) for tensor in tensors])
   ta = tf.TensorArray(padded.dtype, len(tensors),
                       clear_after_read=False).unstack(padded)
   # Unused it is no mistake: a model may be called with ints only.
@@ -216,12 +217,9 @@ def _padded_ta(tensors, shape):
   return ta
 
 
-def _positive_int(name, value):
-  """Checks that a value is an int above zero."""
-  try:
-    number = operator.index(value)
-  except TypeError:
-    number = 0
-  if number < 1 or isinstance(value, (bool, np.bool_)):
-    raise errors.UserError("%s=%s: must be a positive int" % (name, value))
-  return number
+def _padded(tensor, shape):
+  """Pads a Tensor with zeros; of a thousand most have the shape already."""
+  missing = np.subtract(shape, tensor.shape.as_list())
+  if not missing.any():
+    return tensor
+  return tf.pad(tensor, [[0, size] for size in missing])

@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from fivo.models import base
 from fivo.models import nonstationary
@@ -39,8 +38,8 @@ def _loop_locs(dist, inputs, num_steps, fetch="loc"):
 
   Step t gets the rows of `inputs` that it takes, cut at run time.
   """
-  sizes = tf.constant([w.shape.as_list()[0] for w in dist.weights])
-  ta = tf.TensorArray(dist.weights[0].dtype.base_dtype, num_steps,
+  sizes = tf.constant([w.shape.as_list()[0] for w in dist.mean_weights])
+  ta = tf.TensorArray(dist.mean_weights[0].dtype.base_dtype, num_steps,
                       infer_shape=False)
 
   def body(t, ta):
@@ -70,7 +69,7 @@ def test_variables_have_the_contracts_names_and_shapes():
 
 def test_sizes_default_to_one_per_timestep():
   dist = NonstationaryLinearDistribution(3)
-  assert [w.shape.as_list() for w in dist.weights] == [[1, 1]] * 3
+  assert [w.shape.as_list() for w in dist.mean_weights] == [[1, 1]] * 3
   made = dist(2, [[1., 2.]])
   assert made.batch_shape.as_list() == [1, 2]
 
@@ -83,26 +82,27 @@ def test_initial_values_are_xavier_and_zeros():
   """
   dist = NonstationaryLinearDistribution(1, [400], [200])
   w, b, log_variance = _run(
-      dist.weights[0], dist.biases[0], dist.log_variances[0])
+      dist.mean_weights[0], dist.mean_biases[0], dist.log_variances[0])
   limit = np.sqrt(6 / 600)
   assert 0.999 * limit < np.abs(w).max() <= limit
   assert not b.any() and not log_variance.any()
 
 
 def test_initializers_are_used():
+  """That of the biases is that of the log variances too."""
   dist = NonstationaryLinearDistribution(
       1, [2], initializers={"w": tf.compat.v1.initializers.constant(3.),
                             "b": tf.compat.v1.initializers.constant(-1.)})
   loc, scale = _run(*[getattr(dist(0, [[1.], [2.]]), name)
                       for name in ("loc", "scale")])
   np.testing.assert_allclose(loc, [[8.]])
-  np.testing.assert_allclose(scale, [[1.]])
+  np.testing.assert_allclose(scale, [[np.exp(-.5)]])
 
 
 def test_initializers_may_lack_either_key():
   dist = NonstationaryLinearDistribution(
       1, initializers={"w": tf.compat.v1.initializers.constant(3.)})
-  w, b = _run(dist.weights[0], dist.biases[0])
+  w, b = _run(dist.mean_weights[0], dist.mean_biases[0])
   assert w == 3. and b == 0.
 
 
@@ -118,7 +118,7 @@ def test_parameters_with_an_int_and_in_a_loop(dtype):
   with_int = [dist(t, x[:n]).loc for t, n in enumerate([3, 1, 2])]
   in_loop = _loop_locs(dist, x, 3)
   weights, biases, with_int, in_loop = _run(
-      dist.weights, dist.biases, with_int, in_loop)
+      dist.mean_weights, dist.mean_biases, with_int, in_loop)
   for t, w in enumerate(weights):
     expected = w.T.dot(inputs[:len(w)]) + biases[t][:, np.newaxis]
     tolerance = 1e-5 if dtype == tf.float32 else 1e-12
@@ -142,8 +142,10 @@ def test_steps_with_different_numbers_of_outputs_in_a_loop():
   assert [s.shape for s in scales] == [(3, 1), (2, 1)]
 
 
-def test_scale_is_the_root_of_the_floored_variance():
-  dist = NonstationaryLinearDistribution(2, variance_min=0.25)
+@pytest.mark.parametrize("to_variance_min", [float, tf.constant])
+def test_scale_is_the_root_of_the_floored_variance(to_variance_min):
+  dist = NonstationaryLinearDistribution(
+      2, variance_min=to_variance_min(0.25))
   with tf.compat.v1.Session() as sess:
     sess.run(tf.compat.v1.global_variables_initializer())
     dist.log_variances[0].load([np.log(0.01)], sess)
@@ -155,10 +157,11 @@ def test_scale_is_the_root_of_the_floored_variance():
   np.testing.assert_allclose(scales[2:], [[[0.5]], [[2.]]], rtol=1e-6)
 
 
-def test_output_distribution_is_used():
+def test_output_distribution_is_given_loc_and_scale_by_name():
   dist = NonstationaryLinearDistribution(
-      1, output_distribution=tfp.distributions.Laplace)
-  assert isinstance(dist(0, [[1.]]), tfp.distributions.Laplace)
+      1, output_distribution=lambda scale, loc: (loc, scale))
+  loc, scale = dist(0, [[1., 2.]])
+  assert loc.shape.as_list() == [1, 2] and scale.shape.as_list() == [1, 1]
 
 
 def test_gradients_through_a_loop():
@@ -180,7 +183,7 @@ def test_gradients_through_a_loop():
     # The gradient of a gather would be sparse, made dense with a warning.
     warnings.simplefilter("error")
     gradients = tf.gradients(
-        total, dist.weights + dist.biases + dist.log_variances)
+        total, dist.mean_weights + dist.mean_biases + dist.log_variances)
   w_0, w_1, w_2, b_0, b_1, b_2, v_0, v_1, v_2 = _run(*gradients)
   np.testing.assert_allclose(w_0, [[3.], [7.], [11.]])
   np.testing.assert_allclose(w_1, [[3.]])
@@ -195,7 +198,7 @@ def test_two_loops_read_one_distribution():
   dist = NonstationaryLinearDistribution(2, [2, 1])
   x = tf.ones([2, 1])
   first, second = _loop_locs(dist, x, 2), _loop_locs(dist, x, 2)
-  gradient = tf.gradients(first[0] + second[0], dist.weights[0])[0]
+  gradient = tf.gradients(first[0] + second[0], dist.mean_weights[0])[0]
   first, second, gradient = _run(first, second, gradient)
   np.testing.assert_array_equal(first, second)
   np.testing.assert_allclose(gradient, [[2.], [2.]])
@@ -250,7 +253,7 @@ def test_reusing_scopes_share_variables(reuse):
     first = NonstationaryLinearDistribution(2)
   with tf.compat.v1.variable_scope("model", reuse=reuse):
     second = NonstationaryLinearDistribution(2)
-  assert first.weights == second.weights
+  assert first.mean_weights == second.mean_weights
   assert len(_variable_names()) == 6
 
 
@@ -266,6 +269,7 @@ def test_reusing_scopes_share_variables(reuse):
      "variance_min=-1.0: must be at least 0"),
     (dict(num_timesteps=1, variance_min=float("nan")),
      "variance_min=nan: must be at least 0"),
+    (dict(num_timesteps=1, dtype=tf.int32), "dtype=int32: must be a float"),
     (dict(num_timesteps=1, initializers={"weights": None}),
      "initializers has the key 'weights': must be among w, b"),
 ])

@@ -1,0 +1,115 @@
+"""Kalman's filter and its mirror image, for a chain of scalar latents.
+
+    z_0 ~ N(0, v_0),   z_t ~ N(w_t z_{t-1}, v_t)
+
+with weights w, of which w_0 = 0, and variances v, of which something is
+observed at each step.
+
+Evidence. As a function of z_t, the likelihood of Gaussian observations is, up
+to a constant factor, exp(-a z_t^2 / 2 + b z_t). Evidence (a, b) is what this
+module calls such a precision a with an information b. Let (A_t, B_t) be the
+evidence of what is observed at step t about z_t. Independent evidence adds, and
+N(m, p) times evidence (a, b) is, normalised,
+
+    N((m + p b) / (1 + p a), p / (1 + p a)).                               (1)
+
+What the past tells (the Kalman filter; Sarkka, Bayesian Filtering and
+Smoothing, 2013, theorem 4.2; Murphy, Machine Learning, 2012, section 18.3.1).
+Let N(m_t, p_t) be z_t given all before step t, and N(f_t, q_t) that times
+(A_t, B_t). Then
+
+    m_{t+1} = w_{t+1} f_t
+    p_{t+1} = w_{t+1}^2 q_t + v_{t+1}
+
+from m_0 = 0, p_0 = v_0.
+
+What the future tells (the backward information filter; Briers, Doucet &
+Maskell, Smoothing algorithms for state-space models, 2010, section 3). Let
+(a_t, b_t) be the evidence of steps t, ..., T - 1 about z_t. Evidence about
+z_{t+1}, integrated against the transition, is evidence about z_t:
+
+    c_t = w_{t+1} / (1 + v_{t+1} a_{t+1})
+    a_t = A_t + c_t w_{t+1} a_{t+1}
+    b_t = B_t + c_t b_{t+1}
+
+from a_T = b_T = 0.
+"""
+
+import tensorflow as tf
+
+
+def times_evidence(mean, variance, precision, information):
+  """A Gaussian times evidence, normalised: equation (1).
+
+  Args:
+    mean: m, a float Tensor.
+    variance: p, a float Tensor.
+    precision: a, a float Tensor.
+    information: b, a float Tensor.
+
+  Returns:
+    The mean and the variance.
+  """
+  shrinkage = 1 / (1 + variance * precision)
+  return shrinkage * (mean + variance * information), shrinkage * variance
+
+
+def filter_forward(weights, variances, precisions, informations):
+  """What the past tells about each latent.
+
+  Args:
+    weights: w, a float Tensor `[T]` or `[T, 1]`.
+    variances: v likewise.
+    precisions: A likewise, or `[T, batch]`.
+    informations: B, a float Tensor `[T]` or `[T, batch]`.
+
+  Returns:
+    m, p, f and q: Tensors of the shapes of `informations` (m, f) and
+    `precisions` (p, q).
+  """
+  mean, variance = tf.zeros_like(informations[0]), tf.zeros_like(precisions[0])
+  return tf.scan(
+      _predict_and_update, (weights, variances, precisions, informations),
+      initializer=(mean, variance, mean, variance))
+
+
+def filter_backward(weights, variances, precisions, informations):
+  """What the future tells about each latent.
+
+  Args:
+    weights: w as in `filter_forward`.
+    variances: v likewise.
+    precisions: A likewise.
+    informations: B likewise.
+
+  Returns:
+    precisions: a, a Tensor of the shape of `precisions`.
+    informations: b, a Tensor of the shape of `informations`.
+  """
+  # The last step has no next one: of no evidence nothing is carried back,
+  # whatever the weight and variance.
+  next_weights, next_variances = [
+      tf.roll(x, shift=-1, axis=0) for x in (weights, variances)]
+  return tf.scan(
+      _carry_back, (next_weights, next_variances, precisions, informations),
+      initializer=(tf.zeros_like(precisions[0]),
+                   tf.zeros_like(informations[0])), reverse=True)
+
+
+def _predict_and_update(last, step):
+  """From f_{t-1} and q_{t-1} to m, p, f and q of step t."""
+  _, _, mean, variance = last
+  weight, transition_variance, precision, information = step
+  mean = weight * mean
+  variance = weight ** 2 * variance + transition_variance
+  return (mean, variance) + times_evidence(
+      mean, variance, precision, information)
+
+
+def _carry_back(future, step):
+  """From (a_{t+1}, b_{t+1}) to (a_t, b_t)."""
+  next_precision, next_information = future
+  next_weight, next_variance, precision, information = step
+  carried = next_weight / (1 + next_variance * next_precision)
+  return (precision + carried * next_weight * next_precision,
+          information + carried * next_information)
