@@ -151,6 +151,27 @@ class TestTrain(object):
         runners.run_train(_config(logdir, max_steps=4), create)
     assert seen == [1, 3]
 
+  def test_averages_go_on(self, tmp_path):
+    """A resumed run goes on from the variables and from their averages."""
+    _train(tmp_path, average_variables=.9, learning_rate=.1)
+    before = _values(tmp_path)
+    # The last step leaves the variables as they are.
+    _train(tmp_path, average_variables=.9, learning_rate=1e-20, max_steps=3)
+    after = _values(tmp_path)
+    names = [name for name in before if name + "/ExponentialMovingAverage"
+             in before]
+    assert names
+    decay = (1. + 3) / (10. + 3)
+    for name in names:
+      raw = before[name + "/ExponentialMovingAverage"]
+      np.testing.assert_array_equal(
+          after[name + "/ExponentialMovingAverage"], raw)
+      np.testing.assert_allclose(
+          after[name], decay * before[name] + (1 - decay) * raw, rtol=1e-5,
+          atol=1e-7)
+    assert any((before[name] != before[name + "/ExponentialMovingAverage"])
+               .any() for name in names)
+
   def test_a_finished_run_builds_no_graph(self, trained, caplog, monkeypatch):
     logdir = trained()
     monkeypatch.setattr(tf, "Graph", None)
