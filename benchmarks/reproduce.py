@@ -141,8 +141,7 @@ class Table(object):
     results = [self._plan.result(cell) for cell in cells]
     if task is None:
       reproduce_tables.draw_curves(
-          self._plan.out_dir,
-          [(cell.name, self._plan.curve(cell)) for cell in cells])
+          self._plan.out_dir, reproduce_cells.curves(self._plan.out_dir))
     return reproduce_tables.write(
         self._plan.out_dir, [result for result in results if result])
 

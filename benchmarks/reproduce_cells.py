@@ -6,6 +6,7 @@ bound on the valid split is chosen, and only that one sees the test split.
 """
 
 import collections
+import glob
 import os
 import re
 import sys
@@ -134,23 +135,13 @@ class Plan(collections.namedtuple("Plan", (
       return -float("inf")
     return record.best_bound
 
-  def _task(self, cell, kind, options, needs=(), is_wanted=lambda: True):
+  def _task(self, cell, kind, options, needs=(),
+            is_wanted=reproduce_tasks.always):
     command = [sys.executable, os.path.join(processes.ROOT, "run_fivo.py")] + [
         "--%s=%s" % item for item in options.items()]
     return reproduce_tasks.Task(
         "%s of %s" % (kind, cell.name), self.directory(cell), kind, command,
         needs, is_wanted)
-
-  def curve(self, cell):
-    """The valid bound of a cell over its steps, a list of pairs."""
-    log = self.train_task(cell).log
-    if not os.path.exists(log):
-      return []
-    with open(log, errors="replace") as stream:
-      found = filter(None, map(re.compile(_VALID).match, stream))
-      # Steps that were taken twice count once.
-      return sorted({int(match.group(1)): float(match.group(2))
-                     for match in found}.items())
 
   def result(self, cell):
     """What came of a cell.
@@ -190,6 +181,28 @@ class Plan(collections.namedtuple("Plan", (
         (sys.executable, "python"), (processes.ROOT + os.sep, "")):
       text = text.replace(directory, name)
     return text
+
+
+def curves(out_dir):
+  """The valid bounds of all cells below a directory over their steps.
+
+  Args:
+    out_dir: A directory.
+
+  Returns:
+    A list of pairs of a cell's name and a list of pairs of a step and a bound.
+  """
+  found = []
+  for path in sorted(glob.glob(
+      os.path.join(glob.escape(out_dir), "cells", "*", _TRAIN + ".log"))):
+    with open(path, errors="replace") as stream:
+      matches = filter(None, map(re.compile(_VALID).match, stream))
+      # Steps that were taken twice count once.
+      points = {int(match.group(1)): float(match.group(2))
+                for match in matches}
+    found.append((os.path.basename(os.path.dirname(path)),
+                  sorted(points.items())))
+  return found
 
 
 def describe(task):

@@ -107,7 +107,7 @@ def _task(kind, directory, logdir, point, flags, needs=()):
       "--num_samples=%d" % point.particles] + list(flags)
   return reproduce_tasks.Task(
       "%s of %s" % (kind, os.path.basename(directory)), directory, kind,
-      command, needs, lambda: True)
+      command, needs, reproduce_tasks.always)
 
 
 def gap(task, length):

@@ -17,12 +17,13 @@ _HEAD = ("data", "model", "N", "bound", "seed", "learning rate", "best step",
          "test FIVO")
 _SUMMARY_HEAD = ("data", "model", "N", "ELBO model", "IWAE model", "FIVO model",
                  "FIVO > IWAE > ELBO")
+_TEXTS = ("machine", "command", "eval_command")
 # Two standard errors: what differs by less may be noise.
 _NUM_ERRORS = 2.
 
 
 def write(out_dir, results):
-  """Writes all cells and their summary.
+  """Writes all cells and their summary, with those of earlier calls.
 
   Args:
     out_dir: A directory.
@@ -31,6 +32,10 @@ def write(out_dir, results):
   Returns:
     The text of the Markdown file.
   """
+  mine = set(map(_rivals, results))
+  results = sorted(
+      [row for row in load(out_dir) if _rivals(row) not in mine] + results,
+      key=_order)
   text = "\n".join([
       "Nats per timestep, the test split evaluated with %d particles.\n" %
       reproduce_cells.EVAL_PARTICLES, _summary(results), _cells(results),
@@ -40,6 +45,47 @@ def write(out_dir, results):
   with files.atomic_write(os.path.join(out_dir, FIGURES), "w") as stream:
     stream.write(_csv(results))
   return text
+
+
+def load(out_dir):
+  """The cells of the calls so far.
+
+  Args:
+    out_dir: A directory.
+
+  Returns:
+    A list of dicts, as `write` takes them.
+  """
+  path = os.path.join(out_dir, FIGURES)
+  if not os.path.exists(path):
+    return []
+  with open(path) as stream:
+    return [collections.OrderedDict(
+        (name, _parse(name, text)) for name, text in row.items())
+            for row in csv.DictReader(stream)]
+
+
+def _parse(name, text):
+  """The value of a field of the CSV file."""
+  if name in reproduce_cells.Cell._fields or name in _TEXTS:
+    return text
+  if name in ("steps", "best_step"):
+    return int(text)
+  return float(text) if text else None
+
+
+def _rivals(row):
+  """What a row has in common with those among which it was chosen."""
+  return reproduce_cells.Cell(
+      *[row[name] for name in reproduce_cells.Cell._fields]).rivals
+
+
+def _order(row):
+  """So that tables come by model, particles, seed and bound."""
+  return (row["dataset"], row["model"] != "vrnn", row["model"],
+          int(row["particles"]), int(row["seed"]),
+          reproduce_cells.BOUNDS.index(row["bound"]) if row["bound"] in
+          reproduce_cells.BOUNDS else len(reproduce_cells.BOUNDS))
 
 
 def _csv(results):

@@ -33,6 +33,11 @@ _MAX_DEATHS = 3
 _LOG_TAIL_BYTES = 1 << 14
 
 
+def always():
+  """The `is_wanted` of most tasks."""
+  return True
+
+
 class Task(collections.namedtuple("Task", (
     "name", "directory", "kind", "command", "needs", "is_wanted"))):
   """A command to run to its end.

@@ -128,7 +128,10 @@ def test_chooses_by_valid_and_writes_tables(stub, capsys):
   assert "| -8.700 ± 0.000 | -8.700 ± 0.000 |" in text
   assert capsys.readouterr().out.startswith(text[:1000])
   assert (stub / "out" / "curves.png").stat().st_size > 1000
-  # Once more: nothing is run.
+  # A call for another cell keeps these; once more: nothing is run.
+  reproduce.reproduce(_options(stub, bounds=["elbo"]))
+  assert [c["bound"] for c in _cells(stub)] == [
+      "elbo", "iwae", "fivo", "iwae", "fivo"]
   before = (stub / "out" / "cells.csv").read_text()
   (stub / "run_fivo.py").unlink()
   reproduce.reproduce(options)
@@ -232,12 +235,15 @@ def test_ghmm(stub, monkeypatch, capsys):
   assert table.count("| 2.500 ± 0.045 |") == 10  # 5 * .5, 2 / sqrt(2000)
   assert (stub / "out" / "ghmm.png").stat().st_size > 1000
   # One training run for each bound serves all numbers of particles.
-  assert len(os.listdir(str(stub / "out" / "runs"))) == 3
+  runs = stub / "out" / "runs"
+  assert len(os.listdir(str(runs))) == 3
+  assert {(runs / name / "starts").read_text()
+          for name in os.listdir(str(runs))} == {"0\n"}
 
 
 def test_state_of_a_task(tmp_path):
   task = reproduce_tasks.Task("t", str(tmp_path), "train", ["a", "b", "--c=d"],
-                              (), lambda: True)
+                              (), reproduce_tasks.always)
   assert task.state()["seconds"] == 0 and not task.is_done()
   task.save(dict(task.state(), seconds=3., done=True))
   assert json.loads((tmp_path / "train.json").read_text())["command"] == "--c=d"
