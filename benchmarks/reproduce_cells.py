@@ -47,7 +47,7 @@ RECIPES = collections.OrderedDict([
     ("nottingham", {"schedule_steps": "12000", "eval_every": "2000"}),
     ("musedata", {"schedule_steps": "12000", "eval_every": "2000"}),
     ("piano-midi.de", {"input_dropout": "0.2", "schedule_steps": "5000"}),
-    ("chorales", {"input_dropout": "0.2", "schedule_steps": "8000"}),
+    ("chorales", {"input_dropout": "0.2", "schedule_steps": "4000"}),
 ])
 LEARNING_RATE = "0.001"
 
