@@ -73,10 +73,10 @@ class Task(collections.namedtuple("Task", (
     """
     # Not the interpreter and the program: the checkout may have moved.
     command = " ".join(map(shlex.quote, self.command[2:]))
-    if not os.path.exists(self._path):
-      return {"command": command, "machine": machine.summary(),
-              "seconds": 0., "cpu_seconds": 0., "done": False}
-    state = files.read_json(self._path)
+    state = {"command": command, "machine": machine.summary(), "seconds": 0.,
+             "cpu_seconds": 0., "done": False}
+    if os.path.exists(self._path):
+      state.update(files.read_json(self._path))
     if state["command"] != command:
       raise errors.UserError(
           "%s: was begun with other flags, %s; delete the directory or use "
