@@ -6,6 +6,10 @@ Every option is a flag; `fivo/config/options.py` lists them in groups, and
 
 import os
 
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
+
 # TensorFlow reads this as it is imported. Its notes about the processor are
 # noise; a user who wants them sets the variable to 0.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -17,6 +21,7 @@ from fivo.config import cluster_spec  # noqa: E402
 from fivo.config import config as config_lib  # noqa: E402
 from fivo.config import options  # noqa: E402
 from fivo.system import console  # noqa: E402
+from fivo.system import startup  # noqa: E402
 
 FLAGS = flags.FLAGS
 
@@ -52,13 +57,16 @@ def main(argv):
   config_lib.validate(config)
   cluster_spec.parse(config)  # Refuses addresses that are none.
   # Not before the flags are known to be right: see there.
+  startup.begin_imports()
   from fivo import modes  # pylint: disable=import-outside-toplevel
+  startup.end_imports()
   modes.run(FLAGS, config)
 
 
 def run():
   """The console command `run_fivo`."""
-  console.run_main(main)
+  # A signal to a process in a call of TensorFlow would wait for its end.
+  console.run_main(main, is_interruptible=False)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ single figures to `results.json`, and a plot of the growth to `scaling.png`.
 """
 
 import os
-import signal
 import sys
 
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 
@@ -42,8 +44,8 @@ _PLOT = "scaling.png"
 
 def define_flags():
   """Defines the flags; not at import, because others have the same names."""
-  flags.DEFINE_string("dataset_path", None, "The pianoroll file to measure on.")
-  flags.DEFINE_string(
+  console.define_path("dataset_path", None, "The pianoroll file to measure on.")
+  console.define_path(
       "out_dir", None, "The directory for table.md, results.json and "
       "scaling.png, made if need be. None: only print.")
   flags.DEFINE_list(
@@ -87,17 +89,11 @@ def define_flags():
 def main(argv):
   """Measures what the flags say."""
   del argv
-  # An exception, so that what is being measured ends too.
-  signal.signal(signal.SIGTERM, _exit)
   options = flags.FLAGS
   if options.quick:
     for name, value in _QUICK.items():
       options.set_default(name, value)  # A flag that was given stays.
   measure(options)
-
-
-def _exit(signal_number, unused_frame):
-  sys.exit(128 + signal_number)
 
 
 def measure(options):

@@ -7,6 +7,10 @@ and summaries are those of `run_fivo.py`.
   python -m benchmarks.separate_bounds --mode=eval --logdir=... [...]
 """
 
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
+
 from absl import logging
 import tensorflow as tf
 

@@ -3,8 +3,9 @@
 # they work one after another; and the flags of training. POSIX shell, to be
 # sourced after environment.sh. The user may set
 #
-#   PIANOROLL_DIR   where bin/download_pianorolls.sh put the datasets; without
-#                   it the data are Bach's chorales, parsed on first use
+#   PIANOROLL_DIR   where bin/download_pianorolls.sh put the datasets (default:
+#                   ~/pianorolls); where that has none, the data are Bach's
+#                   chorales, parsed on first use
 #   FIVO_DATA_DIR   where the chorales are (default: .data in the checkout)
 #   FIVO_LOGDIR     the logdir (the default depends on the data: a logdir
 #                   belongs to one dataset)
@@ -56,14 +57,17 @@ choose_data() {
   elif has_flag dataset_path "$@" || has_flag help "$@"; then
     DATASET_PATH=
     LOGDIR=/tmp/fivo
-  elif [ -n "${PIANOROLL_DIR:-}" ]; then
-    DATASET_PATH=$PIANOROLL_DIR/jsb.pkl
+  elif [ -n "${PIANOROLL_DIR:-}" ] || [ -f "${HOME:-}/pianorolls/jsb.pkl" ]
+  then
+    DATASET_PATH=${PIANOROLL_DIR:-$HOME/pianorolls}/jsb.pkl
     LOGDIR=/tmp/fivo
   else
-    DATASET_PATH=$(absolute_path "${FIVO_DATA_DIR:-$ROOT/.data}")/chorales.pkl
+    DATASET_PATH=$(
+      absolute_path FIVO_DATA_DIR "${FIVO_DATA_DIR:-$ROOT/.data}")/chorales.pkl
     LOGDIR=/tmp/fivo_chorales
     make_chorales "$DATASET_PATH"
   fi
+  # Of this and PIANOROLL_DIR the programs expand the tilde.
   LOGDIR=${FIVO_LOGDIR:-$LOGDIR}
 }
 

@@ -11,7 +11,7 @@ if [ $# -ne 1 ]; then
   printf 'usage: %s DIR\n' "$0" >&2
   exit 2
 fi
-directory=$(absolute_path "$1")
+directory=$(absolute_path DIR "$1")
 set_up_environment
 # From ROOT, because -m looks into the working directory first.
 cd "$ROOT"

@@ -26,11 +26,28 @@ die() {
   exit 1
 }
 
-# Prints the path $1, which need not exist, as an absolute one.
+# Prints the path $2 of the variable or argument $1 without tilde or file://;
+# no shell expands that of FIVO_VENV='~/x'.
+local_path() {
+  case ${2%%://*} in
+    "$2" | *[!A-Za-z0-9+.-]*) ;;
+    [Ff][Ii][Ll][Ee])
+      set -- "$1" "${2#*://}"
+      [ "${2#/}" != "$2" ] || die "$1=file://$2: must be file:///PATH" ;;
+    *) die "$1=$2: must be a path on this machine, not a URL" ;;
+  esac
+  case $2 in
+    '~' | '~/'*) printf '%s\n' "${HOME:-}${2#?}" ;;
+    *) printf '%s\n' "$2" ;;
+  esac
+}
+
+# The same as an absolute path, which need not exist.
 absolute_path() {
-  case $1 in
-    /*) printf '%s\n' "$1" ;;
-    *) printf '%s\n' "$(pwd)/$1" ;;
+  expanded=$(local_path "$@") || exit 1
+  case $expanded in
+    /*) printf '%s\n' "$expanded" ;;
+    *) printf '%s\n' "$(pwd)/$expanded" ;;
   esac
 }
 
@@ -39,12 +56,19 @@ absolute_path() {
 lock() {
   exec 9>>"$1"
   if command -v flock >/dev/null 2>&1; then
-    flock -n 9 && return
-    note "waiting for another script that is at work in ${1%/*}"
-    flock 9
+    code=0
+    flock -n 9 2>/dev/null || code=$?
+    [ "$code" -ne 0 ] || return 0
+    [ "$code" -ne 1 ] ||  # Others are of errors.
+      note "waiting for another script that is at work in ${1%/*}"
+    flock 9 2>/dev/null && return
   elif command -v perl >/dev/null 2>&1; then  # macOS has no flock command.
-    perl -e 'open(my $file, ">&=", 9) && flock($file, 2) || exit 1'
+    perl -e 'open(my $file, ">&=", 9) && flock($file, 2) || exit 1' && return
+  else
+    return 0
   fi
+  note "the file system of ${1%/*} has no locks: see to it that no other" \
+    "script is at work there"
 }
 
 unlock() {
@@ -127,9 +151,10 @@ install_python_with_conda() {
 # Prints the Python 3.7 to make the environment $1 from.
 find_python37() {
   if [ -n "${FIVO_PYTHON:-}" ]; then
-    is_python37 "$FIVO_PYTHON" ||
+    python=$(local_path FIVO_PYTHON "$FIVO_PYTHON") || exit 1
+    is_python37 "$python" ||
       die "FIVO_PYTHON=$FIVO_PYTHON is not a Python 3.7 that runs"
-    printf '%s\n' "$FIVO_PYTHON"
+    printf '%s\n' "$python"
     return
   fi
   for source in installed_pythons conda_pythons uv_pythons \
@@ -211,13 +236,17 @@ finish_environment() {
 # Sets PYTHON, after making the environment where that is not done yet.
 set_up_environment() {
   if [ -n "${FIVO_INTERPRETER:-}" ]; then
-    command -v "$FIVO_INTERPRETER" >/dev/null 2>&1 ||
+    PYTHON=$(local_path FIVO_INTERPRETER "$FIVO_INTERPRETER") || exit 1
+    command -v "$PYTHON" >/dev/null 2>&1 ||
       die "FIVO_INTERPRETER=$FIVO_INTERPRETER is not a program"
-    PYTHON=$FIVO_INTERPRETER
     return
   fi
-  venv=$(absolute_path "${FIVO_VENV:-$ROOT/.venv}")
+  venv=$(absolute_path FIVO_VENV "${FIVO_VENV:-$ROOT/.venv}") || exit 1
   PYTHON=$venv/bin/python
+  # Python code of others, meant for another Python, is no more welcome here
+  # than it is to the -I of the set-up.
+  unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PYTHONUSERBASE
+  export PYTHONNOUSERSITE=1
   is_complete "$venv" && return
   mkdir -p "$venv" && : >>"$venv/.fivo-lock" ||
     die "cannot write into $venv: name another place in FIVO_VENV"

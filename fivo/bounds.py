@@ -33,14 +33,17 @@ import numbers
 
 import tensorflow as tf
 
+from fivo import dreg
 from fivo import importance_sampling
 from fivo import nested_utils as nested
 from fivo import resampling
+from fivo import resampling_gradients as gradients
 from fivo import smc
 from fivo.models import base
 from fivo.system import errors
 
 RESAMPLING_TYPES = tuple(resampling.SCHEMES)
+IWAE_GRADIENTS = ("reparameterized", "dreg")
 
 IWAEBound = collections.namedtuple(
     "IWAEBound", ("log_p_hat", "log_weights", "final_state"))
@@ -83,7 +86,8 @@ def elbo(model, observations, seq_lengths, parallel_iterations=30,
 
 
 def iwae(model, observations, seq_lengths, num_samples=1,
-         parallel_iterations=30, swap_memory=True, run_filter=smc.smc):
+         parallel_iterations=30, swap_memory=True, run_filter=smc.smc,
+         iwae_gradients="reparameterized"):
   """The bound of an importance weighted autoencoder.
 
   Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016. It is a
@@ -98,6 +102,8 @@ def iwae(model, observations, seq_lengths, num_samples=1,
     swap_memory: Whether a GPU may swap the loop's memory to the host.
     run_filter: How to run the particle filter: `smc.smc`, or a callable that
       takes its arguments.
+    iwae_gradients: "reparameterized"; or "dreg", see `dreg.py`, for a model
+      that draws its latents by `ELBOTrainableSequenceModel.draw`.
 
   Returns:
     An `IWAEBound`:
@@ -106,21 +112,43 @@ def iwae(model, observations, seq_lengths, num_samples=1,
       final_state: The model's state after the last step, `[N*B, ...]`.
 
   Raises:
-    UserError: If `num_samples` is less than one.
+    UserError: If `num_samples` is less than one, or `iwae_gradients` are
+      unknown.
   """
-  result = _particle_filter(
-      run_filter, model, observations, seq_lengths, num_samples,
+  run = functools.partial(
+      _particle_filter, run_filter, model, observations, seq_lengths,
       resampling_criterion=smc.never_resample_criterion,
       parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+  if iwae_gradients == "dreg":
+    return _dreg(run, model, smc.check_num_particles(num_samples=num_samples))
+  if iwae_gradients != "reparameterized":
+    raise errors.UserError(
+        "iwae_gradients=%s: must be one of %s" % (
+            iwae_gradients, ", ".join(IWAE_GRADIENTS)))
+  result = run(num_samples)
   return IWAEBound(
       result.log_z_hat, result.log_weights, result.final_particle_state)
+
+
+def _dreg(run, model, num_samples):
+  """The bound of trajectories that a filter runs in copies; see `iwae`."""
+  with dreg.drawing_copies(model):
+    result = run(dreg.COPIES * num_samples)
+  # Where all sequences are empty there are no weights, and the sums are zero.
+  log_weights, surrogates = dreg.split_copies(result.log_weights[-1:])
+  log_p_hat = smc.log_average_weight(log_weights, axis=2) + surrogates
+  rows = tf.shape(result.log_weights)[1] * num_samples
+  return IWAEBound(
+      tf.reduce_sum(log_p_hat, axis=0), result.log_weights[:, :, :num_samples],
+      nested.map_nested(lambda x: x[:rows], result.final_particle_state))
 
 
 def fivo(model, observations, seq_lengths, num_samples=1,
          resampling_criterion=smc.ess_criterion,
          resampling_type="multinomial", relaxed_resampling_temperature=0.5,
          parallel_iterations=30, swap_memory=True, random_seed=None,
-         run_filter=smc.smc):
+         run_filter=smc.smc, resampling_gradients=gradients.NONE,
+         ot_epsilon=.5, ot_max_iterations=100):
   """The filtering variational objective of Maddison et al. (2017).
 
   Args:
@@ -129,26 +157,34 @@ def fivo(model, observations, seq_lengths, num_samples=1,
     seq_lengths: An int Tensor `[B]`.
     num_samples: N, the number of particles.
     resampling_criterion: When to resample, see `smc.smc`.
-    resampling_type: One of `RESAMPLING_TYPES`. "relaxed", whose weights carry
-      gradient but which makes the bound biased, is for training only.
+    resampling_type: One of `RESAMPLING_TYPES`. "relaxed" and
+      "optimal_transport", whose weights carry gradient but which make the
+      estimate biased, are for training only.
     relaxed_resampling_temperature: A positive float.
     parallel_iterations: How many timesteps may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
     random_seed: The op seed of the resampling, or None.
     run_filter: See `iwae`.
+    resampling_gradients: See `smc.smc`.
+    ot_epsilon: The regularisation of optimal transport, a positive float, see
+      `optimal_transport.transport_plan`.
+    ot_max_iterations: How many iterations that may take.
 
   Returns:
     A `FIVOBound`.
 
   Raises:
-    UserError: If `num_samples` is less than one, `resampling_type` is unknown,
-      or the temperature is not positive and finite.
+    UserError: If `num_samples` is less than one, `resampling_type` is unknown
+      or does not suit `resampling_gradients`, or the temperature is not
+      positive and finite.
   """
   result = _particle_filter(
       run_filter, model, observations, seq_lengths, num_samples,
       resampling_criterion=resampling_criterion,
       resampling_fn=_resampling_fn(
-          resampling_type, relaxed_resampling_temperature, random_seed),
+          resampling_type, random_seed, relaxed_resampling_temperature,
+          ot_epsilon, ot_max_iterations),
+      resampling_gradients=resampling_gradients,
       parallel_iterations=parallel_iterations, swap_memory=swap_memory)
   bound = FIVOBound(result.log_z_hat, result.log_weights, result.resampled,
                     result.final_particle_state)
@@ -157,13 +193,16 @@ def fivo(model, observations, seq_lengths, num_samples=1,
   return bound
 
 
-def _resampling_fn(resampling_type, temperature, random_seed):
+def _resampling_fn(resampling_type, random_seed, temperature, ot_epsilon,
+                   ot_max_iterations):
   """The resampling function that the arguments of `fivo` name."""
   if resampling_type not in RESAMPLING_TYPES:
     raise errors.UserError("resampling_type=%s: must be one of %s" % (
         resampling_type, ", ".join(RESAMPLING_TYPES)))
   options = {"random_seed": random_seed}
-  if resampling_type == "relaxed":
+  if resampling_type == "optimal_transport":
+    options = {"epsilon": ot_epsilon, "max_iterations": ot_max_iterations}
+  elif resampling_type == "relaxed":
     if (isinstance(temperature, numbers.Real) and
         not 0 < temperature < float("inf")):
       raise errors.UserError(

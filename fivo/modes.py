@@ -8,6 +8,7 @@ from fivo.cluster import parameter_server
 from fivo.config import cluster_spec
 from fivo.system import faults
 from fivo.system import logs
+from fivo.system import sessions
 
 
 def run(flags, config):
@@ -18,14 +19,15 @@ def run(flags, config):
     config: The valid `Config` that they make.
 
   Raises:
-    UserError: If the data, the logdir or the log directory is wrong, or as the
-      runners say.
+    UserError: If the data, the logdir, the log directory or an environment
+      variable of TensorFlow's is wrong, or as the runners say.
     SystemExit: After Ctrl-C or SIGTERM, as the runners say.
   """
   logs.configure(
       show_all=flags["verbosity"].present,
       # absl's default is what one of its variables says, for tests.
       log_dir=flags.log_dir if flags["log_dir"].present else None)
+  sessions.check_environment()
   spec = cluster_spec.parse(config)
   if spec is not None and spec.job == cluster_spec.PS:
     parameter_server.serve(config)

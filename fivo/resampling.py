@@ -1,21 +1,8 @@
-"""Resampling: which particles a particle filter keeps, and how often.
+"""Resampling: N equally weighted particles in place of N weighted ones.
 
-Resampling replaces N weighted particles by N equally weighted ones. With W_n
-the normalised weight of particle n, a scheme that copies particles draws
-ancestors a_1, ..., a_N such that particle n is expected to be copied N W_n
-times; that keeps the filter's estimate of the likelihood unbiased (Doucet &
-Johansen, A Tutorial on Particle Filtering and Smoothing, 2009, section 3.4).
-
-A scheme is a function of the log weights `[N, B]` alone. What it returns says
-how the particles are to move:
-
-* int32 ancestors `[N, B]`: new particle n of filter b is a copy of particle
-  `ancestors[n, b]` of that filter;
-* or float blending weights `[N, B, N]`: new particle n of filter b is the sum
-  over l of `blend[n, b, l]` times particle l of that filter.
-
-`move` then moves the states, in the layout drawn in `smc.py`. `with_states`
-makes of a scheme a function in the original code's form,
+A scheme (`schemes.py`) chooses ancestors, or blending weights, by the log
+weights alone. `move` moves the states accordingly, in the layout drawn in
+`smc.py`. `with_states` makes of a scheme a function in the original's form,
 
     resampling_fn(log_weights, states, num_particles, batch_size, ...) -> states
 
@@ -33,105 +20,11 @@ import functools
 import inspect
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from fivo import nested_utils as nested
+from fivo import optimal_transport
+from fivo import schemes
 from fivo.system import errors
-
-
-def multinomial(log_weights, random_seed=None, uniforms=None):
-  """Draws each ancestor independently, with the normalised weights.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights. In a filter
-      whose weights are all minus infinity, or hold a NaN or plus infinity, the
-      ancestors are arbitrary, but valid.
-    random_seed: The op seed of the draw, or None.
-    uniforms: A float Tensor `[N, B]` of draws from [0, 1) that decide in place
-      of draws of its own, or None.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
-  """
-  log_weights = tf.stop_gradient(log_weights)
-  num_particles = _num_particles(log_weights)
-  if uniforms is not None:
-    return _invert_distribution_function(log_weights, uniforms)
-  # TensorFlow 1.15 splits this op between threads whose random numbers overlap:
-  # with more than one thread per operation some filters of a large batch share
-  # draws. Each filter by itself is right. `system/sessions.py` therefore has
-  # one thread per operation; sessions of your own should have, too
-  # (intra_op_parallelism_threads=1).
-  ancestors = tf.random.categorical(
-      tf.transpose(log_weights), num_particles, seed=random_seed,
-      dtype=tf.int32)
-  # Weights that are all -inf or NaN make the op return N.
-  return tf.transpose(tf.minimum(ancestors, num_particles - 1))
-
-
-def _invert_distribution_function(log_weights, uniforms):
-  """Finds where numbers from [0, 1) fall among the cumulative weights.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-    uniforms: A float Tensor `[N, B]`.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
-  """
-  cumulative = tf.cumsum(tf.exp(
-      log_weights - tf.reduce_max(log_weights, axis=0, keepdims=True)), axis=0)
-  # A number below one times the total stays below the total, in floats too: a
-  # particle of weight zero at the end is never chosen.
-  thresholds = tf.cast(uniforms, cumulative.dtype) * cumulative[-1:]
-  num_below = tf.reduce_sum(tf.cast(
-      cumulative[tf.newaxis] <= thresholds[:, tf.newaxis], tf.int32), axis=1)
-  return tf.minimum(num_below, _num_particles(log_weights) - 1)
-
-
-def relaxed(log_weights, temperature=0.5, random_seed=None):
-  """Draws blending weights whose derivative by the weights is known.
-
-  In place of an ancestor each new particle draws a sample of the Concrete, or
-  Gumbel-softmax, distribution (Maddison, Mnih & Teh, The Concrete Distribution,
-  2017). At temperature zero this would be multinomial resampling; above it the
-  estimate of the likelihood is biased, so it is for training only.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
-    temperature: A positive float.
-    random_seed: The op seed of the draw, or None.
-
-  Returns:
-    A float Tensor `[N, B, N]` of blending weights.
-  """
-  logits = _finite_logits(log_weights)
-  return tfp.distributions.RelaxedOneHotCategorical(
-      tf.cast(temperature, logits.dtype), logits=logits).sample(
-          _num_particles(log_weights), seed=random_seed)
-
-
-def _finite_logits(log_weights):
-  """Makes logits that a low temperature does not make plus infinity or NaN.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-
-  Returns:
-    A float Tensor `[B, N]` of which the largest per filter is zero, unless a
-    weight is NaN or plus infinity.
-  """
-  logits = tf.transpose(log_weights)
-  # A filter without a single possible particle has no distribution to draw
-  # from; any will do, since its likelihood is zero already.
-  possible = tf.reduce_any(
-      tf.greater(logits, -float("inf")), axis=1, keepdims=True)
-  logits = tf.compat.v1.where(
-      tf.tile(possible, [1, _num_particles(log_weights)]), logits,
-      tf.zeros_like(logits))
-  # Adding a number to all of them changes neither the draw nor its gradient.
-  return logits - tf.stop_gradient(
-      tf.reduce_max(logits, axis=1, keepdims=True))
 
 
 def with_states(scheme):
@@ -161,13 +54,46 @@ def with_states(scheme):
   return resampling_fn
 
 
-multinomial_resampling = with_states(multinomial)
-relaxed_resampling = with_states(relaxed)
+multinomial_resampling = with_states(schemes.multinomial)
+relaxed_resampling = with_states(schemes.relaxed)
+stratified_resampling = with_states(schemes.stratified)
+systematic_resampling = with_states(schemes.systematic)
+residual_resampling = with_states(schemes.residual)
+
+
+def optimal_transport_resampling(log_weights, states, num_particles, batch_size,
+                                 epsilon=.5, max_iterations=100):
+  """Moves particles to where optimal transport takes their weights.
+
+  Args:
+    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
+    states: Nested float Tensors `[N*B, ...]`.
+    num_particles: N, an int or scalar Tensor.
+    batch_size: B, an int or scalar Tensor.
+    epsilon: See `optimal_transport.transport_plan`.
+    max_iterations: See `optimal_transport.transport_plan`.
+
+  Returns:
+    Nested Tensors `[N*B, ...]`.
+  """
+  states = nested.map_nested(_float_tensor, states)
+  features = tf.concat([
+      tf.reshape(tf.cast(state, log_weights.dtype),
+                 [num_particles, batch_size, -1])
+      for state in tf.nest.flatten(states)], axis=2)
+  plan = optimal_transport.transport_plan(
+      log_weights, features, epsilon, max_iterations)
+  return move(states, plan, num_particles, batch_size)
+
 
 # By the names that the flag --resampling_type gives them.
 SCHEMES = collections.OrderedDict([
     ("multinomial", multinomial_resampling),
     ("relaxed", relaxed_resampling),
+    ("stratified", stratified_resampling),
+    ("systematic", systematic_resampling),
+    ("residual", residual_resampling),
+    ("optimal_transport", optimal_transport_resampling),
 ])
 
 
@@ -187,6 +113,13 @@ def find_scheme(resampling_fn):
   if scheme is None or resampling_fn.args:
     return None
   return functools.partial(scheme, **resampling_fn.keywords)
+
+
+def is_multinomial(resampling_fn):
+  """Tells if a resampling function is `multinomial_resampling`."""
+  while isinstance(resampling_fn, functools.partial):
+    resampling_fn = resampling_fn.func
+  return resampling_fn is multinomial_resampling
 
 
 def resample(resampling_fn, log_weights, states, should_resample,
@@ -286,15 +219,9 @@ def _float_tensor(state):
   state = tf.convert_to_tensor(state)
   if not state.dtype.is_floating:
     raise errors.UserError(
-        "a state has dtype %s: relaxed resampling, which blends particles, "
-        "needs a float dtype" % state.dtype.name)
+        "a state has dtype %s: resampling that blends particles needs a float "
+        "dtype" % state.dtype.name)
   return state
-
-
-def _num_particles(log_weights):
-  """N, an int where it is known."""
-  return (tf.compat.dimension_value(log_weights.shape[0]) or
-          tf.shape(log_weights)[0])
 
 
 def _to_int32(size):

@@ -52,16 +52,23 @@ import tensorflow as tf
 
 from fivo import nested_utils as nested
 from fivo import resampling
+from fivo import resampling_gradients as gradients
 from fivo.resampling import blend_tensor as _blend_tensor  # noqa: F401
 from fivo.resampling import multinomial_resampling
+from fivo.resampling import optimal_transport_resampling
 from fivo.resampling import relaxed_resampling
+from fivo.resampling import residual_resampling
+from fivo.resampling import stratified_resampling
+from fivo.resampling import systematic_resampling
 from fivo.system import errors
 from fivo.trajectories import trajectories
 
 __all__ = [
     "SMCResult", "smc", "trajectories", "ess_criterion",
     "never_resample_criterion", "always_resample_criterion",
-    "multinomial_resampling", "relaxed_resampling"
+    "multinomial_resampling", "relaxed_resampling", "stratified_resampling",
+    "systematic_resampling", "residual_resampling",
+    "optimal_transport_resampling"
 ]
 
 
@@ -91,17 +98,19 @@ class SMCResult(collections.namedtuple("SMCResult", (
   particle_states = ()
 
 
-def ess_criterion(log_weights, unused_t):
+def ess_criterion(log_weights, unused_t, threshold=.5):
   """Resamples a filter whose effective sample size is at most N / 2.
 
   The effective sample size is 1 / sum_n W_n^2 for normalised weights W (Liu &
   Chen, Blind Deconvolution via Sequential Imputations, 1995). It lies in
   [1, N], so with N = 2 the criterion holds only in the limit of one weight
-  being zero: FIVO with two particles hardly differs from IWAE.
+  being zero: FIVO with two particles hardly differs from IWAE, unless the
+  threshold is above one half.
 
   Args:
     log_weights: A float Tensor `[N, B]`, unnormalised log weights.
     unused_t: The timestep.
+    threshold: The share of N at or below which to resample, a float.
 
   Returns:
     A bool Tensor `[B]`, false where all weights are zero or one is NaN.
@@ -114,7 +123,7 @@ def ess_criterion(log_weights, unused_t):
     weights = tf.cast(weights, tf.float32)  # N^2 may exceed 65504.
   num_particles = tf.cast(tf.shape(weights)[0], weights.dtype)
   return (tf.square(tf.reduce_sum(weights, axis=0)) <=
-          num_particles / 2 * tf.reduce_sum(tf.square(weights), axis=0))
+          num_particles * threshold * tf.reduce_sum(tf.square(weights), axis=0))
 
 
 def never_resample_criterion(log_weights, unused_t):
@@ -151,7 +160,8 @@ def smc(transition_fn,
         loop_fn=None,
         parallel_iterations=30,
         swap_memory=True,
-        scan=None):
+        scan=None,
+        resampling_gradients=gradients.NONE):
   """Runs a batch of particle filters and estimates log likelihoods.
 
   Args:
@@ -179,19 +189,22 @@ def smc(transition_fn,
     swap_memory: Whether a GPU may swap the loop's memory to the host.
     scan: What runs a step over time, with the signature of
       `compiled.rematerialization.scan`, in place of a `tf.while_loop`.
+    resampling_gradients: What the gradient of log_z_hat knows of the choice of
+      ancestors, one of `resampling_gradients.TYPES`: "none", "score", for
+      `multinomial_resampling` only, or "stop_gradient".
 
   Returns:
     An `SMCResult`.
 
   Raises:
-    UserError: If `num_particles` is not an int of at least one, or `num_steps`
-      are not ints.
+    UserError: If `num_particles` is not an int of at least one, `num_steps` are
+      not ints, or `resampling_fn` does not suit `resampling_gradients`.
   """
   num_particles = check_num_particles(num_particles=num_particles)
   with tf.name_scope("smc"):
     filters = _Filters(
         transition_fn, lengths_to_int32(num_steps=num_steps), num_particles,
-        resampling_criterion, resampling_fn, loop_fn)
+        resampling_criterion, resampling_fn, loop_fn, resampling_gradients)
     return filters.run(scan or functools.partial(
         _scan, parallel_iterations=parallel_iterations,
         swap_memory=swap_memory))
@@ -251,7 +264,10 @@ class _Filters(object):
   """What stays the same over the timesteps of `smc`, and one step of it."""
 
   def __init__(self, transition_fn, num_steps, num_particles,
-               resampling_criterion, resampling_fn, loop_fn):
+               resampling_criterion, resampling_fn, loop_fn,
+               resampling_gradients):
+    _check_gradients(resampling_gradients, resampling_fn)
+    self._gradients = resampling_gradients
     self._transition_fn = transition_fn
     self._num_particles = num_particles
     self._criterion = resampling_criterion
@@ -286,7 +302,7 @@ class _Filters(object):
         self.step, _State(particle_state, loop_state, log_weights), record,
         self._max_num_steps)
     result = SMCResult(
-        log_z_hat=self._log_z_hat(record.log_weights, record.resampled),
+        log_z_hat=self._log_z_hat(record),
         log_weights=tf.transpose(record.log_weights, [0, 2, 1]),
         resampled=tf.cast(record.resampled, log_weights.dtype),
         final_particle_state=final.particle_state,
@@ -324,7 +340,7 @@ class _Filters(object):
       # Resample.
       resampled, particle_state, ancestors = self._resample(
           log_weights, proposed, t)
-      next_log_weights = self._reset(log_weights, resampled)
+      next_log_weights = self._reset(log_weights, resampled, ancestors)
     # A step may lose what is known of a shape; the loop must not.
     tf.nest.map_structure(_keep_shape, particle_state, state.particle_state)
     loop_state = state.loop_state
@@ -348,39 +364,63 @@ class _Filters(object):
         self._resampling_fn, log_weights, particle_state, resampled,
         self._num_particles, self._batch_size)
     if ancestors is None:
+      if self._gradients == gradients.STOP_GRADIENT:
+        raise errors.UserError(
+            "resampling_gradients=stop_gradient: needs a resampling scheme "
+            "that copies particles")
       self._has_ancestors, ancestors = False, self._own_ancestors
     return resampled, particle_state, ancestors
 
-  def _reset(self, log_weights, resampled):
+  def _reset(self, log_weights, resampled, ancestors):
     """Resampled particles start with equal weights."""
     if self._criterion is never_resample_criterion:
       return log_weights
+    equal = (gradients.weights_of_resampled(log_weights, ancestors)
+             if self._gradients == gradients.STOP_GRADIENT else
+             tf.zeros_like(log_weights))
     return tf.compat.v1.where(
         tf.tile(resampled[tf.newaxis], [self._num_particles, 1]),
-        tf.zeros_like(log_weights), log_weights)
+        equal, log_weights)
 
-  def _log_z_hat(self, log_weights, resampled):
+  def _log_z_hat(self, record):
     """Sums the log average weights of the resampling and the last steps.
 
     Done once for all timesteps rather than inside the loop, where each of the
     dozen operations and their gradients would cost as much as a small matmul.
 
     Args:
-      log_weights: A float Tensor `[T, N, B]`, as recorded before each reset.
-      resampled: A bool Tensor `[T, B]`.
+      record: A `_Record` of all timesteps, `[T, ...]`.
 
     Returns:
       A float Tensor `[B]`, in nats.
     """
-    log_averages = log_average_weight(log_weights, axis=1)
+    log_averages = log_average_weight(record.log_weights, axis=1)
     # After a filter's end its weights stand still, so what the last step adds
     # is what it had gained since it last resampled.
     is_last = tf.equal(
-        tf.range(tf.shape(log_weights)[0]), self._max_num_steps - 1)
-    counts = tf.logical_or(resampled, is_last[:, tf.newaxis])
-    return tf.reduce_sum(
-        tf.compat.v1.where(
-            counts, log_averages, tf.zeros_like(log_averages)), axis=0)
+        tf.range(tf.shape(log_averages)[0]), self._max_num_steps - 1)
+    counts = tf.logical_or(record.resampled, is_last[:, tf.newaxis])
+    log_averages = tf.compat.v1.where(
+        counts, log_averages, tf.zeros_like(log_averages))
+    log_z_hat = tf.reduce_sum(log_averages, axis=0)
+    if (self._gradients == gradients.SCORE and
+        self._criterion is not never_resample_criterion):
+      log_z_hat += gradients.score_surrogate(
+          record.log_weights, record.ancestors, record.resampled, log_averages,
+          self._num_steps)
+    return log_z_hat
+
+
+def _check_gradients(resampling_gradients, resampling_fn):
+  """Refuses gradients that a resampling function does not have."""
+  if resampling_gradients not in gradients.TYPES:
+    raise errors.UserError("resampling_gradients=%s: must be one of %s" % (
+        resampling_gradients, ", ".join(gradients.TYPES)))
+  if (resampling_gradients == gradients.SCORE and
+      not resampling.is_multinomial(resampling_fn)):
+    raise errors.UserError(
+        "resampling_gradients=score: needs multinomial resampling, whose "
+        "ancestors are independent")
 
 
 def _scan(step, initial_state, initial_record, num_steps, parallel_iterations,

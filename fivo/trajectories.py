@@ -35,3 +35,145 @@ def trajectories(states, ancestors):
       [-1, num_particles * batch_size])
   return nested.map_nested(
       lambda state: tf.gather(state, rows, batch_dims=1), states)
+
+
+def filtering_moments(states, log_weights, resampled):
+  """The mean and the variance of p(z_t | x_{1:t}), as a filter has them.
+
+  Args:
+    states: Nested float Tensors `[T, N*B, ...]`, see `trajectories`.
+    log_weights: A float Tensor `[T, B, N]`, as in `SMCResult`.
+    resampled: A float Tensor `[T, B]`, as in `SMCResult`.
+
+  Returns:
+    Means and variances, nested Tensors `[T, B, ...]` each.
+  """
+  return _moments(states, weights_after(log_weights, resampled))
+
+
+def smoothing_moments(states, ancestors, log_weights, resampled):
+  """The mean and the variance of p(z_t | x_{1:T}), by genealogy.
+
+  They are those of the trajectories of the last particles. For t far from T
+  few of these have ancestors of their own: `backward_simulation` does better.
+
+  Args:
+    states: Nested float Tensors `[T, N*B, ...]`, see `trajectories`.
+    ancestors: An int32 Tensor `[T, B, N]`, as in `SMCResult`.
+    log_weights: A float Tensor `[T, B, N]`, as in `SMCResult`.
+    resampled: A float Tensor `[T, B]`, as in `SMCResult`.
+
+  Returns:
+    Means and variances, nested Tensors `[T, B, ...]` each.
+  """
+  last = weights_after(log_weights, resampled)[-1:]
+  return _moments(
+      trajectories(states, ancestors), last + tf.zeros_like(log_weights))
+
+
+def weights_after(log_weights, resampled):
+  """The log weights of particles after each step: zero where resampled.
+
+  Args:
+    log_weights: A float Tensor `[T, B, N]`, as in `SMCResult`.
+    resampled: A float Tensor `[T, B]`, as in `SMCResult`.
+
+  Returns:
+    A float Tensor `[T, B, N]`.
+  """
+  return tf.compat.v2.where(
+      resampled[:, :, tf.newaxis] > 0, tf.zeros([], log_weights.dtype),
+      log_weights)
+
+
+def _moments(states, log_weights):
+  """Weighted means and variances over particles, nested `[T, B, ...]`."""
+  weights = tf.transpose(tf.nn.softmax(log_weights), [0, 2, 1])
+  means = nested.map_nested(lambda x: _average(x, weights), states)
+  return means, tf.nest.map_structure(
+      lambda x, mean: _average(tf.math.squared_difference(
+          x, _repeat(mean, tf.shape(weights)[1])), weights), states, means)
+
+
+def _average(x, weights):
+  """Averages `[T, N*B, ...]` by weights `[T, N, B]`."""
+  shape = tf.concat([tf.shape(weights), tf.shape(x)[2:]], axis=0)
+  for _ in x.shape[2:]:
+    weights = weights[..., tf.newaxis]
+  return tf.reduce_sum(
+      tf.reshape(x, shape) * tf.cast(weights, x.dtype), axis=1)
+
+
+def _repeat(x, num_particles):
+  """Gives each particle its sequence's entry of a Tensor `[T, B, ...]`."""
+  return tf.tile(x, [1, num_particles] + [1] * (x.shape.ndims - 2))
+
+
+def backward_simulation(states, log_weights, resampled, transition_log_prob,
+                        num_trajectories, num_steps, seed=None):
+  """Draws trajectories from p(z_{1:T} | x_{1:T}), backwards in time.
+
+  Forward filtering, backward simulation (Godsill, Doucet & West, Monte Carlo
+  Smoothing for Nonlinear Time Series, 2004): the last latent is drawn among the
+  last particles by their weights, and each one before it among the particles of
+  its time by
+
+      W_t^i p(z_{t+1} | z_t^i).
+
+  It costs N times as many transition densities as there are trajectories.
+
+  Args:
+    states: Nested Tensors `[T, N*B, ...]`, see `trajectories`.
+    log_weights: A float Tensor `[T, B, N]`, as in `SMCResult`.
+    resampled: A float Tensor `[T, B]`, as in `SMCResult`.
+    transition_log_prob: A callable `(t, states, next_states) -> [rows]` that
+      gives log p(z_t | z_{t-1}) of rows of states of steps t - 1 and t.
+    num_trajectories: M, the number of trajectories of each sequence.
+    num_steps: An int Tensor `[B]`, the length of each sequence.
+    seed: The op seed of the draws, or None.
+
+  Returns:
+    Nested Tensors `[T, M*B, ...]`, equally weighted trajectories in the
+    particle-major layout. What follows a sequence's end is arbitrary.
+  """
+  log_weights = weights_after(log_weights, resampled)
+  max_steps, batch_size, num_particles = tf.unstack(tf.shape(log_weights))
+  num_steps = tf.convert_to_tensor(num_steps)
+
+  def draw(logits):
+    """Particles of each sequence by logits `[M, B, N]`, as rows `[M*B]`."""
+    chosen = tf.random.categorical(
+        tf.reshape(logits, [-1, num_particles]), 1, seed=seed, dtype=tf.int32)
+    return chosen[:, 0] * batch_size + tf.tile(
+        tf.range(batch_size), [num_trajectories])
+
+  def step(next_states, t):
+    """From the drawn states of step t + 1 to those of step t."""
+    particles = nested.map_nested(lambda x: x[t], states)
+    # Rows are trajectory, particle, sequence.
+    log_probs = tf.reshape(transition_log_prob(
+        t + 1, nested.tile_tensors(particles, [num_trajectories]),
+        nested.map_nested(
+            lambda x: _for_each_particle(x, batch_size, num_particles),
+            next_states)), [num_trajectories, num_particles, batch_size])
+    is_inner = t + 1 < num_steps
+    logits = log_weights[t] + tf.compat.v2.where(
+        is_inner[:, tf.newaxis], tf.transpose(log_probs, [0, 2, 1]),
+        tf.zeros([], log_weights.dtype))
+    return nested.gather_tensors(particles, draw(logits))
+
+  last = nested.gather_tensors(
+      nested.map_nested(lambda x: x[-1], states),
+      draw(tf.tile(log_weights[-1:], [num_trajectories, 1, 1])))
+  earlier = tf.scan(
+      step, tf.range(max_steps - 1), initializer=last, reverse=True)
+  return tf.nest.map_structure(
+      lambda x, y: tf.concat([x, y[tf.newaxis]], axis=0), earlier, last)
+
+
+def _for_each_particle(x, batch_size, num_particles):
+  """Repeats rows `[M*B, ...]` for N particles: `[M*N*B, ...]`."""
+  rest = tf.shape(x)[1:]
+  x = tf.reshape(x, tf.concat([[-1, 1, batch_size], rest], axis=0))
+  x = tf.tile(x, [1, num_particles, 1] + [1] * (x.shape.ndims - 3))
+  return tf.reshape(x, tf.concat([[-1], rest], axis=0))

@@ -18,6 +18,7 @@ from tests import programs
 _DOWNLOAD = "; bin/download_pianorolls.sh DIR downloads the datasets"
 _MEAN = ("; calculate it again with: python fivo/data/calculate_pianoroll_mean"
          ".py --in_file=")
+_URL = ": must be a path on this machine, not a URL"
 _NEED_RUN = "; give the directory of a training run, or --wait_for_checkpoint"
 _DEFINES = (", which defines its model; leave the flag out, or use another "
             "--logdir")
@@ -165,6 +166,15 @@ _FLAGS = [
      "--logdir=file.txt/run: @/file.txt is not a directory" + _WRITABLE),
     ("--dataset_path=good.pkl --logdir=" + "x" * 300,
      "--logdir=%s: File name too long%s" % ("x" * 300, _WRITABLE)),
+    ("--dataset_path=good.pkl --logdir=gs://bucket/run",
+     "--logdir=gs://bucket/run" + _URL),
+    ("--model=ghmm --mode=eval --logdir=hdfs://nn:9000/run",
+     "--logdir=hdfs://nn:9000/run" + _URL),
+    ("--dataset_path=s3://bucket/x --dataset_type=speech",
+     "--dataset_path=s3://bucket/x" + _URL),
+    ("--mode=sample --logdir=run --sample_out_dir=gs://b/x",
+     "--sample_out_dir=gs://b/x" + _URL),
+    ("--dataset_path=good.pkl --log_dir=ram://x", "--log_dir=ram://x" + _URL),
     ("--model=ghmm --logdir=file.txt",
      "--logdir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     ("--mode=eval --logdir=file.txt",
@@ -335,6 +345,18 @@ _COMMANDS = [
      "--in_file is required: the pianoroll file to read"),
     ("calculate_pianoroll_mean.py --in_file=missing.pkl",
      "--in_file=missing.pkl: no such file" + _DOWNLOAD),
+    ("calculate_pianoroll_mean.py --in_file=http://h/jsb.pkl",
+     "--in_file=http://h/jsb.pkl" + _URL),
+    ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=gs://b/x",
+     "--out_file=gs://b/x" + _URL),
+    ("create_chorales_dataset.py --out_file=s3://b/x",
+     "--out_file=s3://b/x" + _URL),
+    ("create_synthetic_timit.py --out_dir=ram://x", "--out_dir=ram://x" + _URL),
+    ("create_timit_dataset.py --raw_timit_dir=gs://b/timit --out_dir=new",
+     "--raw_timit_dir=gs://b/timit" + _URL),
+    ("create_timit_dataset.py --raw_timit_dir=raw --out_dir=hdfs://n/x",
+     "--out_dir=hdfs://n/x" + _URL),
+    ("download_pianorolls.py --out_dir=gs://b/x", "--out_dir=gs://b/x" + _URL),
     ("calculate_pianoroll_mean.py --in_file=speech", "--in_file=speech: not a "
      "file; give the path of a pianoroll file, e.g. speech/jsb.pkl"),
     ("calculate_pianoroll_mean.py --in_file=system.pkl",

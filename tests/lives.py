@@ -93,7 +93,8 @@ def _live(log, size, max_file_bytes, gate, environ, options):
   sys.argv = ["run"]
   try:
     console.run_main(functools.partial(
-        _run, config=types.SimpleNamespace(**options), size=size, gate=gate))
+        _run, config=types.SimpleNamespace(**options), size=size, gate=gate),
+                     is_interruptible=False)
   except SystemExit as e:
     sys.exit(e.code or 0)  # Of None, multiprocessing makes 1.
 

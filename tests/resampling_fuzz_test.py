@@ -160,7 +160,7 @@ def test_defect_relaxed_state_of_an_impossible_particle_spread(bad, resample):
 @pytest.mark.parametrize("dtype", [tf.int32, tf.bool])
 def test_defect_relaxed_resampling_of_integers_was_a_matmul_error(dtype):
   with tf.Graph().as_default():
-    with pytest.raises(errors.UserError, match=r"a state has dtype %s: .* float"
+    with pytest.raises(errors.UserError, match="a state has dtype %s: .* float "
                        % dtype.name):
       resampling.relaxed_resampling(
           tf.zeros([3, 2]), [tf.zeros([6]), tf.cast(tf.zeros([6]), dtype)],

@@ -15,6 +15,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from fivo import resampling
+from fivo import schemes
 from fivo import smc
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
@@ -337,7 +338,7 @@ def test_smc_has_the_schemes_of_the_contract():
 
 def _ancestors(log_weights, uniforms):
   """The ancestors `[N, B]` that given uniform numbers give."""
-  return evaluate(lambda: resampling.multinomial(
+  return evaluate(lambda: schemes.multinomial(
       tf.constant(log_weights), uniforms=tf.constant(uniforms, tf.float32)))
 
 
@@ -373,7 +374,7 @@ class TestFindScheme(object):
     fn = functools.partial(functools.partial(
         resampling.relaxed_resampling, temperature=3.), random_seed=2)
     scheme = resampling.find_scheme(fn)
-    assert scheme.func is resampling.relaxed
+    assert scheme.func is schemes.relaxed
     assert evaluate(lambda: scheme(tf.zeros([3, 2]))).shape == (3, 2, 3)
 
   def test_where_there_is_none(self):

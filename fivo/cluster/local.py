@@ -11,10 +11,13 @@ process fails.
 
 import argparse
 import contextlib
+import errno
 import functools
 import os
+import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -22,6 +25,9 @@ import time
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 
@@ -39,7 +45,8 @@ _HOST = "127.0.0.1"
 _OWN_FLAGS = ("job_name", "task", "ps_hosts", "worker_hosts", "master",
               "ps_tasks")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+# How many operations run at once, each on one thread (see system/sessions.py).
+_THREADS = "TF_NUM_INTEROP_THREADS"
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 # When one thing is wrong with all processes, it should be the chief that says
@@ -82,9 +89,11 @@ def parse_args(argv):
       raise errors.UserError(
           "--%s=%s: is set for each process; a cluster on this machine takes "
           "--workers and --ps" % (flag, getattr(args, flag)))
+  with errors.naming_flag("logdir"):
+    args.logdir = files.local_path(args.logdir)
   for flag in ("workers", "ps"):
     value = getattr(args, flag)
-    if not value.isdigit() or not 1 <= int(value) <= 1000:
+    if not re.fullmatch("[0-9]{1,4}", value) or not 1 <= int(value) <= 1000:
       raise errors.UserError("--%s=%s: must be an integer from 1 to 1000" % (
           flag, value))
     setattr(args, flag, int(value))
@@ -124,24 +133,21 @@ def reserved_addresses(number):
     yield ["%s:%d" % (_HOST, port) for port in ports]
 
 
-def thread_variables(workers, environ=None):
-  """Environment variables that keep TensorFlow's threads from fighting.
+def environment_of_each(workers):
+  """The environment of a process, whose threads leave the others their cores.
 
   Args:
     workers: The number of workers.
-    environ: The environment. Defaults to that of this process.
 
   Returns:
     A dict; what the user has set is as it was.
   """
   cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
            else os.cpu_count())
-  threads = str(max(1, cores // workers))
-  environ = os.environ if environ is None else environ
-  return {name: environ.get(name, threads) for name in _THREAD_VARIABLES}
+  return dict({_THREADS: str(max(1, cores // workers))}, **os.environ)
 
 
-class _Member(object):
+class _Process(object):
   """A process of the cluster.
 
   Attributes:
@@ -157,8 +163,8 @@ class _Member(object):
     self.is_ps = job == cluster_spec.PS
     self.is_chief = self.name == cluster_spec.CHIEF
     self.log = os.path.join(logdir, self.name.replace(" ", "_") + ".log")
-    with open(self.log, "ab") as stream:
-      self._shown = self._start = stream.tell()
+    with _open_log(self.log, logdir) as stream:
+      self._shown = self._start = stream.seek(0, os.SEEK_END)
       # A session of its own: Ctrl-C of a terminal comes from here alone.
       self.process = subprocess.Popen(
           command, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
@@ -179,7 +185,7 @@ class _Member(object):
     sys.stderr.flush()
 
   def reason(self):
-    """Why the process has failed, in one line."""
+    """Says in one line why the process has failed."""
     if self.process.returncode < 0:
       return "the %s was killed by signal %d; its log is %s" % (
           self.name, -self.process.returncode, self.log)
@@ -188,6 +194,24 @@ class _Member(object):
       lines = stream.read().split("\n")
     last = [line for line in lines if line.strip()][-1:] or ["no message"]
     return "the %s has failed (%s): %s" % (self.name, self.log, last[0])
+
+
+def _open_log(path, logdir):
+  """Opens a log to append to it, unless that leads out of the logdir."""
+  try:
+    # A pipe that nobody reads is no file either.
+    stream = open(os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW |
+        os.O_NONBLOCK, 0o666), "ab")
+  except OSError as e:
+    if e.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+      raise
+  else:
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+      return stream
+    stream.close()
+  raise errors.UserError("--logdir=%s: its %s is not a regular file; remove "
+                         "it" % (logdir, os.path.basename(path)))
 
 
 class LocalCluster(object):
@@ -206,12 +230,12 @@ class LocalCluster(object):
     self._members = []
     hosts = ["--ps_hosts=" + ",".join(addresses[:args.ps]),
              "--worker_hosts=" + ",".join(addresses[args.ps:])]
-    environment = dict(os.environ, **thread_variables(args.workers))
+    environment = environment_of_each(args.workers)
     try:
       for job, number in ((cluster_spec.WORKER, args.workers),
                           (cluster_spec.PS, args.ps)):
         for task in range(number):
-          self._members.append(_Member(
+          self._members.append(_Process(
               job, task, command + hosts + [
                   "--job_name=" + job, "--task=%d" % task],
               args.logdir, environment))

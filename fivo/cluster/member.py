@@ -60,6 +60,8 @@ class Member(object):
       self._mark = cluster_state.mark_variable()
       self._new_mark = tf.compat.v1.placeholder(tf.int64, [])
       self._set_mark = self._mark.assign(self._new_mark).op
+      self._traits = cluster_state.traits_variable(config)
+      self._set_traits = self._traits.assign(cluster_state.traits(config)).op
     self._failures = 0
     self._departures = 0
     needed = {"ps %d" % task: address
@@ -69,7 +71,7 @@ class Member(object):
     self._watch = cluster_watch.Watch(needed, config.cluster_timeout_secs)
 
   def device(self):
-    """Where ops go that need no other place: files are the chief's business."""
+    """The device of ops that need no other: this process, which has files."""
     return tf.device(cluster.device(self.spec.job, self.spec.task))
 
   def open(self, scaffold, hooks):
@@ -236,6 +238,9 @@ class Member(object):
     Args:
       session: A Session.
       scaffold: A Scaffold, finalized.
+
+    Raises:
+      UserError: If the chief's are of another model.
     """
     if not self.spec.is_chief:
       while not self._is_ready(session, scaffold):
@@ -251,16 +256,20 @@ class Member(object):
     session.run(scaffold.local_init_op)
 
   def _is_ready(self, session, scaffold):
-    """Whether all variables have values that belong together."""
+    """Returns whether all variables have values that belong together."""
     try:
-      return (session.run(self._mark) != cluster_state.BEING_RESTORED and
-              not session.run(scaffold.ready_op).size)
+      if session.run(self._mark) == cluster_state.BEING_RESTORED:
+        return False
+      if not self.spec.is_chief:
+        cluster_state.check_traits(self._config, session.run(self._traits))
+      return not session.run(scaffold.ready_op).size
     except tf.errors.FailedPreconditionError:
       return False  # A parameter server that has only just started.
 
   def _initialize(self, session, scaffold, path):
     """Gives all variables the values of a checkpoint, or new ones."""
     self._write_mark(session, cluster_state.BEING_RESTORED)
+    session.run(self._set_traits)
     if path is None:
       session.run(scaffold.init_op)
     else:

@@ -40,7 +40,10 @@ def serve(config):
   with signals.catch_signals() as caught, tf.Graph().as_default():
     server = cluster.start_server(spec)
     status = cluster_state.status_variable(spec, spec.task)
-    own = [status] + ([cluster_state.mark_variable()] if spec.task == 0 else [])
+    own = [status]
+    if spec.task == 0:
+      own += [cluster_state.mark_variable(),
+              cluster_state.traits_variable(config)]
     with tf.compat.v1.Session(
         server.target, config=cluster.session_config(spec, [])) as session:
       session.run([variable.initializer for variable in own])

@@ -1,9 +1,8 @@
 """A process's place in a cluster: its server, and what it may see of others.
 
 The variables live on the parameter servers, and the newest checkpoint is the
-truth. `cluster_state.py` says what else lies on the parameter servers,
-`cluster_watch.py` finds out who is gone, and `cluster_member.py` is a chief or
-a worker as it trains.
+truth. `state.py` says what else lies on the parameter servers, `watch.py` finds
+out who is gone, and `member.py` is a chief or a worker as it trains.
 """
 
 import socket
@@ -11,8 +10,10 @@ import socket
 from absl import logging
 import tensorflow as tf
 
+from fivo.cluster import watch as cluster_watch
 from fivo.config import cluster_spec
 from fivo.system import errors
+from fivo.system import sessions
 
 # Worker k waits for step k times this many, where workers are staggered.
 STEPS_OF_STAGGER = 1000
@@ -73,10 +74,11 @@ def start_server(spec):
     except OSError as e:
       raise errors.UserError("--%s_hosts: %s cannot listen on %s: %s" % (
           spec.job, spec.name, spec.address, e.strerror)) from e
+    cluster_watch.bypass_proxies(spec.ps_hosts + spec.worker_hosts)
     _servers[spec] = _Server(
         tf.train.ClusterSpec({cluster_spec.PS: list(spec.ps_hosts),
                               cluster_spec.WORKER: list(spec.worker_hosts)}),
-        job_name=spec.job, task_index=spec.task)
+        job_name=spec.job, task_index=spec.task, config=sessions.options())
     logging.info("This is the %s of a cluster, at %s.", spec.name, spec.address)
   return _servers[spec]
 
@@ -94,7 +96,7 @@ def device(job, task):
 
 
 def session_config(spec, ps_tasks, timeout_secs=0):
-  """What a session needs to know.
+  """Configures a session of a process of the cluster.
 
   Args:
     spec: A `ClusterSpec`.

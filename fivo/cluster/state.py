@@ -1,10 +1,11 @@
-"""What the processes of a cluster know of each other.
+"""The knowledge that the processes of a cluster share.
 
 They read it where the variables are, on the parameter servers, from variables
 that no checkpoint has:
 
 * `status`, one on each parameter server: how each worker has ended.
 * `mark`, on parameter server 0: which checkpoint the state there comes from.
+* `traits`, on parameter server 0: what the chief's model is.
 
 The newest checkpoint is the truth. A chief that starts, or finds a parameter
 server new, restores it everywhere; only where the mark says that the state on
@@ -20,8 +21,10 @@ import tensorflow as tf
 from fivo.cluster import servers as cluster
 from fivo.cluster import watch as cluster_watch
 from fivo.config import cluster_spec
+from fivo.config import config as config_lib
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
+from fivo.system import errors
 
 # How a worker has ended.
 FINISHED = 1
@@ -64,8 +67,51 @@ def fingerprint(path):
     return NO_CHECKPOINT
   # The index has the checksums of all variables.
   with open(path + ".index", "rb") as stream:
-    digest = hashlib.sha256(stream.read()).digest()
-  return int.from_bytes(digest[:8], "big") >> 1
+    return _hash(stream.read())
+
+
+def _hash(data):
+  """An int from 0 to 2^63 - 1 that tells bytes from others."""
+  return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") >> 1
+
+
+def traits(config):
+  """One number for each option that defines the model.
+
+  Args:
+    config: A `Config`.
+
+  Returns:
+    A list of ints from 0 to 2^63 - 1.
+  """
+  return [_hash(repr(value).encode("utf-8"))
+          for _, value in config_lib.model_options(config)]
+
+
+def traits_variable(config):
+  """An int64 variable on parameter server 0: the chief's `traits`."""
+  with tf.device(cluster.device(cluster_spec.PS, 0)):
+    return tf.compat.v1.Variable(
+        tf.zeros([len(traits(config))], tf.int64), trainable=False,
+        collections=[], name="fivo_cluster_traits", use_resource=False)
+
+
+def check_traits(config, traits_of_chief):
+  """Refuses to train another model than the chief.
+
+  Args:
+    config: A `Config`.
+    traits_of_chief: The value of the variable.
+
+  Raises:
+    UserError: Naming the first option that differs.
+  """
+  for (name, value), own, chiefs in zip(
+      config_lib.model_options(config), traits(config), traits_of_chief):
+    if own != chiefs:
+      raise errors.UserError(
+          "--%s=%s: the chief has another, which defines its model; give the "
+          "same flags to all processes of a cluster" % (name, value))
 
 
 def report(spec, status):
@@ -92,7 +138,7 @@ def report(spec, status):
 
 
 def is_over(config):
-  """Whether the logdir, if this process sees it, has the run's last step."""
+  """Returns whether the logdir, if seen from here, has the run's last step."""
   path = checkpoints.latest(config.logdir, warn=False)
   return path is not None and (
       checkpoints.step(path) >= config.max_steps or

@@ -20,19 +20,49 @@ from fivo.system import signals
 
 _SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_BETWEEN_LINES = 10.
-_SECONDS_TO_CONNECT = 2.
+_SECONDS_TO_ANSWER = 5.
 _SECONDS_TO_NOTICE = 3.
+
+# How a client of gRPC begins (RFC 7540, section 3.5): a greeting and settings,
+# none of which differ from the defaults.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
 def answers(address):
-  """Whether a process listens at an address, "host:port"."""
+  """Returns whether the server at an address, "host:port", says a word.
+
+  The kernel accepts connections for a process that is stopped or hangs. And
+  gRPC keeps those open for two minutes in which it was not greeted.
+  """
   try:
     with socket.create_connection(
-        cluster_spec.split_address(address), _SECONDS_TO_CONNECT) as probe:
+        cluster_spec.split_address(address), _SECONDS_TO_ANSWER) as probe:
       # A port that nobody listens on may connect to itself.
-      return probe.getsockname() != probe.getpeername()
+      if probe.getsockname() == probe.getpeername():
+        return False
+      probe.sendall(_GREETING)
+      return bool(probe.recv(1))
   except OSError:
     return False
+
+
+def bypass_proxies(addresses):
+  """Has TensorFlow's channels connect directly, as `answers` does.
+
+  Else they would go to the proxy that http_proxy or https_proxy names, which
+  knows nothing of a cluster's ports, and wait there without end.
+
+  Args:
+    addresses: The addresses, "host:port", that this process is to reach.
+  """
+  hosts = {cluster_spec.split_address(address)[0] for address in addresses}
+  before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+  # The gRPC in TensorFlow 1.15 reads the first; later ones prefer the second.
+  for name, value in (("no_proxy", before),
+                      ("no_grpc_proxy", os.environ.get("no_grpc_proxy"))):
+    if value is not None:
+      listed = [host for host in value.split(",") if host]
+      os.environ[name] = ",".join(listed + sorted(hosts - set(listed)))
 
 
 def wait_for_master(config, caught):
@@ -49,6 +79,7 @@ def wait_for_master(config, caught):
     SystemExit: After a signal, with the usual exit code.
   """
   address = cluster_spec.master_address(config.master)
+  bypass_proxies([address])
   deadline = time.time() + config.cluster_timeout_secs
   while not answers(address):
     if caught:

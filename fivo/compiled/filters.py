@@ -13,6 +13,7 @@ from fivo import resampling
 from fivo import smc
 from fivo.compiled import rematerialization
 from fivo.models import base
+from fivo.models import distributions
 
 
 class Noise(collections.namedtuple("Noise", ("latents", "uniforms"))):
@@ -54,24 +55,27 @@ def draw_noise(num_steps, num_particles, batch_size, latent_size, seed=None):
 class NoisyFilter(object):
   """`smc.smc` with given noise: the `run_filter` of the bounds.
 
+  The model must draw its latents, Normals, by its method `draw`.
+
   It records neither states nor, beyond the last step of the longest sequence,
   anything but zeros.
   """
 
   def __init__(self, model, noise, scan=rematerialization.scan):
-    """Creates the filter, and gives the model its part of the noise.
+    """Creates the filter, and lets the model draw from the noise.
 
     Args:
-      model: A `TrainableRecurrentModel`.
+      model: An `ELBOTrainableSequenceModel`.
       noise: A `Noise` for at least as many timesteps as the sequences have.
       scan: The loop.
     """
     self._scan = scan
     self._max_num_steps = tf.shape(noise.uniforms)[0]
-    self._uniforms_ta, model.latent_noise_ta = [
+    self._uniforms_ta, self._latents_ta = [
         base.ta_for_tensor(x, clear_after_read=False)
         for x in (noise.uniforms, noise.latents)]
     self._t = None  # The timestep of the step that is being built.
+    model.draw = self._draw
 
   def __call__(self, transition_fn, num_steps, num_particles,
                resampling_criterion,
@@ -83,6 +87,11 @@ class NoisyFilter(object):
         resampling.with_states(lambda log_weights: scheme(
             log_weights, uniforms=self._uniforms_ta.read(self._t))),
         scan=self._scan_steps)
+
+  def _draw(self, distribution, unused_seed=None):
+    """In place of the model's `draw`."""
+    return distributions.transform_with_log_prob(
+        distribution, self._latents_ta.read(self._t))
 
   def _scan_steps(self, step, initial_state, initial_record, num_steps):
     """Runs the steps by the filter's loop."""

@@ -198,7 +198,7 @@ def _from_variable(value):
     raise _refusal(
         value, 'must be a JSON object with "cluster" and "task": %s' % e) from e
   if not jobs:
-    return None
+    return _check_alone(value, content, task)
   _check_jobs(value, jobs)
   job, index = _task_of_variable(value, jobs, task)
   # "master" is the chief's older name.
@@ -214,6 +214,20 @@ def _from_variable(value):
     index += len(chiefs)
   return ClusterSpec(
       ps_hosts, worker_hosts, PS if job == PS else WORKER, index)
+
+
+def _check_alone(value, content, task):
+  """Refuses a TF_CONFIG without "cluster" of one of several processes."""
+  if "sparseCluster" in content:
+    raise _refusal(
+        value, '"sparseCluster" does not say who is in the cluster; needs '
+        '"cluster", which TFJob gives where enableDynamicWorker is not set')
+  # Others name their only process so.
+  if task and (task.get("type") not in (None, CHIEF, "master", WORKER) or
+               task.get("index", 0) not in (0, "0", None)):
+    raise _refusal(
+        value, 'has a "task" in a cluster, but no "cluster" with the addresses '
+        "of all processes")
 
 
 def _refusal(value, complaint):
@@ -248,6 +262,8 @@ def _task_of_variable(value, jobs, task):
   if job not in filled:
     raise _refusal(value, 'the task\'s type %s must be one of %s' % (
         json.dumps(job), ", ".join(filled)))
+  if isinstance(index, str) and re.fullmatch("[0-9]{1,9}", index):
+    index = int(index)  # Some write environment variables by templates.
   if isinstance(index, bool) or not isinstance(index, int) or not (
       0 <= index < len(jobs[job])):
     raise _refusal(value, "the task's index %s must be from 0 to %d" % (

@@ -45,6 +45,9 @@ def from_object(source):
 
   Returns:
     A `Config`.
+
+  Raises:
+    UserError: If a URL is given for a path.
   """
   if isinstance(source, Config):
     return source
@@ -54,9 +57,9 @@ def from_object(source):
     values[name] = getattr(source, name, option.default)
     if _is_given(source, name):
       given.add(name)
-  for name in ("logdir", "dataset_path", "sample_out_dir"):
-    if values[name]:  # A shell leaves the tilde of --logdir=~/x alone.
-      values[name] = os.path.expanduser(values[name])
+    if option.is_path and isinstance(values[name], (str, os.PathLike)):
+      with errors.naming_flag(name):
+        values[name] = files.local_path(values[name])
   return Config(given=frozenset(given), start_step=0, train_mean=None,
                 sort_by_length=False, **values)
 
@@ -96,6 +99,24 @@ def data_dimension(config):
     return config.data_dimension
   return (PIANOROLL_DIMENSION
           if config.dataset_type == "pianoroll" else SPEECH_DIMENSION)
+
+
+def model_options(config):
+  """What defines a model.
+
+  Args:
+    config: A `Config`.
+
+  Returns:
+    A list of pairs, the name of an option and its value: None where the model
+    does not heed it. Of bounds, those without a tilt count as one.
+  """
+  resolved = config._replace(data_dimension=data_dimension(config))
+  pairs = [(option.name, getattr(resolved, option.name)
+            if option.models is None or config.model in option.models else None)
+           for option in options.OPTIONS.values()
+           if option.scope == options.MODEL]
+  return pairs + [("bound", config.bound if uses_tilt(config) else "fivo")]
 
 
 def validate(config, mode=None):
@@ -333,7 +354,7 @@ def resolve(config, log_changes=False):
     if option.scope == options.CALL:
       continue
     if name not in config.given:
-      changes[name] = value
+      changes[name] = files.local_path(value) if option.is_path else value
     elif _stored_value(config, name) != value:
       _check_change(config, option, value, stored)
       if log_changes:

@@ -30,7 +30,7 @@ _MAX_SIZE = 1000000
 
 class Option(collections.namedtuple("Option", (
     "name", "kind", "default", "help", "scope", "choices", "minimum",
-    "maximum", "above", "models", "modes"))):
+    "maximum", "above", "models", "modes", "is_path"))):
   """One option.
 
   Attributes:
@@ -45,6 +45,7 @@ class Option(collections.namedtuple("Option", (
     above: None, or a bound that the value must exceed.
     models: None, or a tuple of the models that heed the option.
     modes: None, or a tuple of the modes that heed it.
+    is_path: Whether it names a file or a directory.
   """
 
   __slots__ = ()
@@ -97,11 +98,11 @@ class Option(collections.namedtuple("Option", (
 
 
 def _option(name, kind, default, text, scope=RUN, choices=None, minimum=None,
-            above=None, models=None, modes=None, maximum=None):
+            above=None, models=None, modes=None, maximum=None, is_path=False):
   if maximum is None:
     maximum = {int: _MAX_INT, float: _MAX_FLOAT}.get(kind)
   return Option(name, kind, default, text, scope, choices, minimum, maximum,
-                above, models, modes)
+                above, models, modes, is_path)
 
 
 # Groups, in the order in which they are shown.
@@ -111,7 +112,7 @@ GROUPS = collections.OrderedDict([
                 ("train", "eval", "sample")),
         _option("logdir", str, "/tmp/smc_vi",
                 "The directory of checkpoints, summaries and the run's "
-                "configuration.", CALL),
+                "configuration.", CALL, is_path=True),
         _option("random_seed", int, None,
                 "The seed of all random numbers, for a repeatable run.",
                 minimum=-_MAX_LONG, maximum=_MAX_LONG),
@@ -139,7 +140,7 @@ GROUPS = collections.OrderedDict([
         _option("dataset_path", str, "",
                 "A pianoroll pickle; or a TFRecord file of speech, or the "
                 "directory of one for each split.",
-                models=RECURRENT),
+                models=RECURRENT, is_path=True),
         _option("data_dimension", int, None,
                 "The size of an observation: 88 for pianorolls, 200 for "
                 "speech, which are also the defaults.", MODEL, minimum=1,
@@ -239,7 +240,8 @@ GROUPS = collections.OrderedDict([
                 "The number of timesteps to condition on.", CALL, minimum=1,
                 maximum=_MAX_SIZE, models=RECURRENT),
         _option("sample_out_dir", str, None,
-                "Where samples.npz goes; None is the logdir.", CALL),
+                "Where samples.npz goes; None is the logdir.", CALL,
+                is_path=True),
         _option("sample_wav", bool, False,
                 "Whether to write each sampled utterance as a WAV file too.",
                 CALL, models=RECURRENT),

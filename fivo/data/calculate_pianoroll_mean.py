@@ -16,6 +16,9 @@ import sys
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -27,8 +30,8 @@ from fivo.data.pianorolls import NUM_NOTES
 from fivo.system import console
 from fivo.system import errors
 
-flags.DEFINE_string("in_file", None, "The pianoroll file to read.")
-flags.DEFINE_string(
+console.define_path("in_file", None, "The pianoroll file to read.")
+console.define_path(
     "out_file", None, "Where to write the file. Defaults to --in_file.")
 
 FLAGS = flags.FLAGS

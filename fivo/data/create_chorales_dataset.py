@@ -33,6 +33,9 @@ import tempfile
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -218,5 +221,5 @@ def main(argv):
 
 if __name__ == "__main__":
   # Not on import: other commands have a flag of this name.
-  flags.DEFINE_string("out_file", None, "The pianoroll file to write.")
+  console.define_path("out_file", None, "The pianoroll file to write.")
   console.run_main(main)

@@ -25,6 +25,9 @@ import sys
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 import numpy as np
@@ -251,7 +254,7 @@ def _write_utterances(corpus_dir, num_train, num_test, seconds, seed):
 
 def _define_flags():
   """Defines the flags; --out_dir is also create_timit_dataset's."""
-  flags.DEFINE_string("out_dir", None, "The directory in which to make TIMIT/.")
+  console.define_path("out_dir", None, "The directory in which to make TIMIT/.")
   flags.DEFINE_integer(
       "num_train", 100, "The number of utterances to train on. TIMIT has 4620.")
   flags.DEFINE_integer(

@@ -20,12 +20,14 @@ import collections
 import glob
 import os
 import random
-import signal
 import sys
 
 if not __package__:  # Run as a script: import the package it lies in.
   sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
       os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -39,9 +41,9 @@ from fivo.system import files
 from fivo.system import progress
 from fivo.system.errors import UserError
 
-flags.DEFINE_string(
+console.define_path(
     "raw_timit_dir", None, "The directory that holds TIMIT/.")
-flags.DEFINE_string(
+console.define_path(
     "out_dir", None,
     "Where to write train, valid, test and statistics.json. Made if absent.")
 flags.DEFINE_float(
@@ -309,16 +311,8 @@ def _write_records(path, waveforms, num_waveforms, mean, std):
     os.fsync(stream.fileno())
 
 
-def _exit_on_signal(signal_number, _):
-  """Exits by an exception, which removes temporary files on its way."""
-  sys.exit(128 + signal_number)
-
-
 def main(unused_argv):
   """Makes the records that the flags describe."""
-  for signal_number in (signal.SIGTERM, signal.SIGHUP):
-    if signal.getsignal(signal_number) == signal.SIG_DFL:  # nohup ignores one.
-      signal.signal(signal_number, _exit_on_signal)
   create_timit_dataset(FLAGS.raw_timit_dir, FLAGS.out_dir, FLAGS.valid_frac)
 
 

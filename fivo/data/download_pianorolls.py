@@ -25,6 +25,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
+
 from absl import flags
 from absl import logging
 
@@ -194,7 +198,7 @@ def _log_next_commands(without_mean):
 
 def _define_flags():
   """Defines the flags; not at import, where other commands' would collide."""
-  flags.DEFINE_string("out_dir", None, "The directory to put the files into.")
+  console.define_path("out_dir", None, "The directory to put the files into.")
 
 
 def main(argv):

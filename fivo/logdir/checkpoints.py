@@ -102,8 +102,8 @@ def listed(logdir):
 def drop_one_too_many(paths, num_kept):
   """Removes the first checkpoint if there are too many.
 
-  A `Saver` that recovers more than it keeps would always have as many too many,
-  since it removes but one with each that it saves.
+  A `Saver` removes one checkpoint with each that it saves. If it were handed
+  one more than it keeps, there would be one too many for good.
 
   Args:
     paths: A list of paths without suffix.
@@ -179,7 +179,7 @@ def _found(logdir):
 
 
 def _checkpoint_state(logdir):
-  """What the file `checkpoint` holds; None where that is nothing of use."""
+  """Reads the file `checkpoint`; None where it holds nothing of use."""
   path = os.path.join(logdir, "checkpoint")
   # To read a pipe would never end.
   if not os.path.isfile(path) or os.path.getsize(path) > _MAX_STATE_BYTES:
@@ -191,7 +191,7 @@ def _checkpoint_state(logdir):
 
 
 def _in_logdir(logdir, path):
-  """Where a checkpoint is that the file `checkpoint` calls `path`.
+  """Finds the checkpoint that the file `checkpoint` calls `path`.
 
   In the logdir, whatever directory the file names: it may have been written
   before a move; and what lies elsewhere belongs to another run, which training
@@ -208,7 +208,7 @@ def _in_logdir(logdir, path):
 
 
 def _damage(path):
-  """What is wrong with a checkpoint, in a few words, or None if it is whole."""
+  """Says in a few words what is wrong with a checkpoint; None: nothing."""
   data = glob.glob(glob.escape(path) + ".data-?????-of-?????")
   if not os.path.exists(path + ".index"):
     return "its index is missing"
@@ -273,7 +273,7 @@ def require(logdir, wait=False):
 
 
 def _why_none(logdir):
-  """Why a logdir has no checkpoint to restore, in a few words."""
+  """Says in a few words why a logdir has no checkpoint to restore."""
   if not os.path.isdir(logdir):
     return "is a file" if os.path.exists(logdir) else "no such directory"
   _, damaged = _find(logdir)
@@ -321,7 +321,7 @@ def check_compatible(path, variables):
 
 
 def _explain_missing(variables, shapes):
-  """Why a checkpoint lacks some variables, and what would help."""
+  """Says why a checkpoint lacks some variables, and what would help."""
   missing = set(v.op.name for v in variables if v.op.name not in shapes)
   trained = set(v.op.name for v in tf.compat.v1.trainable_variables())
   if trained and not missing & trained:

@@ -1,7 +1,6 @@
 """Noticing a second process that trains in the same logdir."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import socket
@@ -13,9 +12,6 @@ from fivo.system import errors
 
 FILE_NAME = "train.lock"
 
-# What file systems without locks answer, some network file systems for one.
-_NO_LOCKS = frozenset([
-    errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP])
 _MAX_OWNER_BYTES = 300
 
 
@@ -68,8 +64,7 @@ def _lock(descriptor, logdir):
         "end, or use another --logdir" % (
             logdir, owner.partition("\n")[0] or "unknown")) from e
   except OSError as e:
-    if e.errno not in _NO_LOCKS:
-      raise
+    # Whatever the error: kernel modules answer with numbers of their own.
     logging.warning(
         "--logdir=%s: its file system has no locks (%s): see to it that no "
         "other process trains there.", logdir, e.strerror)

@@ -1,6 +1,7 @@
 """The interface of a model, and the conditional distributions models share."""
 
 import abc
+import contextlib
 
 import tensorflow as tf
 
@@ -82,6 +83,22 @@ class ELBOTrainableSequenceModel(abc.ABC):
       new_state: The state after step t.
     """
 
+  def draw(self, distribution, seed=None):
+    """Draws the latents of a step, and evaluates the proposal there.
+
+    A model that draws by this can be trained by bounds that need a say in it:
+    compiled ones, and doubly reparameterized gradients.
+
+    Args:
+      distribution: The proposal, of batch shape `[batch_size, ...]`.
+      seed: The op seed, or None.
+
+    Returns:
+      latent: A Tensor of the batch shape.
+      log_prob: A float Tensor of the batch shape, in nats.
+    """
+    return distributions.sample_with_log_prob(distribution, seed)
+
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
     """Takes the observations of B sequences for N particles of each.
 
@@ -114,6 +131,27 @@ def set_particle_observations(model, observations, seq_lengths, num_particles):
   else:
     ELBOTrainableSequenceModel.set_tiled_observations(
         model, observations, seq_lengths, num_particles)
+
+
+@contextlib.contextmanager
+def drawing_by(model, draw):
+  """Has a model draw in another way while the block runs.
+
+  Args:
+    model: An `ELBOTrainableSequenceModel`.
+    draw: What is to take the place of its method `draw`.
+
+  Yields:
+    Nothing.
+  """
+  previous = vars(model).get("draw")
+  model.draw = draw
+  try:
+    yield
+  finally:
+    del model.draw
+    if previous is not None:
+      model.draw = previous
 
 
 def overrides(model, owner, *names):

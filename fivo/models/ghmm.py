@@ -160,9 +160,9 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     state = tf.convert_to_tensor(state)
     z_prev = tf.cast(state, self.dtype)
     proposal = self.proposal(t, z_prev)
-    z = proposal.sample(seed=self.random_seed)
+    z, log_q = self.draw(proposal, self.random_seed)
     log_weights = (
-        self.transition(t, z_prev).log_prob(z) - proposal.log_prob(z) +
+        self.transition(t, z_prev).log_prob(z) - log_q +
         self.emission(t, z).log_prob(tf.gather(self.observations, t)))
     return tf.cast(log_weights, state.dtype), tf.cast(z, state.dtype)
 

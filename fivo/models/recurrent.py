@@ -30,7 +30,6 @@ import contextlib
 import tensorflow as tf
 
 from fivo.models import base
-from fivo.models import distributions
 from fivo.system import errors
 
 PROPOSAL_TYPES = ("prior", "filtering", "smoothing")
@@ -166,8 +165,6 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
 
   Attributes:
     proposal_type: As given to the constructor.
-    latent_noise_ta: None; or a TensorArray of standard Normal draws
-      `[batch, latent_size]` that make the latents, in place of each step's own.
     targets_ta, targets_encoded_ta: TensorArrays of x_t and e(x_t), which
       `set_observations` makes; with smoothing also `reverse_rnn_ta`, of s_t.
   """
@@ -212,7 +209,6 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
           "rev_rnn_cell=None: proposal_type=smoothing needs one")
     self.proposal_type = proposal_type
     self.rev_rnn_cell = rev_rnn_cell
-    self.latent_noise_ta = None
     self._proposal = proposal
     self._tilt = tilt
     self._rev_rnn_scope = None
@@ -341,13 +337,10 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
       rnn_state: The network's new state.
     """
     rnn_out, rnn_state, p_zt, q_zt = self._look_around(state, t)
-    if self.latent_noise_ta is None:
-      latent, log_q = distributions.sample_with_log_prob(
-          q_zt, self.random_seed)
-    else:
-      latent, log_q = distributions.transform_with_log_prob(
-          q_zt, self.latent_noise_ta.read(t))
-    log_ratio = (tf.zeros_like(latent[:, 0]) if q_zt is p_zt else
+    latent, log_q = self.draw(q_zt, self.random_seed)
+    is_prior = q_zt is p_zt and not base.overrides(
+        self, base.ELBOTrainableSequenceModel, "draw")
+    log_ratio = (tf.zeros_like(latent[:, 0]) if is_prior else
                  _sum_events(p_zt.log_prob(latent) - log_q))
     return latent, log_ratio, rnn_out, rnn_state
 

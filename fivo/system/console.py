@@ -1,22 +1,51 @@
-"""What the commands share: flags, log lines, and one-line errors."""
+"""The frame of every command: flags, log lines, and one-line errors."""
 
 import functools
 import os
 import re
+import signal
 import sys
+import time
 
 from absl import app
 from absl import flags
 
+from fivo.system import files
+from fivo.system import startup
 from fivo.system.errors import did_you_mean
 from fivo.system.errors import EXPECTED_ERRNOS
+from fivo.system.errors import naming_flag
 from fivo.system.errors import UserError
 
 # What 128 + SIGINT makes; nothing went wrong that needs words.
 _INTERRUPTED = 130
 
+_SECONDS_TO_CLEAN = 1.
+# When a signal has made this process exit.
+_exits = []
 
-def run_main(main, flags_parser=None):
+# absl's own flags that name files.
+_PATHS = ("log_dir", "profile_file")
+
+# The flags that this module defines for others are theirs, in --help too.
+flags.disclaim_key_flags()
+
+
+class _PathParser(flags.ArgumentParser):
+  """Parses what somebody calls a file or directory."""
+
+  syntactic_help = "a path on this machine, not a URL"
+
+  def parse(self, argument):
+    return files.local_path(argument)
+
+
+def define_path(name, default, text):
+  """Defines a flag that names a file or a directory, see `files.local_path`."""
+  flags.DEFINE(_PathParser(), name, default, text)
+
+
+def run_main(main, flags_parser=None, is_interruptible=True):
   """Parses the flags, runs a command, and exits.
 
   Log lines go to stderr, from INFO on and without a prefix; absl's flags
@@ -32,13 +61,50 @@ def run_main(main, flags_parser=None):
       return value becomes the exit code; None is 0.
     flags_parser: A function that parses a list of arguments and returns those
       that are left over. Defaults to `parse_flags`.
+    is_interruptible: Whether to `exit_on_signals`.
 
   Raises:
     SystemExit: Always, unless `main` raises an exception that is a defect.
   """
+  startup.end_imports()
+  _open_streams()
+  if is_interruptible:
+    exit_on_signals()
   flags.FLAGS.set_default("showprefixforinfo", False)
   app.run(functools.partial(_run_guarded, main),
           flags_parser=flags_parser or parse_flags)
+
+
+def _open_streams():
+  """Opens /dev/null where the caller has closed a stream, as `>&-` does.
+
+  Else the next file that is opened would take its place.
+  """
+  descriptor = 0
+  while descriptor <= 2:
+    descriptor = os.open(os.devnull, os.O_RDWR)
+  os.close(descriptor)
+  for name in ("stdout", "stderr"):
+    if getattr(sys, name) is None:
+      setattr(sys, name, open(os.devnull, "w"))
+
+
+def exit_on_signals():
+  """Has SIGTERM and SIGHUP raise SystemExit, to remove temporary files.
+
+  They do so once Python code runs again, after a call of TensorFlow's say.
+  """
+  for number in (signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one.
+      signal.signal(number, _exit_on_signal)
+
+
+def _exit_on_signal(number, unused_frame):
+  """Exits, but once: `timeout` sends two, and to clean up takes a while."""
+  now = time.monotonic()
+  if not _exits or now - _exits[-1] > _SECONDS_TO_CLEAN:
+    _exits.append(now)
+    sys.exit(128 + number)
 
 
 def parse_flags(argv):
@@ -55,7 +121,12 @@ def parse_flags(argv):
       `--help`.
   """
   try:
-    return flags.FLAGS(argv)
+    rest = flags.FLAGS(argv)
+    for name in _PATHS:
+      if name in flags.FLAGS and flags.FLAGS[name].value:
+        with naming_flag(name):
+          flags.FLAGS[name].value = files.local_path(flags.FLAGS[name].value)
+    return rest
   except flags.UnrecognizedFlagError as error:
     _fail("unknown flag --%s%s" % (
         error.flagname, did_you_mean(error.flagname, list(flags.FLAGS), "--")

@@ -6,6 +6,7 @@ import fcntl
 import glob
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -17,6 +18,34 @@ _MAX_JSON_BYTES = 1 << 24
 # Temporary files are NAME.fivo-XXXXXXXX.tmp: nobody else's are.
 _MARK = ".fivo-"
 _SUFFIX = ".tmp"
+
+_SCHEME = re.compile("([a-z][a-z0-9+.-]*)://(?:localhost(?=/))?",
+                     re.IGNORECASE)
+
+
+def local_path(path):
+  """Makes of what somebody calls a file or directory the name to open it by.
+
+  TensorFlow would go to the network for what Python takes for the name of a
+  directory, as gs://bucket/run. And a shell leaves the tilde of --logdir=~/run
+  alone.
+
+  Args:
+    path: A path, or what begins with ~ or file://.
+
+  Returns:
+    A path.
+
+  Raises:
+    UserError: If it is a URL of anything but a file of this machine.
+  """
+  path = os.path.expanduser(path)
+  found = _SCHEME.match(path)
+  if not found:
+    return path
+  if found.group(1).lower() != "file" or path[found.end():][:1] != "/":
+    raise UserError("%s: must be a path on this machine, not a URL" % path)
+  return path[found.end():]
 
 
 @contextlib.contextmanager
@@ -223,7 +252,7 @@ def _naming_flag(flag, path):
 
 
 def _exists(path):
-  """Whether something is at a path; an OSError if there never can be."""
+  """Returns if something is at a path; an OSError if there never can be."""
   try:
     os.lstat(path)
   except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM do to a process that has work under way."""
+"""Holding back Ctrl-C and SIGTERM while a process has work under way."""
 
 import contextlib
 import ctypes

@@ -206,6 +206,54 @@ class TestRepair(object):
     assert _train(checkout).status == 0
 
 
+  @pytest.mark.parametrize("code", [1, 65, 71])
+  def test_a_file_system_without_locks(self, checkout, code):
+    checkout.add_python("python3.7")
+    checkout.add_command("flock", "exit %d\n" % code)
+    result = _train(checkout)
+    assert result.status == 0
+    assert "has no locks: see to it that no other script" in result.stderr
+    assert ("waiting for" in result.stderr) == (code == 1)
+    assert len(checkout.calls("run_fivo.py")) == 1
+
+
+class TestVariables(object):
+
+  def test_python_is_isolated(self, checkout):
+    checkout.add_environment(
+        'env | grep ^PYTHON >"${STUB_LOG%/*}/variables" || :\n')
+    variables = {"PYTHONPATH": "/other", "PYTHONHOME": "/other",
+                 "PYTHONSTARTUP": "/other", "PYTHONUNBUFFERED": "1"}
+    checkout.add_command("grep", 'exec %s "$@"' % shutil.which("grep"))
+    assert _train(checkout, variables=variables).status == 0
+    with open(os.path.join(os.path.dirname(checkout.root), "variables")) as f:
+      assert sorted(f.read().split()) == [
+          "PYTHONNOUSERSITE=1", "PYTHONUNBUFFERED=1"]
+
+  def test_an_interpreter_of_the_users_is_not(self, checkout):
+    checkout.add_command("mine", "echo $PYTHONPATH >&2")
+    result = _train(checkout, variables={
+        "FIVO_INTERPRETER": "mine", "PYTHONPATH": "/modules"})
+    assert result.stderr == "/modules\n"
+
+  def test_tilde(self, checkout):
+    home = checkout.environment["HOME"]
+    checkout.add_python(os.path.join(home, "py", "python3.7"))
+    result = _train(checkout, variables={
+        "FIVO_PYTHON": "~/py/python3.7", "FIVO_VENV": "~/venv"})
+    assert result.status == 0, result.stderr
+    call, = checkout.calls("run_fivo.py")
+    assert call.program == os.path.join(home, "venv", "bin", "python")
+    result = _train(checkout, variables={
+        "FIVO_INTERPRETER": "~/py/python3.7"})
+    assert checkout.calls("run_fivo.py")[-1].program == os.path.join(
+        home, "py", "python3.7")
+
+  def test_url(self, checkout):
+    _assert_one_line(_train(checkout, variables={"FIVO_VENV": "gs://b/venv"}),
+                     "FIVO_VENV=gs://b/venv: must be a path")
+
+
 class TestEnvironmentOfOthers(object):
 
   def test_another_python_is_refused_and_left_alone(self, checkout):

@@ -75,6 +75,8 @@ class FakeCheckout(object):
   @staticmethod
   def write(path, text, mode=0o644):
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.islink(path):
+      os.remove(path)  # Never write to one of the machine's own commands.
     with open(path, "w") as stream:
       stream.write(text)
     os.chmod(path, mode)

@@ -1,5 +1,6 @@
 """Tests of run_train.sh, run_cluster.sh and the like: flags and data."""
 
+import os
 import shutil
 
 import pytest
@@ -191,6 +192,31 @@ class TestData(object):
     assert _value(flags, "dataset_path") == "/p/jsb.pkl"
     assert _value(flags, "logdir") == "/tmp/fivo"
     assert not ready.calls("create_chorales_dataset")
+
+  def test_pianorolls_at_home(self, ready):
+    home = ready.environment["HOME"]
+    ready.write(os.path.join(home, "pianorolls", "jsb.pkl"), "")
+    flags = _flags(ready, "run_train.sh")
+    assert _value(flags, "dataset_path") == home + "/pianorolls/jsb.pkl"
+    assert not ready.calls("create_chorales_dataset")
+
+  @pytest.mark.parametrize("value, path", [
+      ("~/da ta", "{home}/da ta"), ("file://{home}/x", "{home}/x")])
+  def test_names_of_directories(self, ready, value, path):
+    home = ready.environment["HOME"]
+    flags = _flags(ready, "run_train.sh", variables={
+        "FIVO_DATA_DIR": value.format(home=home)})
+    assert _value(flags, "dataset_path") == (
+        path.format(home=home) + "/chorales.pkl")
+
+  @pytest.mark.parametrize("url", ["gs://b/x", "file://x"])
+  def test_url(self, ready, url):
+    result = ready.run("run_train.sh", variables={"FIVO_DATA_DIR": url})
+    assert result.status == 1
+    assert result.stderr.startswith(
+        "run_train.sh: FIVO_DATA_DIR=%s: must be " % url)
+    assert result.stderr.count("\n") == 1
+    assert not ready.calls()
 
   def test_an_empty_pianoroll_dir_is_none(self, ready):
     flags = _flags(ready, "run_train.sh", variables={"PIANOROLL_DIR": ""})

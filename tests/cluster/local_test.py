@@ -17,7 +17,7 @@ from fivo.system import errors
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-_PROGRAM = os.path.join(_ROOT, "fivo", "local_cluster.py")
+_PROGRAM = os.path.join(_ROOT, "fivo", "cluster", "local.py")
 
 # In the place of run_fivo.py: says who it is, and does what `behaviour` says.
 _STUB = """
@@ -25,7 +25,7 @@ import os, signal, sys, time
 flags = dict(arg[2:].split("=", 1) for arg in sys.argv[1:])
 name = flags["job_name"] + flags["task"]
 print(name, flags["ps_hosts"], flags["worker_hosts"],
-      os.environ["TF_NUM_INTRAOP_THREADS"], flush=True)
+      os.environ["TF_NUM_INTEROP_THREADS"], flush=True)
 %s
 """
 
@@ -47,7 +47,10 @@ def _run(tmp_path, behaviour, workers=2, ps=1, caught=(), on_start=None):
   command = [sys.executable, "-S", "-E", "-c", _STUB % behaviour]
   addresses = ["h:%d" % port for port in range(1, 1 + workers + ps)]
   caught = list(caught)
-  cluster = local_cluster.LocalCluster(args, command, addresses, caught)
+  try:
+    cluster = local_cluster.LocalCluster(args, command, addresses, caught)
+  except errors.UserError as e:
+    return e
   if on_start:
     on_start(cluster, caught)
   try:
@@ -85,6 +88,19 @@ class TestRun(object):
     log = (tmp_path / "chief.log").read_text()
     assert len(log.splitlines()) == 2
     assert capfd.readouterr().err == log
+
+  @pytest.mark.parametrize("make", [
+      lambda path: os.symlink("precious", path), os.mkfifo, os.mkdir,
+      lambda path: os.symlink("nowhere", path)])
+  def test_logs_are_files(self, tmp_path, make):
+    (tmp_path / "precious").write_text("old\n")
+    make(str(tmp_path / "worker_1.log"))
+    error = _run(tmp_path, "print('ran')")
+    assert str(error) == (
+        "--logdir=%s: its worker_1.log is not a regular file; remove it" %
+        tmp_path)
+    assert (tmp_path / "precious").read_text() == "old\n"
+    assert not (tmp_path / "nowhere").exists()
 
   @pytest.mark.parametrize("name, log", [
       ("worker1", "worker_1.log"), ("ps0", "ps_0.log")])
@@ -154,6 +170,12 @@ class TestFlags(object):
   @pytest.mark.parametrize("flags, line", [
       (["--workers=0"], "--workers=0: must be an integer from 1 to 1000"),
       (["--ps=x"], "--ps=x: must be an integer from 1 to 1000"),
+      # Digits, but not to int().
+      (["--ps=\u00b2"], "--ps=\u00b2: must be an integer from 1 to 1000"),
+      (["--workers=\u0663"],
+       "--workers=\u0663: must be an integer from 1 to 1000"),
+      (["--logdir=gs://b/run"],
+       "--logdir=gs://b/run: must be a path on this machine, not a URL"),
       (["--task=1"], "--task=1: is set for each process; a cluster on this "
        "machine takes --workers and --ps"),
   ])
@@ -162,11 +184,12 @@ class TestFlags(object):
       local_cluster.parse_args(flags)
     assert str(e.value) == line
 
-  def test_threads(self):
-    assert set(local_cluster.thread_variables(10 ** 6, {}).values()) == {"1"}
-    variables = local_cluster.thread_variables(
-        10 ** 6, {"TF_NUM_INTRAOP_THREADS": "7"})
-    assert variables["TF_NUM_INTRAOP_THREADS"] == "7"
+  def test_threads(self, monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
+    environment = local_cluster.environment_of_each(10 ** 6)
+    assert environment == dict(os.environ, TF_NUM_INTEROP_THREADS="1")
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "7")
+    assert local_cluster.environment_of_each(10 ** 6) == os.environ
 
 
 def test_two_do_not_mix_their_logs(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,11 +12,15 @@ import time
 import pytest
 
 from fivo.cluster import local as local_cluster
+from fivo.cluster import servers
+from fivo.config import cluster_spec
 from fivo.logdir import checkpoints
 from tests import lives
 from tests import programs
 
 _SECONDS = 60.
+# Nobody listens there: whoever heeded it would wait without end.
+_PROXY = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "example.com"}
 
 
 class _Cluster(object):
@@ -34,13 +39,14 @@ class _Cluster(object):
       for task in range(len(hosts)):
         self.start(job, task)
 
-  def start(self, job, task):
+  def start(self, job, task, **options):
     """Starts a process, for the first time or again."""
     self._lives[job, task] += 1
     place, environ = self._place(job, task)
+    options = dict(self._options, **dict(place, **options))
     self.processes[job, task] = lives.start(
-        self.logdir, self._log(job, task), gate=self._gate, environ=environ,
-        **dict(self._options, **place))
+        options.pop("logdir", self.logdir), self._log(job, task),
+        gate=self._gate, environ=dict(environ, **_PROXY), **options)
 
   def _place(self, job, task):
     return dict(job_name=job, task=task, ps_hosts=",".join(self.hosts["ps"]),
@@ -138,6 +144,19 @@ def test_takes_just_all_steps(tmp_path, kind, num_ps, num_workers):
     assert os.listdir(cluster.logdir).count("train.lock") == 1
 
 
+def test_operations_are_not_split(monkeypatch):
+  """TensorFlow's categorical would give several sequences the same draws."""
+  monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+  made = []
+  monkeypatch.setattr(servers, "_servers", {})
+  monkeypatch.setattr(
+      servers, "_Server", lambda *_, **kwargs: made.append(kwargs["config"]))
+  with local_cluster.reserved_addresses(2) as addresses:
+    servers.start_server(cluster_spec.ClusterSpec(
+        tuple(addresses[:1]), tuple(addresses[1:]), "worker", 0))
+  assert [config.intra_op_parallelism_threads for config in made] == [1]
+
+
 @pytest.mark.slow
 def test_a_worker_comes_back(tmp_path):
   with _cluster(tmp_path) as cluster:
@@ -147,6 +166,21 @@ def test_a_worker_comes_back(tmp_path):
     cluster.wait_for_steps(1)
     assert cluster.finish() == [0, 0, 0]
     assert cluster.last_step() == 60
+
+
+@pytest.mark.slow
+def test_a_worker_of_another_model_is_refused(tmp_path):
+  with _cluster(tmp_path, max_steps=10 ** 6) as cluster:
+    cluster.wait_for_steps(0)
+    cluster.kill("worker", 1)
+    cluster.start("worker", 1, logdir=str(tmp_path / "own"), latent_size=8)
+    cluster.wait_until(
+        lambda: cluster.processes["worker", 1].exitcode is not None)
+    assert cluster.processes["worker", 1].exitcode == 1
+    assert cluster.text("worker", 1).splitlines()[-1] == (
+        "run: --latent_size=8: the chief has another, which defines its model; "
+        "give the same flags to all processes of a cluster")
+    assert cluster.processes["worker", 0].exitcode is None
 
 
 @pytest.mark.slow
@@ -176,19 +210,23 @@ def test_a_parameter_server_comes_back(tmp_path, num_ps):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 @pytest.mark.parametrize("lost, line", [
     (("ps", 0), "run: the ps 0 at %s has not answered for 1 seconds "
      "(--cluster_timeout_secs)"),
     (("worker", 0), "run: the chief at %s has not answered for 1 seconds "
      "(--cluster_timeout_secs)")])
-def test_whoever_needs_one_that_stays_away_ends(tmp_path, lost, line):
+def test_whoever_needs_one_that_stays_away_ends(
+    tmp_path, lost, line, number):
   with _cluster(tmp_path, max_steps=10 ** 6,
                 cluster_timeout_secs=1.) as cluster:
     for task in range(2):
       cluster.wait_for_steps(task)
-    cluster.kill(*lost)
+    os.kill(cluster.processes[lost].pid, number)
     address = cluster.hosts[lost[0]][lost[1]]
-    cluster.finish()
+    cluster.wait_until(lambda: sum(
+        process.exitcode is None for process in cluster.processes.values()
+    ) == (number == signal.SIGSTOP))
     for place, process in cluster.processes.items():
       if place != lost:
         assert process.exitcode == 1

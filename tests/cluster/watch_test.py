@@ -1,5 +1,7 @@
 """Tests of finding out which processes are gone."""
 
+import socket
+import threading
 import types
 
 import pytest
@@ -7,6 +9,49 @@ import pytest
 from fivo.cluster import watch as cluster_watch
 from fivo.config import config as config_lib
 from fivo.system import errors
+
+
+class TestAnswers(object):
+
+  @pytest.fixture
+  def listener(self):
+    """Accepts connections, as the kernel does for a process that is stopped."""
+    with socket.socket() as listener:
+      listener.bind(("127.0.0.1", 0))
+      listener.listen(1)
+      yield listener
+
+  def _address(self, listener):
+    return "127.0.0.1:%d" % listener.getsockname()[1]
+
+  def test_a_server_that_speaks(self, listener):
+    def speak():
+      connection, _ = listener.accept()
+      with connection:
+        heard.append(connection.recv(100))
+        connection.sendall(b"settings")
+
+    heard = []
+    thread = threading.Thread(target=speak)
+    thread.start()
+    assert cluster_watch.answers(self._address(listener))
+    thread.join()
+    assert heard[0].startswith(b"PRI * HTTP/2.0")
+
+  def test_one_that_is_stopped(self, listener, monkeypatch):
+    monkeypatch.setattr(cluster_watch, "_SECONDS_TO_ANSWER", .05)
+    assert not cluster_watch.answers(self._address(listener))
+
+  def test_one_that_hangs_up(self, listener):
+    thread = threading.Thread(target=lambda: listener.accept()[0].close())
+    thread.start()
+    assert not cluster_watch.answers(self._address(listener))
+    thread.join()
+
+  def test_nobody(self):
+    with socket.socket() as free:
+      free.bind(("127.0.0.1", 0))
+      assert not cluster_watch.answers(self._address(free))
 
 
 def test_counts_departures(monkeypatch):
@@ -46,6 +91,21 @@ def test_ends_a_process_that_hangs(
     cluster_watch.Watch({"ps 0": "p:1"}, timeout).run()
   assert e.value.code == code
   assert capsys.readouterr().err.endswith(": %s\n" % line)
+
+
+@pytest.mark.parametrize("before, after", [
+    ({}, {"no_proxy": "::1,a,b"}),
+    ({"no_proxy": "x,b"}, {"no_proxy": "x,b,::1,a"}),
+    ({"NO_PROXY": "x"}, {"NO_PROXY": "x", "no_proxy": "x,::1,a,b"}),
+    ({"no_grpc_proxy": "", "no_proxy": "a"},
+     {"no_grpc_proxy": "::1,a,b", "no_proxy": "a,::1,b"}),
+])
+def test_bypasses_proxies(monkeypatch, before, after):
+  environ = dict(before)
+  monkeypatch.setattr(cluster_watch.os, "environ", environ)
+  for _ in range(2):
+    cluster_watch.bypass_proxies(["b:1", "a:2", "a:3", "[::1]:4"])
+  assert environ == after
 
 
 class TestWaitForMaster(object):

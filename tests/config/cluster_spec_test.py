@@ -114,6 +114,10 @@ class TestVariable(object):
         _config(), _variable(self._CLUSTER, job, index))
     assert spec == (("p:1",), ("c:1", "w:1", "w:2")) + expected
 
+  def test_index_in_quotes(self):
+    assert cluster_spec.parse(
+        _config(), _variable(self._CLUSTER, "worker", "1")).task == 2
+
   def test_first_worker_is_chief(self):
     cluster = {"ps": ["p:1"], "worker": ["w:1"]}
     assert cluster_spec.parse(
@@ -127,6 +131,8 @@ class TestVariable(object):
   @pytest.mark.parametrize("kwargs, environ", [
       ({}, {"TF_CONFIG": "{}"}),
       ({}, {"TF_CONFIG": ""}),
+      ({}, _variable({}, "master", 0)),
+      ({}, _variable({}, "worker", "0")),
       ({}, _variable({"chief": ["c:1"]}, "chief", 0)),
       ({"master": "grpc://x:1"}, _variable(_CLUSTER, "chief", 0)),
       ({"mode": "eval"}, _variable(_CLUSTER, "chief", 0)),
@@ -147,6 +153,14 @@ class TestVariable(object):
           id="deep"),
       ('{"cluster": [[1, ["p:1"]], ["ps", ["q:1"]]]}',
        'the job "1" must be chief, ps or'),
+      ({"sparseCluster": {"worker": {"1": "w:1"}, "ps": ["p:1"]},
+        "task": {"type": "worker", "index": 0}},
+       '"sparseCluster" does not say who is in the cluster'),
+      ({"task": {"type": "ps", "index": 0}}, 'has a "task" in a cluster, but'),
+      ({"task": {"type": "worker", "index": 1}}, 'has a "task" in a cluster'),
+      ({"task": {"type": "worker", "index": "1"}}, 'has a "task" in a cluster'),
+      ({"cluster": _CLUSTER, "task": {"type": "worker", "index": "x"}},
+       "the task's index \"x\" must be from 0 to 1"),
       ({"cluster": {"boss": ["b:1"]}}, 'the job "boss" must be chief, ps or'),
       ({"cluster": {"ps": "p:1"}}, 'the job "ps" must be a list'),
       ({"cluster": {"ps": ["p"]}}, "TF_CONFIG: 'p' must be host:port"),
@@ -159,8 +173,6 @@ class TestVariable(object):
        "the task's type \"ps\" must be one of chief"),
       ({"cluster": _CLUSTER, "task": {"type": "worker", "index": 2}},
        "the task's index 2 must be from 0 to 1"),
-      ({"cluster": _CLUSTER, "task": {"type": "worker", "index": "0"}},
-       "the task's index \"0\" must be from 0 to 1"),
       ({"cluster": _CLUSTER, "task": {"type": "evaluator"}},
        "an evaluator is no part of the cluster: "),
       ({"cluster": {"worker": ["w:1", "w:2"]}, "task": {"type": "worker"}},

@@ -17,6 +17,7 @@ import tensorflow as tf
 from fivo.data import create_timit_dataset
 from fivo.data import speech_statistics
 from fivo.data import sphere
+from fivo.system import console
 from fivo.system.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -377,6 +378,7 @@ class TestRefuses:
         signal.SIGTERM: signal.signal(signal.SIGTERM, signal.SIG_DFL),
         signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN)}  # nohup
     try:
+      console.exit_on_signals()
       with pytest.raises(SystemExit) as caught:
         create_timit_dataset.main(["command"])
       assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

@@ -95,7 +95,8 @@ def test_pipe_is_refused(tmp_path):
       pass
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("number", [
+    errno.ENOLCK, errno.EOPNOTSUPP, errno.EREMOTEIO, 524])
 def test_file_system_without_locks(tmp_path, number, caplog):
   with mock.patch.object(locks.fcntl, "flock",
                          side_effect=OSError(number, os.strerror(number))):

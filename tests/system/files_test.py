@@ -215,6 +215,28 @@ def test_does_not_replace_what_is_not_a_regular_file(tmp_path):
   assert os.listdir(str(tmp_path)) == ["pipe"]
 
 
+class TestLocalPath(object):
+
+  @pytest.mark.parametrize("path, expected", [
+      ("", ""), ("a/b", "a/b"), ("/a:b/c", "/a:b/c"), ("a:/b", "a:/b"),
+      ("./gs://b", "./gs://b"), ("~", "/home/me"), ("~/a", "/home/me/a"),
+      ("a/~", "a/~"), ("file:///a/b%20c", "/a/b%20c"), ("FILE:///a", "/a"),
+      ("file://localhost/a", "/a")])
+  def test_is(self, monkeypatch, path, expected):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert files.local_path(path) == expected
+
+  @pytest.mark.parametrize("path", [
+      "gs://b/run", "S3://b", "hdfs://nn:9000/run", "ram://x", "http://h/x",
+      "file://", "file://host/a", "file://a", "file://localhosts/a",
+      "x+y-z.0://a"])
+  def test_is_none(self, path):
+    with pytest.raises(errors.UserError) as caught:
+      files.local_path(path)
+    assert str(caught.value) == (
+        "%s: must be a path on this machine, not a URL" % path)
+
+
 class TestDirectories(object):
 
   def test_checking_makes_nothing(self, tmp_path):

@@ -1,0 +1,56 @@
+"""How well a particle filter does, step by step."""
+
+import collections
+
+import tensorflow as tf
+
+
+class Diagnostics(collections.namedtuple("Diagnostics", (
+    "ess", "resampled", "log_weight_variance", "num_ancestors", "num_roots"))):
+  """Figures of each filter at each step, float Tensors `[T, B]`.
+
+  Attributes:
+    ess: The effective sample size, 1 / sum_n W_n^2, before resampling.
+    resampled: One where the filter resampled, else zero.
+    log_weight_variance: The variance of the accumulated log weights over the
+      particles, in squared nats.
+    num_ancestors: How many particles of the step before have descendants.
+    num_roots: How many particles of the first step have descendants. Where it
+      has come down to one, all trajectories begin alike.
+  """
+
+  __slots__ = ()
+
+
+def diagnose(log_weights, resampled, ancestors):
+  """Makes diagnostics of what a filter has recorded.
+
+  Args:
+    log_weights: A float Tensor `[T, B, N]`, as in `smc.SMCResult`.
+    resampled: A float Tensor `[T, B]`, as in `smc.SMCResult`.
+    ancestors: An int32 Tensor `[T, B, N]`, as in `smc.SMCResult`.
+
+  Returns:
+    A `Diagnostics`.
+  """
+  weights = tf.nn.softmax(log_weights)
+  _, variance = tf.nn.moments(log_weights, axes=[2])
+  first = ancestors[0]
+  roots = tf.scan(
+      lambda roots, ancestors_t: tf.gather(roots, ancestors_t, batch_dims=1),
+      ancestors[1:], initializer=first)
+  roots = tf.concat([first[tf.newaxis], roots], axis=0)
+  return Diagnostics(
+      ess=1. / tf.reduce_sum(tf.square(weights), axis=2),
+      resampled=resampled,
+      log_weight_variance=variance,
+      num_ancestors=_count_distinct(ancestors, log_weights.dtype),
+      num_roots=_count_distinct(roots, log_weights.dtype))
+
+
+def _count_distinct(particles, dtype):
+  """How many different numbers below N there are on the last axis."""
+  is_there = tf.reduce_any(
+      tf.one_hot(particles, tf.shape(particles)[2], on_value=True,
+                 off_value=False), axis=2)
+  return tf.reduce_sum(tf.cast(is_there, dtype), axis=2)

@@ -1,0 +1,104 @@
+"""Optimal transport between weighted and equally weighted particles.
+
+The entropy-regularised ensemble transform of Corenflos, Thornton, Deligiannidis
+& Doucet (Differentiable Particle Filtering via Entropy-Regularized Optimal
+Transport, 2021). Let x_1, ..., x_N be particles with normalised weights W. Of
+all plans P_{ij} >= 0 that carry the weights W_j to equal ones,
+
+    sum_j P_ij = 1 / N,    sum_i P_ij = W_j,
+
+take the one of least sum_ij P_ij (c_ij + epsilon log P_ij), with c_ij the
+squared distance of x_i and x_j. New particle i is N sum_j P_ij x_j. The
+weighted mean of the particles stays, and everything has a derivative by the
+weights. The estimate of the likelihood is biased.
+
+The plan has the form P_ij = exp((f_i + g_j - c_ij) / epsilon) W_j / N, and
+Sinkhorn's iterations alternate between the two conditions on it:
+
+    f_i = -epsilon log sum_j W_j exp((g_j - c_ij) / epsilon)
+    g_j = -epsilon log sum_i exp((f_i - c_ij) / epsilon) / N
+"""
+
+import numpy as np
+import tensorflow as tf
+
+# How far the sums of a plan over j may be from 1 / N, relatively.
+_TOLERANCE = 1e-4
+
+
+def transport_plan(log_weights, features, epsilon=.5, max_iterations=100):
+  """Finds N P_ij, the blending weights of the particles.
+
+  Args:
+    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
+    features: A float Tensor `[N, B, size]`, where the particles are.
+    epsilon: A positive float, in units of the mean squared distance of the
+      particles of a filter. The smaller, the more iterations it takes.
+    max_iterations: The largest number of iterations.
+
+  Returns:
+    A float Tensor `[N, B, N]`: new particle, filter, old particle. The sums
+    over the new ones are N W_j; those over the old ones are one within 1e-4,
+    if so many iterations suffice for that.
+  """
+  problem = _Problem(tf.transpose(log_weights),
+                     tf.transpose(features, [1, 0, 2]), epsilon)
+  zeros = tf.zeros_like(problem.log_weights)
+  _, f, g, _ = tf.while_loop(
+      lambda i, f, g, error: tf.logical_and(
+          i < max_iterations, error > _TOLERANCE),
+      problem.iterate,
+      (tf.constant(0), zeros, zeros, tf.constant(np.inf, zeros.dtype)),
+      parallel_iterations=1)
+  return tf.transpose(problem.plan(f, g), [1, 0, 2])
+
+
+class _Problem(object):
+  """The transport of B filters; f and g `[B, N]` are divided by epsilon.
+
+  Attributes:
+    log_weights: log W, a float Tensor `[B, N]`.
+  """
+
+  def __init__(self, log_weights, features, epsilon):
+    """Creates the problem.
+
+    Args:
+      log_weights: A float Tensor `[B, N]`, unnormalised.
+      features: A float Tensor `[B, N, size]`.
+      epsilon: See `transport_plan`.
+    """
+    # A filter without a single possible particle is transported anyhow: its
+    # likelihood is zero already.
+    is_possible = tf.greater(log_weights, -float("inf"))
+    some = tf.reduce_any(is_possible, axis=1, keepdims=True)
+    log_weights = tf.compat.v2.where(
+        some, log_weights, tf.zeros([], log_weights.dtype))
+    self.log_weights = tf.nn.log_softmax(log_weights)
+    # An impossible particle may be infinite, and 0 * inf is NaN.
+    features = tf.compat.v2.where(
+        is_possible[:, :, tf.newaxis], features, tf.zeros([], features.dtype))
+    costs = tf.reduce_sum(tf.math.squared_difference(
+        features[:, :, tf.newaxis], features[:, tf.newaxis]), axis=3)
+    scale = tf.reduce_mean(costs, axis=[1, 2], keepdims=True)
+    self._costs = costs / (epsilon * tf.maximum(
+        scale, np.finfo(costs.dtype.as_numpy_dtype).tiny / epsilon))
+    self._log_num_particles = tf.math.log(
+        tf.cast(tf.shape(costs)[1], costs.dtype))
+
+  def iterate(self, i, f, g, unused_error):
+    """One iteration, and how far the sums over j are from 1 / N after it."""
+    f = self._next_f(g)
+    g = self._log_num_particles - tf.reduce_logsumexp(
+        f[:, :, tf.newaxis] - self._costs, axis=1)
+    error = tf.reduce_max(tf.abs(tf.exp(f - self._next_f(g)) - 1.))
+    return i + 1, f, g, error
+
+  def _next_f(self, g):
+    return -tf.reduce_logsumexp(
+        (g + self.log_weights)[:, tf.newaxis] - self._costs, axis=2)
+
+  def plan(self, f, g):
+    """N P_ij, `[B, N, N]`."""
+    return tf.exp(f[:, :, tf.newaxis] + (g + self.log_weights)[:, tf.newaxis] -
+                  self._costs)
