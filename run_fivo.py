@@ -17,7 +17,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 # pylint: disable=wrong-import-position
 from absl import flags  # noqa: E402
 
-from fivo.config import cluster_spec  # noqa: E402
 from fivo.config import config as config_lib  # noqa: E402
 from fivo.config import options  # noqa: E402
 from fivo.system import console  # noqa: E402
@@ -54,8 +53,6 @@ def main(argv):
   """
   del argv
   config = config_lib.resolve(FLAGS)
-  config_lib.validate(config)
-  cluster_spec.parse(config)  # Refuses addresses that are none.
   # Not before the flags are known to be right: see there.
   startup.begin_imports()
   from fivo import modes  # pylint: disable=import-outside-toplevel

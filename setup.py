@@ -28,6 +28,8 @@ _REQUIREMENTS = [
 _EXTRAS = {
     # Bach's chorales, parsed into pianorolls. The newest for Python 3.7.
     "chorales": ["music21==7.3.3"],
+    # Pianorolls from folders of MIDI files.
+    "midi": ["mido"],
     # Bars instead of log lines in long passes over data.
     "progress": ["tqdm"],
     # The plot of bin/run_benchmark.sh.

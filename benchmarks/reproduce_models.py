@@ -24,7 +24,7 @@ from absl import flags
 from benchmarks import processes
 from benchmarks import reproduce_cells
 from benchmarks import reproduce_tables
-from fivo.config import config as config_lib
+from fivo.config import stored
 from fivo.data import pianorolls
 from fivo.logdir import best_checkpoint
 from fivo.system import console
@@ -107,7 +107,7 @@ def evaluate_subset(logdir, dataset_path):
   """
   with tempfile.TemporaryDirectory(prefix="fivo_subset_") as directory:
     path = os.path.join(directory, "subset.pkl")
-    _write_subset(dataset_path, path, config_lib.load(logdir)[1])
+    _write_subset(dataset_path, path, stored.load(logdir)[1])
     copy = os.path.join(directory, "model")  # Evaluation writes summaries.
     shutil.copytree(logdir, copy)
     outcome = processes.run("evaluation", [

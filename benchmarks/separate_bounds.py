@@ -11,13 +11,16 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.begin_imports()
 
+import contextlib
+
 from absl import logging
 import tensorflow as tf
 
 from fivo import bounds
 from fivo import runners
 from fivo.config import config as config_lib
-from fivo.evaluation import evaluation
+from fivo.evaluation import averages
+from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
 from fivo.system import console
 from fivo.system import logs
@@ -31,7 +34,7 @@ def evaluate(config):
     config: A configuration, see `config.from_object`.
 
   Returns:
-    An `evaluation.EvalResult`.
+    An `averages.EvalResult`.
   """
   config = config_lib.resolve(config)
   path = checkpoints.require(config.logdir)
@@ -47,11 +50,12 @@ def evaluate(config):
     checkpoints.restore(session, path)
     step = session.run(global_step)
     logging.info("Model restored from step %d, evaluating.", step)
-    result = evaluation.evaluate(
+    result = averages.average(
         _batches(session, batch),
         lambda values: session.run(bound_tensors, dict(zip(held, values))),
         config.eval_repeats)
-  evaluation.report(result, config, step)
+  with contextlib.closing(summaries.of_split(config)) as writer:
+    averages.report(result, config, step, writer)
   return result
 
 

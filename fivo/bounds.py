@@ -36,10 +36,10 @@ import tensorflow as tf
 from fivo import dreg
 from fivo import importance_sampling
 from fivo import nested_utils as nested
-from fivo import resampling
-from fivo import resampling_gradients as gradients
 from fivo import smc
 from fivo.models import base
+from fivo.resampling import functions as resampling
+from fivo.resampling import gradients
 from fivo.system import errors
 
 RESAMPLING_TYPES = tuple(resampling.SCHEMES)
@@ -213,9 +213,8 @@ def _resampling_fn(resampling_type, random_seed, temperature, ot_epsilon,
 
 
 def create_bound(name, model, observations, seq_lengths, num_samples=1,
-                 resampling_type="multinomial",
-                 relaxed_resampling_temperature=0.5, parallel_iterations=30,
-                 random_seed=None, run_filter=smc.smc):
+                 parallel_iterations=30, run_filter=smc.smc,
+                 iwae_gradients="reparameterized", **fivo_options):
   """Chooses a bound by its name: the meaning of the flag `--bound`.
 
   Args:
@@ -225,11 +224,10 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
     observations: Nested Tensors `[T, B, ...]`, as the model takes them.
     seq_lengths: An int Tensor `[B]`.
     num_samples: N. The ELBO always takes one.
-    resampling_type: See `fivo`.
-    relaxed_resampling_temperature: See `fivo`.
     parallel_iterations: How many timesteps may run at once.
-    random_seed: See `fivo`.
     run_filter: See `iwae`.
+    iwae_gradients: See `iwae`.
+    **fivo_options: Further arguments of `fivo`.
 
   Returns:
     A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
@@ -237,20 +235,15 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
   Raises:
     UserError: If there is no bound of that name, or as in `fivo`.
   """
+  common = dict(num_samples=1 if name == "elbo" else num_samples,
+                parallel_iterations=parallel_iterations, run_filter=run_filter)
   if name in ("fivo", "fivo-aux"):
-    return fivo(
-        model, observations, seq_lengths, num_samples=num_samples,
-        resampling_type=resampling_type,
-        relaxed_resampling_temperature=relaxed_resampling_temperature,
-        parallel_iterations=parallel_iterations, random_seed=random_seed,
-        run_filter=run_filter)
+    return fivo(model, observations, seq_lengths, **common, **fivo_options)
   if name not in ("elbo", "iwae"):
     raise errors.UserError(
         "bound=%s: must be one of elbo, iwae, fivo, fivo-aux" % name)
-  result = iwae(
-      model, observations, seq_lengths,
-      num_samples=1 if name == "elbo" else num_samples,
-      parallel_iterations=parallel_iterations, run_filter=run_filter)
+  result = iwae(model, observations, seq_lengths,
+                iwae_gradients=iwae_gradients, **common)
   return FIVOBound(
       result.log_p_hat, result.log_weights,
       tf.zeros_like(result.log_weights[:, :, 0]), result.final_state)
@@ -260,7 +253,9 @@ AllBounds = collections.namedtuple("AllBounds", ("elbo", "iwae", "fivo"))
 
 
 def all_bounds(model, observations, seq_lengths, num_samples=1,
-               parallel_iterations=30, random_seed=None):
+               parallel_iterations=30, random_seed=None,
+               resampling_criterion=smc.ess_criterion,
+               resampling_type="multinomial"):
   """ELBO, IWAE and FIVO from one pass, for evaluation.
 
   Each sequence is filtered twice side by side in one batch: once without
@@ -275,6 +270,8 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
     num_samples: N.
     parallel_iterations: How many timesteps may run at once.
     random_seed: The op seed of the resampling, or None.
+    resampling_criterion: See `fivo`.
+    resampling_type: See `fivo`.
 
   Returns:
     An `AllBounds` of float Tensors `[B]`, in nats.
@@ -287,13 +284,13 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
       [tf.fill([batch_size], False), tf.fill([batch_size], True)], axis=0)
 
   def criterion(log_weights, t):
-    return tf.logical_and(may_resample, smc.ess_criterion(log_weights, t))
+    return tf.logical_and(may_resample, resampling_criterion(log_weights, t))
 
   result = fivo(
       model, nested.tile_tensors(observations, [1, 2]),
       tf.tile(seq_lengths, [2]), num_samples=num_samples,
-      resampling_criterion=criterion, parallel_iterations=parallel_iterations,
-      random_seed=random_seed)
+      resampling_criterion=criterion, resampling_type=resampling_type,
+      parallel_iterations=parallel_iterations, random_seed=random_seed)
   # After a sequence's end its weights stand still, so the last are the final.
   # Where all sequences are empty there are none, and the sum is zero.
   elbos = tf.reduce_mean(

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from fivo.models import base
 from fivo.models import distributions
-from fivo.resampling_gradients import surrogate
+from fivo.resampling.gradients import surrogate
 
 # A trajectory as it is; with log p at fixed latents; with all at fixed latents.
 COPIES = 3

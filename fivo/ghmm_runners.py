@@ -6,33 +6,65 @@ split.
 """
 
 import collections
-import contextlib
 import os
 
-from absl import logging
 import numpy as np
 import tensorflow as tf
 
 from fivo import bounds
+from fivo import smc
 from fivo.config import config as config_lib
 from fivo.data import datasets
-from fivo.data import feeding
-from fivo.evaluation import evaluation
 from fivo.evaluation import following
+from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
+from fivo.logdir import restoring
+from fivo.logdir import result_files
 from fivo.models import ghmm
 from fivo.sampling import sample_files
-from fivo.system import arrays
 from fivo.system import errors
-from fivo.system import faults
 from fivo.system import files
-from fivo.training import loop as training
-from fivo.training import optimization
+from fivo.system import log
+from fivo.system import sessions
+from fivo.training import objectives
+from fivo.training import runs
 
 EVAL_FILE = "out.npz"
 _SUMMARY_DIRECTORY = "eval"
 
 _LEARNED_PROPOSALS = ("filtering", "smoothing")
+
+
+class _GaussianHMM(runs.Family):
+  """The Gaussian HMM, whose proposal is trained."""
+
+  def check(self, config):
+    if config.proposal_type not in _LEARNED_PROPOSALS:
+      raise errors.UserError(
+          "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
+              config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
+
+  def set_seeds(self, config):
+    _set_seeds(config)
+
+  def create(self, config):
+    return _create_model_and_data(config) + (None,)
+
+  def objective(self, config, model, batch):
+    bound = objectives.bound_of_config(
+        config, model, batch, _seq_lengths(config))
+    bound_per_t = tf.reduce_mean(bound.log_p_hat) / config.num_timesteps
+    likelihood_per_t = tf.reduce_mean(
+        model.likelihood(batch)) / config.num_timesteps
+    gap = likelihood_per_t - bound_per_t
+    tf.compat.v1.summary.scalar("train_ll_bound", bound_per_t)
+    tf.compat.v1.summary.scalar("train_true_ll", likelihood_per_t)
+    tf.compat.v1.summary.scalar("bound_gap", gap)
+    return runs.Objective(bound_per_t, (bound_per_t, likelihood_per_t, gap))
+
+  def log_line(self, config, step, values):
+    return "Step %d, %s/t: %.3f, likelihood: %.3f, gap: %.3e" % (
+        (step, config.bound) + tuple(values))
 
 
 def run_train(config):
@@ -46,45 +78,7 @@ def run_train(config):
       nothing to learn, or the bound is not finite.
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
-  config = training.begin(config)
-  if config.proposal_type not in _LEARNED_PROPOSALS:
-    raise errors.UserError(
-        "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
-            config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
-  if training.is_finished(config, config.start_step):
-    return
-  if config.task == 0:
-    files.check_directory("logdir", config.logdir)
-  with tf.Graph().as_default():
-    _set_seeds(config)
-    with training.device_setter(config):
-      model, observations = _create_model_and_data(config)
-      feeder = feeding.feeder(
-          config, lambda: _create_model_and_data(config)[1])
-      if feeder is not None:
-        observations = feeder.placeholders
-      bound = training.create_bound(
-          config, model, observations, _seq_lengths(config))
-      bound_per_t = tf.reduce_mean(bound.log_p_hat) / config.num_timesteps
-      likelihood_per_t = tf.reduce_mean(
-          model.likelihood(observations)) / config.num_timesteps
-      gap = likelihood_per_t - bound_per_t
-      tf.compat.v1.summary.scalar("train_ll_bound", bound_per_t)
-      tf.compat.v1.summary.scalar("train_true_ll", likelihood_per_t)
-      tf.compat.v1.summary.scalar("bound_gap", gap)
-      train_op = optimization.create_train_op(
-          -bound_per_t, config.bound,
-          optimization.scheduled_learning_rate(config),
-          config.clip_gradient_norm, average_decay=config.average_variables)
-    log_format = "Step %%d, %s/t: %%.3f, likelihood: %%.3f, gap: %%.3e" % (
-        config.bound)
-    with training.owning_logdir(config):
-      if config.task == 0:
-        config_lib.save(config)
-      training.train(
-          config, train_op, (bound_per_t, likelihood_per_t, gap),
-          lambda step, values: log_format % ((step,) + tuple(values)),
-          hooks=[feeder] if feeder else [])
+  runs.train(config, _GaussianHMM())
 
 
 def run_eval(config):
@@ -103,7 +97,7 @@ def run_eval(config):
   Returns:
     A dict of the arrays written:
       mean, std: Mean and standard deviation over the batch of the bound per
-        sequence, in nats.
+        timestep, in nats: each sequence's bound over its length.
       likelihood: `[B]`, the exact log likelihood of each sequence.
       log_p_hat: `[B]`, the bound of each sequence.
       log_weights: `[T, B, N]`.
@@ -116,25 +110,16 @@ def run_eval(config):
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
   """
-  config = config_lib.resolve(config)
-  config_lib.validate(config, "eval")
+  config = config_lib.enter(config, "eval")
   files.check_directory("logdir", config.logdir, [EVAL_FILE])
-  if config.proposal_type in _LEARNED_PROPOSALS:
-    config, path = following.find_first(config)
-  else:
-    path = _required_checkpoint(config)
-    _refuse_to_follow(config)
-  with contextlib.closing(_Evaluator(config)) as evaluator:
-    return following.evaluate_each(config, path, evaluator.evaluate)
-
-
-def _refuse_to_follow(config):
-  """Refuses to wait for checkpoints that no run writes."""
-  if config.eval_interval_secs is not None:
+  _check_size(config, 1 if config.bound == "elbo" else config.num_samples)
+  has_checkpoint = _has_checkpoint(config)
+  if not has_checkpoint and config.eval_interval_secs is not None:
     raise errors.UserError(
         "--eval_interval_secs=%g: --proposal_type=%s has nothing to learn, so "
         "there are no checkpoints to follow; leave the flag out" % (
             config.eval_interval_secs, config.proposal_type))
+  return following.evaluate(config, _Evaluator, has_checkpoint)
 
 
 class _Evaluator(object):
@@ -146,15 +131,17 @@ class _Evaluator(object):
     Args:
       config: A `Config`.
     """
-    # Relaxed resampling is for training: the bound would be biased.
-    self._config = config._replace(resampling_type="multinomial")
-    self._summaries = evaluation.Summaries(
+    # Blending particles is for training: the bound would be biased.
+    self._config = config._replace(
+        resampling_type=config.eval_resampling_type,
+        resampling_gradients="none", iwae_gradients="reparameterized")
+    self._summaries = summaries.Summaries(
         os.path.join(config.logdir, _SUMMARY_DIRECTORY))
     self._graph = tf.Graph()
     with self._graph.as_default():
       _set_seeds(self._config)
       model, observations = _create_model_and_data(self._config)
-      bound = training.create_bound(
+      bound = objectives.bound_of_config(
           self._config, model, observations, _seq_lengths(self._config))
       self._fetches = (bound._asdict(), model.likelihood(observations))
       variables = tf.compat.v1.global_variables()
@@ -170,11 +157,13 @@ class _Evaluator(object):
       What `run_eval` returns.
     """
     # The data is the same for every checkpoint, if there is a seed.
-    _set_numpy_seed(self._config)
-    with tf.compat.v1.Session(graph=self._graph) as session:
+    _seed_numpy(self._config)
+    with tf.compat.v1.Session(
+        graph=self._graph, config=sessions.options()) as session:
       _restore(session, path, self._saver)
-      values, likelihood = session.run(self._fetches)
-    results = _report(self._config, values, likelihood)
+      results = _statistics(self._config, *session.run(self._fetches))
+    _report(self._config, results)
+    result_files.write("logdir", self._config.logdir, EVAL_FILE, results)
     if self._config.eval_interval_secs is not None:
       self._summarize(results, checkpoints.step(path))
     return results
@@ -185,37 +174,29 @@ class _Evaluator(object):
 
   def _summarize(self, results, step):
     """Writes summaries of what is logged."""
-    bound_per_t = results["mean"] / self._config.num_timesteps
     likelihood_per_t = results["likelihood"].mean() / self._config.num_timesteps
     self._summaries.add([
-        ("eval_ll_bound", bound_per_t), ("eval_true_ll", likelihood_per_t),
-        ("eval_bound_gap", likelihood_per_t - bound_per_t)], step)
+        ("eval_ll_bound", results["mean"]), ("eval_true_ll", likelihood_per_t),
+        ("eval_bound_gap", likelihood_per_t - results["mean"])], step)
 
 
-def _report(config, values, likelihood):
-  """Logs a bound and writes `out.npz`.
-
-  Args:
-    config: A `Config`.
-    values: A dict of arrays, a `bounds.FIVOBound`.
-    likelihood: A float array `[B]`.
-
-  Returns:
-    What `run_eval` returns.
-  """
-  results = _statistics(values, likelihood)
+def _report(config, results):
+  """Logs what `_statistics` gives."""
+  likelihood = results["likelihood"]
+  likelihood_per_t = likelihood.mean() / config.num_timesteps
+  log.info("Evaled bound %s with batch_size: %d, num_samples: %d.",
+           config.bound, config.batch_size, config.num_samples)
+  log.info("mean: %f, std: %f", results["mean"], results["std"])
+  log.info("true likelihood: %s", likelihood_per_t)
+  log.info("avg log weight: %s", results["log_weight_means"])
+  log.info("log weight variance: %s", results["log_weight_variances"])
   if config.bound == "fivo":
-    results["resampled"] = values["resampled"]
-    results["avg_resampled"] = values["resampled"].mean(axis=1)
-  logging.info(
+    log.info("avg resamples per t: %s", results["avg_resampled"])
+  log.info(
       "%s/t: %.6f, likelihood: %.6f, gap: %.6e, standard deviation of the gap "
-      "per sequence: %.6f", config.bound,
-      results["mean"] / config.num_timesteps,
-      likelihood.mean() / config.num_timesteps,
-      (likelihood.mean() - results["mean"]) / config.num_timesteps,
-      (likelihood - values["log_p_hat"]).std())
-  _write("logdir", config.logdir, EVAL_FILE, results)
-  return results
+      "per sequence: %.6f", config.bound, results["mean"], likelihood_per_t,
+      likelihood_per_t - results["mean"],
+      (likelihood - results["log_p_hat"]).std())
 
 
 def run_sample(config):
@@ -235,34 +216,39 @@ def run_sample(config):
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
   """
-  config = config_lib.resolve(config)
-  config_lib.validate(config, "sample")
+  config = config_lib.enter(config, "sample")
   out_dir = config.sample_out_dir or config.logdir
   files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
-  path = _required_checkpoint(config)
-  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+  _check_size(config, config.num_samples)
+  path = (checkpoints.require(config.logdir, config.wait_for_checkpoint)
+          if _has_checkpoint(config) else None)
+  with tf.Graph().as_default():
     _set_seeds(config)
     model = _create_model(config)
     latents, observations = model.sample(
-        config.batch_size, seed=config_lib.noise_seed(config))
+        config.batch_size, seed=config.noise_seed)
     fetches = collections.OrderedDict([
         ("latents", latents),
         ("observations", observations),
         ("samples", _posterior_trajectories(config, model, observations)),
     ])
-    _restore(session, path)
-    values = session.run(fetches)
-  return _write("sample_out_dir", out_dir, sample_files.FILE_NAME, values)
+
+    def draw(path):
+      with tf.compat.v1.Session(config=sessions.options()) as session:
+        _restore(session, path)
+        return session.run(fetches)
+
+    values = restoring.use_newest(config.logdir, path, draw)
+  return result_files.write(
+      "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
 
 
-def _write(flag, directory, name, named_arrays):
-  """Writes an array file into the directory that a flag names."""
-  path = os.path.join(directory, name)
-  with faults.naming_flag(flag, directory):
-    files.prepare_directory(flag, directory)
-    arrays.save(path, named_arrays)
-  logging.info("Wrote %s.", path)
-  return path
+def _check_size(config, num_samples):
+  """Refuses results that are too large, see `result_files.check_size`."""
+  row = 4 * config.num_timesteps * config.batch_size
+  result_files.check_size(
+      "num_samples", num_samples, row, "--batch_size or --num_timesteps",
+      2 * row)
 
 
 def _create_model(config):
@@ -270,7 +256,7 @@ def _create_model(config):
       config.num_timesteps, config.proposal_type,
       transition_variances=config.variance,
       emission_variances=config.variance,
-      random_seed=config_lib.noise_seed(config))
+      random_seed=config.noise_seed)
 
 
 def _create_model_and_data(config):
@@ -289,86 +275,61 @@ def _seq_lengths(config):
 
 def _set_seeds(config):
   """Seeds TensorFlow and NumPy."""
-  tf.compat.v1.set_random_seed(config_lib.noise_seed(config))
-  _set_numpy_seed(config)
+  tf.compat.v1.set_random_seed(config.noise_seed)
+  _seed_numpy(config)
 
 
-def _set_numpy_seed(config):
+def _seed_numpy(config):
   """Seeds NumPy, which draws the data."""
-  seed = config_lib.noise_seed(config)
-  # NumPy takes seeds of 32 bits only.
-  np.random.seed(None if seed is None else seed % 2 ** 32)
+  # It takes seeds of 32 bits only.
+  np.random.seed(
+      None if config.noise_seed is None else config.noise_seed % 2 ** 32)
 
 
-def _required_checkpoint(config):
-  """The checkpoint to restore; None where the model has nothing to learn."""
+def _has_checkpoint(config):
+  """Whether the model has something to learn; that it has not is logged."""
   if config.proposal_type in _LEARNED_PROPOSALS:
-    return checkpoints.require(config.logdir, config.wait_for_checkpoint)
-  logging.info("--proposal_type=%s has nothing to learn: no checkpoint is "
-               "needed.", config.proposal_type)
-  return None
+    return True
+  log.info("--proposal_type=%s has nothing to learn: no checkpoint is "
+           "needed.", config.proposal_type)
+  return False
 
 
 def _restore(session, path, saver=None):
   if path is not None:
     checkpoints.restore(session, path, saver)
-    logging.info("Model restored from step %d.", checkpoints.step(path))
+    log.info("Model restored from step %d.", checkpoints.step(path))
 
 
-def _statistics(values, likelihood):
-  """What `run_eval` reports of every bound.
-
-  Args:
-    values: A dict of arrays, a `bounds.FIVOBound`.
-    likelihood: A float array `[B]`.
-
-  Returns:
-    An ordered dict of arrays.
-  """
-  log_weights = values["log_weights"]
-  return collections.OrderedDict([
-      ("mean", values["log_p_hat"].mean()),
-      ("std", values["log_p_hat"].std()),
+def _statistics(config, bound, likelihood):
+  """What `run_eval` returns, of a `FIVOBound`'s dict of arrays."""
+  bound_per_t = bound["log_p_hat"] / config.num_timesteps
+  log_weights = bound["log_weights"]
+  results = collections.OrderedDict([
+      ("mean", bound_per_t.mean()),
+      ("std", bound_per_t.std()),
       ("likelihood", likelihood),
-      ("log_p_hat", values["log_p_hat"]),
+      ("log_p_hat", bound["log_p_hat"]),
       ("log_weights", log_weights),
       ("log_weight_means", log_weights.mean(axis=(1, 2))),
       ("log_weight_variances", log_weights.var(axis=2).mean(axis=1)),
   ])
-
-
-class _WithTrajectories(object):
-  """A model whose state keeps the latents of all steps so far.
-
-  Resampling then carries along the path by which a particle came.
-  """
-
-  def __init__(self, model, num_timesteps):
-    self._model = model
-    self._num_timesteps = num_timesteps
-    self.set_observations = model.set_observations
-
-  def zero_state(self, batch_size, dtype):
-    return (self._model.zero_state(batch_size, dtype),
-            tf.zeros([batch_size, self._num_timesteps], dtype))
-
-  def propose_and_weight(self, state, t):
-    latent, path = state
-    log_weights, latent = self._model.propose_and_weight(latent, t)
-    is_now = tf.one_hot(t, self._num_timesteps, dtype=path.dtype)
-    return log_weights, (latent, path + latent[:, tf.newaxis] * is_now)
+  if config.bound == "fivo":
+    results["resampled"] = bound["resampled"]
+    results["avg_resampled"] = bound["resampled"].mean(axis=1)
+  return results
 
 
 def _posterior_trajectories(config, model, observations):
   """Latent trajectories given observations, `[T, B, N]`."""
   result = bounds.fivo(
-      _WithTrajectories(model, config.num_timesteps), observations,
-      _seq_lengths(config), num_samples=config.num_samples,
+      model, observations, _seq_lengths(config), num_samples=config.num_samples,
       parallel_iterations=config.parallel_iterations,
-      random_seed=config_lib.noise_seed(config))
-  _, paths = bounds.resample_by_final_weights(
-      result, config.num_samples, config.batch_size,
-      random_seed=config_lib.noise_seed(config))
+      random_seed=config.noise_seed)
+  paths = smc.trajectories(result.particle_states, result.ancestors)
+  chosen = bounds.resample_by_final_weights(
+      result._replace(final_state=tf.transpose(paths)), config.num_samples,
+      config.batch_size, random_seed=config.noise_seed)
   return tf.transpose(tf.reshape(
-      paths, [config.num_samples, config.batch_size, config.num_timesteps]),
+      chosen, [config.num_samples, config.batch_size, config.num_timesteps]),
                       [2, 1, 0])

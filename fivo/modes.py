@@ -16,7 +16,7 @@ def run(flags, config):
 
   Args:
     flags: absl's `FLAGS`.
-    config: The valid `Config` that they make.
+    config: The `Config` that `config.resolve` made of them.
 
   Raises:
     UserError: If the data, the logdir, the log directory or an environment
@@ -28,12 +28,11 @@ def run(flags, config):
       # absl's default is what one of its variables says, for tests.
       log_dir=flags.log_dir if flags["log_dir"].present else None)
   sessions.check_environment()
-  spec = cluster_spec.parse(config)
-  if spec is not None and spec.job == cluster_spec.PS:
+  if config.cluster is not None and config.cluster.job == cluster_spec.PS:
     parameter_server.serve(config)
     return
   with faults.naming_memory():
-    _find_runner(config)(flags)
+    _find_runner(config)(config)
 
 
 def _find_runner(config):
@@ -43,7 +42,7 @@ def _find_runner(config):
   waits, starts in two thirds of the time without the models.
 
   Args:
-    config: A `Config` that is valid.
+    config: A `Config`.
 
   Returns:
     A callable that takes a configuration.

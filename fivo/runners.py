@@ -1,32 +1,29 @@
 """Training, evaluating and sampling from the VRNN and the SRNN."""
 
-import contextlib
-import functools
-
-from absl import logging
 import numpy as np
 import tensorflow as tf
 
 from fivo.compiled import xla
+from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.data import feeding
-from fivo.evaluation import evaluation
-from fivo.evaluation import evaluator as evaluator_lib
+from fivo.data import series_info
 from fivo.evaluation import following
+from fivo.evaluation import splits
 from fivo.logdir import checkpoints
+from fivo.logdir import restoring
 from fivo.models import base
-from fivo.models import recurrent
 from fivo.models import srnn
 from fivo.models import vrnn
 from fivo.sampling import continuations
+from fivo.sampling import prefixes
 from fivo.sampling import sample_files
 from fivo.system import errors
-from fivo.system import faults
 from fivo.system import files
-from fivo.training import loop as training
-from fivo.training import optimization
+from fivo.training import objectives
+from fivo.training import runs
 from fivo.training import validation
 
 _CREATE_MODEL = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
@@ -53,44 +50,71 @@ def create_dataset_and_model(config, split, shuffle, repeat):
     UserError: If the options do not fit each other, or the data is bad.
   """
   config = config_lib.from_object(config)
-  config_lib.validate_data(config, split)
+  checks.check_data(config, split)
+  if config.dataset_type == "series" and config.series is None:
+    config = config._replace(series=series_info.read(config.dataset_path))
   if config.model not in _CREATE_MODEL:
     raise errors.UserError("--model=%s: must be one of %s" % (
         config.model, ", ".join(sorted(_CREATE_MODEL))))
-  order = dict(
-      shuffle=shuffle, repeat=repeat, seed=config.random_seed,
-      order=_order_of_sequences(config, shuffle, repeat),
-      max_length=config.max_train_length if repeat else None,
-      input_dropout=config.input_dropout if repeat else 0.,
-      skip=config.start_step * config.batch_size if repeat else 0)
-  if config.dataset_type == "pianoroll":
-    inputs, targets, lengths, mean = datasets.create_pianoroll_dataset(
-        config.dataset_path, split, config.batch_size, **order)
+  inputs, targets, lengths, mean = _create_dataset(
+      config, split, shuffle, repeat)
+  emission_class = base.ConditionalNormalDistribution
+  emission_bias_init = 0.0
+  if mean is not None:
     mean_value = tf.get_static_value(mean)
-    config_lib.check_train_mean(config, mean_value)
-    # A Bernoulli with these logits has the data's mean.
+    checks.check_train_mean(config, mean_value)
+  if _is_binary(config):
+    emission_class = base.ConditionalBernoulliDistribution
+    # With these logits it has the data's mean.
     emission_bias_init = -np.log(
         1. / np.clip(mean_value, 0.0001, 0.9999) - 1.)
-    emission_class = base.ConditionalBernoulliDistribution
-  else:
-    inputs, targets, lengths = datasets.create_speech_dataset(
-        config_lib.speech_path(config, split), config.batch_size,
-        samples_per_timestep=config_lib.data_dimension(config), **order)
-    mean = None
-    emission_bias_init = 0.0
-    emission_class = base.ConditionalNormalDistribution
   model = _CREATE_MODEL[config.model](
-      config_lib.data_dimension(config),
+      tf.compat.dimension_value(targets.shape[2]),
       config.latent_size,
       emission_class,
       proposal_type=config.proposal_type,
       sigma_min=0.0,
       raw_sigma_bias=0.5,
       emission_bias_init=emission_bias_init,
-      use_tilt=config_lib.uses_tilt(config),
-      random_seed=config_lib.noise_seed(config),
+      use_tilt=config.uses_tilt,
+      random_seed=config.noise_seed,
       emission_sigma_min=config.emission_sigma_min)
   return inputs, targets, lengths, model, mean
+
+
+def _is_binary(config):
+  """Whether the data is of zeros and ones."""
+  return config.dataset_type == "pianoroll" or (
+      config.dataset_type == "series" and config.series.is_binary)
+
+
+def _create_dataset(config, split, shuffle, repeat):
+  """Gives inputs, targets, lengths and the mean, None for speech."""
+  path = config.path_of_split(split)
+  order = dict(
+      shuffle=shuffle, repeat=repeat, seed=config.random_seed,
+      order=_order_of_sequences(config, shuffle, repeat),
+      training=batching.Training(
+          config.max_train_length, config.input_dropout) if repeat else None,
+      skip=config.start_step * config.batch_size if repeat else 0)
+  if config.dataset_type == "pianoroll":
+    return datasets.create_pianoroll_dataset(
+        path, split, config.batch_size, **order)
+  if config.dataset_type in ("pose", "series"):
+    if config.dataset_type == "pose":
+      dataset = datasets.create_human_pose_dataset(
+          path, split, config.batch_size, **order)
+    else:
+      dataset = datasets.create_series_dataset(
+          path, split, config.batch_size, config.series, **order)
+    checks.check_dimension(
+        config, tf.compat.dimension_value(dataset[1].shape[2]),
+        "--dataset_path=%s" % path)
+    return dataset
+  return datasets.create_speech_dataset(
+      path, config.batch_size, samples_per_timestep=(
+          config.data_dimension or config_lib.SPEECH_DIMENSION),
+      **order) + (None,)
 
 
 def _order_of_sequences(config, shuffle, repeat):
@@ -102,109 +126,73 @@ def _order_of_sequences(config, shuffle, repeat):
   return batching.default_order(shuffle)
 
 
+class _Recurrent(runs.Family):
+  """The VRNN, the SRNN, and what a caller's function creates in their place."""
+
+  def __init__(self, source, create_dataset_and_model_fn):
+    """Creates the family.
+
+    Args:
+      source: The configuration that a runner was given.
+      create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
+    """
+    self.own_names = create_dataset_and_model_fn is not create_dataset_and_model
+    self._create = create_dataset_and_model_fn
+    if self.own_names:
+      self._create = config_lib.CallersFunction(
+          source, create_dataset_and_model_fn)
+
+  def create_validator(self, config):
+    return validation.create(config, self._create)
+
+  def create_evaluator(self, config):
+    return splits.Reporter(config, self._create)
+
+  def set_seeds(self, config):
+    tf.compat.v1.set_random_seed(config.random_seed)
+    if config.xla:
+      xla.configure()
+
+  def create(self, config):
+    inputs, targets, lengths, model, mean = self._create(
+        config, split="train", shuffle=True, repeat=True)
+    return model, (inputs, targets, lengths), mean
+
+  def config_to_keep(self, config):
+    return self._create.updated(config) if self.own_names else config
+
+  def create_to_sample(self, config):
+    return self._create(
+        config, split=config.split, shuffle=True, repeat=False)
+
+  def objective(self, config, model, batch):
+    inputs, targets, lengths = batch
+    log_p_hat, grads_and_vars, hooks = objectives.bound_and_gradients(
+        config, model, (inputs, targets), lengths)
+    bound = objectives.mean_bound(config, log_p_hat, lengths, summarize=True)
+    return runs.Objective(bound, {"bound": bound}, grads_and_vars, hooks)
+
+  def log_line(self, config, step, values):
+    return "Step %d, %s bound per %s: %f" % (
+        step, config.bound,
+        "timestep" if config.normalize_by_seq_len else "sequence",
+        values["bound"])
+
+
 def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
   """Trains a model; resumes the run that the logdir holds.
 
   Args:
     config: A configuration, see `config.from_object`.
-    create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
+    create_dataset_and_model_fn: A callable like `create_dataset_and_model`. It
+      gets `config` itself.
 
   Raises:
     UserError: If the configuration, the data or the logdir is wrong, or the
       bound is not finite.
     SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
   """
-  config = training.begin(config)
-  if training.is_finished(config, config.start_step):
-    return
-  if config.task == 0:
-    files.check_directory("logdir", config.logdir)
-  validator = validation.create(config, create_dataset_and_model_fn)
-  with tf.Graph().as_default():
-    tf.compat.v1.set_random_seed(config.random_seed)
-    if config.xla:
-      xla.configure()
-    with training.device_setter(config):
-      create = functools.partial(
-          create_dataset_and_model_fn, config, split="train", shuffle=True,
-          repeat=True)
-      inputs, targets, lengths, model, mean = create()
-      feeder = feeding.feeder(config, lambda: tuple(create()[:3]))
-      if feeder is not None:
-        inputs, targets, lengths = feeder.placeholders
-      log_p_hat, grads_and_vars, hooks = _bound_and_gradients(
-          config, model, (inputs, targets), lengths)
-      objective = _objective(config, log_p_hat, lengths, summarize=True)
-      train_op = optimization.create_train_op(
-          -objective, config.bound,
-          optimization.scheduled_learning_rate(config),
-          config.clip_gradient_norm, grads_and_vars, config.average_variables)
-    label = "%s bound per %s" % (
-        config.bound,
-        "timestep" if config.normalize_by_seq_len else "sequence")
-    with training.owning_logdir(config):
-      if config.task == 0:
-        config_lib.save(config, train_mean=_static_mean(mean))
-      training.train(
-          config, train_op, {"bound": objective}, lambda step, values:
-          "Step %d, %s: %f" % (step, label, values["bound"]), validator,
-          hooks + [feeder] if feeder else hooks)
-
-
-def _bound_and_gradients(config, model, observations, lengths):
-  """The bound, and the gradients of the loss where they come with it.
-
-  Args:
-    config: A `Config`.
-    model: An `ELBOTrainableSequenceModel`.
-    observations: Nested Tensors `[T, B, ...]`.
-    lengths: An int Tensor `[B]`.
-
-  Returns:
-    log_p_hat: A float Tensor `[B]`, in nats.
-    grads_and_vars: A list of pairs of gradients and variables, or None where
-      they can be had from the bound.
-    hooks: A list of SessionRunHooks.
-  """
-  if not config.xla:
-    log_p_hat = training.create_bound(
-        config, model, observations, lengths).log_p_hat
-    return log_p_hat, None, []
-  if not isinstance(model, recurrent.TrainableRecurrentModel):
-    raise errors.UserError(
-        "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
-  variables = []
-
-  def compute(observations, lengths, run_filter):
-    log_p_hat = training.create_bound(
-        config, model, observations, lengths,
-        run_filter=run_filter).log_p_hat
-    gradients, variables[:] = zip(*optimization.compute_gradients(
-        -_objective(config, log_p_hat, lengths)))
-    return [log_p_hat] + list(gradients)
-
-  (log_p_hat, *gradients), length = xla.compile_step(
-      compute, model, observations, lengths,
-      num_particles=1 if config.bound == "elbo" else config.num_samples,
-      seed=config_lib.noise_seed(config))
-  return (log_p_hat, list(zip(gradients, variables)),
-          [xla.CompilationHook(length)])
-
-
-def _objective(config, log_p_hat, lengths, summarize=False):
-  """What training maximizes, a scalar Tensor in nats; maybe with summaries."""
-  ll_per_seq = tf.reduce_mean(log_p_hat)
-  ll_per_t = tf.reduce_mean(log_p_hat / tf.cast(lengths, log_p_hat.dtype))
-  if summarize:
-    tf.compat.v1.summary.scalar("train_ll_per_seq", ll_per_seq)
-    tf.compat.v1.summary.scalar("train_ll_per_t", ll_per_t)
-  return ll_per_t if config.normalize_by_seq_len else ll_per_seq
-
-
-def _static_mean(mean):
-  """The value of a constant mean; None where it is none or not constant."""
-  return None if mean is None else tf.get_static_value(
-      tf.convert_to_tensor(mean))
+  runs.train(config, _Recurrent(config, create_dataset_and_model_fn))
 
 
 def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -215,30 +203,20 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
 
   Args:
     config: A configuration, see `config.from_object`.
-    create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
+    create_dataset_and_model_fn: A callable like `create_dataset_and_model`. It
+      gets `config` itself.
 
   Returns:
-    An `evaluation.EvalResult`, the last one.
+    An `averages.EvalResult`, the last one.
 
   Raises:
     UserError: If the configuration, the data or the checkpoint is wrong, or a
       bound is NaN.
     SystemExit: On SIGTERM, if it follows the checkpoints.
   """
-  config = config_lib.resolve(config)
-  config_lib.validate(config, "eval")
-  config, path = following.find_first(config)
-  evaluator = evaluator_lib.Evaluator(config, create_dataset_and_model_fn)
-  with contextlib.closing(evaluation.create_summaries(config)) as summaries:
-    return following.evaluate_each(config, path, functools.partial(
-        _evaluate_and_report, evaluator, config, summaries))
-
-
-def _evaluate_and_report(evaluator, config, summaries, path):
-  """Evaluates a checkpoint and gives its `evaluation.EvalResult`."""
-  step, result = evaluator.evaluate(path)
-  evaluation.report(result, config, step, summaries)
-  return result
+  family = _Recurrent(config, create_dataset_and_model_fn)
+  config = config_lib.enter(config, "eval", family.own_names)
+  return following.evaluate(config, family.create_evaluator)
 
 
 def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -246,17 +224,18 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
 
   Args:
     config: A configuration, see `config.from_object`.
-    create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
+    create_dataset_and_model_fn: A callable like `create_dataset_and_model`. It
+      gets `config` itself.
 
   Returns:
     The path of the file, see `sample_files.write`.
 
   Raises:
-    UserError: If the configuration, the data or the checkpoint is wrong, or no
-      sequence is as long as the prefix.
+    UserError: If the configuration, the data or the checkpoint is wrong, no
+      sequence is as long as the prefix, or the samples are too large.
   """
-  config = config_lib.resolve(config)
-  config_lib.validate(config, "sample")
+  family = _Recurrent(config, create_dataset_and_model_fn)
+  config = config_lib.enter(config, "sample", family.own_names)
   path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
   sample_files.load_statistics(config)  # Refuses before any work is done.
   out_dir = config.sample_out_dir or config.logdir
@@ -264,63 +243,40 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(config.random_seed)
     tf.compat.v1.train.get_or_create_global_step()
-    inputs, targets, lengths, model, mean = create_dataset_and_model_fn(
-        config, split=config.split, shuffle=True, repeat=False)
-    prefix_shape = [config.prefix_length, config.batch_size, targets.shape[2]]
-    prefixes = [tf.compat.v1.placeholder(x.dtype, prefix_shape)
-                for x in (inputs, targets)]
+    inputs, targets, lengths, model, mean = family.create_to_sample(config)
+    sample_files.check_size(config, targets)
+    held = [tf.compat.v1.placeholder(
+        x.dtype, [config.prefix_length, config.batch_size, targets.shape[2]])
+            for x in (inputs, targets)]
     samples = continuations.sample_continuations(
-        model, prefixes[0], prefixes[1], mean, config.bound,
+        model, held[0], held[1], mean, config.bound,
         config.num_samples, config.sample_length,
         parallel_iterations=config.parallel_iterations,
-        random_seed=config_lib.noise_seed(config))
-    variables = tf.compat.v1.global_variables()
-    checkpoints.check_compatible(path, variables)
-    session_creator = tf.compat.v1.train.ChiefSessionCreator(
-        tf.compat.v1.train.Scaffold(
-            saver=tf.compat.v1.train.Saver(variables)),
-        checkpoint_filename_with_path=path)
-    with tf.compat.v1.train.MonitoredSession(session_creator) as session:
-      values = _draw_prefixes(
+        random_seed=config.noise_seed)
+    with restoring.monitored_session(config.logdir, path) as session:
+      values = prefixes.draw(
           feeding.batches(session, (inputs, targets, lengths)), config)
-      sample_values = session.run(samples, feeding.feed(prefixes, values))
-  with faults.naming_flag("sample_out_dir", out_dir):
-    files.prepare_directory("sample_out_dir", out_dir)
-    return sample_files.write(out_dir, values[1], sample_values, config)
+      sample_values = session.run(samples, feeding.feed(held, values))
+  return sample_files.write(out_dir, values[1], sample_values, config)
 
 
-def _draw_prefixes(batches, config):
-  """Takes prefixes from the first sequences that are long enough.
+def restore_checkpoint_if_exists(saver, sess, logdir):
+  """Restores the newest checkpoint of a logdir.
 
   Args:
-    batches: An iterator over batches `(inputs, targets, lengths)` in random
-      order.
-    config: A `Config`.
+    saver: A `tf.train.Saver`.
+    sess: A Session.
+    logdir: A directory, which need not exist.
 
   Returns:
-    Inputs and targets, float arrays `[prefix_length, B, D]` each. If fewer
-    than B sequences are long enough, some come more than once.
-
-  Raises:
-    UserError: If no sequence is long enough.
+    Whether there was one.
   """
-  drawn = []
-  longest = 0
-  for inputs, targets, lengths in batches:
-    longest = max(longest, lengths.max())
-    drawn.extend(
-        (inputs[:config.prefix_length, b], targets[:config.prefix_length, b])
-        for b in np.flatnonzero(lengths >= config.prefix_length))
-    if len(drawn) >= config.batch_size:
-      break
-  if not drawn:
-    raise errors.UserError(
-        "--prefix_length=%d: no sequence of the %s split is that long; must be "
-        "at most %d" % (config.prefix_length, config.split, longest))
-  if len(drawn) < config.batch_size:
-    logging.warning(
-        "Only %d sequences have %d timesteps: some prefixes come more than "
-        "once in the batch of %d.", len(drawn), config.prefix_length,
-        config.batch_size)
-  chosen = [drawn[b % len(drawn)] for b in range(config.batch_size)]
-  return [np.stack(x, axis=1) for x in zip(*chosen)]
+  path = checkpoints.latest(logdir)
+  if path is not None:
+    saver.restore(sess, path)
+  return path is not None
+
+
+def wait_for_checkpoint(saver, sess, logdir):
+  """As `restore_checkpoint_if_exists`, once there is one."""
+  saver.restore(sess, checkpoints.require(logdir, wait=True))

@@ -51,15 +51,18 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import nested_utils as nested
-from fivo import resampling
-from fivo import resampling_gradients as gradients
-from fivo.resampling import blend_tensor as _blend_tensor  # noqa: F401
-from fivo.resampling import multinomial_resampling
-from fivo.resampling import optimal_transport_resampling
-from fivo.resampling import relaxed_resampling
-from fivo.resampling import residual_resampling
-from fivo.resampling import stratified_resampling
-from fivo.resampling import systematic_resampling
+from fivo.resampling import functions as resampling
+from fivo.resampling import gradients
+from fivo.resampling.criteria import always_resample_criterion
+from fivo.resampling.criteria import ess_criterion
+from fivo.resampling.criteria import never_resample_criterion
+from fivo.resampling.functions import blend_tensor as _blend_tensor  # noqa: F401
+from fivo.resampling.functions import multinomial_resampling
+from fivo.resampling.functions import optimal_transport_resampling
+from fivo.resampling.functions import relaxed_resampling
+from fivo.resampling.functions import residual_resampling
+from fivo.resampling.functions import stratified_resampling
+from fivo.resampling.functions import systematic_resampling
 from fivo.system import errors
 from fivo.trajectories import trajectories
 
@@ -98,60 +101,6 @@ class SMCResult(collections.namedtuple("SMCResult", (
   particle_states = ()
 
 
-def ess_criterion(log_weights, unused_t, threshold=.5):
-  """Resamples a filter whose effective sample size is at most N / 2.
-
-  The effective sample size is 1 / sum_n W_n^2 for normalised weights W (Liu &
-  Chen, Blind Deconvolution via Sequential Imputations, 1995). It lies in
-  [1, N], so with N = 2 the criterion holds only in the limit of one weight
-  being zero: FIVO with two particles hardly differs from IWAE, unless the
-  threshold is above one half.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
-    unused_t: The timestep.
-    threshold: The share of N at or below which to resample, a float.
-
-  Returns:
-    A bool Tensor `[B]`, false where all weights are zero or one is NaN.
-  """
-  # Scaling by the largest weight cancels in the ratio and keeps equal weights
-  # exact. A filter without a possible particle compares NaN: false.
-  weights = tf.exp(
-      log_weights - tf.reduce_max(log_weights, axis=0, keepdims=True))
-  if weights.dtype == tf.float16:
-    weights = tf.cast(weights, tf.float32)  # N^2 may exceed 65504.
-  num_particles = tf.cast(tf.shape(weights)[0], weights.dtype)
-  return (tf.square(tf.reduce_sum(weights, axis=0)) <=
-          num_particles * threshold * tf.reduce_sum(tf.square(weights), axis=0))
-
-
-def never_resample_criterion(log_weights, unused_t):
-  """Resamples no filter: importance sampling of whole trajectories.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-    unused_t: The timestep.
-
-  Returns:
-    A bool Tensor `[B]`, all false.
-  """
-  return tf.fill([tf.shape(log_weights)[1]], False)
-
-
-def always_resample_criterion(log_weights, unused_t):
-  """Resamples every filter at every step.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-    unused_t: The timestep.
-
-  Returns:
-    A bool Tensor `[B]`, all true.
-  """
-  return tf.fill([tf.shape(log_weights)[1]], True)
-
-
 def smc(transition_fn,
         num_steps,
         num_particles=1,
@@ -176,7 +125,7 @@ def smc(transition_fn,
     resampling_criterion: A callable `(log_weights [N, B], t) -> bool [B]`.
       With `never_resample_criterion`, `resampling_fn` is never called.
     resampling_fn: A callable `(log_weights, states, num_particles, batch_size)
-      -> states`, see `resampling.py`.
+      -> states`, see `resampling/functions.py`.
     loop_fn: A callable that accumulates anything else along the way:
       `loop_fn(loop_state, loop_args, new_particle_state, log_weights,
       resampled, mask, t) -> loop_state`. First called with six Nones and -1,
@@ -190,7 +139,7 @@ def smc(transition_fn,
     scan: What runs a step over time, with the signature of
       `compiled.rematerialization.scan`, in place of a `tf.while_loop`.
     resampling_gradients: What the gradient of log_z_hat knows of the choice of
-      ancestors, one of `resampling_gradients.TYPES`: "none", "score", for
+      ancestors, one of `resampling.gradients.TYPES`: "none", "score", for
       `multinomial_resampling` only, or "stop_gradient".
 
   Returns:

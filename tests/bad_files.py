@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import tensorflow as tf
 
-from fivo.config import config as config_lib
+from fivo.config import stored
 from fivo.data import pianorolls
 
 _GOOD = [[(60, 64), ()], [(60,), (), (72,)]]
@@ -119,6 +119,7 @@ def make_logdirs(directory):
       ("garbage", "\x00\x01{"),
       ("cut_off", '{"format": 1, "options": {"mod'),
       ("list", "[1, 2]"),
+      ("later_format", '{"format": 2, "options": {}, "train_mean": null}'),
       ("deep", "[" * 100000),
       ("text_size", _configuration(latent_size="64")),
       ("zero_size", _configuration(latent_size=0)),
@@ -135,9 +136,9 @@ def make_logdirs(directory):
       ("ragged_mean", _configuration([[0.5], [0.5, 0.5]])),
       ("short_mean", _configuration([0.25] * 87)),
   ):
-    _write(os.path.join(directory, name, config_lib.FILE_NAME), text.encode())
+    _write(os.path.join(directory, name, stored.FILE_NAME), text.encode())
   os.makedirs(os.path.join(directory, "pipe"))
-  os.mkfifo(os.path.join(directory, "pipe", config_lib.FILE_NAME))
+  os.mkfifo(os.path.join(directory, "pipe", stored.FILE_NAME))
 
 
 def _configuration(train_mean=None, **options):

@@ -52,13 +52,21 @@ _FLAGS = [
     ("--mode=tran",
      "--mode=tran: must be one of train, eval, sample; did you mean train?"),
     ("--split=dev", "--split=dev: must be one of train, test, valid"),
-    ("--dataset_type=pose",
-     "--dataset_type=pose: must be one of pianoroll, speech"),
+    ("--dataset_type=poses", "--dataset_type=poses: must be one of pianoroll, "
+     "speech, pose, series; did you mean pose?"),
     ("--proposal_type=filter",
      "--proposal_type=filter: must be one of prior, filtering, smoothing, "
      "true-filtering, true-smoothing; did you mean filtering?"),
-    ("--resampling_type=systematic", "--resampling_type=systematic: must be "
-     "one of multinomial, relaxed"),
+    ("--resampling_type=systemic", "--resampling_type=systemic: must be one of "
+     "multinomial, stratified, systematic, residual, relaxed, "
+     "optimal_transport; did you mean systematic?"),
+    ("--eval_resampling_type=relaxed", "--eval_resampling_type=relaxed: must "
+     "be one of multinomial, stratified, systematic, residual"),
+    ("--ess_threshold=0", "--ess_threshold=0.0: must be greater than 0.0"),
+    ("--ess_threshold=1.5", "--ess_threshold=1.5: must be at most 1.0"),
+    ("--resampling_gradients=score --resampling_type=relaxed",
+     "--resampling_gradients=score: needs --resampling_type of multinomial, "
+     "not relaxed"),
     # Out of range.
     ("--num_samples=0", "--num_samples=0: must be at least 1"),
     ("--num_samples=1099511627776",
@@ -335,6 +343,8 @@ _LOGDIRS = [
     ("text_bool", "has a normalize_by_seq_len that must be true or false"),
     ("null_model", "has a model that needs a value"),
     ("other_model", "has a model that must be one of vrnn, ghmm, srnn"),
+    ("later_format", "is no configuration that this program wrote (ValueError: "
+     "its format is 2, this version reads 1)"),
     ("huge_integer", "has a num_samples that must be at most 1000000"),
     ("huge_float", "has a learning_rate that must be at most 3.4e+38"),
 ]
@@ -389,7 +399,7 @@ _COMMANDS = [
      "TIMIT/"),
     ("create_timit_dataset.py --raw_timit_dir=speech --out_dir=out",
      "--raw_timit_dir=speech holds no TIMIT/TRAIN/*/*/*.WAV; give the "
-     "directory that holds TIMIT/"),
+     "directory that holds TIMIT/, or TRAIN/ and TEST/"),
     ("create_timit_dataset.py --raw_timit_dir=speech", "--out_dir is not "
      "given; give the directory to write train, valid and test to"),
     ("create_timit_dataset.py --raw_timit_dir=speech --out_dir=file.txt",

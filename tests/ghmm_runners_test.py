@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo.logdir import checkpoints
+from fivo.system import errors
 
 
 def _config(logdir, **kwargs):
@@ -100,6 +101,40 @@ class TestEval(object):
           results["log_p_hat"] - results["likelihood"])
     # 500 sequences give each spread to about 5 percent.
     assert spreads["true-filtering"] < .7 * spreads["prior"]
+
+  @pytest.mark.parametrize("bound, proposal_type, mean, std", [
+      ("fivo", "prior", -3.0639, .5199),
+      ("iwae", "true-smoothing", -.8559, .2147)])
+  def test_per_timestep_as_in_the_original(
+      self, tmp_path, bound, proposal_type, mean, std):
+    results = ghmm_runners.run_eval(_config(
+        tmp_path, bound=bound, proposal_type=proposal_type, batch_size=4,
+        num_timesteps=10, random_seed=1234))
+    assert results["mean"] == pytest.approx(mean, abs=1e-4)
+    assert results["std"] == pytest.approx(std, abs=1e-4)
+
+  @pytest.mark.parametrize("bound", ["iwae", "fivo"])
+  def test_lines(self, tmp_path, caplog, bound):
+    results = ghmm_runners.run_eval(_config(
+        tmp_path, proposal_type="prior", bound=bound))
+    expected = [
+        "Evaled bound %s with batch_size: 3, num_samples: 4." % bound,
+        "mean: %f, std: %f" % (results["mean"], results["std"]),
+        "true likelihood: %s" % (results["likelihood"].mean() / 4),
+        "avg log weight: %s" % results["log_weight_means"],
+        "log weight variance: %s" % results["log_weight_variances"]]
+    if bound == "fivo":
+      expected.append("avg resamples per t: %s" % results["avg_resampled"])
+    lines = _lines(caplog)
+    start = lines.index(expected[0])
+    assert lines[start:start + len(expected)] == expected
+    assert sum("avg resamples" in line for line in lines) == (bound == "fivo")
+
+  @pytest.mark.parametrize("run", [
+      ghmm_runners.run_eval, ghmm_runners.run_sample])
+  def test_too_large(self, tmp_path, run):
+    with pytest.raises(errors.UserError, match="--num_samples=1000000: the "):
+      run(_config(tmp_path, num_samples=10 ** 6, num_timesteps=200))
 
   def test_file(self, tmp_path):
     results = ghmm_runners.run_eval(_config(tmp_path))

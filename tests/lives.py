@@ -18,10 +18,12 @@ import tensorflow as tf
 from fivo.cluster import parameter_server
 from fivo.config import cluster_spec
 from fivo.config import config as config_lib
+from fivo.config import stored
 from fivo.system import console
 from fivo.system import logs
-from fivo.training import loop as training
 from fivo.training import optimization
+from fivo.training import runs
+from fivo.training import steps
 from tests import programs
 
 FREE_STEPS = 5
@@ -103,8 +105,7 @@ def _run(unused_argv, config, size, gate):
   """Trains, or serves, as run_fivo.py does."""
   logs.configure(show_all=False)
   config = config_lib.resolve(config)
-  spec = cluster_spec.parse(config)
-  if spec is not None and spec.job == cluster_spec.PS:
+  if config.cluster is not None and config.cluster.job == cluster_spec.PS:
     parameter_server.serve(config)
   else:
     _train(config, size, gate)
@@ -112,9 +113,9 @@ def _run(unused_argv, config, size, gate):
 
 def _train(config, size, gate):
   """Trains as a runner does."""
-  config = training.begin(config)
+  config = runs.begin(config)
   with tf.Graph().as_default():
-    with training.device_setter(config):
+    with runs.device_setter(config):
       vector = tf.compat.v1.get_variable(
           "v", initializer=tf.linspace(0., 1., size))
       with tf.control_dependencies([_pass(gate)] if gate else []):
@@ -122,10 +123,10 @@ def _train(config, size, gate):
       tf.compat.v1.summary.scalar("loss", loss)
       train_op = optimization.create_train_op(
           loss, "fivo", config.learning_rate)
-    with training.owning_logdir(config):
+    with runs.owning_logdir(config):
       if config.task == 0:
-        config_lib.save(config)
-      training.train(config, train_op, {}, lambda step, _: "Step %d" % step)
+        stored.save(config)
+      steps.train(config, train_op, {}, lambda step, _: "Step %d" % step)
 
 
 def _pass(gate):

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo import runners
+from fivo.config import options
 from fivo.data import pianorolls
 from fivo.logdir import checkpoints
 from fivo.system import errors
@@ -114,6 +115,34 @@ def test_ghmm(tmp_path, bound, proposal_type):
   assert samples["latents"].shape == (3, _BATCH)
   assert samples["observations"].shape == (3, _BATCH)
   assert samples["samples"].shape == (3, _BATCH, _PARTICLES)
+
+
+def _filter_cases():
+  """How a filter resamples: every scheme, criterion and gradient."""
+  for resampling_type in options.RESAMPLING_TYPES:
+    yield dict(resampling_type=resampling_type, resampling_criterion="always")
+  yield dict(resampling_criterion="never")
+  yield dict(ess_threshold=.9, eval_resampling_type="systematic")
+  yield dict(resampling_gradients="score")
+  yield dict(resampling_gradients="stop_gradient", resampling_type="residual")
+  yield dict(bound="iwae", iwae_gradients="dreg")
+
+
+@pytest.mark.parametrize("kwargs", _filter_cases())
+@pytest.mark.parametrize("model", ["vrnn", "ghmm"])
+def test_filters(tmp_path, datasets, model, kwargs):
+  module = ghmm_runners if model == "ghmm" else runners
+  config = _config(
+      tmp_path, model=model, proposal_type="filtering",
+      **dict(datasets["pianoroll"], **kwargs))
+  module.run_train(config)
+  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 1
+  config.split = "test"
+  result = module.run_eval(config)
+  if model == "vrnn":
+    assert np.isfinite(result.ll_per_t).all()
+  else:
+    assert np.isfinite(result["mean"])
 
 
 @pytest.mark.parametrize("kwargs", [

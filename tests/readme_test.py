@@ -58,5 +58,5 @@ def test_files_exist(readme):
     found = [
         os.path.exists(os.path.join(_ROOT, directory, path))
         for directory in ("", "fivo", "fivo/models", "fivo/data",
-                          "fivo/training", "fivo/compiled")]
+                          "fivo/training", "fivo/compiled", "fivo/resampling")]
     assert any(found), path

@@ -1,6 +1,8 @@
 """Tests of the runners on a tiny dataset, without files of data."""
 
 import functools
+import pickle
+import shutil
 import types
 
 import numpy as np
@@ -143,7 +145,7 @@ class TestTrain(object):
     seen = []
 
     def create(config, **unused_kwargs):
-      seen.append(config_lib.noise_seed(config))
+      seen.append(config_lib.from_object(config).noise_seed)
       raise _StopError()
 
     for logdir in (tmp_path, trained()):
@@ -186,7 +188,106 @@ class TestTrain(object):
       _train(tmp_path / "file" / "run")
 
 
+class TestOwnConfiguration(object):
+
+  def test_a_function_of_the_callers_gets_it(self, tmp_path):
+    """With whatever the caller keeps in it, and may change."""
+    config = _config(
+        tmp_path, model="mine", dataset_type="frames", split="dev", own=[7],
+        batch_size=np.int32(2), num_samples=3.0, num_timesteps=None,
+        eval_every=1)
+    seen = []
+
+    def create(own_config, split, shuffle, repeat):
+      assert own_config is config
+      own_config.latent_size = 9  # Is kept, or evaluation would refuse it.
+      own_config.own.append(split)
+      seen.append((split, shuffle, repeat))
+      inside = config_lib.from_object(own_config)._replace(model="vrnn")
+      return toy.create_dataset_and_model(inside, split, shuffle, repeat)
+
+    runners.run_train(config, create)
+    result = runners.run_eval(config, create)
+    runners.run_sample(config, create)
+    assert result.num_sequences == 5
+    assert seen == [("valid", False, False), ("train", True, True),
+                    ("dev", False, False), ("dev", True, False)]
+    assert config.own[1:] == [split for split, _, _ in seen]
+    with pytest.raises(errors.UserError, match="has a model that must be one"):
+      runners.run_eval(config)
+
+  def test_a_function_around_ours(self, tmp_path):
+    """Ours finds what the run has resolved, and what the function set."""
+    seen = []
+
+    def create(config, **kwargs):
+      config.dataset_path = "missing.pkl"
+      seen.append(config_lib.from_object(config))
+      return runners.create_dataset_and_model(config, **kwargs)
+
+    _train(tmp_path)
+    config = _config(tmp_path, max_steps=4)
+    with pytest.raises(errors.UserError, match="--dataset_path=missing.pkl"):
+      runners.run_train(config, create)
+    assert seen[0].start_step == 2
+    np.testing.assert_array_equal(seen[0].train_mean, toy.MEAN)
+
+
+class TestPose(object):
+  """Real-valued sequences, which the original listed and did not have."""
+
+  def _path(self, directory, mean=.5):
+    rng = np.random.RandomState(0)
+    contents = {split: [rng.normal(size=[length, 3]).astype(np.float32)
+                        for length in (5, 4)]
+                for split in ("train", "valid", "test")}
+    contents["train_mean"] = np.full([3], mean)
+    path = directory / ("poses_%s.pkl" % mean)
+    path.write_bytes(pickle.dumps(contents, 2))
+    return str(path)
+
+  def test_trains_evaluates_and_samples(self, tmp_path):
+    config = _config(tmp_path / "run", dataset_type="pose", latent_size=2,
+                     dataset_path=self._path(tmp_path), split="test")
+    runners.run_train(config)
+    assert np.isfinite(runners.run_eval(config).ll_per_t).all()
+    samples = np.load(runners.run_sample(config))
+    assert samples["samples"].shape == (4, 2, 3, 3)
+    assert len(np.unique(samples["samples"])) > 50
+    config.dataset_path = self._path(tmp_path, mean=.25)
+    with pytest.raises(errors.UserError, match="its train_mean is not the one"):
+      runners.run_eval(config)
+
+  def test_another_dimension(self, tmp_path):
+    with pytest.raises(errors.UserError, match="--data_dimension=4: must be 3"):
+      runners.run_train(_config(
+          tmp_path / "run", dataset_type="pose", data_dimension=4,
+          dataset_path=self._path(tmp_path)))
+
+
+def test_restoring_by_hand(trained, tmp_path):
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    step = tf.compat.v1.train.get_or_create_global_step()
+    saver = tf.compat.v1.train.Saver()
+    assert not runners.restore_checkpoint_if_exists(
+        saver, session, str(tmp_path))
+    for restore in (runners.restore_checkpoint_if_exists,
+                    runners.wait_for_checkpoint):
+      session.run(step.assign(9).op)
+      restore(saver, session, str(trained()))
+      assert session.run(step) == 2
+
+
 class TestEval(object):
+
+  def test_rotated_away_meanwhile(self, trained, tmp_path, monkeypatch):
+    logdir = str(tmp_path / "run")
+    shutil.copytree(str(trained()), logdir)
+    monkeypatch.setattr(
+        checkpoints, "require",
+        lambda *unused_args: checkpoints.path_of(logdir, 1))
+    for run in (runners.run_eval, runners.run_sample):
+      run(_config(logdir), toy.create_dataset_and_model)
 
   def test_lines_and_batch_sizes(self, trained, caplog):
     logdir = trained()
@@ -226,6 +327,11 @@ class TestEval(object):
 
 
 class TestSample(object):
+
+  def test_too_large(self, trained, tmp_path):
+    with pytest.raises(errors.UserError, match="--sample_length=900000: the "):
+      _sample(trained(), tmp_path / "out", sample_length=900000, batch_size=100)
+    assert not (tmp_path / "out").exists()
 
   def test_directory_is_made(self, tmp_path, trained):
     """Of all models and bounds, see matrix_test.py."""

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo import resampling
 from fivo import smc
+from fivo.resampling import functions as resampling
 from fivo.system import errors
 
 _State = collections.namedtuple("_State", ("position", "extra"))

@@ -40,13 +40,14 @@ def create_model(config):
   return _CREATE[config.model](
       DATA_SIZE, 3, base.ConditionalBernoulliDistribution,
       proposal_type=config.proposal_type,
-      use_tilt=config_lib.uses_tilt(config),
-      random_seed=config_lib.noise_seed(config))
+      use_tilt=config.uses_tilt,
+      random_seed=config.noise_seed)
 
 
 def create_dataset_and_model(config, split, shuffle, repeat, batch_sizes=None):
   """What the runners take, of the sequences above."""
   del split, shuffle
+  config = config_lib.from_object(config)
   sizes = batch_sizes or [config.batch_size]
   batches = []
   start = 0

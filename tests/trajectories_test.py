@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from fivo import bounds
-from fivo import resampling
 from fivo import smc
 from fivo import trajectories as smc_trajectories
 from fivo.models import ghmm
+from fivo.resampling import functions as resampling
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 from tests.smc_test import rotate

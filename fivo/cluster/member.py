@@ -5,6 +5,7 @@ import time
 from absl import logging
 import tensorflow as tf
 
+from fivo.cluster import places
 from fivo.cluster import servers as cluster
 from fivo.cluster import state as cluster_state
 from fivo.cluster import watch as cluster_watch
@@ -23,7 +24,7 @@ class TrainingOverError(Exception):
   """Training has ended elsewhere: there is nothing left to do."""
 
 
-class Member(object):
+class Member(places.Place):
   """A chief or a worker, while it trains.
 
   Attributes:
@@ -47,7 +48,7 @@ class Member(object):
       config: A `Config` that `join` returned.
       caught: A list that receives the numbers of signals.
     """
-    self.spec = cluster_spec.parse(config)
+    self.spec = config.cluster
     self._config = config
     self._caught = caught
     self._last_common_step = config.max_steps - len(self.spec.worker_hosts) + 1

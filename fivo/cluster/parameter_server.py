@@ -31,7 +31,7 @@ def serve(config):
     SystemExit: After Ctrl-C or SIGTERM, with the usual exit code, once the
       chief has left or ten seconds have passed.
   """
-  spec = cluster_spec.parse(config)
+  spec = config.cluster
   if cluster_state.is_over(config):
     logging.info("Already at step %d of --max_steps=%d: nothing to do.",
                  checkpoints.step(checkpoints.latest(config.logdir)),

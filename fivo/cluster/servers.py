@@ -37,7 +37,7 @@ def join(config):
   Raises:
     UserError: If the process is a parameter server, or its address is taken.
   """
-  spec = cluster_spec.parse(config)
+  spec = config.cluster
   if spec is None:
     return config
   if spec.job == cluster_spec.PS:

@@ -9,11 +9,11 @@ import collections
 
 import tensorflow as tf
 
-from fivo import resampling
 from fivo import smc
 from fivo.compiled import rematerialization
 from fivo.models import base
 from fivo.models import distributions
+from fivo.resampling import functions as resampling
 
 
 class Noise(collections.namedtuple("Noise", ("latents", "uniforms"))):
@@ -79,14 +79,15 @@ class NoisyFilter(object):
 
   def __call__(self, transition_fn, num_steps, num_particles,
                resampling_criterion,
-               resampling_fn=smc.multinomial_resampling, **unused_loop_options):
+               resampling_fn=smc.multinomial_resampling,
+               resampling_gradients="none", **unused_loop_options):
     """Runs the filter; for arguments and result see `smc.smc`."""
     scheme = resampling.find_scheme(resampling_fn)
     return smc.smc(
         transition_fn, num_steps, num_particles, resampling_criterion,
         resampling.with_states(lambda log_weights: scheme(
             log_weights, uniforms=self._uniforms_ta.read(self._t))),
-        scan=self._scan_steps)
+        scan=self._scan_steps, resampling_gradients=resampling_gradients)
 
   def _draw(self, distribution, unused_seed=None):
     """In place of the model's `draw`."""

@@ -10,13 +10,13 @@ TensorFlow's random numbers, the summaries, the checks and Adam stay outside.
 import os
 import time
 
-from absl import logging
 import tensorflow as tf
 from tensorflow.python.compiler.xla import xla
 
 from fivo import smc
 from fivo.compiled import filters
 from fivo.system import errors
+from fivo.system import log
 
 _VARIABLE = "XLA_FLAGS"
 # Threads, and calls out of the compiled program, cost more than they save where
@@ -123,5 +123,5 @@ class CompilationHook(tf.compat.v1.train.SessionRunHook):
     length = int(run_values.results)
     if length not in self._seen:
       self._seen.add(length)
-      logging.info("Compiled the step for batches of up to %d timesteps: "
-                   "%.1f s.", length, time.time() - self._start)
+      log.info("Compiled the step for batches of up to %d timesteps: "
+               "%.1f s.", length, time.time() - self._start)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 
+from fivo.config import options
 from fivo.system import errors
 
 PS = "ps"
@@ -95,8 +96,8 @@ def apply(spec, config):
     A `Config`; `parse` finds `spec` in it.
   """
   return config._replace(
-      job_name=spec.job, task=spec.task, ps_tasks=len(spec.ps_hosts),
-      ps_hosts=",".join(spec.ps_hosts),
+      cluster=spec, job_name=spec.job, task=spec.task,
+      ps_tasks=len(spec.ps_hosts), ps_hosts=",".join(spec.ps_hosts),
       worker_hosts=",".join(spec.worker_hosts))
 
 
@@ -264,7 +265,7 @@ def _task_of_variable(value, jobs, task):
         json.dumps(job), ", ".join(filled)))
   if isinstance(index, str) and re.fullmatch("[0-9]{1,9}", index):
     index = int(index)  # Some write environment variables by templates.
-  if isinstance(index, bool) or not isinstance(index, int) or not (
+  if not options.is_integer(index) or not (
       0 <= index < len(jobs[job])):
     raise _refusal(value, "the task's index %s must be from 0 to %d" % (
         json.dumps(index), len(jobs[job]) - 1))

@@ -1,6 +1,6 @@
 """Every option of a run, once: name, default, allowed values, meaning.
 
-`run_fivo.py` makes a flag of each; `config.py` checks configurations against
+`run_fivo.py` makes a flag of each; `checks.py` holds configurations against
 this table, wherever they come from.
 """
 
@@ -18,7 +18,11 @@ RUN = "run"  # It belongs to the run: kept in the logdir, may be changed.
 CALL = "call"  # It belongs to one call of the program only.
 
 RECURRENT = ("vrnn", "srnn")
+# Schemes that copy particles, and all of them.
+COPYING_TYPES = ("multinomial", "stratified", "systematic", "residual")
+RESAMPLING_TYPES = COPYING_TYPES + ("relaxed", "optimal_transport")
 GHMM = ("ghmm",)
+_MAY_BE_OWN = ("model", "dataset_type", "split")
 
 # What TensorFlow counts in, and computes in.
 _MAX_INT = 2 ** 31 - 1
@@ -28,9 +32,19 @@ _MAX_FLOAT = 3.4e38
 _MAX_SIZE = 1000000
 
 
+def is_integer(value):
+  """Whether a value is an integer, of NumPy's too, and not a bool."""
+  return isinstance(value, numbers.Integral) and is_number(value)
+
+
+def is_number(value):
+  """Whether a value is a real number and not a bool."""
+  return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 class Option(collections.namedtuple("Option", (
     "name", "kind", "default", "help", "scope", "choices", "minimum",
-    "maximum", "above", "models", "modes", "is_path"))):
+    "maximum", "above", "models", "is_path"))):
   """One option.
 
   Attributes:
@@ -44,17 +58,23 @@ class Option(collections.namedtuple("Option", (
     maximum: The largest value allowed, None where the kind is no number.
     above: None, or a bound that the value must exceed.
     models: None, or a tuple of the models that heed the option.
-    modes: None, or a tuple of the modes that heed it.
     is_path: Whether it names a file or a directory.
   """
 
   __slots__ = ()
 
-  def complaint(self, value):
+  def concerns(self, model):
+    """Whether a model heeds the option; one of a caller's own may heed all."""
+    return self.models is None or model not in RECURRENT + GHMM or (
+        model in self.models)
+
+  def complaint(self, value, own_names=False):
     """Says what is wrong with a value.
 
     Args:
       value: The value.
+      own_names: Whether a model, a dataset type and a split may have names of
+        the caller's own.
 
     Returns:
       None if the value is allowed, else what would be right, in a few words.
@@ -67,22 +87,22 @@ class Option(collections.namedtuple("Option", (
           isinstance(value, numbers.Integral) and value in (0, 1))
       return None if is_bool else "must be true or false"
     if self.kind is str:
-      return self._complaint_about_text(value)
+      return self._complaint_about_text(
+          value, () if own_names and self.name in _MAY_BE_OWN else self.choices)
     return self._complaint_about_number(value)
 
-  def _complaint_about_text(self, value):
+  def _complaint_about_text(self, value, choices):
     if not isinstance(value, str):
       return "must be text"
-    if self.choices and value not in self.choices:
+    if choices and value not in choices:
       return "must be one of %s%s" % (
-          ", ".join(self.choices), errors.did_you_mean(value, self.choices))
+          ", ".join(choices), errors.did_you_mean(value, choices))
     if "\0" in value:
       return "must not hold a NUL byte"
     return None
 
   def _complaint_about_number(self, value):
-    number = numbers.Integral if self.kind is int else numbers.Real
-    if isinstance(value, bool) or not isinstance(value, number):
+    if not (is_integer(value) if self.kind is int else is_number(value)):
       return "must be %s" % ("an integer" if self.kind is int else "a number")
     if value != value or abs(value) == math.inf:
       return "must be finite"
@@ -98,11 +118,11 @@ class Option(collections.namedtuple("Option", (
 
 
 def _option(name, kind, default, text, scope=RUN, choices=None, minimum=None,
-            above=None, models=None, modes=None, maximum=None, is_path=False):
+            above=None, models=None, maximum=None, is_path=False):
   if maximum is None:
     maximum = {int: _MAX_INT, float: _MAX_FLOAT}.get(kind)
   return Option(name, kind, default, text, scope, choices, minimum, maximum,
-                above, models, modes, is_path)
+                above, models, is_path)
 
 
 # Groups, in the order in which they are shown.
@@ -136,14 +156,15 @@ GROUPS = collections.OrderedDict([
     ]),
     ("Data", [
         _option("dataset_type", str, "pianoroll", "The kind of data.", MODEL,
-                ("pianoroll", "speech"), models=RECURRENT),
+                ("pianoroll", "speech", "pose", "series"), models=RECURRENT),
         _option("dataset_path", str, "",
                 "A pianoroll pickle; or a TFRecord file of speech, or the "
-                "directory of one for each split.",
+                "directory of one for each split; or a pickle of poses; or "
+                "an .npz file of series, or a directory of CSV files.",
                 models=RECURRENT, is_path=True),
         _option("data_dimension", int, None,
-                "The size of an observation: 88 for pianorolls, 200 for "
-                "speech, which are also the defaults.", MODEL, minimum=1,
+                "The size of an observation. None: 88 for pianorolls, 200 for "
+                "speech, and what the data has for others.", MODEL, minimum=1,
                 maximum=_MAX_SIZE, models=RECURRENT),
         _option("split", str, "train", "The split to evaluate or to sample "
                 "prefixes from.", CALL, ("train", "test", "valid"),
@@ -166,10 +187,33 @@ GROUPS = collections.OrderedDict([
         _option("num_samples", int, 4, "The number of particles.", minimum=1,
                 maximum=_MAX_SIZE),
         _option("resampling_type", str, "multinomial",
-                "How FIVO resamples in training; evaluation is always "
-                "multinomial.", RUN, ("multinomial", "relaxed")),
+                "How FIVO resamples in training.", RUN, RESAMPLING_TYPES),
+        _option("eval_resampling_type", str, "multinomial",
+                "How FIVO resamples in evaluation; the schemes that blend "
+                "particles would bias it.", CALL, COPYING_TYPES),
         _option("relaxed_resampling_temperature", float, 0.5,
                 "The temperature of relaxed resampling.", above=0.),
+        _option("ot_epsilon", float, 0.5,
+                "The regularisation of optimal transport, in units of the mean "
+                "squared distance of particles.", above=0.),
+        _option("ot_max_iterations", int, 100,
+                "The most iterations that optimal transport may take.",
+                minimum=1, maximum=_MAX_SIZE),
+        _option("resampling_criterion", str, "ess",
+                "When FIVO resamples, in training and evaluation: where the "
+                "effective sample size is low, always, or never.", RUN,
+                ("ess", "always", "never")),
+        _option("ess_threshold", float, 0.5,
+                "The share of the particles at which the effective sample size "
+                "is low.", above=0., maximum=1.),
+        _option("resampling_gradients", str, "none",
+                "What the gradient knows of the choice of ancestors: nothing, "
+                "as in the paper; their score; or stop_gradient, for the "
+                "gradient of the likelihood.", RUN,
+                ("none", "score", "stop_gradient")),
+        _option("iwae_gradients", str, "reparameterized",
+                "The gradient estimator of IWAE; dreg is doubly "
+                "reparameterized.", RUN, ("reparameterized", "dreg")),
         _option("parallel_iterations", int, 30,
                 "How many timesteps of the filter may run at once.",
                 minimum=1),

@@ -6,6 +6,7 @@ from memory or from disk. No more of them exist at a time than the workers hold
 in their hands, plus two batches.
 """
 
+import collections
 import functools
 import numbers
 import re
@@ -35,6 +36,24 @@ _BATCHES_PER_WINDOW = 16
 # Nothing here needs AutoGraph. It takes 0.3 s, and it would rewrite and slow
 # down NumPy functions that a pipeline calls.
 _do_not_convert = tf.autograph.experimental.do_not_convert
+
+
+class Training(collections.namedtuple("Training", (
+    "max_length", "input_dropout"))):
+  """What is done to sequences for training alone.
+
+  Attributes:
+    max_length: None, or the number of timesteps from which on sequences are cut
+      into pieces, see `cut`. Each counts as a sequence then. The first input of
+      a later piece is the observation before it.
+    input_dropout: The probability with which a number of an input, before
+      centring, becomes 0, independently of all others.
+  """
+
+  __slots__ = ()
+
+
+Training.__new__.__defaults__ = (None, 0.)
 
 
 def naming_dataset_path():
@@ -183,8 +202,7 @@ def find_user_error(error):
 def sequence_batches(lengths, make_targets, width, mean, batch_size, order,
                      repeat, skip, seed,
                      num_parallel_calls=DEFAULT_PARALLELISM,
-                     prefetch_batches=MAX_PREFETCHED_BATCHES, max_length=None,
-                     input_dropout=0.):
+                     prefetch_batches=MAX_PREFETCHED_BATCHES, training=None):
   """Batches the sequences of a split: the path that all datasets take.
 
   Args:
@@ -200,17 +218,14 @@ def sequence_batches(lengths, make_targets, width, mean, batch_size, order,
     seed: The seed of the shuffling, or None.
     num_parallel_calls: How many sequences are made at a time.
     prefetch_batches: See `shifted_batches`.
-    max_length: None, or the number of timesteps from which on sequences are cut
-      into pieces, see `cut`. Each counts as a sequence then. The first input of
-      a later piece is the observation before it.
-    input_dropout: The probability with which a number of an input, before
-      centring, becomes 0, independently of all others.
+    training: None, or a `Training`.
 
   Returns:
     What `shifted_batches` returns.
   """
-  if max_length is not None:
-    pieces = cut(lengths, max_length)
+  training = training or Training()
+  if training.max_length is not None:
+    pieces = cut(lengths, training.max_length)
     lengths = pieces[:, 2] - pieces[:, 1]
     make_targets = functools.partial(
         _make_piece, make_targets, pieces,
@@ -220,7 +235,8 @@ def sequence_batches(lengths, make_targets, width, mean, batch_size, order,
       indices, make_targets, tf.float32, [None, width], num_parallel_calls)
   return shifted_batches(
       targets, mean, batch_size, repeat, prefetch_batches,
-      with_previous=max_length is not None, input_dropout=input_dropout,
+      with_previous=training.max_length is not None,
+      input_dropout=training.input_dropout,
       dropout_seed=None if seed is None else seed + skip)
 
 
@@ -281,7 +297,7 @@ def shifted_batches(targets, mean, batch_size, repeat,
       `MAX_PREFETCHED_BATCHES`. A negative number stands for that.
     with_previous: Whether each sequence begins with an observation that is an
       input only.
-    input_dropout: See `sequence_batches`.
+    input_dropout: See `Training`.
     dropout_seed: The seed of what is dropped, or None.
 
   Returns:

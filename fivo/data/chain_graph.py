@@ -44,7 +44,8 @@ def create_chain_graph_dataset(
     batch_size: B, the number of sequences per batch.
     num_timesteps: T, the number of transitions.
     steps_per_observation: How many transitions come before each observation.
-      Must divide `num_timesteps`. Defaults to `num_timesteps`: one observation,
+      Must divide `num_timesteps`; may be a whole float, from a division.
+      Defaults to `num_timesteps`: one observation,
       of the last state.
     state_size: The size of states and observations.
     transition_variance: The variance of a transition.

@@ -38,7 +38,6 @@ if __name__ == "__main__":
   startup.begin_imports()
 
 from absl import flags
-from absl import logging
 
 from fivo.data import pianorolls
 from fivo.system import console
@@ -66,20 +65,9 @@ def create_chorales_dataset(out_file):
   """
   with errors.naming_flag("out_file"):
     pianorolls.check_writable(out_file)
-  chorales = parse_scores(find_scores())
-  contents = split_chorales(chorales)
-  train = pianorolls.encode_split(contents, "train", out_file)
-  contents[pianorolls.MEAN_KEY] = pianorolls.calculate_mean(
-      train, pianorolls.NUM_NOTES)
+  contents = split_chorales(parse_scores(find_scores()))
   with errors.naming_flag("out_file"):
-    pianorolls.save(out_file, contents)
-  notes = {note for chords in chorales.values() for chord in chords
-           for note in chord}
-  logging.info(
-      "%s: %d chorales (%s), %d timesteps, notes %d to %d.", out_file,
-      len(chorales), ", ".join("%d %s" % (len(contents[split]), split)
-                               for split in pianorolls.SPLITS),
-      sum(map(len, chorales.values())), min(notes), max(notes))
+    pianorolls.save_with_mean(out_file, contents)
 
 
 def find_scores():
@@ -196,8 +184,11 @@ def _overlap(passages, others):
 
 def _start_worker(scratch_dir):
   """Prepares a process for `_parse_score`."""
-  # Ctrl-C reaches all processes; the first one ends the others.
+  # Ctrl-C and a lost terminal reach all processes; the first one ends the
+  # others, by SIGTERM.
   signal.signal(signal.SIGINT, signal.SIG_IGN)
+  signal.signal(signal.SIGHUP, signal.SIG_IGN)
+  signal.signal(signal.SIGTERM, signal.SIG_DFL)
   from music21 import environment  # pylint: disable=import-outside-toplevel
   # Of this process only; nothing is written to the user's settings.
   environment.Environment()["directoryScratch"] = scratch_dir

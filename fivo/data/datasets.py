@@ -26,6 +26,7 @@ from fivo.data.chain_graph import STANDARD_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import STANDARD_TRANSITION  # noqa: F401
 from fivo.data.chain_graph import TRANSITION_TYPES  # noqa: F401
 from fivo.data.pose import create_human_pose_dataset  # noqa: F401
+from fivo.data.series import create_series_dataset  # noqa: F401
 from fivo.data.speech import create_speech_dataset  # noqa: F401
 from fivo.system.errors import UserError
 
@@ -66,7 +67,7 @@ def create_pianoroll_dataset(path, split, batch_size,
                              shuffle=False, repeat=False,
                              min_note=pianorolls.MIN_NOTE,
                              max_note=pianorolls.MAX_NOTE, skip=0, seed=None,
-                             order=None, max_length=None, input_dropout=0.):
+                             order=None, training=None):
   """Creates a dataset of a pianoroll file, see `pianorolls`.
 
   Args:
@@ -86,8 +87,7 @@ def create_pianoroll_dataset(path, split, batch_size,
       leave out. A resumed run with the same seed continues its stream so.
     seed: The seed of the shuffling. None: the graph's.
     order: One of `batching.ORDERS`. None: what `shuffle` says.
-    max_length: See `batching.sequence_batches`; likewise input_dropout.
-    input_dropout: A probability.
+    training: None, or a `batching.Training`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`, D = max_note - min_note + 1: the
@@ -119,5 +119,4 @@ def create_pianoroll_dataset(path, split, batch_size,
   return batching.sequence_batches(
       [len(sequence) for sequence in sequences], make_targets, num_notes, mean,
       batch_size, order or batching.default_order(shuffle), repeat, skip, seed,
-      num_parallel_calls, max_length=max_length,
-      input_dropout=input_dropout) + (mean,)
+      num_parallel_calls, training=training) + (mean,)

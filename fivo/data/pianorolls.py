@@ -14,6 +14,7 @@ import numbers
 import os
 import pickle
 
+from absl import logging
 import numpy as np
 
 from fivo.data import pickled_splits
@@ -29,7 +30,8 @@ MAX_NOTE = 108
 NUM_NOTES = MAX_NOTE - MIN_NOTE + 1
 
 _KIND = pickled_splits.Kind(
-    name="pianoroll", list_types=(list, tuple), steps="chords",
+    name="pianoroll", example="jsb.pkl", list_types=(list, tuple),
+    steps="chords",
     remedy="bin/download_pianorolls.sh DIR downloads the datasets",
     mean_remedy="python fivo/data/calculate_pianoroll_mean.py --in_file=%s")
 # A few bytes of a pickle can stand for any number of references to one chord.
@@ -77,6 +79,29 @@ def save(path, pianorolls):
   except OSError as error:
     raise UserError("%s: cannot be written (%s); nothing was changed"
                     % (path, error.strerror)) from error
+
+
+def save_with_mean(path, pianorolls):
+  """Writes a new pianoroll file with its train mean, and logs what it holds.
+
+  Args:
+    path: The path to write.
+    pianorolls: A dictionary as `load` returns it. Gets the train mean.
+
+  Raises:
+    UserError: If a sequence is empty, or as `save`.
+  """
+  encoded = [encode_split(pianorolls, split, path) for split in SPLITS
+             if split == "train" or pianorolls.get(split)]
+  pianorolls[MEAN_KEY] = calculate_mean(encoded[0], NUM_NOTES)
+  save(path, pianorolls)
+  sequences = list(itertools.chain.from_iterable(encoded))
+  notes = MIN_NOTE + np.flatnonzero(calculate_mean(sequences, NUM_NOTES))
+  logging.info(
+      "%s: %d sequences (%s), %d timesteps, %s.", path, len(sequences),
+      ", ".join("%d %s" % (len(pianorolls.get(split, ())), split)
+                for split in SPLITS), sum(map(len, sequences)),
+      "notes %d to %d" % (notes[0], notes[-1]) if len(notes) else "no notes")
 
 
 def check_writable(path):

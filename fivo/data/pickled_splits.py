@@ -30,11 +30,12 @@ _MAX_SHOWN_NAMES = 10
 
 
 class Kind(collections.namedtuple("Kind", [
-    "name", "list_types", "steps", "remedy", "mean_remedy"])):
+    "name", "example", "list_types", "steps", "remedy", "mean_remedy"])):
   """What files of one kind hold, for checks and messages.
 
   Attributes:
     name: What comes before "file".
+    example: The name of such a file.
     list_types: A tuple of the types that splits and sequences may have.
     steps: What a sequence is a list of.
     remedy: Where to get such a file, for one that is missing or broken.
@@ -182,7 +183,7 @@ def _read(path, kind):
     raise UserError("%s: no such file; %s" % (path, kind.remedy))
   if not os.path.isfile(path):
     raise UserError("%s: not a file; give the path of a %s file, e.g. %s" % (
-        path, kind.name, os.path.join(path, kind.name + ".pkl")))
+        path, kind.name, os.path.join(path, kind.example)))
   try:
     with open(path, "rb") as stream:
       data = stream.read(_MAX_FILE_BYTES + 1)

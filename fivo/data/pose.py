@@ -17,7 +17,8 @@ from fivo.data.plain_pickle import describe
 from fivo.system.errors import UserError
 
 _KIND = pickled_splits.Kind(
-    name="pose", list_types=(list, tuple, np.ndarray), steps="rows",
+    name="pose", example="pose.pkl", list_types=(list, tuple, np.ndarray),
+    steps="rows",
     remedy="a pose file is a pickled dictionary with train, valid, test (lists "
     "of arrays [T, D]) and train_mean ([D])",
     mean_remedy="%s['train_mean'] = np.concatenate(train).mean(axis=0)")
@@ -28,7 +29,7 @@ _MAX_VALUES = 1 << 27
 def create_human_pose_dataset(path, split, batch_size,
                               num_parallel_calls=batching.DEFAULT_PARALLELISM,
                               shuffle=False, repeat=False, skip=0, seed=None,
-                              order=None):
+                              order=None, training=None):
   """Creates a dataset of a pose file.
 
   Args:
@@ -42,6 +43,7 @@ def create_human_pose_dataset(path, split, batch_size,
     skip: How many sequences at the start of the stream to leave out.
     seed: The seed of the shuffling. None: the graph's.
     order: One of `batching.ORDERS`. None: what `shuffle` says.
+    training: None, or a `batching.Training`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
@@ -64,7 +66,7 @@ def create_human_pose_dataset(path, split, batch_size,
   return batching.sequence_batches(
       [len(sequence) for sequence in sequences], sequences.__getitem__, width,
       mean, batch_size, order or batching.default_order(shuffle), repeat, skip,
-      seed, num_parallel_calls) + (mean,)
+      seed, num_parallel_calls, training=training) + (mean,)
 
 
 def to_arrays(contents, split, path):
@@ -82,17 +84,16 @@ def to_arrays(contents, split, path):
     UserError: If the split is missing or empty, or if anything in it is not a
       row of D finite numbers: names the split, the sequence and the step.
   """
+  sequences = pickled_splits.get_split(contents, split, path, _KIND)
+  num_steps = sum(map(len, sequences))
   arrays = []
   width = None
-  num_values = 0
-  for index, sequence in enumerate(
-      pickled_splits.get_split(contents, split, path, _KIND)):
+  for index, sequence in enumerate(sequences):
     try:
       width = width or _row_size(0, sequence[0])
-      num_values += len(sequence) * width
-      if num_values > _MAX_VALUES:
-        raise UserError("%d numbers so far; at most %d are allowed"
-                        % (num_values, _MAX_VALUES))
+      if num_steps * width > _MAX_VALUES:
+        raise UserError("step 0: %d numbers; at most %d are allowed in all %d "
+                        "steps" % (width, _MAX_VALUES, num_steps))
       arrays.append(_to_array(sequence, width))
     except UserError as error:
       raise UserError("%s: split '%s', sequence %d, %s"

@@ -15,7 +15,7 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
                           num_parallel_calls=batching.DEFAULT_PARALLELISM,
                           prefetch_buffer_size=2048, shuffle=False,
                           repeat=False, skip=0, seed=None, order=None,
-                          max_length=None, input_dropout=0.):
+                          training=None):
   """Creates a dataset of utterances.
 
   Only where each record lies in the file is held in memory (70 KB for TIMIT's
@@ -39,8 +39,7 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
       leave out. A resumed run with the same seed continues its stream so.
     seed: The seed of the shuffling. None: the graph's.
     order: One of `batching.ORDERS`. None: what `shuffle` says.
-    max_length: See `batching.sequence_batches`; likewise input_dropout.
-    input_dropout: A probability.
+    training: None, or a `batching.Training`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: the targets one step later, with zeros
@@ -70,8 +69,7 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
       sizes // (samples_per_timestep * _SAMPLE_TYPE.itemsize), read_targets,
       samples_per_timestep, 0., batch_size,
       order or batching.default_order(shuffle), repeat, skip, seed,
-      num_parallel_calls, prefetch_buffer_size, max_length,
-      input_dropout)
+      num_parallel_calls, prefetch_buffer_size, training)
 
 
 def _check_sizes(path, sizes, samples_per_timestep):

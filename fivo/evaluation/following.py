@@ -7,36 +7,49 @@ import signal
 import threading
 import time
 
-from absl import logging
-
 from fivo.config import config as config_lib
 from fivo.logdir import checkpoints
+from fivo.logdir import restoring
 from fivo.logdir import validation_record
+from fivo.system import log
 
 # A file of a checkpoint that a restarted run writes again is a new one.
 _Version = collections.namedtuple("_Version", "path written_ns")
 
 
-def find_first(config):
-  """The configuration and the checkpoint with which an evaluation begins.
+def evaluate(config, create_evaluator, needs_checkpoint=True):
+  """Evaluates the newest checkpoint, or one after another.
 
   Args:
-    config: A `Config` that is valid.
+    config: A `Config`.
+    create_evaluator: A callable that takes a `Config` and gives an object with
+      the methods `evaluate(path)`, see `evaluate_each`, and `close()`.
+    needs_checkpoint: Whether there is something to restore.
 
   Returns:
-    config: A `Config`, complete: a run that began only while this process
-      waited for its checkpoint has left its configuration by now.
-    path: The newest checkpoint's path.
+    The last result of `evaluate`.
 
   Raises:
-    UserError: If there is none and `config` does not say to wait, or a flag
-      contradicts the run.
+    UserError: If there is no checkpoint, it is not of the model, or as
+      `evaluate` says.
+    SystemExit: On SIGTERM, if it follows the checkpoints.
+  """
+  path = None
+  if needs_checkpoint:
+    config, path = _find_first(config)
+  with contextlib.closing(create_evaluator(config)) as evaluator:
+    return evaluate_each(config, path, evaluator.evaluate)
+
+
+def _find_first(config):
+  """The newest checkpoint, and the configuration, complete by now.
+
+  A run that began only while this process waited has left its own.
   """
   with _leaving_on_sigterm():
     path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
   if config.wait_for_checkpoint:
-    config = config_lib.resolve(config)
-    config_lib.validate(config)
+    config = config_lib.resolve_again(config)
   return config, path
 
 
@@ -45,7 +58,8 @@ def evaluate_each(config, path, evaluate):
 
   That is with `eval_interval_secs`, until the checkpoint of step `max_steps` or
   the one with which the run stopped early. Checkpoints that come and go between
-  two looks are left out, and one that is gone, or not whole, when it is read.
+  two looks are left out, and one that is gone, or not whole, when it is read:
+  without `eval_interval_secs` the next takes its place.
 
   Args:
     config: A `Config`.
@@ -62,7 +76,7 @@ def evaluate_each(config, path, evaluate):
     SystemExit: On SIGTERM, with the usual exit code, if it follows.
   """
   if config.eval_interval_secs is None:
-    return evaluate(path)
+    return restoring.use_newest(config.logdir, path, evaluate)
   with _leaving_on_sigterm():
     return _follow(config, path, evaluate)
 
@@ -78,7 +92,7 @@ def _follow(config, path, evaluate):
         result = evaluate(path)
         done = version
       except checkpoints.UnreadableError as e:
-        logging.info("Passed over: %s", e)
+        log.info("Passed over: %s", e)
     if done is not None and _is_last(config, checkpoints.step(done.path)):
       return result
     time.sleep(config.eval_interval_secs)
@@ -94,9 +108,14 @@ def _version(path):
 
 
 def _is_news(version, done):
-  """Whether a checkpoint is neither evaluated nor older than one that is."""
-  return done is None or (
-      version != done and version.written_ns >= done.written_ns)
+  """Whether a checkpoint is of a later step, or of a run that began again.
+
+  Files' times, which a copy or another machine's clock may set, do not hide a
+  later step.
+  """
+  return (done is None or
+          checkpoints.step(version.path) > checkpoints.step(done.path) or
+          version.written_ns > done.written_ns)
 
 
 def _is_last(config, step):
@@ -106,7 +125,7 @@ def _is_last(config, step):
   stopped_step = validation_record.stopped_step(config)
   if stopped_step is None or step < stopped_step:
     return False
-  logging.info("The run has stopped early at step %d.", stopped_step)
+  log.info("The run has stopped early at step %d.", stopped_step)
   return True
 
 

@@ -4,14 +4,18 @@ Whoever looks finds one whole checkpoint there, whenever the process that
 writes it dies: the directory appears with everything in it, and from then on a
 new checkpoint is there beside the old one before the file `checkpoint`, renamed
 into place, names it.
+
+Which checkpoint that should be, the record decides (`validation_record.py`),
+which is written first: a resumed run mends what a death in between left.
 """
 
 import glob
 import os
 import shutil
 
-from fivo.config import config as config_lib
+from fivo.config import stored
 from fivo.logdir import checkpoints
+from fivo.system import errors
 from fivo.system import files
 
 DIRECTORY = "best"
@@ -24,6 +28,31 @@ def path_in(logdir):
   return os.path.join(logdir, DIRECTORY)
 
 
+def step_in(logdir):
+  """The global step of the best checkpoint; None where there is none."""
+  path = checkpoints.latest(path_in(logdir), warn=False)
+  return None if path is None else checkpoints.step(path)
+
+
+def check(logdir):
+  """Refuses to export where that could not be done, or would be elsewhere.
+
+  Args:
+    logdir: The run's logdir, which need not exist.
+
+  Raises:
+    UserError: If the directory is a link, which may lead into another run, or
+      cannot be written to.
+  """
+  best = path_in(logdir)
+  for path in (best, os.path.join(logdir, _UNFINISHED)):
+    if os.path.islink(path):
+      raise errors.UserError(
+          "--logdir=%s: its %s is a link; remove it, or leave --export_best "
+          "out" % (logdir, os.path.basename(path)))
+  files.check_directory("logdir", best, ["checkpoint", stored.FILE_NAME])
+
+
 def export(logdir, path):
   """Makes a checkpoint the best of its run.
 
@@ -33,7 +62,9 @@ def export(logdir, path):
 
   Raises:
     OSError: If the logdir cannot be written to.
+    UserError: As `check`.
   """
+  check(logdir)
   remove_leftovers(logdir)
   best = path_in(logdir)
   if os.path.isdir(best):
@@ -54,6 +85,8 @@ def remove_leftovers(logdir):
   """
   shutil.rmtree(os.path.join(logdir, _UNFINISHED), ignore_errors=True)
   best = path_in(logdir)
+  if os.path.islink(best):
+    return
   path = checkpoints.latest(best, warn=False)
   if path is not None:
     _remove_others(best, os.path.basename(path))
@@ -62,19 +95,21 @@ def remove_leftovers(logdir):
 def _write(logdir, path, directory):
   """Writes a checkpoint and the configuration, what names it last."""
   name = os.path.basename(path)
-  _copy(os.path.join(logdir, config_lib.FILE_NAME), directory)
+  _copy(os.path.join(logdir, stored.FILE_NAME), directory)
   for data in sorted(glob.glob(glob.escape(path) + ".data-*-of-?????")):
     _copy(data, directory)
   _copy(path + ".index", directory)
-  with files.atomic_write(os.path.join(directory, "checkpoint"), "w") as f:
-    f.write(_STATE % (name, name))
+  with files.atomic_write(os.path.join(directory, "checkpoint"), "w",
+                          through_links=False) as stream:
+    stream.write(_STATE % (name, name))
 
 
 def _copy(source, directory):
   """Copies a file, whole or not at all."""
   target = os.path.join(directory, os.path.basename(source))
-  with open(source, "rb") as stream, files.atomic_write(target) as copy:
-    shutil.copyfileobj(stream, copy)
+  with open(source, "rb") as stream:
+    with files.atomic_write(target, through_links=False) as copy:
+      shutil.copyfileobj(stream, copy)
 
 
 def _remove_others(directory, name):

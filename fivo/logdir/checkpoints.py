@@ -5,11 +5,11 @@ import os
 import re
 import time
 
-from absl import logging
 import tensorflow as tf
 
 from fivo.logdir import checkpoint_index
 from fivo.system import errors
+from fivo.system import log
 
 NAME = "model.ckpt"
 _STEP = re.compile(r"model\.ckpt-(\d{1,12})$")
@@ -26,7 +26,7 @@ class UnreadableError(errors.UserError):
   """A checkpoint is damaged, or gone."""
 
 
-def latest(logdir, warn=True):
+def latest(logdir, warn=True, known=None):
   """Finds the newest whole checkpoint of a logdir.
 
   A logdir may have been moved or copied in part, and a process may have died
@@ -36,15 +36,17 @@ def latest(logdir, warn=True):
   Args:
     logdir: A directory, which need not exist.
     warn: Whether to log a warning of each damaged checkpoint passed over.
+    known: The path of one that was whole before, and is not read again, or
+      None.
 
   Returns:
     The checkpoint's path without suffix, or None where there is none.
   """
-  path, damaged = _find(logdir)
+  path, damaged = _find(logdir, known)
   if warn:
     for damaged_path, damage in damaged:
-      logging.warning("%s: not a whole checkpoint (%s); looking for another.",
-                      damaged_path, damage)
+      log.warning("%s: not a whole checkpoint (%s); looking for another.",
+                  damaged_path, damage)
   return path
 
 
@@ -141,15 +143,16 @@ def remove_leftovers(logdir):
   for path in paths:
     os.remove(path)
   if paths:
-    logging.info("Removed %d half-written files of an earlier process from %s.",
-                 len(paths), logdir)
+    log.info("Removed %d half-written files of an earlier process from %s.",
+             len(paths), logdir)
 
 
-def _find(logdir):
+def _find(logdir, known=None):
   """Looks for a whole checkpoint.
 
   Args:
     logdir: A directory, which need not exist.
+    known: See `latest`.
 
   Returns:
     The path of the newest whole checkpoint, or None; and a list of pairs: the
@@ -164,7 +167,7 @@ def _find(logdir):
       key=step, reverse=True)
   damaged = []
   for path in candidates:
-    damage = _damage(path)
+    damage = None if path == known else _damage(path)
     if damage is None:
       return path, damaged
     damaged.append((path, damage))
@@ -267,7 +270,7 @@ def require(logdir, wait=False):
           "--logdir=%s: %s; give the directory of a training run, or "
           "--wait_for_checkpoint" % (logdir, _why_none(logdir)))
     if looks % _LOOKS_PER_LINE == 0:
-      logging.info("Waiting for a checkpoint in %s.", logdir)
+      log.info("Waiting for a checkpoint in %s.", logdir)
     looks += 1
     time.sleep(_SECONDS_BETWEEN_LOOKS)
 

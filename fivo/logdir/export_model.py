@@ -7,13 +7,12 @@ of the size, and the configuration without paths of this machine. It can be
 evaluated and sampled from, not trained further.
 """
 
-import json
 import os
 
 from absl import flags
 import tensorflow as tf
 
-from fivo.config import config as config_lib
+from fivo.config import stored
 from fivo.logdir import checkpoints
 from fivo.system import console
 from fivo.system import errors
@@ -47,24 +46,20 @@ def export_model(logdir, out_dir):
       `out_dir`.
   """
   path = checkpoints.require(logdir)
-  stored, train_mean = config_lib.load(logdir)
-  if not stored:
+  if not stored.load(logdir)[0]:
     raise errors.UserError("--logdir=%s: has no %s" % (
-        logdir, config_lib.FILE_NAME))
+        logdir, stored.FILE_NAME))
   if os.path.isdir(out_dir) and os.listdir(out_dir):
     raise errors.UserError("--out_dir=%s: is not empty; name a new directory" %
                            out_dir)
   os.makedirs(out_dir, exist_ok=True)
   exported = _write_checkpoint(path, out_dir)
+  content = files.read_json(os.path.join(logdir, stored.FILE_NAME))
   # There are averages in place of the variables already.
-  stored.update(average_variables=None,
-                dataset_path=os.path.basename(stored["dataset_path"]))
-  text = {"format": 1, "options": stored,
-          "train_mean": None if train_mean is None else train_mean.tolist()}
-  with files.atomic_write(
-      os.path.join(out_dir, config_lib.FILE_NAME), "w") as stream:
-    json.dump(text, stream, indent=2)
-    stream.write("\n")
+  content["options"].update(
+      average_variables=None,
+      dataset_path=os.path.basename(content["options"]["dataset_path"]))
+  files.write_json(os.path.join(out_dir, stored.FILE_NAME), content)
   return exported
 
 

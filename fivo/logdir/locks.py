@@ -6,9 +6,8 @@ import os
 import socket
 import stat
 
-from absl import logging
-
 from fivo.system import errors
+from fivo.system import log
 
 FILE_NAME = "train.lock"
 
@@ -65,7 +64,7 @@ def _lock(descriptor, logdir):
             logdir, owner.partition("\n")[0] or "unknown")) from e
   except OSError as e:
     # Whatever the error: kernel modules answer with numbers of their own.
-    logging.warning(
+    log.warning(
         "--logdir=%s: its file system has no locks (%s): see to it that no "
         "other process trains there.", logdir, e.strerror)
     return False

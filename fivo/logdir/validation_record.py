@@ -5,13 +5,12 @@ whether it has stopped early.
 """
 
 import collections
-import json
 import os
 
-from absl import logging
-
+from fivo.config import options
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import log
 
 FILE_NAME = "validation.json"
 _FORMAT = 1
@@ -81,7 +80,7 @@ def load(logdir):
   if not os.path.exists(path):
     return None
   try:
-    stored = files.read_json(path)
+    stored = files.read_json(path, _FORMAT)
     record = Record(*[stored[name] for name in Record._fields])
     _check(record)
   except OSError as e:
@@ -103,22 +102,18 @@ def _check(record):
     value = getattr(record, name)
     if name == "best_step" and record.best_bound is None:
       continue
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if not options.is_integer(value) or value < 0:
       raise TypeError("%s must be an integer from 0" % name)
   bound = record.best_bound
-  if bound is not None and (
-      isinstance(bound, bool) or not isinstance(bound, (int, float)) or
-      not abs(bound) < float("inf")):
+  if bound is not None and not (
+      options.is_number(bound) and abs(bound) < float("inf")):
     raise TypeError("best_bound must be a finite number")
 
 
 def save(logdir, record):
   """Keeps a record in a logdir; an OSError if it cannot be written to."""
-  with files.atomic_write(os.path.join(logdir, FILE_NAME), "w") as stream:
-    json.dump(collections.OrderedDict(
-        [("format", _FORMAT)] + list(record._asdict().items())),
-              stream, indent=2)
-    stream.write("\n")
+  files.write_json(os.path.join(logdir, FILE_NAME),
+                   [("format", _FORMAT)] + list(record._asdict().items()))
 
 
 def resume(config, step):
@@ -139,11 +134,11 @@ def resume(config, step):
   if record is None or (not step and not record.last_step):
     return empty(config)
   if not step:
-    logging.info("%s is of an earlier run that has no checkpoint any more: it "
-                 "begins anew.", os.path.join(config.logdir, FILE_NAME))
+    log.info("%s is of an earlier run that has no checkpoint any more: it "
+             "begins anew.", os.path.join(config.logdir, FILE_NAME))
     return empty(config)
   if record.measure != measure(config):
-    logging.info(
+    log.info(
         "The best so far is of the %s, which does not compare with the %s: "
         "the next will be the best.", record.measure, measure(config))
     return empty(config)

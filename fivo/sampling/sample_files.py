@@ -3,13 +3,14 @@
 import collections
 import os
 
-from absl import logging
 import numpy as np
+import tensorflow as tf
 
-from fivo.config import config as config_lib
 from fivo.data import speech_statistics
-from fivo.system import arrays
+from fivo.logdir import result_files
 from fivo.system import errors
+from fivo.system import faults
+from fivo.system import log
 
 FILE_NAME = "samples.npz"
 
@@ -18,7 +19,8 @@ def write(out_dir, prefixes, samples, config):
   """Writes `samples.npz`, and WAV files if `--sample_wav` asks for them.
 
   Speech is written in the units of the data if the statistics by which it was
-  normalised lie beside its records, and as it was normalised otherwise.
+  normalised lie beside its records, and as it was normalised otherwise. Time
+  series come back in the units of the training data.
 
   Args:
     out_dir: A directory.
@@ -34,13 +36,29 @@ def write(out_dir, prefixes, samples, config):
   if statistics is not None:
     prefixes = speech_statistics.denormalize(prefixes, statistics)
     samples = speech_statistics.denormalize(samples, statistics)
-  path = os.path.join(out_dir, FILE_NAME)
-  arrays.save(path, collections.OrderedDict(
-      [("prefixes", prefixes), ("samples", samples)]))
-  logging.info("Wrote %s.", path)
+  if config.series is not None:
+    prefixes, samples = map(config.series.restore, (prefixes, samples))
+  path = result_files.write("sample_out_dir", out_dir, FILE_NAME, (
+      collections.OrderedDict([("prefixes", prefixes), ("samples", samples)])))
   if config.sample_wav:
-    _write_wavs(out_dir, prefixes, samples, statistics.sample_rate)
+    with faults.writing_to("sample_out_dir", out_dir):
+      _write_wavs(out_dir, prefixes, samples, statistics.sample_rate)
   return path
+
+
+def check_size(config, targets):
+  """Refuses samples that are too large, see `result_files.check_size`.
+
+  Args:
+    config: A `Config`.
+    targets: A float Tensor `[T, B, D]`.
+  """
+  data_size = tf.compat.dimension_value(targets.shape[2])
+  if data_size is not None:
+    row = config.batch_size * data_size * targets.dtype.size
+    result_files.check_size(
+        "sample_length", config.sample_length, row * config.num_samples,
+        "--batch_size or --num_samples", row * config.prefix_length)
 
 
 def load_statistics(config):
@@ -59,7 +77,7 @@ def load_statistics(config):
   statistics = None
   if config.dataset_type == "speech" and config.dataset_path:
     statistics = speech_statistics.load(
-        os.path.dirname(config_lib.speech_path(config, config.split)))
+        os.path.dirname(config.path_of_split(config.split)))
   if config.sample_wav and config.dataset_type != "speech":
     raise errors.UserError(
         "--sample_wav: only speech is sound; the data is of "
@@ -80,4 +98,4 @@ def _write_wavs(out_dir, prefixes, samples, sample_rate):
       speech_statistics.write_wav(
           os.path.join(out_dir, "sample_%d_%d.wav" % (b, n)),
           np.concatenate([prefixes[:, b], samples[:, b, n]]), sample_rate)
-  logging.info("Wrote %d WAV files to %s.", batch_size * num_samples, out_dir)
+  log.info("Wrote %d WAV files to %s.", batch_size * num_samples, out_dir)

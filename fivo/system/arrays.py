@@ -25,5 +25,5 @@ def save(path, named_arrays):
       (name, value.dtype, value.shape) for name, value in named_arrays.items()])
   for name, value in named_arrays.items():
     record[name] = value
-  with files.atomic_write(path) as stream:
+  with files.atomic_write(path, through_links=False) as stream:
     np.save(stream, record, allow_pickle=False)

@@ -22,6 +22,10 @@ class UserError(ValueError):
   """
 
 
+class NonFiniteError(UserError):
+  """A bound or its gradient is NaN or infinite."""
+
+
 def did_you_mean(word, candidates, prefix=""):
   """Names what somebody may have meant, for the end of a message.
 

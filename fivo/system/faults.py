@@ -48,7 +48,7 @@ def explain(error):
 
 
 @contextlib.contextmanager
-def naming_flag(flag, path, remark=""):
+def writing_to(flag, path, remark=""):
   """Turns a fault into one line that names the flag.
 
   Args:

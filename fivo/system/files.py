@@ -1,5 +1,6 @@
 """Files written whole or not at all, directories, and what others wrote."""
 
+import collections
 import contextlib
 import errno
 import fcntl
@@ -49,35 +50,45 @@ def local_path(path):
 
 
 @contextlib.contextmanager
-def atomic_write(path, mode="wb"):
+def atomic_write(path, mode="wb", through_links=True):
   """Opens a temporary file that becomes `path` if the block succeeds.
 
   The temporary file lives in the directory of `path`, so that the final
   rename is atomic. If the block raises, or the disk is full, or the process is
   killed, whatever `path` held before is untouched; what a killed process leaves
-  is removed when the file is next written. A symbolic link is written
-  through, an existing file keeps its permissions, and what is no regular file
-  (a pipe, a device) is written to directly.
+  is removed when the file is next written. An existing file keeps its
+  permissions.
 
   Args:
     path: The file to write.
     mode: "wb" or "w".
+    through_links: Whether a symbolic link is written through, and what is no
+      regular file (a pipe, a device) is written to directly. Else a link gives
+      way to the file, and anything else is refused: what lies in a directory of
+      results must not lead elsewhere, and a pipe would be waited for.
 
   Yields:
     The open temporary file.
 
   Raises:
     OSError: If the directory or the disk refuses the write.
+    UserError: If `path` is refused.
   """
-  path = os.path.realpath(path)
-  if os.path.exists(path) and not os.path.isfile(path):
-    # A pipe or a device: a rename would be the end of it.
-    with open(path, mode) as stream:
-      yield stream
-    return
-  try:
+  is_special = os.path.exists(path) and not os.path.isfile(path)
+  if through_links:
+    path = os.path.realpath(path)
+    if is_special:
+      # A pipe or a device: a rename would be the end of it.
+      with open(path, mode) as stream:
+        yield stream
+      return
+  elif is_special and not os.path.islink(path):
+    raise UserError("%s is %s, where a file is to be written" % (
+        path, _kind(path)))
+  path = os.path.abspath(path)
+  if os.path.isfile(path) and not os.path.islink(path):
     permissions = os.stat(path).st_mode & 0o7777
-  except FileNotFoundError:
+  else:
     umask = os.umask(0)
     os.umask(umask)
     permissions = 0o666 & ~umask
@@ -174,11 +185,51 @@ def _lock(descriptor):
   return True
 
 
-def read_json(path):
+def write_json(path, pairs):
+  """Writes a JSON object, whole or not at all.
+
+  Args:
+    path: The file.
+    pairs: A list of keys and values.
+
+  Raises:
+    OSError: If the directory or the disk refuses the write.
+  """
+  with atomic_write(path, "w", through_links=False) as stream:
+    json.dump(collections.OrderedDict(pairs), stream, indent=2)
+    stream.write("\n")
+
+
+def read_bytes(path, max_bytes):
+  """Reads a file that may be anything at all.
+
+  Args:
+    path: The file.
+    max_bytes: How large it may be.
+
+  Returns:
+    Its bytes.
+
+  Raises:
+    OSError: If it cannot be read, or is a pipe or a device, which might never
+      end.
+    ValueError: If it is larger.
+  """
+  if not stat.S_ISREG(os.stat(path).st_mode):
+    raise OSError(errno.EINVAL, "not a regular file", path)
+  with open(path, "rb") as stream:
+    data = stream.read(max_bytes + 1)
+  if len(data) > max_bytes:
+    raise ValueError("larger than %d MB" % (max_bytes >> 20))
+  return data
+
+
+def read_json(path, known_format=None):
   """Reads a JSON file that may hold anything at all.
 
   Args:
     path: The file.
+    known_format: None, or what the object's "format" must be, if it has one.
 
   Returns:
     What it holds.
@@ -186,18 +237,19 @@ def read_json(path):
   Raises:
     OSError: If it cannot be read, or is a pipe or a device, which might never
       end.
-    ValueError: If it is not JSON, nested too deeply, or larger than 16 MB.
+    ValueError: If it is not JSON, nested too deeply, larger than 16 MB, or of
+      another format.
   """
-  if not stat.S_ISREG(os.stat(path).st_mode):
-    raise OSError(errno.EINVAL, "not a regular file", path)
-  with open(path, "rb") as stream:
-    data = stream.read(_MAX_JSON_BYTES + 1)
-  if len(data) > _MAX_JSON_BYTES:
-    raise ValueError("larger than %d MB" % (_MAX_JSON_BYTES >> 20))
+  data = read_bytes(path, _MAX_JSON_BYTES)
   try:
-    return json.loads(data.decode("utf-8"))
+    content = json.loads(data.decode("utf-8"))
   except RecursionError as e:
     raise ValueError("nested too deeply") from e
+  if known_format is not None and isinstance(content, dict) and (
+      content.get("format", known_format) != known_format):
+    raise ValueError("its format is %.20r, this version reads %d" % (
+        content["format"], known_format))
+  return content
 
 
 def check_directory(flag, path, file_names=()):
@@ -209,8 +261,8 @@ def check_directory(flag, path, file_names=()):
     file_names: Names of files that are to be written into it.
 
   Raises:
-    UserError: If it cannot be made or written to, or holds a directory where
-      a file is to be.
+    UserError: If it cannot be made or written to, or holds a directory or a
+      pipe where a file is to be.
   """
   with _naming_flag(flag, path):
     existing = os.path.abspath(path)
@@ -221,9 +273,16 @@ def check_directory(flag, path, file_names=()):
     if not os.access(existing, os.W_OK | os.X_OK):
       raise OSError("%s is not writable" % existing)
   for name in file_names:
-    if os.path.isdir(os.path.join(path, name)):
-      raise UserError("--%s=%s holds a directory %s, where a file is to be "
-                      "written" % (flag, path, name))
+    file_path = os.path.join(path, name)
+    if os.path.lexists(file_path) and not (
+        os.path.islink(file_path) or os.path.isfile(file_path)):
+      raise UserError("--%s=%s holds %s %s, where a file is to be written" % (
+          flag, path, _kind(file_path), name))
+
+
+def _kind(path):
+  """What is at a path, if it is no file."""
+  return "a directory" if os.path.isdir(path) else "a pipe or device"
 
 
 def prepare_directory(flag, path):

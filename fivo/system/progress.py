@@ -3,7 +3,7 @@
 import sys
 import time
 
-from absl import logging
+from fivo.system import log
 
 try:
   import tqdm
@@ -37,11 +37,11 @@ def track(iterable, description, total=None, unit="sequence"):
 
 def _logged(iterable, description, total, unit):
   """Yields the items of `iterable`, logging a line every ten seconds."""
-  last_line = time.time()
+  last_line = time.monotonic()
   for done, item in enumerate(iterable):
-    now = time.time()
+    now = time.monotonic()
     if now - last_line >= _SECONDS_BETWEEN_LINES:
       last_line = now
       out_of = "" if total is None else " of %d" % total
-      logging.info("%s: %d%s %ss", description, done, out_of, unit)
+      log.info("%s: %d%s %ss", description, done, out_of, unit)
     yield item

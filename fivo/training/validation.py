@@ -9,23 +9,19 @@ back, before it takes another step.
 import math
 import os
 
-from absl import logging
 import tensorflow as tf
 
 from fivo import bounds
-from fivo.config import validation_options
-from fivo.evaluation import evaluation
-from fivo.evaluation import evaluator as evaluator_lib
+from fivo.evaluation import averages
+from fivo.evaluation import splits
+from fivo.evaluation import summaries
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
 from fivo.system import errors
+from fivo.system import log
 
 SPLIT = "valid"
-
-
-class NonFiniteError(errors.UserError):
-  """The bound of the valid split is NaN or infinite."""
 
 
 class _InterruptedError(Exception):
@@ -60,11 +56,33 @@ def is_due(config, step):
   return record is None or record.last_step < step
 
 
+def lacks_best(config):
+  """Whether `best` is not the checkpoint that the run's record names."""
+  if not config.export_best or config.task != 0:
+    return False
+  record = validation_record.load(config.logdir)
+  return (record is not None and record.best_step is not None and
+          record.best_step != best_checkpoint.step_in(config.logdir))
+
+
+def mend_best(config):
+  """Makes `best` what the run's record says, unless that was not kept."""
+  if not lacks_best(config):
+    return
+  best_step = validation_record.load(config.logdir).best_step
+  path = checkpoints.path_of(config.logdir, best_step)
+  if os.path.exists(path + ".index"):
+    best_checkpoint.export(config.logdir, path)
+  else:
+    log.warning("The best checkpoint so far, of step %d, was not kept.",
+                best_step)
+
+
 def bound_of(result, config):
   """The bound that a run trains on, in the unit of its log lines.
 
   Args:
-    result: An `evaluation.EvalResult`.
+    result: An `averages.EvalResult`.
     config: A `Config`.
 
   Returns:
@@ -76,6 +94,17 @@ def bound_of(result, config):
   return float(values[:, bounds.AllBounds._fields.index(name)].mean())
 
 
+def _path_of_all_splits(config):
+  """The `dataset_path` that has the valid split too.
+
+  Of speech, where it is the file of one split, that is the directory, which has
+  the others beside it.
+  """
+  if config.dataset_type == "speech" and os.path.isfile(config.dataset_path):
+    return os.path.dirname(os.path.abspath(config.dataset_path))
+  return config.dataset_path
+
+
 class Validator(object):
   """Evaluates checkpoints of a run and keeps the record of that."""
 
@@ -85,33 +114,22 @@ class Validator(object):
     # Every evaluation draws the same noise, wherever the run was resumed.
     self._valid_config = config._replace(
         split=SPLIT, start_step=0,
-        dataset_path=validation_options.path_for_split(config, SPLIT))
+        dataset_path=_path_of_all_splits(config))
     try:
-      self._evaluator = evaluator_lib.Evaluator(
+      self._evaluator = splits.Evaluator(
           self._valid_config, create_dataset_and_model_fn)
     except errors.UserError as e:
       raise errors.UserError("--eval_every=%d: of the %s split: %s" % (
           config.eval_every, SPLIT, e)) from e
-    self._summaries = evaluation.create_summaries(self._valid_config)
+    self._summaries = summaries.of_split(self._valid_config)
     self.record = None
 
   def resume(self, step):
-    """Reads the record of a run that goes on from a step, and tidies up."""
+    """Reads the record of a run that goes on from a step; mends `best`."""
     self.record = validation_record.resume(self._config, step)
-    if not self._config.export_best:
-      return
-    logdir = self._config.logdir
-    best_checkpoint.remove_leftovers(logdir)
-    if self.record.best_bound is None or checkpoints.latest(
-        best_checkpoint.path_in(logdir), warn=False):
-      return
-    path = checkpoints.path_of(logdir, self.record.best_step)
-    if os.path.exists(path + ".index"):
-      best_checkpoint.export(logdir, path)
-    else:
-      logging.warning(
-          "The best checkpoint so far, of step %d, was not kept.",
-          self.record.best_step)
+    if self._config.export_best:
+      best_checkpoint.remove_leftovers(self._config.logdir)
+    mend_best(self._config)
 
   def evaluate(self, step, caught):
     """Evaluates the checkpoint of a step, unless a signal comes.
@@ -134,14 +152,14 @@ class Validator(object):
     try:
       _, result = self._evaluator.evaluate(path, before_batch)
     except _InterruptedError:
-      logging.info("The evaluation of step %d is left for later.", step)
+      log.info("The evaluation of step %d is left for later.", step)
       return False
-    except evaluation.NanError as e:
+    except errors.NonFiniteError as e:
       raise self._explain_non_finite(step, str(e)) from e
     bound = bound_of(result, self._config)
     if math.isnan(bound) or bound == float("inf"):
       raise self._explain_non_finite(step, "the mean is %f" % bound)
-    evaluation.summarize(result, self._valid_config, step, self._summaries)
+    averages.summarize(result, self._valid_config, step, self._summaries)
     self._note(step, bound, path)
     return self._says_stop(step)
 
@@ -150,24 +168,27 @@ class Validator(object):
     self._summaries.close()
 
   def _note(self, step, bound, path):
-    """Logs and records a bound; keeps the checkpoint if it is the best."""
+    """Logs and records a bound; keeps the checkpoint if it is the best.
+
+    The record decides which is the best, so it is written first: whatever
+    `best` holds if the process dies before the export, a resume mends.
+    """
     record = validation_record.update(self.record, step, bound)
     is_best = record.best_step is not None and not record.num_worse
-    logging.info(
+    log.info(
         "Step %d, %s %s bound per %s: %f (%s)", step, SPLIT, self._config.bound,
         "timestep" if self._config.normalize_by_seq_len else "sequence", bound,
         "the best so far" if is_best else _describe_best(record))
-    if is_best and self._config.export_best:
-      best_checkpoint.export(self._config.logdir, path)
-    # Last: a process that dies before evaluates this step again.
     validation_record.save(self._config.logdir, record)
     self.record = record
+    if is_best and self._config.export_best:
+      best_checkpoint.export(self._config.logdir, path)
 
   def _says_stop(self, step):
     """Whether patience is at an end, which is logged."""
     if not validation_record.has_lost_patience(self._config, self.record):
       return False
-    logging.info(
+    log.info(
         "Stopping early at step %d: %d evaluations without a better %s bound "
         "(--early_stop_patience=%d); %s.", step, self.record.num_worse, SPLIT,
         self._config.early_stop_patience, _describe_best(self.record))
@@ -175,7 +196,7 @@ class Validator(object):
 
   def _explain_non_finite(self, step, cause):
     """The error of a bound that is not finite."""
-    return NonFiniteError(
+    return errors.NonFiniteError(
         "--eval_every=%d: the %s bound of the %s split is not finite at step "
         "%d: %s; %s; a lower --learning_rate than %g may help" % (
             self._config.eval_every, self._config.bound, SPLIT, step, cause,
@@ -198,7 +219,7 @@ class ValidationHook(tf.compat.v1.train.SessionRunHook):
     Args:
       validator: A `Validator`.
       every_steps: Steps between evaluations.
-      checkpoint_hook: The `hooks.CheckpointHook` of the session, which must
+      checkpoint_hook: The `saving.CheckpointHook` of the session, which must
         come before this hook.
       caught: A list that receives the numbers of signals.
     """

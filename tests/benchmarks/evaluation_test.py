@@ -89,14 +89,14 @@ def trained(tmp_path_factory):
 
 def test_yardstick_evaluates_in_file_order(trained, monkeypatch):
   lengths = []
-  evaluate = separate_bounds.evaluation.evaluate
+  evaluate = separate_bounds.averages.average
 
   def spy(batches, *args):
     batches = list(batches)
     lengths.extend(list(batch[-1]) for batch in batches)
     return evaluate(batches, *args)
 
-  monkeypatch.setattr(separate_bounds.evaluation, "evaluate", spy)
+  monkeypatch.setattr(separate_bounds.averages, "average", spy)
   result = separate_bounds.evaluate(trained)
   assert lengths == [[9, 3], [6]]
   assert result.num_sequences == 3

@@ -16,7 +16,7 @@ def member(monkeypatch):
   """A worker that does not wait."""
   monkeypatch.setattr(cluster_member.time, "sleep", lambda seconds: None)
   with tf.Graph().as_default():
-    yield cluster_member.Member(config_lib.from_object(types.SimpleNamespace(
+    yield cluster_member.Member(config_lib.resolve(types.SimpleNamespace(
         job_name="worker", task=1, ps_hosts="p:1", worker_hosts="w:1,w:2")), [])
 
 

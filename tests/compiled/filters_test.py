@@ -49,7 +49,7 @@ def _set_variables(session, seed=0):
 
 
 def _bound_and_gradients(kind, bound, proposal_type, emission, rematerialize,
-                         compiled=False, num_padded=0):
+                         compiled=False, num_padded=0, **options):
   """The bound per sequence, the resamplings, and the gradient, by variable."""
   num_particles = 1 if bound == "elbo" else 4
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -69,7 +69,7 @@ def _bound_and_gradients(kind, bound, proposal_type, emission, rematerialize,
           bound, model, list(inputs), _LENGTHS, num_samples=num_particles,
           run_filter=filters.NoisyFilter(
               model, noise, rematerialization.scan if rematerialize else
-              _default_scan))
+              _default_scan), **options)
       variables = tf.compat.v1.trainable_variables()
       gradients = tf.gradients(tf.reduce_sum(result.log_p_hat), variables)
       names.extend(variable.op.name for variable, gradient in zip(
@@ -112,6 +112,30 @@ def test_equals_the_default_loop(kind, bound, proposal_type, unfused):
   _assert_equal(
       _bound_and_gradients(*arguments, rematerialize=True, num_padded=2),
       expected)
+
+
+@pytest.mark.parametrize("resampling_type", [
+    "stratified", "systematic", "residual"])
+def test_schemes(resampling_type, unfused):
+  results = [
+      _bound_and_gradients(
+          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=rematerialize,
+          resampling_criterion=smc.always_resample_criterion,
+          resampling_type=resampling_type) for rematerialize in (True, False)]
+  _assert_equal(*results)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("resampling_type", [
+    "stratified", "systematic", "residual"])
+def test_compiled_schemes(resampling_type):
+  results = [
+      _bound_and_gradients(
+          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=compiled,
+          compiled=compiled,
+          resampling_criterion=smc.always_resample_criterion,
+          resampling_type=resampling_type) for compiled in (True, False)]
+  _assert_equal(*results)
 
 
 @pytest.mark.parametrize("kind, bound, proposal_type, emission", [

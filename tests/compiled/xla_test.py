@@ -100,7 +100,12 @@ def test_refuses_other_models(tmp_path):
 
 @pytest.mark.parametrize("kwargs, message", [
     (dict(resampling_type="relaxed"),
-     "--xla: cannot compile --resampling_type=relaxed; use multinomial"),
+     "--xla: cannot compile --resampling_type=relaxed; use one of multinomial, "
+     "stratified, systematic, residual"),
+    (dict(resampling_gradients="score"),
+     "--xla: cannot compile --resampling_gradients=score"),
+    (dict(iwae_gradients="dreg"),
+     "--xla: cannot compile --iwae_gradients=dreg"),
     (dict(master="grpc://localhost:1"), "--xla: cannot compile variables of "
      "another process; train in one process, or without --xla"),
     (dict(job_name="chief", worker_hosts="a:1", ps_hosts="b:1"),

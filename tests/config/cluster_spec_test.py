@@ -95,7 +95,7 @@ class TestFlags(object):
   ])
   def test_refused(self, kwargs, line):
     with pytest.raises(errors.UserError) as caught:
-      config_lib.validate(_config(**kwargs))
+      config_lib.resolve(types.SimpleNamespace(**kwargs))
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
 
@@ -200,9 +200,10 @@ class TestVariable(object):
 ])
 def test_a_wrong_master(master, line):
   with pytest.raises(errors.UserError) as e:
-    config_lib.validate(_config(master=master))
+    config_lib.resolve(types.SimpleNamespace(master=master))
   assert str(e.value) == line
 
 
 def test_a_master():
-  config_lib.validate(_config(master="grpc://a:1", task=1, ps_tasks=1))
+  config_lib.resolve(
+      types.SimpleNamespace(master="grpc://a:1", task=1, ps_tasks=1))

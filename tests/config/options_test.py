@@ -33,7 +33,8 @@ from fivo.config import options
     ("learning_rate", -10 ** 400, "must be greater than 0.0"),
     ("learning_rate", 1e-50, "must be greater than 0.0 when rounded to 32 "
      "bits"),
-    ("dataset_type", "pose", "must be one of pianoroll, speech"),
+    ("dataset_type", "poses",
+     "must be one of pianoroll, speech, pose, series; did you mean pose?"),
 ])
 def test_complaints(name, value, complaint):
   """The original took these and gave nan or obscure errors."""

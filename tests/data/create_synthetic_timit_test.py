@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -162,3 +164,22 @@ def test_an_error_is_one_line(tmp_path):
   assert result.returncode == 1
   assert "--num_train=0" in result.stderr
   assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [
+    signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_an_end_by_a_signal_leaves_nothing(tmp_path, number):
+  process = subprocess.Popen(
+      [sys.executable, "-m", "fivo.data.create_synthetic_timit",
+       "--out_dir=%s" % tmp_path, "--num_train=80000", "--seconds=0.1"],
+      cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+  try:
+    while not list(tmp_path.glob(".*/TIMIT/TRAIN/*/*/*.WAV")):
+      assert process.poll() is None
+      time.sleep(0.01)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=30)
+  finally:
+    process.kill()
+  assert (process.returncode, output, errors) == (128 + number, b"", b"")
+  assert not list(tmp_path.iterdir())

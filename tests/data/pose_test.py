@@ -113,7 +113,7 @@ def test_bad_file_before_any_op(tmp_path, contents, words):
 
 
 def test_references_are_counted(tmp_path):
-  row = np.zeros([1 << 20])
-  path = _write(tmp_path, train=[[row] * 16] * 16, train_mean=_MEAN)
+  row = np.zeros([1 << 14])
+  path = _write(tmp_path, train=[[row] * 512] * 32, train_mean=_MEAN)
   with pytest.raises(UserError, match="at most [0-9]+ are allowed"):
     datasets.create_human_pose_dataset(path, "train", 2)

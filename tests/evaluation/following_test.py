@@ -70,6 +70,11 @@ def test_an_older_one_is_no_news(follow):
   assert follow([(3, 2), (2, 1), (9, 3)]) == [3, 9]
 
 
+def test_a_later_time_hides_no_later_step(follow):
+  """A copy, or another machine's clock, may have set it."""
+  assert follow([(3, 100), (4, 1), (9, 2)]) == [3, 4, 9]
+
+
 def test_a_run_that_began_again(follow):
   assert follow([(3, 2), (0, 4), (3, 5), (9, 6)]) == [3, 0, 3, 9]
 

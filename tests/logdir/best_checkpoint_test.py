@@ -1,12 +1,14 @@
 """Tests of keeping the best checkpoint."""
 
 import os
+import shutil
 
 import pytest
 import tensorflow as tf
 
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
+from fivo.system import errors
 
 
 class _DeathError(BaseException):
@@ -79,6 +81,27 @@ def test_death_at_any_change(
         "model.ckpt-%d.index" % step]
     assert not (tmp_path / "best.tmp").exists()
   assert deaths
+
+
+def test_a_link_is_refused(tmp_path, logdir_of_two):
+  """With one to another run, that run's checkpoints were deleted."""
+  other, logdir = tmp_path / "other", tmp_path / "run"
+  for directory in (other, logdir):
+    directory.mkdir()
+    _export(str(directory), logdir_of_two, 1)
+  before = sorted(os.listdir(str(other / "best")))
+  shutil.rmtree(str(logdir / "best"))
+  (logdir / "best").symlink_to(other / "best")
+  with pytest.raises(errors.UserError, match="--logdir=.*: its best is a link"):
+    best_checkpoint.export(str(logdir), checkpoints.path_of(str(logdir), 2))
+  assert sorted(os.listdir(str(other / "best"))) == before
+
+
+def test_a_pipe_is_refused(tmp_path, logdir_of_two):
+  (tmp_path / "best").mkdir()
+  os.mkfifo(str(tmp_path / "best" / "checkpoint"))
+  with pytest.raises(errors.UserError, match="holds a pipe or device checkpo"):
+    _export(str(tmp_path), logdir_of_two, 1)
 
 
 def test_leaves_other_files_alone(tmp_path, logdir_of_two):

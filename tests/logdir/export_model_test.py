@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.config import config as config_lib
+from fivo.config import stored
 from fivo.logdir import checkpoints
 from fivo.logdir import export_model
 from fivo.system import errors
@@ -21,7 +22,7 @@ def _logdir(tmp_path):
   config = config_lib.from_object(
       type("Options", (), dict(logdir=logdir, dataset_path="/data/x.pkl",
                                average_variables=.9, latent_size=7)))
-  config_lib.save(config, train_mean=[.25, .5])
+  stored.save(config, train_mean=[.25, .5])
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     v = tf.compat.v1.get_variable("net/v", initializer=[1., 2.])
     train_op = optimization.create_train_op(
@@ -44,10 +45,10 @@ def test_keeps_the_model_alone(logdir, tmp_path):
   np.testing.assert_array_equal(
       after.get_tensor("net/v"), before.get_tensor("net/v"))
   assert after.get_tensor("global_step") == 3
-  stored, mean = config_lib.load(out_dir)
-  expected, _ = config_lib.load(logdir)
+  options, mean, _ = stored.load(out_dir)
+  expected = stored.load(logdir)[0]
   expected.update(dataset_path="x.pkl", average_variables=None)
-  assert stored == expected
+  assert options == expected
   np.testing.assert_array_equal(mean, [.25, .5])
   for name in os.listdir(out_dir):
     if not name.startswith("model.ckpt"):
@@ -60,6 +61,6 @@ def test_refuses(logdir, tmp_path):
     export_model.export_model(logdir, logdir)
   with pytest.raises(errors.UserError, match="no such directory"):
     export_model.export_model(str(tmp_path / "x"), str(tmp_path / "y"))
-  os.remove(os.path.join(logdir, config_lib.FILE_NAME))
+  os.remove(os.path.join(logdir, stored.FILE_NAME))
   with pytest.raises(errors.UserError, match="has no config.json"):
     export_model.export_model(logdir, str(tmp_path / "y"))

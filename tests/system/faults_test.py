@@ -43,7 +43,7 @@ def _tensorflow_error(class_, message):
 def test_faults_are_explained(error, explanation):
   assert faults.explain(error) == explanation
   with pytest.raises(errors.UserError) as caught:
-    with faults.naming_flag("logdir", "/x", "a remark"):
+    with faults.writing_to("logdir", "/x", "a remark"):
       raise error
   assert str(caught.value) == (
       "--logdir=/x: cannot be written to: %s; a remark" % explanation)
@@ -83,7 +83,7 @@ def test_other_exhaustion_is_not_of_memory():
 def test_defects_keep_their_stack_trace(error):
   assert faults.explain(error) is None
   with pytest.raises(type(error)) as caught:
-    with faults.naming_flag("logdir", "/x"):
+    with faults.writing_to("logdir", "/x"):
       raise error
   assert caught.value is error
 

@@ -150,6 +150,36 @@ def test_killed_processes_leave_no_directories_for_good(tmp_path):
   assert os.listdir(parent) == []
 
 
+@pytest.mark.parametrize("points_to", ["other", "missing", "."])
+def test_a_link_gives_way(tmp_path, points_to):
+  (tmp_path / "other").write_bytes(b"other")
+  path = tmp_path / "target"
+  path.symlink_to(tmp_path / points_to)
+  with files.atomic_write(str(path), through_links=False) as stream:
+    stream.write(b"new")
+  assert not path.is_symlink()
+  assert read(path) == b"new"
+  assert read(tmp_path / "other") == b"other"
+  assert len(os.listdir(str(tmp_path))) == 2
+
+
+def test_a_pipe_is_refused(tmp_path):
+  os.mkfifo(str(tmp_path / "target"))
+  with pytest.raises(errors.UserError, match="a pipe or device, where a file"):
+    with files.atomic_write(str(tmp_path / "target"), through_links=False):
+      pass
+  with pytest.raises(errors.UserError, match="holds a pipe or device target"):
+    files.check_directory("logdir", str(tmp_path), ["target"])
+
+
+def test_json_of_another_format(tmp_path):
+  path = str(tmp_path / "x.json")
+  files.write_json(path, [("format", 2)])
+  assert files.read_json(path) == files.read_json(path, 2) == {"format": 2}
+  with pytest.raises(ValueError, match="its format is 2, this version reads 1"):
+    files.read_json(path, 1)
+
+
 def test_a_missing_directory_is_an_os_error(tmp_path):
   with pytest.raises(OSError):
     write(tmp_path / "missing" / "target")

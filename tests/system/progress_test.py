@@ -1,13 +1,12 @@
 """Tests of the progress of long passes."""
 
-import logging as python_logging
 import sys
 import time
 from unittest import mock
 
-from absl import logging
 import pytest
 
+from fivo.system import log
 from fivo.system import progress
 
 
@@ -35,7 +34,7 @@ def lines(monkeypatch):
   """The lines that are logged."""
   result = []
   monkeypatch.setattr(
-      logging, "info", lambda text, *args: result.append(text % args))
+      log, "info", lambda text, *args: result.append(text % args))
   return result
 
 
@@ -134,13 +133,6 @@ def test_does_without_tqdm(monkeypatch):
 
 def test_lines_go_to_the_log(clock, caplog):
   """Not to standard output, which is for results."""
-  absl_logger = python_logging.getLogger("absl")
-  absl_logger.addHandler(caplog.handler)
-  verbosity = logging.get_verbosity()
-  logging.set_verbosity(logging.INFO)
-  try:
-    take(progress.track(range(12), "Evaluating"), clock, 1.)
-  finally:
-    logging.set_verbosity(verbosity)
-    absl_logger.removeHandler(caplog.handler)
+  caplog.set_level("INFO", logger="absl")
+  take(progress.track(range(12), "Evaluating"), clock, 1.)
   assert "Evaluating: 10 of 12 sequences" in caplog.text

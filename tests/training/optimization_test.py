@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.system import errors
 from fivo.training import optimization
@@ -142,4 +143,4 @@ class TestSchedule(object):
     config = config_lib.from_object(types.SimpleNamespace(
         learning_rate_schedule="cosine"))
     with pytest.raises(errors.UserError, match="needs --schedule_steps"):
-      config_lib.validate(config)
+      checks.check_combinations(config)

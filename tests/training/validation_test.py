@@ -10,15 +10,16 @@ import pytest
 import tensorflow as tf
 
 from fivo import runners
-from fivo.config import config as config_lib
-from fivo.evaluation import evaluation
-from fivo.evaluation import evaluator
+from fivo.config import stored
+from fivo.evaluation import averages
+from fivo.evaluation import splits
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
 from fivo.system import errors
-from fivo.training import loop as training
 from fivo.training import optimization
+from fivo.training import runs
+from fivo.training import steps
 from fivo.training import validation
 
 
@@ -50,9 +51,9 @@ class _ScriptedEvaluator(object):
     before_batch()
     bound = self._bounds[step]
     if np.isnan(bound):
-      raise evaluation.NanError("the fivo bound of sequence 0 is NaN")
+      raise errors.NonFiniteError("the fivo bound of sequence 0 is NaN")
     values = np.array([[0., 0., bound]])
-    return step, evaluation.EvalResult(values, 10 * values, 1)
+    return step, averages.EvalResult(values, 10 * values, 1)
 
 
 @pytest.fixture
@@ -60,17 +61,17 @@ def train(tmp_path, monkeypatch):
   """Trains one variable, with scripted bounds of the valid split."""
   def run(bounds_by_step, on_evaluate=None, **kwargs):
     scripted = _ScriptedEvaluator(bounds_by_step, on_evaluate)
-    monkeypatch.setattr(evaluator, "Evaluator", lambda *_: scripted)
+    monkeypatch.setattr(splits, "Evaluator", lambda *_: scripted)
     kwargs = dict(dict(eval_every=2, export_best=True, max_steps=8), **kwargs)
-    config = training.begin(
+    config = runs.begin(
         types.SimpleNamespace(logdir=str(tmp_path), **kwargs))
     validator = validation.create(config, None)
     with tf.Graph().as_default():
       loss = tf.square(tf.compat.v1.get_variable("v", initializer=1.))
       train_op = optimization.create_train_op(loss, "fivo", .1)
-      with training.owning_logdir(config):
-        config_lib.save(config)
-        training.train(config, train_op, {}, lambda *_: "", validator)
+      with runs.owning_logdir(config):
+        stored.save(config)
+        steps.train(config, train_op, {}, lambda *_: "", validator)
     return scripted.steps
   return run
 
@@ -129,13 +130,32 @@ class TestBest(object):
         assert ((tmp_path / "best" / name).read_bytes() ==
                 (tmp_path / name).read_bytes())
 
-  @pytest.mark.parametrize("module, name", [
-      (best_checkpoint, "export"), (validation_record, "save")])
-  def test_death_before_the_record(
-      self, train, tmp_path, monkeypatch, module, name):
-    """The evaluation is made up for before another step is taken."""
+  @pytest.mark.parametrize("module, name, evaluated", [
+      (validation_record, "save", [4, 6, 8]),
+      (best_checkpoint, "export", [6, 8])])
+  def test_death_at_the_record(
+      self, train, tmp_path, monkeypatch, module, name, evaluated):
+    """Before it the evaluation is made up for, after it `best` is mended."""
     train({2: -2.}, max_steps=2)
+    self._die_in(module, name, monkeypatch, lambda: train({4: -1.}))
+    assert _best(tmp_path) == 2
+    assert train({4: -1., 6: -2., 8: -3.}) == evaluated
+    assert _best(tmp_path) == 4
 
+  def test_death_after_the_last_record(self, train, tmp_path, monkeypatch):
+    """Then there is no step left to take, and `best` is mended all the same."""
+    train({2: -2.}, max_steps=2)
+    self._die_in(best_checkpoint, "export", monkeypatch,
+                 lambda: train({4: -1.}, max_steps=4))
+    config = runs.begin(types.SimpleNamespace(
+        logdir=str(tmp_path), max_steps=4, export_best=True, eval_every=2))
+    assert validation.lacks_best(config)
+    validation.mend_best(config)
+    assert _best(tmp_path) == 4
+    assert not validation.lacks_best(config)
+
+  def _die_in(self, module, name, monkeypatch, run):
+    """Ends a run where it calls a function."""
     class DeathError(BaseException):
       pass
 
@@ -145,10 +165,7 @@ class TestBest(object):
     with monkeypatch.context() as patch:
       patch.setattr(module, name, die)
       with pytest.raises(DeathError):
-        train({4: -1.})
-    assert _best(tmp_path) in (2, 4)
-    assert train({4: -1., 6: -2., 8: -3.}) == [4, 6, 8]
-    assert _best(tmp_path) == 4
+        run()
 
   def test_a_signal_leaves_it_for_later(self, train, tmp_path):
     with pytest.raises(SystemExit):
@@ -200,7 +217,7 @@ class TestNonFinite(object):
   @pytest.mark.parametrize("bound", [float("nan"), float("inf")])
   def test_is_an_error_of_its_own_and_keeps_the_best(
       self, train, tmp_path, bound):
-    with pytest.raises(validation.NonFiniteError) as caught:
+    with pytest.raises(errors.NonFiniteError) as caught:
       train({2: -1., 4: bound})
     assert str(caught.value).startswith(
         "--eval_every=2: the fivo bound of the valid split is not finite at "

@@ -14,9 +14,9 @@ from scipy import stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from fivo import resampling
-from fivo import schemes
 from fivo import smc
+from fivo.resampling import functions as resampling
+from fivo.resampling import schemes
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 

@@ -1,12 +1,13 @@
-"""What happens around the steps of a training session."""
+"""Saving checkpoints while a session trains."""
 
 import os
+import time
 
-from absl import logging
 import tensorflow as tf
 
 from fivo.logdir import checkpoints
 from fivo.system import faults
+from fivo.system import log
 
 
 class CheckpointHook(tf.compat.v1.train.SessionRunHook):
@@ -35,7 +36,8 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     self._path = os.path.join(logdir, checkpoints.NAME)
     self._scaffold = scaffold
     self._saved_step = restored_step
-    self._timer = tf.compat.v1.train.SecondOrStepTimer(every_secs=save_secs)
+    self._save_secs = save_secs
+    self._saved_time = None  # By a clock that nobody sets.
     self._global_step = None
 
   def begin(self):
@@ -52,14 +54,9 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
         checkpoints.listed(self._logdir), saver.saver_def.max_to_keep))
     self.save(session)
 
-  def before_run(self, run_context):
-    """Asks for the global step."""
-    return tf.compat.v1.train.SessionRunArgs(self._global_step)
-
   def after_run(self, run_context, run_values):
     """Saves if it is time to."""
-    # The step fetched with the training step may be the one before it.
-    if self._timer.should_trigger_for_step(run_values.results + 1):
+    if time.monotonic() >= self._saved_time + self._save_secs:
       self.save(run_context.session)
 
   def end(self, session):
@@ -82,15 +79,15 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     is_saved = step == self._saved_step
     # A session that takes the place of a lost one must not put off a save: else
     # a cluster whose parameter servers die often would never have one.
-    if not is_saved or self._timer.last_triggered_step() is None:
-      self._timer.update_last_triggered_step(step)
+    if not is_saved or self._saved_time is None:
+      self._saved_time = time.monotonic()
     if is_saved:
       return step
-    logging.info("Saving checkpoints for %d into %s.", step, self._path)
+    log.info("Saving checkpoints for %d into %s.", step, self._path)
     # Explained here, because a session takes the OutOfRangeError of a file
     # that grows too large for the end of the data.
     saver = self._scaffold.saver
-    with faults.naming_flag("logdir", self._logdir, self._last_saved()):
+    with faults.writing_to("logdir", self._logdir, self._last_saved()):
       # The Saver itself removes one after it has taken it from its list, so
       # that a kill in between would leave it for good.
       saver.recover_last_checkpoints(checkpoints.drop_one_too_many(

@@ -14,7 +14,7 @@ A scheme is a function of the log weights `[N, B]` of B filters. It returns
 * or float blending weights `[N, B, N]`: new particle n of filter b is the sum
   over l of `blend[n, b, l]` times particle l of that filter.
 
-`resampling.py` moves the particles.
+`functions.py` moves the particles.
 """
 
 import numpy as np

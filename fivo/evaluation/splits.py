@@ -1,14 +1,15 @@
-"""Evaluating checkpoint after checkpoint in a graph that is built once."""
+"""Evaluating a split, checkpoint after checkpoint, in one graph."""
 
-from absl import logging
 import tensorflow as tf
 
 from fivo import bounds
 from fivo import nested_utils as nested
-from fivo.config import config as config_lib
 from fivo.data import feeding
-from fivo.evaluation import evaluation
+from fivo.evaluation import averages
+from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
+from fivo.resampling import criteria
+from fivo.system import log
 from fivo.system import sessions
 
 # Batches at a time: the loop of one leaves a core idle, and two of similar
@@ -54,7 +55,10 @@ class Evaluator(object):
           model, self._held_batch[:2], self._held_batch[2],
           num_samples=config.num_samples,
           parallel_iterations=config.parallel_iterations,
-          random_seed=config_lib.noise_seed(config))
+          random_seed=config.noise_seed,
+          resampling_criterion=criteria.by_name(
+              config.resampling_criterion, config.ess_threshold),
+          resampling_type=config.eval_resampling_type)
       self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
     self._graph.finalize()
 
@@ -68,18 +72,18 @@ class Evaluator(object):
 
     Returns:
       step: The checkpoint's global step.
-      result: An `evaluation.EvalResult`.
+      result: An `averages.EvalResult`.
 
     Raises:
       UserError: If the checkpoint is not of this model, is damaged or gone
         (`checkpoints.UnreadableError`), the data is bad, or a bound is NaN
-        (`evaluation.NanError`).
+        (`errors.NonFiniteError`).
     """
     with tf.compat.v1.Session(
         graph=self._graph, config=sessions.options()) as session:
       checkpoints.restore(session, path, self._saver)
       step = int(session.run(self._global_step))
-      logging.info("Model restored from step %d, evaluating.", step)
+      log.info("Model restored from step %d, evaluating.", step)
 
       def evaluate_batch(values):
         if before_batch:
@@ -87,6 +91,26 @@ class Evaluator(object):
         return session.run(
             self._bounds, feeding.feed(self._held_batch, values))
 
-      return step, evaluation.evaluate(
+      return step, averages.average(
           feeding.batches(session, self._batch), evaluate_batch,
           self._num_repeats, self._num_threads)
+
+
+class Reporter(object):
+  """Evaluates checkpoints of a run and reports each."""
+
+  def __init__(self, config, create_dataset_and_model_fn):
+    """Builds the graph; for arguments see `Evaluator`."""
+    self._config = config
+    self._evaluator = Evaluator(config, create_dataset_and_model_fn)
+    self._summaries = summaries.of_split(config)
+
+  def evaluate(self, path):
+    """Evaluates a checkpoint and gives its `averages.EvalResult`."""
+    step, result = self._evaluator.evaluate(path)
+    averages.report(result, self._config, step, self._summaries)
+    return result
+
+  def close(self):
+    """Closes the file of summaries."""
+    self._summaries.close()

@@ -1,5 +1,6 @@
 """Tests of averaging bounds over a dataset."""
 
+import contextlib
 import threading
 import types
 
@@ -9,7 +10,8 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo.config import config as config_lib
-from fivo.evaluation import evaluation
+from fivo.evaluation import averages
+from fivo.evaluation import summaries
 from fivo.system import errors
 
 
@@ -24,7 +26,7 @@ def _by_length(batch):
 
 
 def test_averages():
-  result = evaluation.evaluate(_batches(), _by_length)
+  result = averages.average(_batches(), _by_length)
   np.testing.assert_allclose(result.ll_per_t, [[-3, -2, -12 / 9]])
   np.testing.assert_allclose(result.ll_per_seq, [[-9, -6, -4]])
   assert result.num_sequences == 3
@@ -32,7 +34,7 @@ def test_averages():
 
 def test_repeats():
   values = iter(range(4))
-  result = evaluation.evaluate(
+  result = averages.average(
       _batches(), lambda batch: bounds.AllBounds(
           *[np.full(len(batch[-1]), float(next(values)))] * 3), num_repeats=2)
   # Two sequences get 0 and 1, the third 2 and 3.
@@ -55,7 +57,7 @@ def test_threads():
     done.append(batch)
     return _by_length(batch)
 
-  result = evaluation.evaluate(batches(), evaluate_batch, num_threads=2)
+  result = averages.average(batches(), evaluate_batch, num_threads=2)
   np.testing.assert_allclose(result.ll_per_t, [[-3, -2, -33 / 27]])
   assert len(done) == 6
 
@@ -63,7 +65,7 @@ def test_threads():
 def test_no_data():
   """The original gave nan and exit code 0."""
   with pytest.raises(errors.UserError, match="no sequences"):
-    evaluation.evaluate([], _by_length)
+    averages.average([], _by_length)
 
 
 def test_nan_names_bound_and_sequence():
@@ -74,15 +76,15 @@ def test_nan_names_bound_and_sequence():
     return values
   with pytest.raises(errors.UserError,
                      match="the iwae bound of sequence 2 is NaN"):
-    evaluation.evaluate(_batches(), evaluate_batch)
+    averages.average(_batches(), evaluate_batch)
 
 
 def test_report(tmp_path, caplog):
   caplog.set_level("INFO", logger="absl")
   config = config_lib.from_object(
       types.SimpleNamespace(logdir=str(tmp_path), split="valid"))
-  evaluation.report(
-      evaluation.evaluate(_batches(), _by_length), config, step=7)
+  with contextlib.closing(summaries.of_split(config)) as writer:
+    averages.report(averages.average(_batches(), _by_length), config, 7, writer)
   assert [record.getMessage() for record in caplog.records] == [
       "valid elbo ll/t: -3.000000, iwae ll/t: -2.000000 fivo ll/t: -1.333333",
       "valid elbo ll/seq: -9.000000, iwae ll/seq: -6.000000 fivo ll/seq: "
@@ -103,8 +105,8 @@ def test_report_without_a_place_for_summaries(tmp_path, caplog):
   (tmp_path / "run").touch()
   config = config_lib.from_object(
       types.SimpleNamespace(logdir=str(tmp_path / "run"), split="test"))
-  evaluation.report(
-      evaluation.evaluate(_batches(), _by_length), config, step=7)
+  with contextlib.closing(summaries.of_split(config)) as writer:
+    averages.report(averages.average(_batches(), _by_length), config, 7, writer)
   lines = [record.getMessage() for record in caplog.records]
   assert lines[0].startswith("test elbo ll/t: -3.000000, ")
   assert lines[2] == (
@@ -117,6 +119,7 @@ def test_report_of_repeats(tmp_path, caplog):
   config = config_lib.from_object(
       types.SimpleNamespace(logdir=str(tmp_path), split="test"))
   values = np.array([[1., 2., 3.], [3., 2., 5.]])
-  evaluation.report(evaluation.EvalResult(values, values, 2), config, step=0)
+  with contextlib.closing(summaries.of_split(config)) as writer:
+    averages.report(averages.EvalResult(values, values, 2), config, 0, writer)
   assert ("test standard errors over 2 repeats, ll/t: elbo 1.000000, iwae "
           "0.000000, fivo 1.000000") in caplog.text

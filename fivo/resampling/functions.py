@@ -22,8 +22,8 @@ import inspect
 import tensorflow as tf
 
 from fivo import nested_utils as nested
-from fivo import optimal_transport
-from fivo import schemes
+from fivo.resampling import optimal_transport
+from fivo.resampling import schemes
 from fivo.system import errors
 
 
@@ -89,10 +89,10 @@ def optimal_transport_resampling(log_weights, states, num_particles, batch_size,
 # By the names that the flag --resampling_type gives them.
 SCHEMES = collections.OrderedDict([
     ("multinomial", multinomial_resampling),
-    ("relaxed", relaxed_resampling),
     ("stratified", stratified_resampling),
     ("systematic", systematic_resampling),
     ("residual", residual_resampling),
+    ("relaxed", relaxed_resampling),
     ("optimal_transport", optimal_transport_resampling),
 ])
 

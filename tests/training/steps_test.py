@@ -11,8 +11,8 @@ import tensorflow as tf
 from fivo.config import config as config_lib
 from fivo.logdir import checkpoints
 from fivo.system import errors
-from fivo.training import loop as training
 from fivo.training import optimization
+from fivo.training import steps
 
 
 def _train(logdir, loss_fn=tf.square, on_step=None, data_size=None, **kwargs):
@@ -20,10 +20,10 @@ def _train(logdir, loss_fn=tf.square, on_step=None, data_size=None, **kwargs):
   kwargs.setdefault("summarize_every", 1)
   config = config_lib.from_object(
       types.SimpleNamespace(logdir=str(logdir), **kwargs))
-  steps = []
+  logged = []
 
   def log_line(step, unused_values):
-    steps.append(int(step))
+    logged.append(int(step))
     if on_step:
       on_step(step)
     return "Step %d" % step
@@ -37,8 +37,8 @@ def _train(logdir, loss_fn=tf.square, on_step=None, data_size=None, **kwargs):
     tf.compat.v1.summary.scalar("loss", loss)
     train_op = optimization.create_train_op(
         loss, "fivo", config.learning_rate, config.clip_gradient_norm)
-    training.train(config, train_op, {"loss": loss}, log_line)
-  return steps
+    steps.train(config, train_op, {"loss": loss}, log_line)
+  return logged
 
 
 def _saved(logdir):
@@ -105,7 +105,7 @@ class TestNonFinite(object):
     """The original logged nan, saved NaN variables and exited with 0."""
     _train(tmp_path, max_steps=2, learning_rate=.1)
     step, value = _saved(tmp_path)
-    with pytest.raises(training.NonFiniteError) as caught:
+    with pytest.raises(errors.NonFiniteError) as caught:
       _train(tmp_path, loss_fn=self._nan_at(.65), max_steps=100,
              learning_rate=.1)
     assert str(caught.value).startswith("the fivo bound is NaN at step 5; ")
@@ -113,7 +113,7 @@ class TestNonFinite(object):
     assert _saved(tmp_path) == (step, value)
 
   def test_gradient(self, tmp_path):
-    with pytest.raises(training.NonFiniteError) as caught:
+    with pytest.raises(errors.NonFiniteError) as caught:
       _train(tmp_path, loss_fn=lambda v: tf.sqrt(v - v), max_steps=3)
     assert "gradient by v is " in str(caught.value)
     assert np.isfinite(_saved(tmp_path)[1])
@@ -126,7 +126,7 @@ class TestClipping(object):
       (lambda v: 1e25 * v, "the norm of the fivo bound's gradient is Inf")])
   def test_non_finite_still_stops(self, tmp_path, loss_fn, culprit):
     """Even where only the square of the gradient overflows."""
-    with pytest.raises(training.NonFiniteError, match=culprit):
+    with pytest.raises(errors.NonFiniteError, match=culprit):
       _train(tmp_path, loss_fn=loss_fn, max_steps=3, clip_gradient_norm=1.)
     assert _saved(tmp_path) == (0, 1.)
 
@@ -141,7 +141,7 @@ class TestRefused(object):
       loss = tf.reduce_sum(tf.compat.v1.get_variable("w", [2]))
       train_op = optimization.create_train_op(loss, "fivo", .1)
       with pytest.raises(errors.UserError, match="no variable"):
-        training.train(config, train_op, {}, lambda *_: "")
+        steps.train(config, train_op, {}, lambda *_: "")
 
 
 class TestMaster(object):

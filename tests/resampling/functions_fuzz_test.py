@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo import resampling
+from fivo.resampling import functions as resampling
 from fivo.system import errors
 from tests import fuzz
 from tests.fuzz import INF

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo import optimal_transport
 from fivo import smc
+from fivo.resampling import optimal_transport
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 

@@ -1,4 +1,4 @@
-"""Tests of what happens around the steps of a training session."""
+"""Tests of saving checkpoints while a session trains."""
 
 import types
 
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.logdir import checkpoints
-from fivo.training import hooks
+from fivo.training import saving
 
 
 class _Run(object):
@@ -18,7 +18,7 @@ class _Run(object):
     self._increment = self._global_step.assign_add(1)
     self._scaffold = tf.compat.v1.train.Scaffold()
     self._scaffold.finalize()
-    self._hook = hooks.CheckpointHook(
+    self._hook = saving.CheckpointHook(
         self.logdir, save_secs=10., scaffold=self._scaffold, **kwargs)
     self._hook.begin()
     self._session = None
@@ -50,7 +50,7 @@ class TestCheckpointHook(object):
   def clock(self, monkeypatch):
     """A list of one time, in seconds."""
     clock = [1e9]
-    monkeypatch.setattr("time.time", lambda: clock[0])
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     with tf.Graph().as_default():
       yield clock
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 import tensorflow as tf
 
-from fivo import schemes
+from fivo.resampling import schemes
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 

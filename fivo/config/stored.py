@@ -1,0 +1,139 @@
+"""The configuration that a logdir keeps of its run."""
+
+import collections
+import os
+
+import numpy as np
+
+from fivo.config import options
+from fivo.data import series_info
+from fivo.system import errors
+from fivo.system import files
+
+FILE_NAME = "config.json"
+_FORMAT = 1
+_REMEDY = "restore it, or delete it to go by flags alone"
+
+
+def save(config, train_mean=None):
+  """Keeps a configuration in its logdir.
+
+  Args:
+    config: A `Config`.
+    train_mean: None, or a float array `[D]`, the mean of the training data.
+
+  Raises:
+    OSError: If the logdir cannot be written to.
+  """
+  kept = collections.OrderedDict(
+      (name, _kept_value(config, name))
+      for name, option in options.OPTIONS.items()
+      if option.scope != options.CALL)
+  if train_mean is not None:
+    train_mean = [float(x) for x in np.asarray(train_mean)]
+  content = [
+      ("format", _FORMAT), ("options", kept), ("train_mean", train_mean)]
+  if config.series is not None:
+    content.append(("series", config.series.to_json()))
+  files.write_json(os.path.join(config.logdir, FILE_NAME), content)
+
+
+def load(logdir, own_names=False):
+  """Reads what a logdir keeps of its run.
+
+  Args:
+    logdir: A directory, which need not exist.
+    own_names: See `Config.own_names`.
+
+  Returns:
+    A dict of options, empty where the logdir keeps none (one that the original
+    code made, for example), the mean of the training data or None, and the
+    `SeriesInfo` of time series or None.
+
+  Raises:
+    UserError: If the file cannot be understood.
+  """
+  path = os.path.join(logdir, FILE_NAME)
+  if not os.path.exists(path):
+    return {}, None, None
+  culprit = "--logdir=%s: its %s" % (logdir, FILE_NAME)
+  try:
+    content = files.read_json(path, _FORMAT)
+    kept = dict(content["options"])
+    mean = content["train_mean"]
+    if mean is not None:
+      mean = _checked_mean(mean)
+    series = content.get("series")
+    if series is not None:
+      series = series_info.from_json(series)
+  except OSError as e:
+    raise errors.UserError("%s cannot be read: %s" % (
+        culprit, e.strerror)) from e
+  except (ValueError, OverflowError, TypeError, KeyError) as e:
+    raise errors.UserError(
+        "%s is no configuration that this program wrote (%s: %s); %s" % (
+            culprit, type(e).__name__, e, _REMEDY)) from e
+  known = {name: value for name, value in kept.items()
+           if name in options.OPTIONS}
+  for name, value in known.items():
+    complaint = options.OPTIONS[name].complaint(value, own_names)
+    if complaint:
+      raise errors.UserError("%s has a %s that %s; %s" % (
+          culprit, name, complaint, _REMEDY))
+  return known, mean, series
+
+
+def _checked_mean(values):
+  """Makes a mean of a list, or raises a ValueError or TypeError."""
+  mean = np.array(values, dtype=np.float32)
+  if mean.ndim != 1 or not np.isfinite(mean).all():
+    raise ValueError("train_mean must be a list of finite numbers")
+  return mean
+
+
+def complete(config):
+  """Gives each option that was not given the value that the run has.
+
+  Args:
+    config: A `Config`.
+
+  Returns:
+    A `Config`.
+
+  Raises:
+    UserError: If an option that was given contradicts what the run's model is.
+  """
+  kept, train_mean, series = load(config.logdir, config.own_names)
+  values, former = {}, {}
+  for name, value in kept.items():
+    option = options.OPTIONS[name]
+    if option.scope == options.CALL:
+      continue
+    if name not in config.given:
+      values[name] = files.local_path(value) if option.is_path else value
+    elif _kept_value(config, name) != value:
+      _check_change(config, name, value, kept.get("model", config.model))
+      former[name] = value
+  return config._replace(
+      train_mean=train_mean, series=series, former=former, **values)
+
+
+def _kept_value(config, name):
+  """An option's value in the form in which a logdir keeps it."""
+  value = getattr(config, name)
+  if name == "dataset_path" and value and isinstance(value, str):
+    return os.path.abspath(value)  # For a later call from another directory.
+  return value
+
+
+def _check_change(config, name, kept_value, model):
+  """Refuses a change of what defines the run's model."""
+  option, value = options.OPTIONS[name], getattr(config, name)
+  is_tilt = name == "bound" and "fivo-aux" in (value, kept_value)
+  if option.concerns(model) and (option.scope == options.MODEL or is_tilt):
+    if option.default is None and None in (value, kept_value):
+      return  # Left open once, spelled out the other time.
+    raise errors.UserError(
+        "--%s=%s: the run in %s has %s, which defines its model; leave the "
+        "flag out, or use another --logdir" % (
+            name, value, config.logdir, kept_value))

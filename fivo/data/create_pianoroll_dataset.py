@@ -1,0 +1,329 @@
+"""Makes a pianoroll file, with its train mean, of your own music.
+
+Of a folder of MIDI files, at any depth:
+
+  pip install fivo[midi]
+  python fivo/data/create_pianoroll_dataset.py --midi_dir=DIR --out_file=X.pkl
+
+A timestep is a sixteenth note, or what --steps_per_quarter makes it; see
+`midi_files` for how notes come onto this grid. Files with the same notes count
+once. If DIR consists of the folders train, valid and test, these are the
+splits; else, or with --splits, files are dealt out at random, by --seed.
+
+Of one file in the form in which others keep pianorolls, see `note_lists`:
+
+  python fivo/data/create_pianoroll_dataset.py --json_file=A --out_file=X.pkl
+  python fivo/data/create_pianoroll_dataset.py --mat_file=A --out_file=X.pkl
+
+--transpose_to=C transposes every piece to C major or C minor. Its key is the
+one whose profile correlates best with how long each pitch class sounds [1].
+Notes that are not on a piano, 21 to 108, are left out, counted and named.
+
+[1] C. Krumhansl, Cognitive Foundations of Musical Pitch, 1990: the probe tone
+    profiles of Krumhansl and Kessler (1982), and the algorithm that uses them.
+"""
+
+import collections
+import os
+import random
+import sys
+
+if not __package__:  # Run as a script: import the package it lies in.
+  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
+      os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
+
+from absl import flags
+from absl import logging
+import numpy as np
+
+from fivo.data import midi_files
+from fivo.data import note_lists
+from fivo.data import pianorolls
+from fivo.system import console
+from fivo.system import errors
+from fivo.system import progress
+from fivo.system.errors import UserError
+
+FLAGS = flags.FLAGS
+
+DEFAULT_STEPS_PER_QUARTER = 4
+_MAX_STEPS_PER_QUARTER = 96
+_DEFAULT_SPLITS = (0.8, 0.1, 0.1)
+_SOURCES = ("midi_dir", "json_file", "mat_file")
+_MIDI_FLAGS = ("steps_per_quarter", "splits", "seed", "skip_damaged")
+_MAX_NAMED_NOTES = 10
+
+_TONICS = {
+    "C": 0, "C#": 1, "Db": 1, "D": 2, "D#": 3, "Eb": 3, "E": 4, "F": 5, "F#": 6,
+    "Gb": 6, "G": 7, "G#": 8, "Ab": 8, "A": 9, "A#": 10, "Bb": 10, "B": 11}
+_MAJOR_AND_MINOR_PROFILES = (
+    (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17))
+
+
+def read_midi_dir(midi_dir, steps_per_quarter=DEFAULT_STEPS_PER_QUARTER,
+                  skip_damaged=False):
+  """Reads all MIDI files in a folder.
+
+  Args:
+    midi_dir: The folder.
+    steps_per_quarter: The number of timesteps in a quarter note.
+    skip_damaged: Whether to leave out files that cannot be used, with a
+      warning, rather than to fail.
+
+  Returns:
+    An OrderedDict from the path of each file, relative to the folder, to its
+    chords; sorted by path. Of files with the same chords it has the first.
+
+  Raises:
+    UserError: If there are no files that can be used, or one cannot.
+  """
+  midi_files.import_mido()
+  paths = find_midi_files(midi_dir)
+  pieces = collections.OrderedDict()
+  seen = set()
+  num_damaged = num_notes = num_between = 0
+  for path in progress.track(paths, "Reading", unit="file"):
+    try:
+      piece = midi_files.read(
+          os.path.join(midi_dir, path), steps_per_quarter)
+    except UserError as error:
+      if not skip_damaged:
+        raise UserError("%s; --skip_damaged leaves such files out"
+                        % error) from error
+      num_damaged += 1
+      logging.warning("Left out: %s", error)
+      continue
+    if tuple(piece.chords) not in seen:
+      pieces[path] = piece.chords
+    seen.add(tuple(piece.chords))
+    num_notes += piece.num_notes
+    num_between += piece.num_between
+  if not pieces:
+    raise UserError("%s: none of its %d MIDI files can be used"
+                    % (midi_dir, len(paths)))
+  num_copies = len(paths) - num_damaged - len(pieces)
+  if num_damaged or num_copies:
+    logging.warning("Of %d files, %d could not be used and %d have the notes "
+                    "of another.", len(paths), num_damaged, num_copies)
+  if num_between:
+    logging.info("Left out %d of %d notes, which lie between the timesteps; a "
+                 "larger --steps_per_quarter keeps them.", num_between,
+                 num_notes)
+  return pieces
+
+
+def find_midi_files(midi_dir):
+  """Finds the MIDI files in a folder, at any depth.
+
+  Args:
+    midi_dir: The folder.
+
+  Returns:
+    Their paths, relative to the folder, sorted. Names that begin with a dot
+    are left out.
+
+  Raises:
+    UserError: If there are none, or a folder cannot be read.
+  """
+  def fail(error):
+    raise UserError("%s: %s; must be a folder of MIDI files"
+                    % (midi_dir, error.strerror))
+
+  paths = []
+  for directory, _, names in os.walk(midi_dir, onerror=fail):
+    paths += [os.path.relpath(os.path.join(directory, name), midi_dir)
+              for name in names if not name.startswith(".")
+              and name.lower().endswith(midi_files.EXTENSIONS)]
+  if not paths:
+    raise UserError("%s: holds no files that end with %s"
+                    % (midi_dir, " or ".join(midi_files.EXTENSIONS)))
+  return sorted(paths)
+
+
+def split_pieces(pieces, fractions=None, seed=0):
+  """Divides pieces among the splits.
+
+  Args:
+    pieces: An OrderedDict from paths to lists of chords.
+    fractions: The fractions of the pieces in train, valid and test. None: as
+      the first folders of the paths say, if all are train, valid and test, and
+      else 0.8, 0.1, 0.1. A split of a fraction above 0 gets a piece at least.
+    seed: The seed of the random order.
+
+  Returns:
+    A dictionary from "train", "valid" and "test" to lists of lists of chords.
+  """
+  folders = [path.split(os.sep)[0].lower() for path in pieces]
+  contents = {split: [] for split in pianorolls.SPLITS}
+  if fractions is None and set(folders) == set(pianorolls.SPLITS):
+    for folder, chords in zip(folders, pieces.values()):
+      contents[folder].append(chords)
+    return contents
+  fractions = fractions or _DEFAULT_SPLITS
+  shuffled = list(pieces.values())
+  random.Random(seed).shuffle(shuffled)
+  ends = np.rint(np.cumsum(fractions) * len(shuffled)).astype(int)
+  sizes = np.diff(ends, prepend=0)
+  for index in np.flatnonzero((sizes == 0) & (np.array(fractions) > 0)):
+    if sizes.max() > 1 or index == 0:
+      sizes[sizes.argmax()] -= 1
+      sizes[index] = 1
+  for split, size in zip(pianorolls.SPLITS, sizes):
+    contents[split], shuffled = shuffled[:size], shuffled[size:]
+  return contents
+
+
+def estimate_tonic(chords):
+  """Returns the pitch class, 0 to 11, of a piece's tonic, or None.
+
+  Args:
+    chords: A list of tuples of MIDI notes.
+
+  Returns:
+    The tonic of the major or minor key whose profile correlates best with how
+    long each pitch class sounds; None where all sound equally long.
+  """
+  durations = np.bincount(
+      [note % 12 for chord in chords for note in chord], minlength=12)
+  if durations.min() == durations.max():
+    return None
+  correlations = [[np.corrcoef(np.roll(profile, tonic), durations)[0, 1]
+                   for tonic in range(12)]
+                  for profile in _MAJOR_AND_MINOR_PROFILES]
+  return int(np.argmax(np.max(correlations, axis=0)))
+
+
+def transpose(chords, to_tonic):
+  """Transposes a piece, by a tritone at most, so that its tonic is `to_tonic`.
+
+  Args:
+    chords: A list of tuples of MIDI notes.
+    to_tonic: A pitch class, 0 to 11.
+
+  Returns:
+    A list of tuples of MIDI notes.
+  """
+  tonic = estimate_tonic(chords)
+  if tonic is None:
+    return chords
+  shift = (to_tonic - tonic + 6) % 12 - 6
+  return [tuple(note + shift for note in chord) for chord in chords]
+
+
+def remove_other_notes(contents):
+  """Leaves out the notes that a piano does not have; warns with their number.
+
+  Args:
+    contents: A dictionary from splits to lists of lists of chords.
+
+  Returns:
+    The same without those notes.
+  """
+  counts = collections.Counter()
+  on_piano = range(pianorolls.MIN_NOTE, pianorolls.MAX_NOTE + 1)
+
+  def remove(chord):
+    counts.update(note for note in chord if note not in on_piano)
+    return tuple(note for note in chord if note in on_piano)
+
+  contents = {split: [[remove(chord) for chord in chords]
+                      for chords in sequences]
+              for split, sequences in contents.items()}
+  if counts:
+    named = ["%d in %d steps" % item for item in sorted(counts.items())]
+    logging.warning(
+        "Left out notes that are not from %d to %d: %s.", pianorolls.MIN_NOTE,
+        pianorolls.MAX_NOTE, ", ".join(
+            named[:_MAX_NAMED_NOTES] + ["..."] * (len(named) > _MAX_NAMED_NOTES)
+        ))
+  return contents
+
+
+def _define_flags():
+  """Defines the flags; not at import, where other commands' would collide."""
+  console.define_path("midi_dir", None, "The folder of MIDI files to read.")
+  console.define_path("json_file", None, "The JSON file to read.")
+  console.define_path("mat_file", None, "The MATLAB file to read.")
+  console.define_path("out_file", None, "The pianoroll file to write.")
+  flags.DEFINE_integer(
+      "steps_per_quarter", DEFAULT_STEPS_PER_QUARTER,
+      "The number of timesteps in a quarter note of MIDI.", lower_bound=1,
+      upper_bound=_MAX_STEPS_PER_QUARTER)
+  flags.DEFINE_enum(
+      "transpose_to", None, list(_TONICS),
+      "The tonic to transpose every piece to. None: as it is.")
+  flags.DEFINE_list(
+      "splits", None,
+      "The fractions of MIDI files in train, valid and test. None: as the "
+      "folders of these names say, else 0.8,0.1,0.1.")
+  flags.DEFINE_integer("seed", 0, "Seeds the random order of MIDI files.")
+  flags.DEFINE_bool(
+      "skip_damaged", False,
+      "Whether to leave out MIDI files that cannot be used.")
+
+
+def _parse_fractions(texts):
+  """Returns the values of --splits as floats, or raises a UserError."""
+  if texts is None:
+    return None
+  try:
+    fractions = [float(text) for text in texts]
+  except ValueError:
+    fractions = []
+  if not (len(fractions) == 3 and min(fractions) >= 0 and fractions[0]
+          and abs(sum(fractions) - 1.) <= 1e-6):  # NaN is refused too.
+    raise UserError(
+        "--splits=%s: must be three fractions of at least 0 whose sum is 1, "
+        "the first above 0, like 0.8,0.1,0.1" % ",".join(texts))
+  return fractions
+
+
+def _read_source():
+  """Reads what the flags name; returns a dictionary from splits to lists."""
+  given = [name for name in _SOURCES if FLAGS[name].value]
+  if len(given) != 1:
+    raise UserError("one of --midi_dir, --json_file and --mat_file is required"
+                    "; %s" % (" and ".join("--" + name for name in given)
+                              or "none is given"))
+  name, = given
+  for other in _MIDI_FLAGS:
+    if FLAGS[other].present and name != "midi_dir":
+      raise UserError("--%s: belongs to --midi_dir, not to --%s"
+                      % (other, name))
+  fractions = _parse_fractions(FLAGS.splits)
+  with errors.naming_flag(name):
+    if name == "json_file":
+      return note_lists.read_json(FLAGS.json_file)
+    if name == "mat_file":
+      return note_lists.read_mat(FLAGS.mat_file)
+    pieces = read_midi_dir(
+        FLAGS.midi_dir, FLAGS.steps_per_quarter, FLAGS.skip_damaged)
+  return split_pieces(pieces, fractions, FLAGS.seed)
+
+
+def main(argv):
+  """Makes the file that the flags describe."""
+  del argv
+  if not FLAGS.out_file:
+    raise UserError("--out_file is required: the pianoroll file to write")
+  with errors.naming_flag("out_file"):
+    pianorolls.check_writable(FLAGS.out_file)
+  contents = _read_source()
+  if FLAGS.transpose_to:
+    tonic = _TONICS[FLAGS.transpose_to]
+    contents = {split: [transpose(chords, tonic) for chords in sequences]
+                for split, sequences in contents.items()}
+  contents = remove_other_notes(contents)
+  if FLAGS.midi_dir:
+    contents["steps_per_quarter"] = FLAGS.steps_per_quarter
+  with errors.naming_flag("out_file"):
+    pianorolls.save_with_mean(FLAGS.out_file, contents)
+
+
+if __name__ == "__main__":
+  _define_flags()
+  console.run_main(main)

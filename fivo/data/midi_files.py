@@ -1,0 +1,146 @@
+"""Reads MIDI files as chords on a grid of timesteps."""
+
+import collections
+import io
+
+from fivo.system import files
+from fivo.system.errors import UserError
+
+EXTENSIONS = (".mid", ".midi")
+
+# Counted from 0; where General MIDI has drums.
+_PERCUSSION_CHANNEL = 9
+# The files of large collections have a tenth of a megabyte.
+_MAX_FILE_BYTES = 1 << 24
+# A few bytes can delay a note by 2^28 ticks; Wagner's Ring has 10^5 sixteenths.
+_MAX_STEPS = 1000 * 1000
+_MAX_LISTED_NOTES = 20 * 1000 * 1000
+
+
+# The chords are a list of sorted tuples of the MIDI notes, 0 to 127, that sound
+# in each timestep; the numbers are those of all notes, and of those left out.
+Piece = collections.namedtuple("Piece", ["chords", "num_notes", "num_between"])
+
+
+def import_mido():
+  """Returns the library that parses MIDI files; it is an extra.
+
+  Raises:
+    UserError: If it is not installed.
+  """
+  try:
+    import mido  # pylint: disable=import-outside-toplevel
+  except ImportError as error:
+    raise UserError("mido is not installed; it reads MIDI files: "
+                    "pip install fivo[midi]") from error
+  return mido
+
+
+def read(path, steps_per_quarter):
+  """Reads a MIDI file.
+
+  A chord holds the notes that sound as its timestep begins. What is late by
+  less than a quarter of a step counts as in time, and so does a note that is
+  early by less and too short to sound then; other notes between two steps
+  are left out. The grid is one of quarter notes, whatever the tempo and its
+  changes. Silence before the first note and after the last is left out, and so
+  is percussion.
+
+  Args:
+    path: The path of a file of format 0 or 1.
+    steps_per_quarter: The number of timesteps in a quarter note.
+
+  Returns:
+    A `Piece`.
+
+  Raises:
+    UserError: If the file cannot be used: names it, and says why.
+  """
+  midi = _parse(path)
+  if midi.type not in (0, 1):
+    raise UserError("%s: is of format %d, several pieces in one; only 0 and 1 "
+                    "are read" % (path, midi.type))
+  if midi.ticks_per_beat <= 0:
+    raise UserError("%s: is timed in seconds (SMPTE), not in quarter notes"
+                    % path)
+  notes = [note for track in midi.tracks for note in _notes(track)]
+  if not notes:
+    raise UserError("%s: has no notes outside of the percussion channel" % path)
+
+  placed = _place(notes, steps_per_quarter, midi.ticks_per_beat)
+  if not placed:
+    raise UserError("%s: has no notes but between the timesteps" % path)
+  first = min(start for _, start, _ in placed)
+  num_steps = max(end for _, _, end in placed) - first
+  num_listed = sum(end - start for _, start, end in placed)
+  if num_steps > _MAX_STEPS or num_listed > _MAX_LISTED_NOTES:
+    raise UserError("%s: has %d timesteps of %d notes; at most %d of %d are "
+                    "allowed" % (path, num_steps, num_listed, _MAX_STEPS,
+                                 _MAX_LISTED_NOTES))
+  chords = [set() for _ in range(num_steps)]
+  for pitch, start, end in placed:
+    for chord in chords[start - first:end - first]:
+      chord.add(pitch)
+  return Piece([tuple(sorted(chord)) for chord in chords], len(notes),
+               len(notes) - len(placed))
+
+
+def _place(notes, steps_per_quarter, ticks_per_quarter):
+  """Puts (pitch, start, end) from ticks to steps; leaves out those between."""
+  placed = []
+  for pitch, start, end in notes:
+    # In quarters of a step, times the number of ticks in a quarter note.
+    start, end = (4 * tick * steps_per_quarter for tick in (start, end))
+    first, stop = ((time - ticks_per_quarter) // (4 * ticks_per_quarter) + 1
+                   for time in (start, end))
+    if stop <= first and (
+        abs(start - 4 * ticks_per_quarter * first) < ticks_per_quarter):
+      stop = first + 1
+    if first < stop:
+      placed.append((pitch, first, stop))
+  return placed
+
+
+def _parse(path):
+  """Returns a `mido.MidiFile`, or raises a UserError."""
+  mido = import_mido()
+  try:
+    data = files.read_bytes(path, _MAX_FILE_BYTES)
+  except OSError as error:
+    raise UserError("%s: cannot be read (%s)"
+                    % (path, error.strerror)) from error
+  except ValueError as error:
+    raise UserError("%s: is %s, which no MIDI file is"
+                    % (path, error)) from error
+  try:
+    return mido.MidiFile(file=io.BytesIO(data))
+  except Exception as error:  # pylint: disable=broad-except
+    # The library raises almost anything for a damaged file.
+    raise UserError("%s: is not a complete MIDI file (%s)" % (
+        path, " ".join(str(error).split()) or "it is cut off")) from error
+
+
+def _notes(track):
+  """Yields (pitch, start, end), in ticks, of the notes of a track.
+
+  A note that is struck again before it ends is two notes, of which the first
+  to begin is the first to end.
+  """
+  starts = collections.defaultdict(collections.deque)
+  last_end = {}
+  tick = 0
+  for message in track:
+    tick += message.time
+    if (message.type not in ("note_on", "note_off")
+        or message.channel == _PERCUSSION_CHANNEL):
+      continue
+    key = message.channel, message.note
+    if message.type == "note_on" and message.velocity:
+      starts[key].append(tick)
+    elif starts[key]:
+      yield message.note, starts[key].popleft(), tick
+      last_end[key] = tick
+  for key, left in starts.items():
+    for start in left:
+      if start >= last_end.get(key, 0):  # Else the earlier one goes on for it.
+        yield key[1], start, tick

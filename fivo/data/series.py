@@ -1,0 +1,77 @@
+"""Datasets of multivariate time series, real or binary, see `series_info`."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from fivo.data import batching
+from fivo.data import series_files
+from fivo.data import series_info
+from fivo.system.errors import UserError
+
+
+def create_series_dataset(path, split, batch_size, info=None,
+                          num_parallel_calls=batching.DEFAULT_PARALLELISM,
+                          shuffle=False, repeat=False, skip=0, seed=None,
+                          order=None, training=None):
+  """Creates a dataset of time series.
+
+  Args:
+    path: The path of an .npz file or of a directory of CSV files, see
+      `series_files`.
+    split: "train", "valid" or "test".
+    batch_size: B, the number of sequences per batch.
+    info: The `SeriesInfo` of the run. None: that of the data, which then needs
+      a train split.
+    num_parallel_calls: As of `datasets.create_pianoroll_dataset`, like all
+      that follow.
+    shuffle: Whether each epoch is a new permutation of the split.
+    repeat: Whether to go on without end.
+    skip: How many sequences at the start of the stream to leave out.
+    seed: The seed of the shuffling. None: the graph's.
+    order: One of `batching.ORDERS`. None: what `shuffle` says.
+    training: None, or a `batching.Training`.
+
+  Returns:
+    inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
+      later, with zeros first; zero past the end of each sequence.
+    targets: A float32 Tensor `[T, B, D]`, standardised if real; zero past the
+      end of each sequence.
+    lengths: An int32 Tensor `[B]`.
+    mean: A float32 Tensor `[D]`, constant, the mean of the train split's
+      targets: zeros for real data.
+
+  Raises:
+    UserError: If the data is missing or bad, or an argument is out of its
+      range.
+  """
+  path = os.fsdecode(path)
+  info = info or series_info.read(path)
+  with batching.naming_dataset_path():
+    sequences = series_files.read_split(path, split)
+    _check_fits(path, split, sequences, info)
+  sequences = [info.standardize(sequence) for sequence in sequences]
+  mean = tf.constant(info.mean if info.is_binary else np.zeros([info.width]),
+                     tf.float32, name="train_mean")
+  return batching.sequence_batches(
+      [len(sequence) for sequence in sequences], sequences.__getitem__,
+      info.width, mean, batch_size, order or batching.default_order(shuffle),
+      repeat, skip, seed, num_parallel_calls, training=training) + (mean,)
+
+
+def _check_fits(path, split, sequences, info):
+  """Raises a UserError for a split that is unlike the training data."""
+  for index, sequence in enumerate(sequences):
+    if sequence.shape[1] != info.width:
+      raise UserError("%s: split '%s', sequence %d has %d columns; the "
+                      "training data has %d" % (
+                          path, split, index, sequence.shape[1], info.width))
+    if info.is_binary:
+      wrong = np.argwhere((sequence != 0.) & (sequence != 1.))
+      if wrong.size:
+        step, column = wrong[0]
+        raise UserError(
+            "%s: split '%s', sequence %d, step %d: number %d is %s; must be 0 "
+            "or 1, as all of the training data" % (
+                path, split, index, step, column, sequence[step, column]))

@@ -1,0 +1,88 @@
+"""The bound that training maximizes, and the gradients that come with it."""
+
+import tensorflow as tf
+
+from fivo import bounds
+from fivo.compiled import xla
+from fivo.models import recurrent
+from fivo.resampling import criteria
+from fivo.system import errors
+from fivo.training import optimization
+
+
+def bound_of_config(config, model, observations, lengths, **kwargs):
+  """The bound that a configuration asks for.
+
+  Args:
+    config: A `Config`.
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`.
+    lengths: An int Tensor `[B]`.
+    **kwargs: Passed on to `bounds.create_bound`.
+
+  Returns:
+    A `bounds.FIVOBound`.
+  """
+  return bounds.create_bound(
+      config.bound, model, observations, lengths,
+      num_samples=config.num_samples,
+      parallel_iterations=config.parallel_iterations,
+      iwae_gradients=config.iwae_gradients,
+      resampling_criterion=criteria.by_name(
+          config.resampling_criterion, config.ess_threshold),
+      resampling_type=config.resampling_type,
+      relaxed_resampling_temperature=config.relaxed_resampling_temperature,
+      ot_epsilon=config.ot_epsilon,
+      ot_max_iterations=config.ot_max_iterations,
+      resampling_gradients=config.resampling_gradients,
+      random_seed=config.noise_seed, **kwargs)
+
+
+def bound_and_gradients(config, model, observations, lengths):
+  """The bound, and the gradients of the loss where they come with it.
+
+  Args:
+    config: A `Config`.
+    model: An `ELBOTrainableSequenceModel`.
+    observations: Nested Tensors `[T, B, ...]`.
+    lengths: An int Tensor `[B]`.
+
+  Returns:
+    log_p_hat: A float Tensor `[B]`, in nats.
+    grads_and_vars: A list of pairs of gradients and variables, or None where
+      they can be had from the bound.
+    hooks: A list of SessionRunHooks.
+  """
+  if not config.xla:
+    log_p_hat = bound_of_config(
+        config, model, observations, lengths).log_p_hat
+    return log_p_hat, None, []
+  if not isinstance(model, recurrent.TrainableRecurrentModel):
+    raise errors.UserError(
+        "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
+  variables = []
+
+  def compute(observations, lengths, run_filter):
+    log_p_hat = bound_of_config(
+        config, model, observations, lengths,
+        run_filter=run_filter).log_p_hat
+    gradients, variables[:] = zip(*optimization.compute_gradients(
+        -mean_bound(config, log_p_hat, lengths)))
+    return [log_p_hat] + list(gradients)
+
+  (log_p_hat, *gradients), length = xla.compile_step(
+      compute, model, observations, lengths,
+      num_particles=1 if config.bound == "elbo" else config.num_samples,
+      seed=config.noise_seed)
+  return (log_p_hat, list(zip(gradients, variables)),
+          [xla.CompilationHook(length)])
+
+
+def mean_bound(config, log_p_hat, lengths, summarize=False):
+  """What training maximizes, a scalar Tensor in nats; maybe with summaries."""
+  ll_per_seq = tf.reduce_mean(log_p_hat)
+  ll_per_t = tf.reduce_mean(log_p_hat / tf.cast(lengths, log_p_hat.dtype))
+  if summarize:
+    tf.compat.v1.summary.scalar("train_ll_per_seq", ll_per_seq)
+    tf.compat.v1.summary.scalar("train_ll_per_t", ll_per_t)
+  return ll_per_t if config.normalize_by_seq_len else ll_per_seq

@@ -1,0 +1,200 @@
+"""A training run of any model, from its configuration to its last step.
+
+What differs between kinds of models is a `Family`: the recurrent models have
+one (`runners.py`), the Gaussian HMM another (`ghmm_runners.py`), and a model of
+one's own may have a third.
+"""
+
+import abc
+import collections
+import contextlib
+
+import tensorflow as tf
+
+from fivo.cluster import servers
+from fivo.config import config as config_lib
+from fivo.config import stored
+from fivo.data import feeding
+from fivo.logdir import best_checkpoint
+from fivo.logdir import checkpoints
+from fivo.logdir import locks
+from fivo.system import faults
+from fivo.system import files
+from fivo.training import optimization
+from fivo.training import steps
+from fivo.training import validation
+
+# value: What is maximized, a scalar float Tensor in nats.
+# log_values: Nested scalar Tensors, which `Family.log_line` gets the values of.
+# grads_and_vars: The gradients of minus `value` with their variables, or None.
+# hooks: SessionRunHooks of the training session.
+Objective = collections.namedtuple(
+    "Objective", ("value", "log_values", "grads_and_vars", "hooks"))
+Objective.__new__.__defaults__ = (None, ())
+
+
+class Family(abc.ABC):
+  """What a kind of model brings to training."""
+
+  # See `Config.own_names`.
+  own_names = False
+
+  def check(self, config):  # noqa: B027
+    """Raises a `UserError` for a configuration that cannot be trained."""
+
+  def create_validator(self, unused_config):
+    """Gives the `validation.Validator` of a run, or None."""
+    return None
+
+  @abc.abstractmethod
+  def set_seeds(self, config):
+    """Seeds the default graph, before any op is made."""
+
+  @abc.abstractmethod
+  def create(self, config):
+    """Creates the model and the data.
+
+    Args:
+      config: A `Config`.
+
+    Returns:
+      model: An `ELBOTrainableSequenceModel`.
+      batch: Nested Tensors of the next batch.
+      train_mean: What the run keeps with its configuration, if it is constant:
+        a float Tensor or array `[D]`, or None.
+    """
+
+  def config_to_keep(self, config):
+    """The configuration for the logdir, once `create` has been called."""
+    return config
+
+  @abc.abstractmethod
+  def objective(self, config, model, batch):
+    """Creates what is maximized, and summaries.
+
+    Args:
+      config: A `Config`.
+      model: What `create` returned.
+      batch: What `create` returned, or placeholders for it.
+
+    Returns:
+      An `Objective`.
+    """
+
+  @abc.abstractmethod
+  def log_line(self, config, step, values):
+    """The line to log for a step, given what `Objective.log_values` holds."""
+
+
+def train(source, family):
+  """Trains a model; resumes the run that the logdir holds.
+
+  Args:
+    source: A configuration, see `config.from_object`.
+    family: A `Family`.
+
+  Raises:
+    UserError: If the configuration, the data or the logdir is wrong, or the
+      bound is not finite.
+    SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
+  """
+  config = begin(source, family.own_names)
+  family.check(config)
+  if steps.is_finished(config, config.start_step):
+    if validation.lacks_best(config):
+      with owning_logdir(config):
+        validation.mend_best(config)
+    return
+  if config.task == 0:
+    _check_logdir(config)
+  validator = family.create_validator(config)
+  with tf.Graph().as_default():
+    family.set_seeds(config)
+    with device_setter(config):
+      model, batch, train_mean = family.create(config)
+      feeder = feeding.feeder(config, lambda: family.create(config)[1])
+      if feeder is not None:
+        batch = feeder.placeholders
+      objective = family.objective(config, model, batch)
+      train_op = optimization.create_train_op(
+          -objective.value, config.bound,
+          optimization.scheduled_learning_rate(config),
+          config.clip_gradient_norm, objective.grads_and_vars,
+          config.average_variables)
+    with owning_logdir(config):
+      if config.task == 0:
+        stored.save(
+            family.config_to_keep(config), _static_value(train_mean))
+      steps.train(
+          config, train_op, objective.log_values,
+          lambda step, values: family.log_line(config, step, values), validator,
+          list(objective.hooks) + ([feeder] if feeder else []))
+
+
+def _static_value(mean):
+  """The value of a constant mean; None where it is none or not constant."""
+  return None if mean is None else tf.get_static_value(
+      tf.convert_to_tensor(mean))
+
+
+def begin(source, own_names=False):
+  """What a training run does before it builds a graph.
+
+  Args:
+    source: A configuration, see `config.from_object`.
+    own_names: See `Config.own_names`.
+
+  Returns:
+    A `Config`, aware of the checkpoint that it goes on from, and of its server
+    if it is of a cluster.
+
+  Raises:
+    UserError: If the configuration is wrong, or the logdir holds a run whose
+      checkpoints are all damaged.
+  """
+  config = servers.join(config_lib.enter(source, "train", own_names))
+  # Only the chief judges the logdir; others may look while it writes.
+  path = (checkpoints.to_resume(config.logdir) if config.task == 0 else
+          checkpoints.latest(config.logdir, warn=False))
+  return config._replace(checkpoint=path, start_step=checkpoints.step(path))
+
+
+def _check_logdir(config):
+  """Refuses a logdir that cannot be written to, before work is done."""
+  files.check_directory("logdir", config.logdir, [
+      stored.FILE_NAME, "checkpoint"])
+  if config.export_best:
+    best_checkpoint.check(config.logdir)
+
+
+def device_setter(config):
+  """Places variables on the parameter servers, where there are any."""
+  return tf.device(tf.compat.v1.train.replica_device_setter(
+      ps_tasks=config.ps_tasks,
+      worker_device=servers.device(config.job_name, config.task)
+      if config.cluster else "/job:worker"))
+
+
+@contextlib.contextmanager
+def owning_logdir(config):
+  """Makes the logdir the chief's to train in while the block runs.
+
+  Args:
+    config: A `Config`.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: If another process trains there, or the logdir cannot be written
+      to, at first or later.
+  """
+  if config.task != 0:
+    yield
+    return
+  files.prepare_directory("logdir", config.logdir)
+  with faults.writing_to("logdir", config.logdir):
+    with locks.training_lock(config.logdir) as is_held:
+      if is_held:
+        checkpoints.remove_leftovers(config.logdir)
+      yield

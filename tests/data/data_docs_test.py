@@ -1,0 +1,120 @@
+"""Tests that the commands of docs/data.md do what it says, on tiny data."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+
+from fivo.data import sphere
+from tests import programs
+from tests.data import midi_files_test
+
+_PATH = os.path.join(programs.ROOT, "docs", "data.md")
+_TINY = ["--latent_size=2", "--batch_size=2", "--num_samples=2",
+         "--max_steps=2", "--random_seed=1"]
+
+
+def _section(title):
+  """The commands of a section, a list, and its Python code or None."""
+  with open(_PATH, encoding="utf-8") as stream:
+    text = stream.read()
+  section, = [part for part in text.split("\n## ") if part.startswith(title)]
+  commands = re.search(r"```\n(.*?)```", section, re.DOTALL).group(1)
+  code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+  return commands.splitlines(), code and code.group(1)
+
+
+def _write_midi(home):
+  pytest.importorskip("mido")
+  (home / "midi" / "Ärger").mkdir(parents=True)
+  for number in range(6):
+    events = [event for step in range(10) for event in (
+        midi_files_test.on(0, 50 + number + step),
+        midi_files_test.off(96, 50 + number + step))]
+    (home / "midi" / "Ärger" / ("%d x.mid" % number)).write_bytes(
+        midi_files_test.midi(midi_files_test.track(*events)))
+
+
+def _write_json(home):
+  sequences = [[[60, 64], [-1, -1]] * 15] * 3
+  (home / "jsb.json").write_text(json.dumps(
+      {split: sequences for split in ("train", "valid", "test")}))
+
+
+def _write_csv(home):
+  rng = np.random.RandomState(1)
+  for split in ("train", "valid", "test"):
+    (home / "my_csv_files" / split).mkdir(parents=True)
+    for number in range(3):
+      np.savetxt(
+          str(home / "my_csv_files" / split / ("%d.csv" % number)),
+          rng.uniform(size=[30, 2]) < 0.5, delimiter=",", fmt="%d")
+
+
+def _write_speech(home):
+  rng = np.random.RandomState(1)
+  for subset in ("TRAIN", "TEST"):
+    directory = home / "raw" / "timit" / subset / "DR1" / "fabc0"
+    directory.mkdir(parents=True)
+    for number in range(3):
+      sphere.write(str(directory / ("SA%d.wav" % number)),
+                   rng.normal(size=[6000], scale=99.).astype(np.int16))
+
+
+def _run(command, code, home):
+  """Runs one command, and returns what it prints."""
+  words = [word.replace("/tmp/", "~/runs/").replace("~", str(home))
+           for word in shlex.split(command)]
+  if words[0] == "cp":
+    assert words[1] == "-R"
+    shutil.copytree(str(home / words[2]), words[3])
+    return ""
+  assert words[0] == "python"
+  if words[1] == "-c":
+    printed = []
+    exec(words[2], {"print": printed.append})  # pylint: disable=exec-used
+    return str(printed[0])
+  if words[1].startswith(str(home)):  # What the page says it is.
+    code = code.replace("~", str(home))
+    exec(compile(code, _PATH, "exec"), {})  # pylint: disable=exec-used
+    return ""
+  if any(word.startswith("--max_steps") for word in words):
+    words += _TINY
+  result = programs.run(words[2:], program=words[1])
+  assert result.exit_code == 0, result.stderr
+  return result.stdout
+
+
+@pytest.mark.parametrize("title, name, write, num_executed, dimension", [
+    ("MIDI", "midi", _write_midi, 2, 88),
+    ("Pianorolls", "jsb", _write_json, 1, 88),
+    ("Time series in an .npz", "series", None, 5, 3),
+    ("Time series in CSV", "csv", _write_csv, 2, 2),
+    ("Speech", "speech", _write_speech, 1, 200),
+    ("Poses", "pose", None, 2, 3),
+])
+def test_from_data_to_a_sample(
+    tmp_path, title, name, write, num_executed, dimension):
+  commands, code = _section(title)
+  # The last ones, which one section suffices to execute, are the same.
+  assert [command.replace("/tmp/" + name, "/tmp/midi").replace(
+      " --sample_wav", "") for command in commands[2:]] == _section(
+          "MIDI")[0][2:]
+  assert len(commands) == 5
+  if write is not None:
+    write(tmp_path)
+  for command in commands[:num_executed]:
+    printed = _run(command, code, tmp_path)
+  if num_executed >= 2:
+    assert (tmp_path / "runs" / name / "model.ckpt-2.index").exists()
+  if num_executed == 5:
+    assert printed == str((50, 2, 2, dimension))
+
+
+def test_the_page_is_short():
+  with open(_PATH, encoding="utf-8") as stream:
+    assert len(stream.readlines()) <= 150
