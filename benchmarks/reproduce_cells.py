@@ -49,7 +49,7 @@ RECIPES = collections.OrderedDict([
     ("piano-midi.de", {"input_dropout": "0.2", "schedule_steps": "5000"}),
     ("chorales", {"input_dropout": "0.2", "schedule_steps": "4000"}),
 ])
-LEARNING_RATE = "0.001"
+LEARNING_RATE = "0.003"
 
 
 class Cell(collections.namedtuple("Cell", (

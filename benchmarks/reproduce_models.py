@@ -10,7 +10,6 @@ test split, by which a test knows the model again in seconds.
 """
 
 import csv
-import json
 import os
 import shutil
 import sys
@@ -79,11 +78,9 @@ def export(options):
           sys.executable, "-m", "fivo.logdir.export_model",
           "--logdir=" + logdir, "--out_dir=" + unfinished])
       means, spread = evaluate_subset(unfinished, data)
-      with files.atomic_write(
-          os.path.join(unfinished, FIGURES), "w") as stream:
-        json.dump({"table": row, "subset": dict(zip(
-            reproduce_cells.BOUNDS, zip(means, spread)))}, stream, indent=2)
-        stream.write("\n")
+      files.write_json(os.path.join(unfinished, FIGURES), [
+          ("table", row),
+          ("subset", dict(zip(reproduce_cells.BOUNDS, zip(means, spread))))])
       shutil.copytree(unfinished, target)
     print("Wrote %s." % target)
 

@@ -11,7 +11,6 @@ import collections
 import contextlib
 import fcntl
 import functools
-import json
 import os
 import re
 import shlex
@@ -85,9 +84,7 @@ class Task(collections.namedtuple("Task", (
 
   def save(self, state):
     """Keeps what is known of the task."""
-    with files.atomic_write(self._path, "w") as stream:
-      json.dump(state, stream, indent=2, sort_keys=True)
-      stream.write("\n")
+    files.write_json(self._path, sorted(state.items()))
 
   def is_done(self):
     """Whether the command has come to its end."""

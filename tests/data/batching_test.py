@@ -116,7 +116,8 @@ def test_pieces_are_the_sequence():
   sequences = [random.rand(n, 2).astype(np.float32) for n in (7, 2)]
   kwargs = dict(mean=[.25, .5], order=batching.IN_FILE, seed=None)
   whole = _sequence_batches(sequences, **kwargs)
-  pieces = _sequence_batches(sequences, max_length=3, **kwargs)
+  pieces = _sequence_batches(
+      sequences, training=batching.Training(max_length=3), **kwargs)
   assert [len(targets) for _, targets in pieces] == [2, 2, 3, 2]
   for i in range(2):  # Inputs and targets.
     np.testing.assert_array_equal(
@@ -128,7 +129,7 @@ def test_input_dropout():
   ones = [np.ones([2000, 2], np.float32)]
   kwargs = dict(mean=[.25, .5], order=batching.IN_FILE, num_batches=2)
   first, second = [inputs for inputs, _ in _sequence_batches(
-      ones, input_dropout=.2, seed=5, **kwargs)]
+      ones, training=batching.Training(input_dropout=.2), seed=5, **kwargs)]
   for inputs in (first, second):
     assert not inputs[0].any()  # There is nothing before the first.
     is_dropped = inputs[1:] == [-.25, -.5]
@@ -137,7 +138,8 @@ def test_input_dropout():
     assert abs(is_dropped.mean() - .2) < 4 * .0063
     assert abs((is_dropped[:, 0] == is_dropped[:, 1]).mean() - .68) < .04
   assert (first != second).any()
-  for (inputs, targets), before in zip(_sequence_batches(
-      ones, input_dropout=.2, seed=5, **kwargs), (first, second)):
+  again = _sequence_batches(
+      ones, training=batching.Training(input_dropout=.2), seed=5, **kwargs)
+  for (inputs, targets), before in zip(again, (first, second)):
     np.testing.assert_array_equal(inputs, before)
     assert targets.all()
