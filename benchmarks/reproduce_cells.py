@@ -44,8 +44,8 @@ _COMMON = collections.OrderedDict([
 ])
 RECIPES = collections.OrderedDict([
     ("jsb", {"input_dropout": "0.2", "schedule_steps": "8000"}),
-    ("nottingham", {"schedule_steps": "12000", "eval_every": "2000"}),
-    ("musedata", {"schedule_steps": "12000", "eval_every": "2000"}),
+    ("nottingham", {"schedule_steps": "6000", "eval_every": "2000"}),
+    ("musedata", {"schedule_steps": "6000", "eval_every": "2000"}),
     ("piano-midi.de", {"input_dropout": "0.2", "schedule_steps": "5000"}),
     ("chorales", {"input_dropout": "0.2", "schedule_steps": "4000"}),
 ])
@@ -104,8 +104,8 @@ class Plan(collections.namedtuple("Plan", (
     ])
     options.update(_COMMON)
     options.update(sorted(RECIPES[cell.dataset].items()))
-    options["max_steps"] = options["schedule_steps"]
     options.update(self.flags)
+    options.setdefault("max_steps", options["schedule_steps"])
     return self._task(cell, _TRAIN, options)
 
   def eval_task(self, cell, rivals):
