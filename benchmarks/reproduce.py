@@ -24,6 +24,7 @@ if not __package__:  # Run as a script: import the package it lies in.
 
 from absl import flags
 
+from benchmarks import plot
 from benchmarks import reproduce_cells
 from benchmarks import reproduce_ghmm
 from benchmarks import reproduce_tables
@@ -99,6 +100,7 @@ def reproduce(options):
     for task in tasks:
       print(" ".join(map(shlex.quote, task.command)))
     return
+  plot.check_available()
   os.makedirs(out_dir, exist_ok=True)
   reproduce_tasks.run(
       out_dir, tasks, options.jobs, options.progress_secs, describe, on_done)
@@ -137,8 +139,8 @@ class Table(object):
     Args:
       task: The `reproduce_tasks.Task` that has just ended; None after all.
     """
-    cells = list(itertools.chain.from_iterable(self._groups))
-    results = [self._plan.result(cell) for cell in cells]
+    results = [self._plan.result(self._plan.chosen(rivals))
+               for rivals in self._groups]
     if task is None:
       reproduce_tables.draw_curves(
           self._plan.out_dir, reproduce_cells.curves(self._plan.out_dir))

@@ -127,7 +127,11 @@ class Plan(collections.namedtuple("Plan", (
     return self._task(
         cell, _EVAL, options,
         needs=tuple(self.train_task(rival) for rival in rivals),
-        is_wanted=lambda: cell == max(rivals, key=self._valid_bound))
+        is_wanted=lambda: cell == self.chosen(rivals))
+
+  def chosen(self, rivals):
+    """The cell with the best bound on the valid split so far."""
+    return max(rivals, key=self._valid_bound)
 
   def _valid_bound(self, cell):
     record = validation_record.load(self.logdir(cell))
