@@ -25,8 +25,13 @@ _DATA = (os.environ.get("PIANOROLL_DIR", ""),
 _MAX_ERRORS = 8.
 
 
-@pytest.mark.parametrize(
-    "name", sorted(os.listdir(_MODELS)) if os.path.isdir(_MODELS) else [])
+_NAMES = sorted(os.listdir(_MODELS)) if os.path.isdir(_MODELS) else []
+
+
+# Seconds for each; of every dataset one at least.
+@pytest.mark.parametrize("name", [
+    name if "_fivo_" in name else pytest.param(name, marks=pytest.mark.slow)
+    for name in _NAMES])
 def test_bounds_of_a_model(name):
   logdir = os.path.join(_MODELS, name)
   with open(os.path.join(logdir, reproduce_models.FIGURES)) as stream:
@@ -43,8 +48,7 @@ def test_bounds_of_a_model(name):
     assert error < .1  # So that another model is told from this one.
 
 
-@pytest.mark.parametrize("name", sorted(os.listdir(_MODELS)) if
-                         os.path.isdir(_MODELS) else [])
+@pytest.mark.parametrize("name", _NAMES)
 def test_a_model_is_small(name):
   sizes = [os.path.getsize(os.path.join(_MODELS, name, path))
            for path in os.listdir(os.path.join(_MODELS, name))]
