@@ -30,6 +30,8 @@ _EXTRAS = {
     "chorales": ["music21==7.3.3"],
     # Pianorolls from folders of MIDI files.
     "midi": ["mido"],
+    # Samples as pictures and as MIDI files, and plots of training.
+    "render": ["matplotlib", "mido"],
     # Bars instead of log lines in long passes over data.
     "progress": ["tqdm"],
     # The plot of bin/run_benchmark.sh.

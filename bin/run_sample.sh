@@ -3,7 +3,8 @@
 # With --pretrained, from the model of Bach's chorales that comes with the
 # checkout, without any training.
 # Further flags are passed on and win over the ones here. Which data and which
-# logdir: see defaults.sh. What the model is, the logdir knows.
+# logdir: see defaults.sh. What the model is, the logdir knows. Samples are also
+# drawn, and written as MIDI or WAV files, if the packages for that are there.
 
 . "$(dirname -- "$0")/environment.sh"
 . "$ROOT/bin/defaults.sh"
@@ -21,6 +22,12 @@ if has_flag pretrained "$@"; then
 fi
 choose_data "$@"
 
+RENDER=
+FIND="from importlib.util import find_spec as find"
+if "$PYTHON" -c "$FIND; exit(not (find('matplotlib') and find('mido')))"; then
+  RENDER=--render
+fi
+
 exec "$PYTHON" "$ROOT/run_fivo.py" \
   --mode=sample \
   --alsologtostderr \
@@ -32,4 +39,5 @@ exec "$PYTHON" "$ROOT/run_fivo.py" \
   ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
   --prefix_length=25 \
   --sample_length=50 \
+  ${RENDER:+"$RENDER"} \
   "$@"

@@ -33,7 +33,6 @@ def diagnose(log_weights, resampled, ancestors):
   Returns:
     A `Diagnostics`.
   """
-  weights = tf.nn.softmax(log_weights)
   _, variance = tf.nn.moments(log_weights, axes=[2])
   first = ancestors[0]
   roots = tf.scan(
@@ -41,11 +40,16 @@ def diagnose(log_weights, resampled, ancestors):
       ancestors[1:], initializer=first)
   roots = tf.concat([first[tf.newaxis], roots], axis=0)
   return Diagnostics(
-      ess=1. / tf.reduce_sum(tf.square(weights), axis=2),
+      ess=effective_sample_size(log_weights),
       resampled=resampled,
       log_weight_variance=variance,
       num_ancestors=_count_distinct(ancestors, log_weights.dtype),
       num_roots=_count_distinct(roots, log_weights.dtype))
+
+
+def effective_sample_size(log_weights):
+  """1 / sum_n W_n^2 for normalised weights W, over the last axis."""
+  return 1. / tf.reduce_sum(tf.square(tf.nn.softmax(log_weights)), axis=-1)
 
 
 def _count_distinct(particles, dtype):

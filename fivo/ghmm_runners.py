@@ -21,8 +21,11 @@ from fivo.logdir import checkpoints
 from fivo.logdir import restoring
 from fivo.logdir import result_files
 from fivo.models import ghmm
+from fivo.rendering import samples as samples_rendering
 from fivo.sampling import sample_files
+from fivo.system import charts
 from fivo.system import errors
+from fivo.system import faults
 from fivo.system import files
 from fivo.system import log
 from fivo.system import sessions
@@ -51,8 +54,8 @@ class _GaussianHMM(runs.Family):
     return _create_model_and_data(config) + (None,)
 
   def objective(self, config, model, batch):
-    bound = objectives.bound_of_config(
-        config, model, batch, _seq_lengths(config))
+    lengths = _seq_lengths(config)
+    bound = objectives.bound_of_config(config, model, batch, lengths)
     bound_per_t = tf.reduce_mean(bound.log_p_hat) / config.num_timesteps
     likelihood_per_t = tf.reduce_mean(
         model.likelihood(batch)) / config.num_timesteps
@@ -60,7 +63,12 @@ class _GaussianHMM(runs.Family):
     tf.compat.v1.summary.scalar("train_ll_bound", bound_per_t)
     tf.compat.v1.summary.scalar("train_true_ll", likelihood_per_t)
     tf.compat.v1.summary.scalar("bound_gap", gap)
-    return runs.Objective(bound_per_t, (bound_per_t, likelihood_per_t, gap))
+    for tag, value in _charts(config, bound_per_t, likelihood_per_t):
+      charts.add(tag, value)
+    objectives.summarize_particles(bound, lengths)
+    return runs.Objective(
+        bound_per_t, (bound_per_t, likelihood_per_t, gap),
+        num_timesteps=tf.reduce_sum(lengths))
 
   def log_line(self, config, step, values):
     return "Step %d, %s/t: %.3f, likelihood: %.3f, gap: %.3e" % (
@@ -177,7 +185,16 @@ class _Evaluator(object):
     likelihood_per_t = results["likelihood"].mean() / self._config.num_timesteps
     self._summaries.add([
         ("eval_ll_bound", results["mean"]), ("eval_true_ll", likelihood_per_t),
-        ("eval_bound_gap", likelihood_per_t - results["mean"])], step)
+        ("eval_bound_gap", likelihood_per_t - results["mean"])
+    ] + _charts(self._config, results["mean"], likelihood_per_t), step)
+
+
+def _charts(config, bound_per_t, likelihood_per_t):
+  """Pairs of a tag of `charts` and its value, floats or Tensors."""
+  return [
+      ("bound_per_timestep/" + charts.of_bound(config.bound), bound_per_t),
+      ("exact/log_likelihood_per_timestep", likelihood_per_t),
+      ("exact/gap_per_timestep", likelihood_per_t - bound_per_t)]
 
 
 def _report(config, results):
@@ -212,6 +229,8 @@ def run_sample(config):
       samples: `[T, B, N]`, latent trajectories given the observations: the
         particles of FIVO with `num_samples` particles, resampled by their final
         weights, with the paths that led to them.
+    With `render`, `sample_BATCH.png` beside it draws them and the exact
+    posterior.
 
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
@@ -232,15 +251,20 @@ def run_sample(config):
         ("observations", observations),
         ("samples", _posterior_trajectories(config, model, observations)),
     ])
+    posterior = model.smoothed(observations) if config.render else ()
 
     def draw(path):
       with tf.compat.v1.Session(config=sessions.options()) as session:
         _restore(session, path)
-        return session.run(fetches)
+        return session.run((fetches, posterior))
 
-    values = restoring.use_newest(config.logdir, path, draw)
-  return result_files.write(
+    values, posterior = restoring.use_newest(config.logdir, path, draw)
+  path = result_files.write(
       "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
+  if config.render:
+    with faults.writing_to("sample_out_dir", out_dir):
+      samples_rendering.render_trajectories(out_dir, values, *posterior)
+  return path
 
 
 def _check_size(config, num_samples):

@@ -170,7 +170,8 @@ class _Recurrent(runs.Family):
     log_p_hat, grads_and_vars, hooks = objectives.bound_and_gradients(
         config, model, (inputs, targets), lengths)
     bound = objectives.mean_bound(config, log_p_hat, lengths, summarize=True)
-    return runs.Objective(bound, {"bound": bound}, grads_and_vars, hooks)
+    return runs.Objective(
+        bound, {"bound": bound}, grads_and_vars, hooks, tf.reduce_sum(lengths))
 
   def log_line(self, config, step, values):
     return "Step %d, %s bound per %s: %f" % (

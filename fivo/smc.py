@@ -257,7 +257,7 @@ class _Filters(object):
         final_particle_state=final.particle_state,
         final_loop_state=final.loop_state)
     result.particle_states = record.particle_state
-    if self._has_ancestors:
+    if self._has_ancestors and tf.is_tensor(record.ancestors):
       result.ancestors = tf.transpose(record.ancestors, [0, 2, 1])
     return result
 

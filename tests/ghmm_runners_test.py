@@ -54,7 +54,9 @@ class TestTrain(object):
     for path in tmp_path.glob("events.*"):
       for event in tf.compat.v1.train.summary_iterator(str(path)):
         tags.update(value.tag for value in event.summary.value)
-    assert {"train_ll_bound", "train_true_ll", "bound_gap"} <= tags
+    assert {"train_ll_bound", "train_true_ll", "bound_gap",
+            "bound_per_timestep/fivo", "exact/gap_per_timestep",
+            "speed/timesteps_per_second"} <= tags
     monkeypatch.setattr(tf, "Graph", None)  # No graph is built.
     ghmm_runners.run_train(config)
     assert _lines(caplog)[-1] == (

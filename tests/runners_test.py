@@ -113,6 +113,11 @@ class TestTrain(object):
       for event in tf.compat.v1.train.summary_iterator(str(path)):
         tags.update(value.tag for value in event.summary.value)
     assert {"train_ll_per_seq", "train_ll_per_t"} <= tags
+    assert {"bound_per_timestep/fivo", "bound_per_sequence/fivo",
+            "training/gradient_norm", "training/learning_rate",
+            "speed/steps_per_second", "speed/timesteps_per_second",
+            "particles/effective_sample_size",
+            "particles/resampling_rate"} <= tags
 
   def test_twice_with_another_resampling_type(self, tmp_path):
     """Old tests do this, with a bare class for a configuration."""

@@ -79,7 +79,7 @@ def test_versions_that_break_are_excluded(metadata, project, breaks):
   assert not [version for version in breaks if version in requirement]
 
 
-@pytest.mark.parametrize("extra", ["chorales", "midi", "progress",
+@pytest.mark.parametrize("extra", ["chorales", "midi", "render", "progress",
                                    "benchmark", "test", "lint"])
 def test_extras(metadata, extra):
   assert extra in metadata.extras

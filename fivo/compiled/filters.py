@@ -57,8 +57,8 @@ class NoisyFilter(object):
 
   The model must draw its latents, Normals, by its method `draw`.
 
-  It records neither states nor, beyond the last step of the longest sequence,
-  anything but zeros.
+  It records no states and no ancestors, and nothing but zeros beyond the last
+  step of the longest sequence.
   """
 
   def __init__(self, model, noise, scan=rematerialization.scan):
@@ -99,8 +99,12 @@ class NoisyFilter(object):
     def step_at(t, state):
       self._t = t
       new_state, record = step(t, state)
-      return new_state, record._replace(particle_state=())
+      return new_state, _without_particles(record)
 
     return self._scan(
-        step_at, initial_state, initial_record._replace(particle_state=()),
+        step_at, initial_state, _without_particles(initial_record),
         num_steps, self._max_num_steps)
+
+
+def _without_particles(record):
+  return record._replace(ancestors=(), particle_state=())

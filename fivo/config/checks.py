@@ -6,6 +6,7 @@ import numpy as np
 
 from fivo.config import cluster_spec
 from fivo.config import options
+from fivo.rendering import extra
 from fivo.system import errors
 from fivo.system import log
 
@@ -86,6 +87,8 @@ def check_combinations(config):
         "--learning_rate_schedule=%s: needs --schedule_steps, the step at "
         "which it ends" % config.learning_rate_schedule)
   _check_validation(config)
+  if config.render:
+    extra.check("render")
 
 
 def _check_gradients(config):

@@ -136,6 +136,9 @@ GROUPS = collections.OrderedDict([
         _option("random_seed", int, None,
                 "The seed of all random numbers, for a repeatable run.",
                 minimum=-_MAX_LONG, maximum=_MAX_LONG),
+        _option("progress", bool, True,
+                "Whether a terminal shows progress bars beside log lines.",
+                CALL),
     ]),
     ("Model", [
         _option("model", str, "vrnn", "The model.", MODEL,
@@ -289,6 +292,18 @@ GROUPS = collections.OrderedDict([
         _option("sample_wav", bool, False,
                 "Whether to write each sampled utterance as a WAV file too.",
                 CALL, models=RECURRENT),
+        _option("render", bool, False,
+                "Whether to draw what is sampled, and to write pianorolls as "
+                "MIDI files and speech as WAV files; needs the extra render.",
+                CALL),
+        # MIDI counts a quarter note in 24 bits of microseconds.
+        _option("tempo", float, 120.,
+                "The quarter notes per minute of MIDI files.", CALL,
+                minimum=4., maximum=1000., models=RECURRENT),
+        _option("steps_per_quarter", int, None,
+                "The timesteps in a quarter note of the dataset, for MIDI "
+                "files. None: what the dataset says, else 1.", CALL, minimum=1,
+                maximum=480, models=RECURRENT),
     ]),
     ("Gaussian hidden Markov model", [
         _option("variance", float, 0.1,

@@ -17,7 +17,8 @@ EvalResult = collections.namedtuple(
 _UNITS = (("t", "ll_per_t"), ("seq", "ll_per_seq"))
 
 
-def average(batches, evaluate_batch, num_repeats=1, num_threads=1):
+def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
+            show_bar=True):
   """Averages the three bounds over sequences.
 
   Args:
@@ -26,6 +27,7 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1):
       `bounds.AllBounds` of arrays `[B]`.
     num_repeats: How often to evaluate each batch.
     num_threads: How many batches to evaluate at a time.
+    show_bar: Whether a terminal may show a progress bar.
 
   Returns:
     An `EvalResult`: per timestep, the sum of the bounds over the number of
@@ -40,7 +42,9 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1):
       lambda batch: (batch[-1], np.array(
           [evaluate_batch(batch) for _ in range(num_repeats)],
           dtype=np.float64)),
-      progress.track(batches, "Evaluating", unit="batche"), num_threads):
+      progress.track(
+          batches, "Evaluating", unit="batche", show_bar=show_bar),
+      num_threads):
     if np.isnan(values).any():
       _, bound, b = np.argwhere(np.isnan(values))[0]
       raise errors.NonFiniteError(
@@ -91,8 +95,10 @@ def report(result, config, step, summaries):
 
 def summarize(result, config, step, summaries):
   """Writes the bounds as summaries; arguments as of `report`."""
-  summaries.add([
-      ("%s/%s_%s" % (config.split, bound, name), mean)
-      for _, name in _UNITS
-      for bound, mean in zip(
-          bounds.AllBounds._fields, getattr(result, name).mean(axis=0))], step)
+  values = []
+  for (_, name), chart in zip(_UNITS, ("timestep", "sequence")):
+    for bound, mean in zip(
+        bounds.AllBounds._fields, getattr(result, name).mean(axis=0)):
+      values += [("%s/%s_%s" % (config.split, bound, name), mean),
+                 ("bound_per_%s/%s" % (chart, bound), mean)]
+  summaries.add(values, step)

@@ -39,6 +39,7 @@ class Evaluator(object):
     # The order does not matter to an average.
     config = config._replace(sort_by_length=True)
     self._num_repeats = config.eval_repeats
+    self._show_bar = config.progress
     # Two batches at a time would share the random stream by chance.
     self._num_threads = _NUM_THREADS if config.random_seed is None else 1
     self._graph = tf.Graph()
@@ -93,7 +94,7 @@ class Evaluator(object):
 
       return step, averages.average(
           feeding.batches(session, self._batch), evaluate_batch,
-          self._num_repeats, self._num_threads)
+          self._num_repeats, self._num_threads, self._show_bar)
 
 
 class Reporter(object):

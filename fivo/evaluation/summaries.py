@@ -4,6 +4,7 @@ import os
 
 import tensorflow as tf
 
+from fivo.system import charts
 from fivo.system import faults
 from fivo.system import log
 
@@ -42,10 +43,8 @@ class Summaries(object):
     """Writes scalars; for arguments see `add`."""
     if self._writer is None:
       self._writer = tf.compat.v1.summary.FileWriter(self._directory)
-    summary = tf.compat.v1.Summary()
-    for tag, value in values:
-      summary.value.add(tag=tag, simple_value=value)
-    self._writer.add_summary(summary, global_step=step)
+    self._writer.add_summary(
+        charts.values_summary(values), global_step=step)
     self._writer.flush()
 
   def close(self):

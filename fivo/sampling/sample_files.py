@@ -1,4 +1,4 @@
-"""What sampling leaves behind: an array file, and sound on request."""
+"""What sampling leaves behind: an array file; sound and pictures on request."""
 
 import collections
 import os
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from fivo.data import speech_statistics
 from fivo.logdir import result_files
+from fivo.rendering import samples as samples_rendering
 from fivo.system import errors
 from fivo.system import faults
 from fivo.system import log
@@ -16,7 +17,7 @@ FILE_NAME = "samples.npz"
 
 
 def write(out_dir, prefixes, samples, config):
-  """Writes `samples.npz`, and WAV files if `--sample_wav` asks for them.
+  """Writes `samples.npz`; WAV files, MIDI files and pictures if asked to.
 
   Speech is written in the units of the data if the statistics by which it was
   normalised lie beside its records, and as it was normalised otherwise. Time
@@ -40,9 +41,13 @@ def write(out_dir, prefixes, samples, config):
     prefixes, samples = map(config.series.restore, (prefixes, samples))
   path = result_files.write("sample_out_dir", out_dir, FILE_NAME, (
       collections.OrderedDict([("prefixes", prefixes), ("samples", samples)])))
-  if config.sample_wav:
-    with faults.writing_to("sample_out_dir", out_dir):
-      _write_wavs(out_dir, prefixes, samples, statistics.sample_rate)
+  sample_rate = statistics and statistics.sample_rate
+  with faults.writing_to("sample_out_dir", out_dir):
+    if sample_rate and (config.sample_wav or config.render):
+      _write_wavs(out_dir, prefixes, samples, sample_rate)
+    if config.render:
+      samples_rendering.render(
+          out_dir, prefixes, samples, config, sample_rate)
   return path
 
 

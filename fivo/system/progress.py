@@ -1,5 +1,12 @@
-"""Progress of long passes over data."""
+"""Progress of training and of long passes over data.
 
+On a terminal with tqdm installed (the extra `progress`) it is a bar, elsewhere
+log lines. A log line that comes while there are bars takes the place of them;
+they are drawn again below it.
+"""
+
+import contextlib
+import logging
 import sys
 import time
 
@@ -12,27 +19,43 @@ except ImportError:  # An extra; without it progress is logged.
 
 _SECONDS_BETWEEN_LINES = 10.
 
+# The bars that are on the terminal.
+_bars = []
 
-def track(iterable, description, total=None, unit="sequence"):
+
+def track(iterable, description, total=None, unit="sequence", show_bar=True):
   """Iterates over `iterable` and shows how far it has come.
 
-  On a terminal with tqdm installed (the extra `progress`) this is a progress
-  bar. Elsewhere it is a log line every ten seconds, so that logs stay short.
+  Without a bar this is a log line every ten seconds, so that logs stay short.
 
   Args:
     iterable: What to iterate over.
     description: What is being done, e.g. "Evaluating".
     total: The number of items. Defaults to `len(iterable)` where it has one.
     unit: What one item is.
+    show_bar: Whether a terminal may show a bar.
 
   Returns:
     An iterator over the items of `iterable`.
   """
   if total is None and hasattr(iterable, "__len__"):
     total = len(iterable)
-  if tqdm is not None and sys.stderr.isatty():
-    return iter(tqdm.tqdm(iterable, desc=description, total=total, unit=unit))
+  if show_bar and _can_show_bar():
+    return _with_bar(tqdm.tqdm(
+        iterable, desc=description, total=total, unit=" %ss" % unit,
+        leave=None if _bars else True))
   return _logged(iterable, description, total, unit)
+
+
+def _can_show_bar():
+  return tqdm is not None and sys.stderr.isatty()
+
+
+def _with_bar(bar):
+  """Yields the items that a bar counts."""
+  with _shown(bar):
+    for item in bar:
+      yield item
 
 
 def _logged(iterable, description, total, unit):
@@ -45,3 +68,72 @@ def _logged(iterable, description, total, unit):
       out_of = "" if total is None else " of %d" % total
       log.info("%s: %d%s %ss", description, done, out_of, unit)
     yield item
+
+
+class StepBar(object):
+  """A bar of training steps on a terminal.
+
+  Elsewhere it is nothing, for there are log lines.
+  """
+
+  def __init__(self, total=None, show_bar=True):
+    """Creates a bar that is not shown yet.
+
+    Args:
+      total: The last step, which makes an estimate of the time left possible;
+        or None.
+      show_bar: Whether a terminal may show a bar.
+    """
+    self._total = total
+    self._may_show = show_bar and _can_show_bar()
+    self._bar = None
+    self._exit_stack = contextlib.ExitStack()
+
+  @property
+  def is_shown(self):
+    """Whether there is a bar."""
+    return self._bar is not None
+
+  def start(self, step):
+    """Shows the bar, if it is not shown yet, from a step on."""
+    if self._may_show and not self.is_shown:
+      self._bar = tqdm.tqdm(
+          desc="Training", total=self._total, initial=step, unit=" steps",
+          dynamic_ncols=True)
+      self._exit_stack.callback(self._bar.close)
+      self._exit_stack.enter_context(_shown(self._bar))
+
+  def update(self, step, text):
+    """Shows that a step has been taken, and a text beside the bar."""
+    self._bar.set_postfix_str(text, refresh=False)
+    self._bar.update(step - self._bar.n)
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *unused_args):
+    self._exit_stack.close()
+
+
+@contextlib.contextmanager
+def _shown(bar):
+  """Has log lines take the place of a bar while the block runs."""
+  _bars.append(bar)
+  handlers = logging.root.handlers + logging.getLogger("tensorflow").handlers
+  for handler in handlers:
+    handler.addFilter(_clear_bars)
+  try:
+    yield
+  finally:
+    # Bars in one place are equal, but not the same.
+    _bars[:] = [other for other in _bars if other is not bar]
+    if not _bars:
+      for handler in handlers:
+        handler.removeFilter(_clear_bars)
+
+
+def _clear_bars(unused_record):
+  """A filter that lets every line pass."""
+  for bar in _bars:
+    bar.clear()
+  return True

@@ -3,9 +3,11 @@
 import tensorflow as tf
 
 from fivo import bounds
+from fivo import diagnostics
 from fivo.compiled import xla
 from fivo.models import recurrent
 from fivo.resampling import criteria
+from fivo.system import charts
 from fivo.system import errors
 from fivo.training import optimization
 
@@ -54,9 +56,9 @@ def bound_and_gradients(config, model, observations, lengths):
     hooks: A list of SessionRunHooks.
   """
   if not config.xla:
-    log_p_hat = bound_of_config(
-        config, model, observations, lengths).log_p_hat
-    return log_p_hat, None, []
+    bound = bound_of_config(config, model, observations, lengths)
+    summarize_particles(bound, lengths)
+    return bound.log_p_hat, None, []
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
         "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
@@ -78,6 +80,26 @@ def bound_and_gradients(config, model, observations, lengths):
           [xla.CompilationHook(length)])
 
 
+def summarize_particles(bound, lengths):
+  """Adds summaries of how the particles fare.
+
+  They cost nothing in a step that writes no summaries.
+
+  Args:
+    bound: A `bounds.FIVOBound`.
+    lengths: An int Tensor `[B]`.
+  """
+  sizes = diagnostics.effective_sample_size(bound.log_weights)
+  in_sequence = tf.cast(tf.transpose(tf.sequence_mask(
+      lengths, tf.shape(sizes)[0])), sizes.dtype)
+  num_timesteps = tf.reduce_sum(in_sequence)
+  charts.add("particles/effective_sample_size",
+             tf.reduce_sum(sizes * in_sequence) / num_timesteps)
+  # A filter past its end does not resample.
+  charts.add("particles/resampling_rate",
+             tf.reduce_sum(bound.resampled) / num_timesteps)
+
+
 def mean_bound(config, log_p_hat, lengths, summarize=False):
   """What training maximizes, a scalar Tensor in nats; maybe with summaries."""
   ll_per_seq = tf.reduce_mean(log_p_hat)
@@ -85,4 +107,7 @@ def mean_bound(config, log_p_hat, lengths, summarize=False):
   if summarize:
     tf.compat.v1.summary.scalar("train_ll_per_seq", ll_per_seq)
     tf.compat.v1.summary.scalar("train_ll_per_t", ll_per_t)
+    name = charts.of_bound(config.bound)
+    charts.add("bound_per_timestep/" + name, ll_per_t)
+    charts.add("bound_per_sequence/" + name, ll_per_seq)
   return ll_per_t if config.normalize_by_seq_len else ll_per_seq

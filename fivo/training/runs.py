@@ -28,9 +28,11 @@ from fivo.training import validation
 # log_values: Nested scalar Tensors, which `Family.log_line` gets the values of.
 # grads_and_vars: The gradients of minus `value` with their variables, or None.
 # hooks: SessionRunHooks of the training session.
+# num_timesteps: A scalar int Tensor, that of the batch, or None.
 Objective = collections.namedtuple(
-    "Objective", ("value", "log_values", "grads_and_vars", "hooks"))
-Objective.__new__.__defaults__ = (None, ())
+    "Objective", ("value", "log_values", "grads_and_vars", "hooks",
+                  "num_timesteps"))
+Objective.__new__.__defaults__ = (None, (), None)
 
 
 class Family(abc.ABC):
@@ -128,7 +130,8 @@ def train(source, family):
       steps.train(
           config, train_op, objective.log_values,
           lambda step, values: family.log_line(config, step, values), validator,
-          list(objective.hooks) + ([feeder] if feeder else []))
+          list(objective.hooks) + ([feeder] if feeder else []),
+          objective.num_timesteps)
 
 
 def _static_value(mean):

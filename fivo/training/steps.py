@@ -5,14 +5,17 @@ import tensorflow as tf
 from fivo.cluster import member
 from fivo.cluster import places
 from fivo.cluster import state
+from fivo.config import options
 from fivo.data import batching
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.system import log
+from fivo.system import progress
 from fivo.system import signals
 from fivo.training import optimization
 from fivo.training import saving
+from fivo.training import speed
 from fivo.training import validation
 
 
@@ -40,7 +43,8 @@ def is_finished(config, step):
   return True
 
 
-def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
+def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
+          num_timesteps=None):
   """Trains until the global step is `config.max_steps`.
 
   Resumes from the newest checkpoint of the logdir, and leaves one behind on
@@ -55,6 +59,8 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
       given the values of `log_tensors`.
     validator: None, or the `validation.Validator` of a run with `eval_every`.
     hooks: More SessionRunHooks.
+    num_timesteps: None, or a scalar int Tensor, the number of timesteps of data
+      in the batch of a step.
 
   Raises:
     UserError: If a checkpoint does not fit the model, the bound is not finite,
@@ -78,7 +84,7 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=()):
               optimization.names_in_checkpoints(), save_relative_paths=True))
     all_hooks = _create_hooks(
         config, scaffold, is_chief, checkpoints.step(path) if path else None,
-        place.on_saved)
+        place.on_saved, num_timesteps)
     if validator is not None:
       all_hooks.append(validation.ValidationHook(
           validator, config.eval_every, all_hooks[0], caught))
@@ -136,22 +142,30 @@ class _Steps(object):
       scaffold: A Scaffold.
       hooks: A list of SessionRunHooks.
     """
-    while True:
-      try:
-        with self._place.open(scaffold, hooks) as session:
-          self._take_in_session(session)
-        break
-      except self._place.preemptions as e:
-        self._place.recover(e)
+    with progress.StepBar(self._total, self._config.progress) as bar:
+      while True:
+        try:
+          with self._place.open(scaffold, hooks) as session:
+            self._take_in_session(session, bar)
+          break
+        except self._place.preemptions as e:
+          self._place.recover(e)
     if not (self._caught or self.last >= self._place.stop_step or
             validation_record.stopped_step(self._config) is not None):
       log.info("The data ended at step %d.", self.last)
 
-  def _take_in_session(self, session):
+  @property
+  def _total(self):
+    """The last step; None where it is the default, which nobody waits for."""
+    last = self._config.max_steps
+    return None if last == options.OPTIONS["max_steps"].default else last
+
+  def _take_in_session(self, session, bar):
     """Takes steps in one session."""
     place, config = self._place, self._config
     self.last = place.before_first_step(
         session, session.run_step_fn(_read_global_step))
+    bar.start(self.last)
     is_first = True
     while not (self._caught or self.last >= place.stop_step or
                session.should_stop()):
@@ -162,6 +176,10 @@ class _Steps(object):
           (self.last - 1) // config.summarize_every >
           (before - 1) // config.summarize_every):
         log.info("%s", self._log_line(self.last, values))
+      if bar.is_shown:
+        # It has the number of the step.
+        bar.update(self.last, self._log_line(
+            self.last, values).partition(", ")[2])
       is_first = False
       self.last = place.after_step(session, self.last)
     if self._caught:
@@ -174,7 +192,8 @@ def _read_global_step(step_context):
   return step_context.session.run(tf.compat.v1.train.get_global_step())
 
 
-def _create_hooks(config, scaffold, is_chief, restored_step, on_saved):
+def _create_hooks(config, scaffold, is_chief, restored_step, on_saved,
+                  num_timesteps):
   """What happens between steps: checkpoints, summaries, speed."""
   if not is_chief:
     return []
@@ -182,8 +201,9 @@ def _create_hooks(config, scaffold, is_chief, restored_step, on_saved):
       saving.CheckpointHook(
           config.logdir, config.save_checkpoint_secs, scaffold,
           restored_step=restored_step, on_saved=on_saved),
-      tf.compat.v1.train.StepCounterHook(
-          every_n_steps=config.summarize_every, output_dir=config.logdir),
+      speed.SpeedHook(
+          num_timesteps, every_n_steps=config.summarize_every,
+          output_dir=config.logdir),
       tf.compat.v1.train.SummarySaverHook(
           save_steps=config.summarize_every, output_dir=config.logdir,
           scaffold=scaffold),

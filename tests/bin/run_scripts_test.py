@@ -58,12 +58,18 @@ def _value(flags, name):
         "--mode=sample", "--alsologtostderr", "--logdir=/tmp/fivo",
         "--batch_size=4", "--num_samples=4", "--split=test",
         "--dataset_path=/piano rolls/jsb.pkl", "--prefix_length=25",
-        "--sample_length=50"]),
+        "--sample_length=50", "--render"]),
 ])
 def test_commands_are_those_of_the_original_readme(ready, script, expected):
   """But for what a run's logdir knows, so that other models work too."""
   flags = _flags(ready, script, variables={"PIANOROLL_DIR": "/piano rolls"})
   assert flags == expected
+
+
+def test_renders_only_where_it_can(checkout):
+  """The stub finds no package."""
+  checkout.add_environment('case "$*" in *find_spec*) exit 1 ;; esac')
+  assert "--render" not in _flags(checkout, "run_sample.sh", "--dataset_path=x")
 
 
 @pytest.mark.parametrize("script", _RUN_SCRIPTS)
@@ -273,3 +279,12 @@ class TestReproduce(object):
     assert self._call(ready, "--dataset=chorales") == [
         "--data_dir=" + ready.path(".data"), "--dataset=chorales"]
     assert len(ready.calls("create_chorales_dataset")) == 1
+
+
+def test_plot_training_takes_logdirs_and_flags_in_any_order(ready):
+  result = ready.run("plot_training.sh", "a b", "--out_file", "x.png", "c",
+                     "--verbosity=0")
+  assert result.status == 0, result.stderr
+  call, = ready.calls("plot_training.py")
+  assert call.arguments[1:] == [
+      "--logdir=a b", "--out_file", "x.png", "--logdir=c", "--verbosity=0"]

@@ -96,7 +96,10 @@ def test_report(tmp_path, caplog):
       for value in event.summary.value}
   assert found["valid/elbo_ll_per_t"] == (7, -3)
   assert found["valid/iwae_ll_per_seq"] == (7, -6)
-  assert len(found) == 6
+  # On the charts of training too.
+  assert found["bound_per_timestep/elbo"] == (7, -3)
+  assert found["bound_per_sequence/iwae"] == (7, -6)
+  assert len(found) == 12
 
 
 def test_report_without_a_place_for_summaries(tmp_path, caplog):

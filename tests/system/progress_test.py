@@ -1,5 +1,8 @@
 """Tests of the progress of long passes."""
 
+import io
+import logging
+import re
 import sys
 import time
 from unittest import mock
@@ -129,6 +132,79 @@ def test_does_without_tqdm(monkeypatch):
   terminal.isatty.return_value = True
   monkeypatch.setattr(sys, "stderr", terminal)
   assert list(progress.track([1, 2], "Reading")) == [1, 2]
+
+
+class _Terminal(io.StringIO):
+  """A terminal, as far as bars need one."""
+
+  def isatty(self):
+    return True
+
+  def rows(self):
+    """What is to be seen on it in the end."""
+    rows, row, column = [[]], 0, 0
+    for text in re.findall(r"\x1b\[A|.|\n|\r", self.getvalue()):
+      if text in "\r\n":
+        column = 0
+        row += text == "\n"
+      elif text == "\x1b[A":
+        row -= 1
+      else:
+        rows += [[] for _ in range(row + 1 - len(rows))]
+        rows[row][column:column + 1] = text
+        column += 1
+    return [line for line in ("".join(row).rstrip() for row in rows) if line]
+
+
+def _open_terminal(monkeypatch):
+  """A terminal that shows bars, and the log lines of all loggers."""
+  pytest.importorskip("tqdm")
+  terminal = _Terminal()
+  monkeypatch.setattr(sys, "stderr", terminal)
+  monkeypatch.setattr(
+      logging.root, "handlers", [logging.StreamHandler(terminal)])
+  return terminal
+
+
+class TestStepBar(object):
+
+  def test_lines_stand_above_the_bars(self, monkeypatch):
+    """Also above the bar of an evaluation below that of training."""
+    terminal = _open_terminal(monkeypatch)
+    with progress.StepBar(total=4) as bar:
+      bar.start(1)
+      for step in (2, 3, 4):
+        bar.update(step, "bound: -%d" % step)
+        logging.root.warning("Step %d", step)
+        for i in progress.track(range(5), "Evaluating"):
+          if i == 3:
+            logging.root.warning("Restored %d", step)
+    *lines, last = terminal.rows()
+    assert lines == [line for step in (2, 3, 4)
+                     for line in ("Step %d" % step, "Restored %d" % step)]
+    assert last.startswith("Training: 100%") and " 4/4 " in last
+    assert last.endswith("bound: -4]")
+    assert "Evaluating: " in terminal.getvalue()
+    assert not logging.root.handlers[0].filters, "nothing is left behind"
+
+  def test_without_a_total(self, monkeypatch):
+    terminal = _open_terminal(monkeypatch)
+    with progress.StepBar() as bar:
+      bar.start(100)
+      bar.start(100)  # In another session.
+      bar.update(103, "bound: -3")
+    assert terminal.rows()[-1].startswith("Training: 103 steps [")
+
+  @pytest.mark.parametrize("is_wanted", [False, True])
+  def test_none(self, monkeypatch, is_wanted):
+    """As is asked for, or because there is no terminal."""
+    terminal = _open_terminal(monkeypatch)
+    monkeypatch.setattr(terminal, "isatty", lambda: not is_wanted)
+    with progress.StepBar(show_bar=is_wanted) as bar:
+      bar.start(0)
+      assert not bar.is_shown
+    list(progress.track([1, 2], "Reading", show_bar=is_wanted))
+    assert not terminal.getvalue()
 
 
 def test_lines_go_to_the_log(clock, caplog):

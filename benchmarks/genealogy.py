@@ -1,0 +1,215 @@
+"""Draws docs/images/genealogy.png: particles with and without resampling.
+
+Particle filters of one sequence from the Gaussian hidden Markov model, with
+the prior as their proposal: on the left without resampling, as in IWAE, on the
+right with it, as in FIVO. One filter of each is drawn; the bounds in the titles
+are averages over many. It takes some seconds and needs matplotlib.
+
+  python benchmarks/genealogy.py --out_file=docs/images/genealogy.png
+"""
+
+import collections
+import io
+import os
+import sys
+
+if not __package__:  # Run as a script: import the package it lies in.
+  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+
+from absl import app
+from absl import flags
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import plot
+from fivo import smc
+from fivo.models import base
+from fivo.models import ghmm
+from fivo.system import files
+from fivo.system import sessions
+
+_SEED = 2
+_EMISSION_VARIANCE = 1.
+
+# Arrays of one filter, and of all of them.
+#   proposed: `[T, N]`, where the particles of each step were drawn.
+#   resampled_states: `[T, N]`, where they are after it.
+#   trajectories: `[T, N]`, by which way each of the last ones has come.
+#   weights: `[T, N]`, normalised, before the resampling.
+#   resampled: `[T]`, one where the filter resampled.
+#   log_z_hats: `[B]`, the estimates of all filters, in nats.
+Filter = collections.namedtuple("Filter", (
+    "proposed", "resampled_states", "trajectories", "weights", "resampled",
+    "log_z_hats"))
+
+# Arrays `[T]`, and the log likelihood in nats.
+Sequence = collections.namedtuple("Sequence", (
+    "observations", "posterior_means", "posterior_stddevs", "log_likelihood"))
+
+
+def compute(num_timesteps=20, num_particles=8, num_filters=2000):
+  """Runs the filters.
+
+  Args:
+    num_timesteps: T.
+    num_particles: N.
+    num_filters: B, over how many the bounds are averaged.
+
+  Returns:
+    A `Sequence`, and the `Filter` without and with resampling.
+  """
+  with tf.Graph().as_default():
+    tf.compat.v1.set_random_seed(_SEED)
+    model = ghmm.TrainableGaussianHMM(
+        num_timesteps, "prior", emission_variances=_EMISSION_VARIANCE)
+    with tf.compat.v1.Session(config=sessions.options()) as session:
+      _, xs = session.run(model.sample(1, seed=_SEED))
+    means, variances = model.smoothed(xs)
+    sequence = Sequence(tf.constant(xs[:, 0]), means[:, 0],
+                        tf.sqrt(variances), model.likelihood(xs)[0])
+    filters = [
+        _run_filters(model, xs, num_particles, num_filters, criterion)
+        for criterion in (smc.never_resample_criterion, smc.ess_criterion)]
+    with tf.compat.v1.Session(config=sessions.options()) as session:
+      return session.run([sequence] + filters)
+
+
+def _run_filters(model, xs, num_particles, num_filters, criterion):
+  """Makes the Tensors of a `Filter`."""
+  num_steps = tf.fill([num_filters], len(xs))
+  base.set_particle_observations(
+      model, tf.tile(tf.constant(xs), [1, num_filters]), num_steps,
+      num_particles)
+
+  def transition_fn(state, t):
+    if state is None:
+      return model.zero_state(num_particles * num_filters)
+    log_weights, z = model.propose_and_weight(state, t)
+    return log_weights, z, z
+
+  def collect(proposed, z, unused_state, unused_log_weights, unused_resampled,
+              unused_mask, t):
+    if proposed is None:
+      return tf.TensorArray(tf.float32, len(xs))
+    return proposed.write(t, z)
+
+  result = smc.smc(
+      transition_fn, num_steps, num_particles=num_particles,
+      resampling_criterion=criterion, loop_fn=collect)
+  trajectories = smc.trajectories(result.particle_states, result.ancestors)
+  return Filter(
+      proposed=result.final_loop_state.stack()[:, ::num_filters],
+      resampled_states=result.particle_states[:, ::num_filters],
+      trajectories=trajectories[:, ::num_filters],
+      weights=tf.nn.softmax(result.log_weights[:, 0]),
+      resampled=result.resampled[:, 0],
+      log_z_hats=result.log_z_hat)
+
+
+def draw(path, sequence, without, with_resampling):
+  """Draws the two filters side by side.
+
+  Args:
+    path: The PNG file to write.
+    sequence: A `Sequence`.
+    without: The `Filter` that never resamples.
+    with_resampling: The other.
+  """
+  # Here, because the module must be imported without matplotlib for its flags.
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.figure import Figure
+  from PIL import Image  # Matplotlib comes with it.
+
+  figure = Figure(figsize=(9.6, 4.6))
+  FigureCanvasAgg(figure)
+  axes = figure.subplots(
+      2, 2, sharex=True, sharey="row", gridspec_kw={"height_ratios": [4, 1]})
+  for column, name, particles in zip(
+      axes.T, ("IWAE: particles never resampled",
+               "FIVO: resampled where few particles matter"),
+      (without, with_resampling)):
+    _draw_particles(column[0], sequence, particles)
+    _draw_sample_size(column[1], particles)
+    column[0].set_title("%s\nbound %.1f nats, log likelihood %.1f" % (
+        name, np.mean(particles.log_z_hats), sequence.log_likelihood),
+                        fontsize=10)
+    column[1].set_xlabel("timestep")
+  axes[0, 0].set_ylabel("latent z")
+  axes[1, 0].set_ylabel("effective\nsample size")
+  figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="lower center",
+                ncol=6, fontsize=8, frameon=False)
+  figure.tight_layout(rect=(0, 0.04, 1, 1))
+  drawn = io.BytesIO()
+  figure.savefig(drawn, format="png", dpi=100)
+  with files.atomic_write(path) as stream:
+    # So many colours are enough, and make the file a third as large.
+    Image.open(drawn).convert("RGB").quantize(64).save(
+        stream, format="png", optimize=True)
+
+
+def _draw_particles(axis, sequence, particles):
+  """Draws what was proposed, what has survived and how much it weighs."""
+  steps = np.arange(len(sequence.observations))
+  axis.fill_between(
+      steps, sequence.posterior_means - 2 * sequence.posterior_stddevs,
+      sequence.posterior_means + 2 * sequence.posterior_stddevs,
+      color="tab:green", alpha=0.2, linewidth=0, label="exact posterior")
+  label = "proposed"
+  for t in steps[1:]:
+    for start, end in zip(particles.resampled_states[t - 1],
+                          particles.proposed[t]):
+      axis.plot([t - 1, t], [start, end], color="0.8", linewidth=0.8,
+                label=label)
+      label = None
+  # Where paths have the same ancestor they lie on top of each other.
+  label = "path of a last particle"
+  for path, weight in zip(particles.trajectories.T, _final_weights(particles)):
+    axis.plot(steps, path, color="tab:blue", linewidth=1.5,
+              alpha=max(weight, 0.05) ** 0.5, label=label)
+    label = None
+  axis.scatter(np.repeat(steps, particles.weights.shape[1]),
+               particles.proposed.ravel(), s=60 * particles.weights.ravel(),
+               color="tab:blue", linewidths=0, zorder=3,
+               label="particle, its area the weight")
+  axis.plot(steps, sequence.observations, "x", color="black", markersize=5,
+            label="observation", zorder=4)
+  _mark_resampling(axis, particles)
+
+
+def _final_weights(particles):
+  """The weights of the last particles: equal if they were just resampled."""
+  weights = particles.weights[-1]
+  return np.where(particles.resampled[-1], 1. / len(weights), weights)
+
+
+def _mark_resampling(axis, particles):
+  """Marks where the filter resampled."""
+  label = "resampling"
+  for t in np.flatnonzero(particles.resampled):
+    axis.axvline(t, color="tab:orange", linewidth=1, linestyle=":", label=label)
+    label = None
+
+
+def _draw_sample_size(axis, particles):
+  """Draws how many particles matter, and where that led to a resampling."""
+  from matplotlib.ticker import MultipleLocator
+
+  num_particles = particles.weights.shape[1]
+  sizes = 1. / np.sum(np.square(particles.weights), axis=1)
+  axis.plot(sizes, color="tab:blue", marker=".", markersize=4, linewidth=1)
+  axis.axhline(num_particles / 2, color="tab:orange", linewidth=1)
+  _mark_resampling(axis, particles)
+  axis.set_ylim(0, num_particles)
+  axis.set_yticks([1, num_particles // 2, num_particles])
+  axis.xaxis.set_major_locator(MultipleLocator(5))
+
+
+def main(unused_argv):
+  """Draws what `--out_file` names."""
+  plot.check_available()
+  draw(flags.FLAGS.out_file, *compute())
+
+
+if __name__ == "__main__":
+  flags.DEFINE_string("out_file", "genealogy.png", "The PNG file to write.")
+  app.run(main)

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Opens TensorBoard on the runs in LOGDIR..., for this machine only. Default: the
+# logdirs of run_train.sh that are there, or FIVO_LOGDIR. Flags are passed on:
+# run_tensorboard.sh [LOGDIR...] [--port=6007] ...
+
+. "$(dirname -- "$0")/environment.sh"
+set_up_environment
+
+# Adds the logdir $1 to LOGDIRS. Of several runs each is named by its path.
+add_logdir() {
+  path=$(absolute_path LOGDIR "$1") || exit 1
+  case $path in
+    *,*) die "$1: TensorBoard takes no directory with a comma in its name" ;;
+  esac
+  [ -d "$path" ] || die "$1: must be a directory, the logdir of a run"
+  name=$(printf '%s\n' "${path#/}" | sed 's/:/_/g')
+  ONLY=${ONLY-$path}
+  [ "$ONLY" = "$path" ] || ONLY=
+  LOGDIRS=${LOGDIRS:+$LOGDIRS,}$name:$path
+}
+
+unset ONLY
+LOGDIRS=
+for argument do
+  shift
+  case $argument in
+    -*) set -- "$@" "$argument" ;;
+    *) add_logdir "$argument" ;;
+  esac
+done
+if [ -z "$LOGDIRS" ]; then
+  for directory in "${FIVO_LOGDIR:-/tmp/fivo}" /tmp/fivo_chorales \
+      /tmp/fivo_ghmm; do
+    if [ -d "$directory" ]; then
+      add_logdir "$directory"
+    fi
+    [ -z "${FIVO_LOGDIR:-}" ] || break
+  done
+fi
+[ -n "$LOGDIRS" ] ||
+  die "there is no run yet; name the logdir of one: ${0##*/} LOGDIR..."
+
+# From ROOT, because -m looks into the working directory first. TensorBoard has
+# no passwords, and left to itself it serves everybody: the last --host wins.
+cd "$ROOT"
+exec "$PYTHON" -m tensorboard.main --logdir="${ONLY:-$LOGDIRS}" "$@" \
+  --host=127.0.0.1

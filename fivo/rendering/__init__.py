@@ -1,0 +1,1 @@
+"""Pictures and MIDI files of what was sampled, and plots of training."""

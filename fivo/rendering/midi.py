@@ -1,0 +1,80 @@
+"""MIDI files of pianorolls."""
+
+import numpy as np
+
+from fivo.data import midi_files
+from fivo.system import files
+
+_TICKS_PER_QUARTER = 480
+_VELOCITY = 80
+_PIANO = 0  # The program of General MIDI.
+
+
+def notes(roll):
+  """The notes of a pianoroll, each held as long as it sounds without a break.
+
+  A pianoroll does not tell a note that is held from one that is struck again at
+  each timestep. What sounds in consecutive timesteps is taken for one note.
+
+  Args:
+    roll: An array `[T, D]`, non-zero where a note sounds.
+
+  Returns:
+    An int array `[num_notes, 3]` of the columns of notes, the timesteps at
+    which they begin, and those at which they have ended, by beginning.
+  """
+  sounds = np.asarray(roll) > 0.5
+  edges = np.diff(np.pad(sounds.astype(np.int8), [(1, 1), (0, 0)]), axis=0)
+  # Transposed, so that the n-th beginning belongs to the n-th end.
+  columns, starts = np.nonzero(edges.T == 1)
+  _, ends = np.nonzero(edges.T == -1)
+  found = np.stack([columns, starts, ends], axis=1)
+  return found[np.lexsort((columns, starts))]
+
+
+def write(path, roll, lowest_note, steps_per_quarter, tempo,
+          prefix_length=None):
+  """Writes a pianoroll as a MIDI file of one track, whole or not at all.
+
+  Args:
+    path: The file.
+    roll: An array `[T, D]`, non-zero where a note sounds; see `notes` for notes
+      that are held.
+    lowest_note: The MIDI note of the first column.
+    steps_per_quarter: Timesteps in a quarter note, an int.
+    tempo: Quarter notes per minute.
+    prefix_length: None, or the timestep at which to put the marker
+      "continuation".
+
+  Raises:
+    UserError: If mido is not installed.
+    OSError: If the file cannot be written.
+  """
+  mido = midi_files.import_mido()
+  ticks_per_step = max(1, _TICKS_PER_QUARTER // steps_per_quarter)
+  events = [
+      (0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo))),
+      (0, mido.Message("program_change", program=_PIANO)),
+      # The last timestep may be a rest.
+      (len(roll), mido.MetaMessage("end_of_track"))]
+  if prefix_length is not None:
+    events.append((prefix_length, mido.MetaMessage(
+        "marker", text="continuation")))
+  for column, start, end in notes(roll).tolist():
+    note = lowest_note + column
+    events.append((start, mido.Message(
+        "note_on", note=note, velocity=_VELOCITY)))
+    events.append((end, mido.Message("note_off", note=note, velocity=0)))
+  # In one step, what ends comes before what begins, and the end last of all.
+  order = {"note_off": 1, "note_on": 2, "end_of_track": 3}
+  events.sort(key=lambda event: (event[0], order.get(event[1].type, 0)))
+
+  midi = mido.MidiFile(
+      type=0, ticks_per_beat=ticks_per_step * steps_per_quarter)
+  track = midi.add_track()
+  now = 0
+  for step, message in events:
+    track.append(message.copy(time=(step - now) * ticks_per_step))
+    now = step
+  with files.atomic_write(path, through_links=False) as stream:
+    midi.save(file=stream)

@@ -1,0 +1,205 @@
+"""Plots the bounds of training runs over steps and over time.
+
+  bin/plot_training.sh LOGDIR... --out_file=X.png
+
+It reads the summaries that training and evaluation have written. Thin lines are
+the bounds of single batches, thick ones their moving averages, and dots those
+of evaluations.
+"""
+
+import collections
+import glob
+import os
+import sys
+
+if not __package__:  # Run as a script: import the package it lies in.
+  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
+      os.path.realpath(__file__))))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
+
+from absl import flags
+from absl import logging
+import numpy as np
+import tensorflow as tf
+
+from fivo.data import pianorolls
+from fivo.rendering import extra
+from fivo.rendering import figures
+from fivo.system import console
+from fivo.system import errors
+from fivo.system import files
+from fivo.system import logs
+
+FLAGS = flags.FLAGS
+
+_BOUNDS = "bound_per_timestep/"
+# Runs of the original code, and of this before it had charts.
+_FORMER_TAGS = ("train_ll_per_t", "train_ll_bound")
+_EVALUATIONS = ("train", "valid", "test", "eval")
+# Of how many points a moving average is, as a share of all.
+_SMOOTHING = 0.05
+
+# steps, seconds, values: Arrays `[num_points]`; seconds are those spent since
+# the run began, without the time between a stop and the return.
+Curve = collections.namedtuple("Curve", "steps seconds values")
+
+
+def read_curves(directory, charts=_BOUNDS):
+  """Reads the bounds from the event files of a directory.
+
+  Where a run came back to an earlier checkpoint, what it did again counts.
+
+  Args:
+    directory: A directory.
+    charts: What the tags to read begin with.
+
+  Returns:
+    A dict from the last parts of tags, e.g. "fivo", or whole tags of former
+    runs, to `Curve`s.
+  """
+  points = {}
+  seconds_before = 0.
+  for path in sorted(glob.glob(
+      os.path.join(glob.escape(directory), "*tfevents*")), key=_began):
+    new, seconds = _read_file(path, charts, seconds_before)
+    for tag, found in new.items():
+      points[tag] = [point for point in points.get(tag, ())
+                     if point[0] < found[0][0]] + found
+    seconds_before = seconds
+  found = [tag for tag in points if tag.startswith(charts)]
+  return {tag[len(charts):] if tag in found else tag:
+          Curve(*map(np.array, zip(*points[tag])))
+          for tag in found or sorted(points)}
+
+
+def _began(path):
+  """When a file was begun, as its name says; then the name."""
+  fields = os.path.basename(path).split(".tfevents.")[-1].split(".")
+  return float(fields[0]) if fields[0].isdigit() else 0., path
+
+
+def _read_file(path, charts, seconds_before):
+  """Reads an event file, as far as it is whole.
+
+  Args:
+    path: The file.
+    charts: What the tags to read begin with, beside those of former runs.
+    seconds_before: The time that the run had taken before it.
+
+  Returns:
+    A dict from tags to lists of steps, seconds and values; and the seconds at
+    the end.
+  """
+  points = collections.defaultdict(list)
+  began = None
+  seconds = seconds_before
+  try:
+    for event in tf.compat.v1.train.summary_iterator(path):
+      began = event.wall_time if began is None else began
+      seconds = max(seconds, seconds_before + event.wall_time - began)
+      for value in event.summary.value:
+        if value.tag.startswith(charts) or value.tag in _FORMER_TAGS:
+          number = (value.simple_value if value.HasField("simple_value") else
+                    float(tf.make_ndarray(value.tensor)))
+          points[value.tag].append((event.step, seconds, number))
+  except tf.errors.DataLossError:
+    logging.info("%s ends in the middle of a record, as in a run that goes on.",
+                 path)
+  return points, seconds
+
+
+def draw(path, logdirs):
+  """Draws the bounds of runs.
+
+  Args:
+    path: The PNG file to write.
+    logdirs: A list of the logdirs of runs.
+
+  Raises:
+    UserError: If a run has no bounds.
+    OSError: If the file cannot be written.
+  """
+  runs = []
+  parent = os.path.commonpath(
+      [os.path.dirname(os.path.abspath(logdir)) for logdir in logdirs])
+  for logdir in logdirs:
+    curves = read_curves(logdir)
+    if not curves:
+      raise errors.UserError(
+          "--logdir=%s: has no summaries of training; must be the logdir of a "
+          "run of more than --summarize_every steps" % logdir)
+    runs.append((logdir, curves))
+  figure, axes = figures.create(2, row_height=4.)
+  colors = figures.colors()
+  for logdir, curves in runs:
+    evaluations = [(name, read_curves(os.path.join(logdir, name)))
+                   for name in _EVALUATIONS]
+    for bound, curve in curves.items():
+      color = next(colors)
+      label = "%s, %s" % (os.path.relpath(logdir, parent), bound)
+      _draw_curve(axes, curve, color, label)
+      for name, evaluated in evaluations:
+        if bound in evaluated:
+          _draw_evaluation(
+              axes, evaluated[bound], curve, color, "%s, %s" % (label, name))
+  for axis, name in zip(axes, ("step", "minutes of training")):
+    axis.set_xlabel(name)
+    axis.set_ylabel("bound per timestep (nats)")
+    axis.grid(True, alpha=0.3)
+  axes[0].legend(fontsize="small")
+  figures.save(path, figure)
+
+
+def _draw_curve(axes, curve, color, label):
+  """Draws the bounds of batches, and their moving average."""
+  window = max(1, int(_SMOOTHING * len(curve.values)))
+  # At the ends, of as many points as there are.
+  kernel = np.ones(window)
+  average = (np.convolve(curve.values, kernel, "same") /
+             np.convolve(np.ones(len(curve.values)), kernel, "same"))
+  for axis, x in zip(axes, (curve.steps, curve.seconds / 60.)):
+    if window > 1:
+      axis.plot(x, curve.values, color=color, linewidth=0.5, alpha=0.4)
+    axis.plot(x, average, color=color, label=label)
+
+
+def _draw_evaluation(axes, evaluated, curve, color, label):
+  """Draws bounds of evaluations where training was at their steps."""
+  seconds = np.interp(evaluated.steps, curve.steps, curve.seconds)
+  for axis, x in zip(axes, (evaluated.steps, seconds / 60.)):
+    axis.plot(x, evaluated.values, "o--", color=color, markersize=4.,
+              linewidth=0.8, label=label)
+
+
+def define_flags():
+  """Defines the flags; not at import, because others have the same names."""
+  flags.DEFINE_multi_string("logdir", [], "The logdirs of the runs to plot.")
+  console.define_path("out_file", None, "The PNG file to write.")
+
+
+def main(argv):
+  """Draws what the flags describe."""
+  del argv
+  logs.configure(show_all=False)
+  if not FLAGS.logdir:
+    raise errors.UserError("no LOGDIR is given: the logdirs of runs to plot")
+  if not FLAGS.out_file:
+    raise errors.UserError("--out_file is required: the PNG file to write")
+  extra.check("out_file")
+  with errors.naming_flag("out_file"):
+    pianorolls.check_writable(FLAGS.out_file)
+  with errors.naming_flag("logdir"):
+    logdirs = [files.local_path(path) for path in FLAGS.logdir]
+  for path in logdirs:
+    if not os.path.isdir(path):
+      raise errors.UserError(
+          "--logdir=%s: must be a directory, the logdir of a run" % path)
+  draw(FLAGS.out_file, logdirs)
+  logging.info("Wrote %s.", FLAGS.out_file)
+
+
+if __name__ == "__main__":
+  define_flags()
+  console.run_main(main)

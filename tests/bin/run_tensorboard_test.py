@@ -1,0 +1,102 @@
+"""Tests of run_tensorboard.sh."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from tests.bin import fake_checkout
+
+_SCRIPT = "run_tensorboard.sh"
+
+
+@pytest.fixture
+def ready(checkout):
+  checkout.add_environment()
+  return checkout
+
+
+def _flags(checkout, *arguments, **kwargs):
+  """Runs the script and returns TensorBoard's arguments."""
+  result = checkout.run(_SCRIPT, *arguments, **kwargs)
+  assert result.status == 0, result.stderr
+  call, = checkout.calls("tensorboard.main")
+  assert call.arguments[:2] == ["-m", "tensorboard.main"]
+  return call.arguments[2:]
+
+
+def test_one_run(ready, tmp_path):
+  directory = tmp_path / "a run: 1"
+  directory.mkdir()
+  assert _flags(ready, "--port=7", str(directory), "--reload_interval=1") == [
+      "--logdir=%s" % directory, "--port=7", "--reload_interval=1",
+      "--host=127.0.0.1"]
+
+
+def test_several_runs_have_their_paths_for_names(ready, tmp_path):
+  for name in ("a", "b:c"):
+    (tmp_path / name).mkdir()
+  path = str(tmp_path)
+  assert _flags(ready, "./a", path + "/b:c", cwd=path)[0] == (
+      "--logdir={0}/./a:/{0}/./a,{0}/b_c:/{0}/b:c".format(path[1:]))
+
+
+def test_default(ready, tmp_path):
+  assert _flags(ready, variables={"FIVO_LOGDIR": str(tmp_path)})[0] == (
+      "--logdir=%s" % tmp_path)
+
+
+@pytest.mark.parametrize("name, message", [
+    ("none", "none: must be a directory"), ("a,b", "with a comma"),
+    ("gs://x", "not a URL")])
+def test_refuses(ready, tmp_path, name, message):
+  (tmp_path / "a,b").mkdir()
+  result = ready.run(_SCRIPT, name, cwd=str(tmp_path))
+  assert result.status == 1 and message in result.stderr
+  assert len(result.stderr.splitlines()) == 1
+  assert not ready.calls("tensorboard.main")
+
+
+def test_no_run_yet(ready):
+  result = ready.run(_SCRIPT, variables={"FIVO_LOGDIR": "/none"})
+  assert result.status == 1 and "there is no run yet" in result.stderr
+
+
+def test_serves_the_charts_of_training_and_evaluation(tmp_path):
+  """The true one, asked as a browser asks; on loopback only."""
+  tf = pytest.importorskip("tensorflow")
+  charts = pytest.importorskip("fivo.system.charts")
+  for name, tags in (("", ["training/gradient_norm"]), (
+      "valid", ["valid/fivo_ll_per_t"])):
+    writer = tf.compat.v1.summary.FileWriter(str(tmp_path / name))
+    writer.add_summary(charts.values_summary(
+        [(tag, 1.) for tag in ["bound_per_timestep/fivo"] + tags]), 3)
+    writer.close()
+  process = subprocess.Popen(
+      [os.path.join(fake_checkout.ROOT, "bin", _SCRIPT), str(tmp_path),
+       "--port=0"],
+      env=dict(os.environ, FIVO_INTERPRETER=sys.executable),
+      stderr=subprocess.PIPE, universal_newlines=True)
+  try:
+    url = None
+    while url is None:
+      line = process.stderr.readline()
+      assert line, "it ended"
+      url = re.search(r"http://127\.0\.0\.1:[0-9]+/", line)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    found = {}
+    while sum(map(len, found.values())) < 4:  # It reads the files in a thread.
+      found = json.loads(opener.open(
+          url.group() + "data/plugin/scalars/tags", timeout=30).read().decode())
+  finally:
+    process.terminate()
+    process.communicate()
+  assert {run: set(tags) for run, tags in found.items()} == {
+      ".": {"bound_per_timestep/fivo", "training/gradient_norm"},
+      "valid": {"bound_per_timestep/fivo", "valid/fivo_ll_per_t"}}
+  for run in found.values():
+    assert "nats per timestep" in run["bound_per_timestep/fivo"]["description"]
