@@ -43,7 +43,7 @@ _COMMON = collections.OrderedDict([
     ("early_stop_patience", "4"),
 ])
 RECIPES = collections.OrderedDict([
-    ("jsb", {"input_dropout": "0.2", "schedule_steps": "4000"}),
+    ("jsb", {"input_dropout": "0.2", "schedule_steps": "8000"}),
     ("nottingham", {"schedule_steps": "6000", "eval_every": "2000"}),
     ("musedata", {"schedule_steps": "6000", "eval_every": "2000"}),
     ("piano-midi.de", {"input_dropout": "0.2", "schedule_steps": "4000"}),
