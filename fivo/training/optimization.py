@@ -84,7 +84,8 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
   optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
   if grads_and_vars is None:
     grads_and_vars = compute_gradients(loss)
-  charts.add("training/learning_rate", tf.constant(learning_rate, tf.float32))
+  charts.add("training/learning_rate", tf.convert_to_tensor(
+      learning_rate, tf.float32))
   charts.add("training/gradient_norm", tf.linalg.global_norm(
       [gradient for gradient, _ in grads_and_vars]))
   loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)

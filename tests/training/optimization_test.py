@@ -85,7 +85,7 @@ def _train(num_steps, **kwargs):
     v = tf.compat.v1.get_variable(
         "v", initializer=tf.constant([1., -2.]), use_resource=True)
     train_op = optimization.create_train_op(
-        tf.reduce_sum(v ** 2), "fivo", .05, **kwargs)
+        tf.reduce_sum(v ** 2), "fivo", tf.constant(.05), **kwargs)
     saved = optimization.names_in_checkpoints()
     session.run(tf.compat.v1.global_variables_initializer())
     values = []
