@@ -57,6 +57,23 @@ def _values(logdir):
           for name in reader.get_variable_to_shape_map()}
 
 
+@pytest.mark.parametrize("repeat", [False, True])
+def test_only_training_cuts_and_drops(monkeypatch, repeat):
+  config = config_lib.from_object(types.SimpleNamespace(
+      dataset_path="x.pkl", max_train_length=7, input_dropout=.25))
+  seen = []
+
+  def create(*unused_args, training, **unused_kwargs):
+    seen.append(training)
+    raise _StopError()
+
+  monkeypatch.setattr(runners.datasets, "create_pianoroll_dataset", create)
+  with pytest.raises(_StopError):
+    runners.create_dataset_and_model(
+        config, "train", shuffle=repeat, repeat=repeat)
+  assert seen == [(7, .25) if repeat else None]
+
+
 @pytest.mark.slow
 def test_data_for_a_server_of_the_users_is_read_here(tmp_path):
   """In one of another process there is no Python to read it."""
