@@ -15,6 +15,7 @@ from fivo import bounds
 from fivo import smc
 from fivo.config import config as config_lib
 from fivo.data import datasets
+from fivo.evaluation import diagnosis
 from fivo.evaluation import following
 from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
@@ -149,9 +150,13 @@ class _Evaluator(object):
     with self._graph.as_default():
       _set_seeds(self._config)
       model, observations = _create_model_and_data(self._config)
+      lengths = _seq_lengths(self._config)
       bound = objectives.bound_of_config(
-          self._config, model, observations, _seq_lengths(self._config))
+          self._config, model, observations, lengths)
       self._fetches = (bound._asdict(), model.likelihood(observations))
+      self._diagnosis = ()
+      if config.diagnostics and bound.ancestors is not None:
+        self._diagnosis = diagnosis.tensors(bound, lengths)
       variables = tf.compat.v1.global_variables()
       self._saver = tf.compat.v1.train.Saver(variables) if variables else None
 
@@ -169,9 +174,12 @@ class _Evaluator(object):
     with tf.compat.v1.Session(
         graph=self._graph, config=sessions.options()) as session:
       _restore(session, path, self._saver)
-      results = _statistics(self._config, *session.run(self._fetches))
+      values, figures = session.run([self._fetches, self._diagnosis])
+    results = _statistics(self._config, *values)
     _report(self._config, results)
     result_files.write("logdir", self._config.logdir, EVAL_FILE, results)
+    if figures:
+      diagnosis.write(self._config, _SUMMARY_DIRECTORY, figures)
     if self._config.eval_interval_secs is not None:
       self._summarize(results, checkpoints.step(path))
     return results

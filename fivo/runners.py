@@ -8,7 +8,6 @@ from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.data import batching
 from fivo.data import datasets
-from fivo.data import feeding
 from fivo.data import series_info
 from fivo.evaluation import following
 from fivo.evaluation import splits
@@ -17,9 +16,8 @@ from fivo.logdir import restoring
 from fivo.models import base
 from fivo.models import srnn
 from fivo.models import vrnn
-from fivo.sampling import continuations
-from fivo.sampling import prefixes
 from fivo.sampling import sample_files
+from fivo.sampling import sampler as sampler_lib
 from fivo.system import errors
 from fivo.system import files
 from fivo.training import objectives
@@ -161,9 +159,8 @@ class _Recurrent(runs.Family):
   def config_to_keep(self, config):
     return self._create.updated(config) if self.own_names else config
 
-  def create_to_sample(self, config):
-    return self._create(
-        config, split=config.split, shuffle=True, repeat=False)
+  def create_sampler(self, config):
+    return sampler_lib.Sampler(config, self._create)
 
   def objective(self, config, model, batch):
     inputs, targets, lengths = batch
@@ -241,24 +238,9 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   sample_files.load_statistics(config)  # Refuses before any work is done.
   out_dir = config.sample_out_dir or config.logdir
   files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
-  with tf.Graph().as_default():
-    tf.compat.v1.set_random_seed(config.random_seed)
-    tf.compat.v1.train.get_or_create_global_step()
-    inputs, targets, lengths, model, mean = family.create_to_sample(config)
-    sample_files.check_size(config, targets)
-    held = [tf.compat.v1.placeholder(
-        x.dtype, [config.prefix_length, config.batch_size, targets.shape[2]])
-            for x in (inputs, targets)]
-    samples = continuations.sample_continuations(
-        model, held[0], held[1], mean, config.bound,
-        config.num_samples, config.sample_length,
-        parallel_iterations=config.parallel_iterations,
-        random_seed=config.noise_seed)
-    with restoring.monitored_session(config.logdir, path) as session:
-      values = prefixes.draw(
-          feeding.batches(session, (inputs, targets, lengths)), config)
-      sample_values = session.run(samples, feeding.feed(held, values))
-  return sample_files.write(out_dir, values[1], sample_values, config)
+  sampler = family.create_sampler(config)
+  samples = restoring.use_newest(config.logdir, path, sampler.sample)
+  return sample_files.write(out_dir, sampler.prefixes, samples, config)
 
 
 def restore_checkpoint_if_exists(saver, sess, logdir):

@@ -317,7 +317,7 @@ class TestEval(object):
     results = []
     for batch_sizes in ([1], [5], [2, 3]):
       results.append(runners.run_eval(
-          _config(logdir, num_samples=64, split="test"),
+          _config(logdir, num_samples=1024, split="test"),
           functools.partial(toy.create_dataset_and_model,
                             batch_sizes=batch_sizes)))
       lines = _lines(caplog)
@@ -326,7 +326,7 @@ class TestEval(object):
       assert lines[-1].startswith("test elbo ll/seq: ")
     for result in results:
       assert result.num_sequences == 5
-      # Sampling noise of 64 particles over 20 timesteps of a tiny model.
+      # Sampling noise of 1024 particles over 20 timesteps of a tiny model.
       np.testing.assert_allclose(
           result.ll_per_t, results[0].ll_per_t, atol=.05)
       np.testing.assert_allclose(

@@ -225,6 +225,10 @@ def log_remarks(config):
     if not option.concerns(config.model) and (
         getattr(config, name) != option.default):
       log.warning("--%s is ignored by --model=%s.", name, config.model)
+  if config.diagnostics and config.bound in ("elbo", "iwae") and (
+      config.model == "ghmm" or config.mode == "train"):
+    log.warning("--diagnostics is ignored: --bound=%s does not resample.",
+                config.bound)
   if config.mode == "train":
     _remark_on_resampling(config)
   elif config.dataset_type == "speech":

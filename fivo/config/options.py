@@ -217,6 +217,9 @@ GROUPS = collections.OrderedDict([
         _option("iwae_gradients", str, "reparameterized",
                 "The gradient estimator of IWAE; dreg is doubly "
                 "reparameterized.", RUN, ("reparameterized", "dreg")),
+        _option("diagnostics", bool, False,
+                "Whether training charts more of how the particles fare, and "
+                "evaluation writes diagnostics of one batch.", CALL),
         _option("parallel_iterations", int, 30,
                 "How many timesteps of the filter may run at once.",
                 minimum=1),
@@ -294,7 +297,9 @@ GROUPS = collections.OrderedDict([
                 CALL, models=RECURRENT),
         _option("render", bool, False,
                 "Whether to draw what is sampled, and to write pianorolls as "
-                "MIDI files and speech as WAV files; needs the extra render.",
+                "MIDI files and speech as WAV files; in training, whether each "
+                "evaluation draws samples for TensorBoard. Needs the extra "
+                "render.",
                 CALL),
         # MIDI counts a quarter note in 24 bits of microseconds.
         _option("tempo", float, 120.,

@@ -6,6 +6,7 @@ from fivo import bounds
 from fivo import nested_utils as nested
 from fivo.data import feeding
 from fivo.evaluation import averages
+from fivo.evaluation import diagnosis
 from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
 from fivo.resampling import criteria
@@ -25,13 +26,14 @@ class Evaluator(object):
   with a random seed so does the noise, which leaves less of it in a comparison.
   """
 
-  def __init__(self, config, create_dataset_and_model_fn):
+  def __init__(self, config, create_dataset_and_model_fn, can_diagnose=False):
     """Builds the graph.
 
     Args:
       config: A `Config`; `split` says what to evaluate.
       create_dataset_and_model_fn: A callable like
         `runners.create_dataset_and_model`.
+      can_diagnose: Whether `diagnose` will be called.
 
     Raises:
       UserError: If the options do not fit each other, or the data is bad.
@@ -60,6 +62,15 @@ class Evaluator(object):
           resampling_criterion=criteria.by_name(
               config.resampling_criterion, config.ess_threshold),
           resampling_type=config.eval_resampling_type)
+      self._diagnosis = None
+      if can_diagnose:
+        self._diagnosis = diagnosis.tensors(bounds.fivo(
+            model, self._held_batch[:2], self._held_batch[2],
+            num_samples=config.num_samples,
+            resampling_criterion=criteria.by_name(
+                config.resampling_criterion, config.ess_threshold),
+            resampling_type=config.eval_resampling_type,
+            random_seed=config.noise_seed), self._held_batch[2])
       self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
     self._graph.finalize()
 
@@ -97,19 +108,34 @@ class Evaluator(object):
           self._num_repeats, self._num_threads, self._show_bar)
 
 
+  def diagnose(self, path):
+    """The arrays of `diagnosis.tensors` of a checkpoint, of one batch."""
+    with tf.compat.v1.Session(
+        graph=self._graph, config=sessions.options()) as session:
+      checkpoints.restore(session, path, self._saver)
+      # The last has the longest sequences.
+      *_, batch = feeding.batches(session, self._batch)
+      return session.run(
+          self._diagnosis, feeding.feed(self._held_batch, batch))
+
+
 class Reporter(object):
   """Evaluates checkpoints of a run and reports each."""
 
   def __init__(self, config, create_dataset_and_model_fn):
     """Builds the graph; for arguments see `Evaluator`."""
     self._config = config
-    self._evaluator = Evaluator(config, create_dataset_and_model_fn)
+    self._evaluator = Evaluator(
+        config, create_dataset_and_model_fn, can_diagnose=config.diagnostics)
     self._summaries = summaries.of_split(config)
 
   def evaluate(self, path):
     """Evaluates a checkpoint and gives its `averages.EvalResult`."""
     step, result = self._evaluator.evaluate(path)
     averages.report(result, self._config, step, self._summaries)
+    if self._config.diagnostics:
+      diagnosis.write(self._config, self._config.split,
+                      self._evaluator.diagnose(path))
     return result
 
   def close(self):

@@ -1,4 +1,4 @@
-"""Writing scalars for TensorBoard, checkpoint by checkpoint."""
+"""Writing scalars and pictures for TensorBoard, checkpoint by checkpoint."""
 
 import os
 
@@ -24,28 +24,44 @@ class Summaries(object):
   def add(self, values, step):
     """Writes scalars, so that others can read them at once.
 
-    Where they cannot be written, which is logged, the log has them still: a run
-    of somebody else's may be evaluated too.
-
     Args:
       values: An iterable of pairs of a tag and a float.
       step: The global step.
     """
+    self._add(charts.values_summary(values), step)
+
+  def add_picture(self, tag, png, step):
+    """Writes a picture.
+
+    Args:
+      tag: Its name.
+      png: A PNG file's bytes.
+      step: The global step.
+    """
+    summary = tf.compat.v1.Summary()
+    summary.value.add(tag=tag).image.encoded_image_string = png
+    self._add(summary, step)
+
+  def _add(self, summary, step):
+    """Writes a Summary.
+
+    Where it cannot be written, which is logged, the log has the scalars still:
+    a run of somebody else's may be evaluated too.
+
+    Args:
+      summary: A `tf.Summary`.
+      step: The global step.
+    """
     try:
-      self._write(values, step)
+      if self._writer is None:
+        self._writer = tf.compat.v1.summary.FileWriter(self._directory)
+      self._writer.add_summary(summary, global_step=step)
+      self._writer.flush()
     except (OSError, tf.errors.OpError) as e:
       reason = faults.explain(e)
       if reason is None:
         raise
       log.warning("The summaries cannot be written: %s", reason)
-
-  def _write(self, values, step):
-    """Writes scalars; for arguments see `add`."""
-    if self._writer is None:
-      self._writer = tf.compat.v1.summary.FileWriter(self._directory)
-    self._writer.add_summary(
-        charts.values_summary(values), global_step=step)
-    self._writer.flush()
 
   def close(self):
     """Closes the file."""

@@ -1,10 +1,7 @@
-"""Sessions with the newest checkpoint restored, while a run may rotate it."""
-
-import tensorflow as tf
+"""Using the newest checkpoint of a run that may rotate it meanwhile."""
 
 from fivo.logdir import checkpoints
 from fivo.system import log
-from fivo.system import sessions
 
 
 def use_newest(logdir, path, use):
@@ -30,34 +27,3 @@ def use_newest(logdir, path, use):
         raise
       log.info("Passed over: %s", e)
       path = newer
-
-
-def monitored_session(logdir, path):
-  """Opens a MonitoredSession of the default graph.
-
-  Args:
-    logdir: A directory.
-    path: The checkpoint to restore, see `use_newest`.
-
-  Returns:
-    A MonitoredSession.
-
-  Raises:
-    UserError: If the checkpoint is not of this graph, is damaged or gone.
-  """
-  variables = tf.compat.v1.global_variables()
-  scaffold = tf.compat.v1.train.Scaffold(
-      saver=tf.compat.v1.train.Saver(variables))
-
-  def open_session(path):
-    checkpoints.check_compatible(path, variables)
-    try:
-      return tf.compat.v1.train.MonitoredSession(
-          tf.compat.v1.train.ChiefSessionCreator(
-              scaffold, config=sessions.options(),
-              checkpoint_filename_with_path=path))
-    except (tf.errors.OpError, ValueError) as e:
-      raise checkpoints.UnreadableError(
-          "%s: damaged: %s" % (path, str(e).splitlines()[0])) from e
-
-  return use_newest(logdir, path, open_session)

@@ -24,6 +24,11 @@ def check(flag):
         "the flag out" % (flag, " and ".join(missing)))
 
 
+def is_installed():
+  """Tells if all packages of the extra are there."""
+  return all(map(_is_installed, _PACKAGES))
+
+
 def _is_installed(name):
   if name in sys.modules:
     return sys.modules[name] is not None

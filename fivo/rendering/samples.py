@@ -31,28 +31,65 @@ def render(out_dir, prefixes, samples, config, sample_rate=None):
     sample_rate: Of speech, samples per second; None where it is not known.
 
   Raises:
-    UserError: If the dataset says what it cannot be read by.
+    UserError: If the dataset cannot be read.
     OSError: If a file cannot be written.
   """
-  is_pianoroll = config.dataset_type == "pianoroll" and _is_roll(
-      prefixes, samples)
-  steps_per_quarter = is_pianoroll and _steps_per_quarter(config)
+  config = complete(config)
   for b in range(prefixes.shape[1]):
-    path = os.path.join(out_dir, "sample_%d.png" % b)
-    arguments = path, prefixes[:, b], samples[:, b]
-    title = "prefix %d" % b
-    if is_pianoroll:
-      pianorolls.draw(
-          *arguments, steps_per_quarter=steps_per_quarter, tempo=config.tempo,
-          title=title)
-    elif config.dataset_type == "speech":
-      lines.draw_speech(*arguments, sample_rate=sample_rate, title=title)
-    else:
-      lines.draw_series(*arguments, title=title)
+    draw(os.path.join(out_dir, "sample_%d.png" % b), prefixes[:, b],
+         samples[:, b], config, sample_rate, "prefix %d" % b)
   log.info("Wrote %d pictures, sample_*.png, to %s.", prefixes.shape[1],
            out_dir)
-  if is_pianoroll:
-    _write_midi(out_dir, prefixes, samples, steps_per_quarter, config.tempo)
+  if _is_roll(config, prefixes, samples):
+    _write_midi(out_dir, prefixes, samples, config)
+
+
+def complete(config):
+  """Says of pianorolls what a timestep is: as the flag, the dataset, or one.
+
+  Args:
+    config: A `Config`.
+
+  Returns:
+    A `Config` with its `steps_per_quarter`.
+
+  Raises:
+    UserError: If the dataset cannot be read.
+  """
+  if config.steps_per_quarter is not None:
+    return config
+  found = None
+  # A caller's own data may be elsewhere.
+  if config.dataset_type == "pianoroll" and os.path.isfile(config.dataset_path):
+    found = pianoroll_files.load(config.dataset_path).get("steps_per_quarter")
+  if not isinstance(found, int) or not 0 < found <= _MAX_STEPS_PER_QUARTER:
+    found = _STEPS_PER_QUARTER
+  return config._replace(steps_per_quarter=found)
+
+
+def draw(path, prefix, continuations, config, sample_rate=None, title=""):
+  """Draws a prefix with its continuations.
+
+  Args:
+    path: The PNG file to write.
+    prefix: A float array `[prefix_length, D]`.
+    continuations: A float array `[sample_length, N, D]`.
+    config: A `Config` that `complete` returned.
+    sample_rate: Of speech, samples per second; None where it is not known.
+    title: What the picture is of.
+
+  Raises:
+    OSError: If the file cannot be written.
+  """
+  arguments = path, prefix, continuations
+  if _is_roll(config, prefix, continuations):
+    pianorolls.draw(
+        *arguments, steps_per_quarter=config.steps_per_quarter,
+        tempo=config.tempo, title=title)
+  elif config.dataset_type == "speech":
+    lines.draw_speech(*arguments, sample_rate=sample_rate, title=title)
+  else:
+    lines.draw_series(*arguments, title=title)
 
 
 def render_trajectories(out_dir, values, mean, variance):
@@ -76,25 +113,14 @@ def render_trajectories(out_dir, values, mean, variance):
   log.info("Wrote %d pictures, sample_*.png, to %s.", mean.shape[1], out_dir)
 
 
-def _is_roll(*arrays):
+def _is_roll(config, *arrays):
   """Whether arrays are of the notes of a piano: a caller's own may not be."""
-  return all(x.shape[-1] == pianoroll_files.NUM_NOTES
-             and ((x == 0.) | (x == 1.)).all() for x in arrays)
+  return config.dataset_type == "pianoroll" and all(
+      x.shape[-1] == pianoroll_files.NUM_NOTES
+      and ((x == 0.) | (x == 1.)).all() for x in arrays)
 
 
-def _steps_per_quarter(config):
-  """Timesteps in a quarter note: the flag's, the dataset's, or one."""
-  if config.steps_per_quarter is not None:
-    return config.steps_per_quarter
-  if not os.path.isfile(config.dataset_path):
-    return _STEPS_PER_QUARTER  # A caller's own data.
-  found = pianoroll_files.load(config.dataset_path).get("steps_per_quarter")
-  if isinstance(found, int) and 0 < found <= _MAX_STEPS_PER_QUARTER:
-    return found
-  return _STEPS_PER_QUARTER
-
-
-def _write_midi(out_dir, prefixes, samples, steps_per_quarter, tempo):
+def _write_midi(out_dir, prefixes, samples, config):
   """Writes a MIDI file of each continuation."""
   _, batch_size, num_samples, _ = samples.shape
   for b in range(batch_size):
@@ -102,8 +128,8 @@ def _write_midi(out_dir, prefixes, samples, steps_per_quarter, tempo):
       midi.write(
           os.path.join(out_dir, "sample_%d_%d.mid" % (b, n)),
           np.concatenate([prefixes[:, b], samples[:, b, n]]),
-          pianoroll_files.MIN_NOTE, steps_per_quarter, tempo,
+          pianoroll_files.MIN_NOTE, config.steps_per_quarter, config.tempo,
           prefix_length=len(prefixes))
   log.info("Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
            "minute, timesteps in each: %d.", batch_size * num_samples, out_dir,
-           tempo, steps_per_quarter)
+           config.tempo, config.steps_per_quarter)

@@ -34,11 +34,8 @@ def write(out_dir, prefixes, samples, config):
     The path of `samples.npz`, which holds both under these names.
   """
   statistics = load_statistics(config)
-  if statistics is not None:
-    prefixes = speech_statistics.denormalize(prefixes, statistics)
-    samples = speech_statistics.denormalize(samples, statistics)
-  if config.series is not None:
-    prefixes, samples = map(config.series.restore, (prefixes, samples))
+  prefixes, samples = (
+      in_units_of_data(x, config, statistics) for x in (prefixes, samples))
   path = result_files.write("sample_out_dir", out_dir, FILE_NAME, (
       collections.OrderedDict([("prefixes", prefixes), ("samples", samples)])))
   sample_rate = statistics and statistics.sample_rate
@@ -49,6 +46,22 @@ def write(out_dir, prefixes, samples, config):
       samples_rendering.render(
           out_dir, prefixes, samples, config, sample_rate)
   return path
+
+
+def in_units_of_data(values, config, statistics=None):
+  """Undoes what was done to data before it was trained on.
+
+  Args:
+    values: A float array `[..., D]`.
+    config: A `Config`.
+    statistics: A `SpeechStatistics`, or None.
+
+  Returns:
+    A float array `[..., D]`.
+  """
+  if statistics is not None:
+    values = speech_statistics.denormalize(values, statistics)
+  return values if config.series is None else config.series.restore(values)
 
 
 def check_size(config, targets):

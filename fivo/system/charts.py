@@ -39,7 +39,16 @@ _DESCRIPTIONS = collections.OrderedDict(
       "before it resamples: the mean over all timesteps. From 1, where one "
       "particle has all the weight, to the number of particles."),
      ("particles/resampling_rate",
-      "The share of timesteps at which a filter resamples.")])
+      "The share of timesteps at which a filter resamples."),
+     ("particles/log_weight_variance",
+      "The variance of the log weights of a filter's particles, accumulated "
+      "since it last resampled: the mean over all timesteps."),
+     ("particles/num_ancestors",
+      "How many particles of the step before have descendants: the mean over "
+      "all timesteps."),
+     ("particles/num_roots",
+      "How many particles of the first step have descendants: the mean over "
+      "all timesteps.")])
 
 
 def add(tag, tensor):

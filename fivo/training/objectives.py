@@ -57,7 +57,7 @@ def bound_and_gradients(config, model, observations, lengths):
   """
   if not config.xla:
     bound = bound_of_config(config, model, observations, lengths)
-    summarize_particles(bound, lengths)
+    summarize_particles(bound, lengths, config.diagnostics)
     return bound.log_p_hat, None, []
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
@@ -80,7 +80,7 @@ def bound_and_gradients(config, model, observations, lengths):
           [xla.CompilationHook(length)])
 
 
-def summarize_particles(bound, lengths):
+def summarize_particles(bound, lengths, has_more=False):
   """Adds summaries of how the particles fare.
 
   They cost nothing in a step that writes no summaries.
@@ -88,16 +88,24 @@ def summarize_particles(bound, lengths):
   Args:
     bound: A `bounds.FIVOBound`.
     lengths: An int Tensor `[B]`.
+    has_more: Whether to add all of `diagnostics.Diagnostics`, as far as the
+      bound knows its ancestors.
   """
-  sizes = diagnostics.effective_sample_size(bound.log_weights)
+  figures = {
+      "effective_sample_size":
+          diagnostics.effective_sample_size(bound.log_weights),
+      # A filter past its end does not resample.
+      "resampling_rate": bound.resampled}
+  if has_more and bound.ancestors is not None:
+    more = diagnostics.diagnose(
+        bound.log_weights, bound.resampled, bound.ancestors)
+    figures.update((name, getattr(more, name)) for name in (
+        "log_weight_variance", "num_ancestors", "num_roots"))
   in_sequence = tf.cast(tf.transpose(tf.sequence_mask(
-      lengths, tf.shape(sizes)[0])), sizes.dtype)
-  num_timesteps = tf.reduce_sum(in_sequence)
-  charts.add("particles/effective_sample_size",
-             tf.reduce_sum(sizes * in_sequence) / num_timesteps)
-  # A filter past its end does not resample.
-  charts.add("particles/resampling_rate",
-             tf.reduce_sum(bound.resampled) / num_timesteps)
+      lengths, tf.shape(bound.resampled)[0])), bound.resampled.dtype)
+  for name, values in sorted(figures.items()):
+    charts.add("particles/" + name, tf.reduce_sum(
+        values * in_sequence) / tf.reduce_sum(in_sequence))
 
 
 def mean_bound(config, log_p_hat, lengths, summarize=False):

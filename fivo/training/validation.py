@@ -18,6 +18,7 @@ from fivo.evaluation import summaries
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
+from fivo.sampling import pictures
 from fivo.system import errors
 from fivo.system import log
 
@@ -121,6 +122,10 @@ class Validator(object):
     except errors.UserError as e:
       raise errors.UserError("--eval_every=%d: of the %s split: %s" % (
           config.eval_every, SPLIT, e)) from e
+    self._pictures = None
+    if config.render:
+      self._pictures = pictures.Pictures(
+          self._valid_config, create_dataset_and_model_fn)
     self._summaries = summaries.of_split(self._valid_config)
     self.record = None
 
@@ -160,6 +165,9 @@ class Validator(object):
     if math.isnan(bound) or bound == float("inf"):
       raise self._explain_non_finite(step, "the mean is %f" % bound)
     averages.summarize(result, self._valid_config, step, self._summaries)
+    if self._pictures is not None:
+      self._summaries.add_picture(
+          pictures.TAG, self._pictures.draw(path), step)
     self._note(step, bound, path)
     return self._says_stop(step)
 

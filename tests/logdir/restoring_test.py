@@ -1,4 +1,4 @@
-"""Tests of sessions with the newest checkpoint restored."""
+"""Tests of using the newest checkpoint."""
 
 import pytest
 import tensorflow as tf
@@ -22,8 +22,10 @@ def logdir(tmp_path):
 def _value_restored(logdir, step):
   with tf.Graph().as_default():
     v = tf.compat.v1.get_variable("v", initializer=0.)
-    with restoring.monitored_session(
-        logdir, checkpoints.path_of(logdir, step)) as session:
+    with tf.compat.v1.Session() as session:
+      restoring.use_newest(
+          logdir, checkpoints.path_of(logdir, step),
+          lambda path: checkpoints.restore(session, path))
       return session.run(v)
 
 

@@ -1,0 +1,159 @@
+"""Makes the pictures and the sound of docs/first-hour.md.
+
+  python benchmarks/first_hour.py --dataset_path=jsb.pkl --out_dir=docs/images
+
+trains and evaluates small models, in a quarter of an hour on two cores. It
+writes `gap.png`, `particles.png`, `chorales.png` and, with `sample_0.png`, a
+`sample_0_N.mid` for each continuation. It needs the extra `render`.
+"""
+
+import os
+import sys
+import tempfile
+import types
+
+if not __package__:  # Run as a script: import the package it lies in.
+  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+if __name__ == "__main__":
+  from fivo.system import startup
+  startup.begin_imports()
+
+from absl import flags
+import numpy as np
+
+from fivo import ghmm_runners
+from fivo import runners
+from fivo.rendering import extra
+from fivo.rendering import figures
+from fivo.rendering import plot_training
+from fivo.system import console
+from fivo.system import errors
+from fivo.system import files
+from fivo.system import logs
+
+FLAGS = flags.FLAGS
+
+_GHMM = dict(model="ghmm", random_seed=1, data_from_model=True)
+_PROPOSALS = ("filtering", "smoothing")
+_BOUNDS = ("elbo", "iwae", "fivo")
+
+
+def draw_gap(path, work_dir, max_steps):
+  """Trains proposals of a Gaussian HMM, and draws how the gap closes.
+
+  Args:
+    path: The PNG file to write.
+    work_dir: A directory for the runs.
+    max_steps: How many steps to train each.
+  """
+  figure, (axis,) = figures.create(1, row_height=4.)
+  for proposal_type, bound in zip(_PROPOSALS, ("fivo", "iwae")):
+    logdir = os.path.join(work_dir, proposal_type)
+    ghmm_runners.run_train(types.SimpleNamespace(
+        logdir=logdir, bound=bound, proposal_type=proposal_type,
+        batch_size=16, num_timesteps=10, learning_rate=0.01,
+        max_steps=max_steps, summarize_every=max(1, max_steps // 200),
+        progress=False, **_GHMM))
+    curve = plot_training.read_curves(
+        logdir, charts="exact/")["gap_per_timestep"]
+    axis.plot(curve.steps, curve.values, label="%s proposal, %s" % (
+        proposal_type, bound.upper()))
+  axis.axhline(0., **figures.BOUNDARY)
+  axis.set_yscale("symlog", linthresh=0.01)
+  axis.set_xlabel("step")
+  axis.set_ylabel("log p(x) - bound,\nnats per timestep")
+  axis.legend()
+  figures.save(path, figure)
+
+
+def draw_particles(path, work_dir, sizes, batch_size):
+  """Draws the bounds of a Gaussian HMM over the number of particles.
+
+  The proposal is the prior, which looks at no observation.
+
+  Args:
+    path: The PNG file to write.
+    work_dir: A directory for the runs.
+    sizes: A list of numbers of particles.
+    batch_size: Of how many sequences each point is the mean.
+  """
+  means = {bound: [] for bound in _BOUNDS[1:]}
+  for bound, values in means.items():
+    for num_samples in sizes:
+      results = ghmm_runners.run_eval(types.SimpleNamespace(
+          logdir=os.path.join(work_dir, "particles"), bound=bound,
+          proposal_type="prior", batch_size=batch_size, num_timesteps=50,
+          num_samples=num_samples, **_GHMM))
+      values.append(results["mean"])
+  figure, (axis,) = figures.create(1, row_height=4.)
+  for bound, values in means.items():
+    axis.plot(sizes, values, "o-", label=bound.upper())
+  axis.axhline(np.mean(results["likelihood"]) / 50, label="log p(x)",
+               **figures.BOUNDARY)
+  axis.set_xscale("log", base=2)
+  axis.set_xticks(sizes)
+  axis.set_xticklabels(sizes)
+  axis.set_xlabel("particles")
+  axis.set_ylabel("nats per timestep")
+  axis.legend()
+  axis.grid(True, alpha=0.3)
+  figures.save(path, figure)
+
+
+def sample_chorales(out_dir, work_dir, dataset_path, max_steps):
+  """Trains a VRNN with each of two bounds; samples of one are seen and heard.
+
+  Args:
+    out_dir: The directory of the pictures and the sound.
+    work_dir: A directory for the runs.
+    dataset_path: A pianoroll file.
+    max_steps: How many steps to train each.
+  """
+  logdirs = []
+  for bound in _BOUNDS[1:]:
+    logdirs.append(os.path.join(work_dir, "vrnn_" + bound))
+    runners.run_train(types.SimpleNamespace(
+        logdir=logdirs[-1], bound=bound, dataset_path=dataset_path,
+        max_steps=max_steps, learning_rate=0.0005, random_seed=1,
+        summarize_every=max(1, max_steps // 200), progress=False,
+        eval_every=max(1, max_steps // 4)))
+  plot_training.draw(os.path.join(out_dir, "chorales.png"), logdirs)
+  runners.run_sample(types.SimpleNamespace(
+      logdir=logdirs[-1], dataset_path=dataset_path, split="test",
+      batch_size=1, render=True, sample_out_dir=out_dir, random_seed=1,
+      prefix_length=12, sample_length=36))
+
+
+def define_flags():
+  """Defines the flags; not at import, because others have the same names."""
+  console.define_path("dataset_path", None, "The pianoroll file.")
+  console.define_path("out_dir", None, "The directory to write into.")
+  flags.DEFINE_integer(
+      "steps", 2000, "For how many steps to train each model.", 1)
+  flags.DEFINE_integer(
+      "max_particles", 256, "The largest number of particles.", 1)
+  flags.DEFINE_integer(
+      "sequences", 64, "How many sequences to average over.", 1)
+
+
+def main(argv):
+  """Makes everything."""
+  del argv
+  logs.configure(show_all=False)
+  for name in ("dataset_path", "out_dir"):
+    if not getattr(FLAGS, name):
+      raise errors.UserError("--%s is required" % name)
+  extra.check("out_dir")
+  files.prepare_directory("out_dir", FLAGS.out_dir)
+  with tempfile.TemporaryDirectory() as work_dir:
+    draw_gap(os.path.join(FLAGS.out_dir, "gap.png"), work_dir, FLAGS.steps)
+    draw_particles(
+        os.path.join(FLAGS.out_dir, "particles.png"), work_dir,
+        [2 ** i for i in range(FLAGS.max_particles.bit_length())],
+        FLAGS.sequences)
+    sample_chorales(FLAGS.out_dir, work_dir, FLAGS.dataset_path, FLAGS.steps)
+
+
+if __name__ == "__main__":
+  define_flags()
+  console.run_main(main)

@@ -1,0 +1,51 @@
+"""`--diagnostics` in evaluation: how the particles of one batch have fared."""
+
+import collections
+import os
+
+import tensorflow as tf
+
+from fivo import diagnostics
+from fivo.logdir import result_files
+from fivo.rendering import extra
+from fivo.system import log
+
+FILE_NAME = "diagnostics.npz"
+PICTURE_NAME = "diagnostics.png"
+
+
+def tensors(bound, lengths):
+  """What to fetch for a file of diagnostics.
+
+  Args:
+    bound: A `bounds.FIVOBound` that knows its ancestors.
+    lengths: An int Tensor `[B]`.
+
+  Returns:
+    An ordered dict: the fields of `diagnostics.Diagnostics`, `ancestors`
+    `[T, B, N]`, and `lengths` `[B]`.
+  """
+  figures = diagnostics.diagnose(
+      bound.log_weights, bound.resampled, bound.ancestors)
+  return collections.OrderedDict(
+      list(figures._asdict().items()) +
+      [("ancestors", bound.ancestors), ("lengths", tf.identity(lengths))])
+
+
+def write(config, directory, values):
+  """Writes diagnostics, and draws them where that can be done.
+
+  Args:
+    config: A `Config`.
+    directory: A directory in the logdir.
+    values: A dict of arrays, see `tensors`.
+  """
+  directory = os.path.join(config.logdir, directory)
+  result_files.write("logdir", directory, FILE_NAME, values)
+  if not extra.is_installed():
+    log.info("No picture of it: that needs the extra render.")
+    return
+  from fivo.rendering import filters  # pylint: disable=import-outside-toplevel
+  path = os.path.join(directory, PICTURE_NAME)
+  filters.draw(path, values)
+  log.info("Drew %s.", path)
