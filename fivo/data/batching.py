@@ -45,7 +45,8 @@ class Training(collections.namedtuple("Training", (
   Attributes:
     max_length: None, or the number of timesteps from which on sequences are cut
       into pieces, see `cut`. Each counts as a sequence then. The first input of
-      a later piece is the observation before it.
+      a later piece is the observation before it; the mean stands for the one
+      before the first, and dropout takes it for an observation.
     input_dropout: The probability with which a number of an input, before
       centring, becomes 0, independently of all others.
   """
