@@ -46,7 +46,7 @@ RECIPES = collections.OrderedDict([
     ("jsb", {"input_dropout": "0.2", "schedule_steps": "8000"}),
     ("nottingham", {"schedule_steps": "6000", "eval_every": "2000"}),
     ("musedata", {"schedule_steps": "6000", "eval_every": "2000"}),
-    ("piano-midi.de", {"input_dropout": "0.2", "schedule_steps": "4000"}),
+    ("piano-midi.de", {"input_dropout": "0.2", "schedule_steps": "10000"}),
     ("chorales", {"input_dropout": "0.2", "schedule_steps": "4000"}),
 ])
 LEARNING_RATE = "0.003"
