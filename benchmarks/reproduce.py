@@ -65,7 +65,7 @@ def define_flags():
       "reproduction/DATASET in the working directory.")
   flags.DEFINE_string(
       "data_dir", None, "The directory of the pianoroll files. None: that of "
-      "the variable PIANOROLL_DIR.")
+      "the variable PIANOROLL_DIR, else ~/pianorolls.")
   flags.DEFINE_boolean(
       "dry_run", False, "Whether to print the commands and run none.")
 
@@ -216,15 +216,13 @@ def parse_flags(text):
 
 def _dataset_path(options):
   """The pianoroll file of a dataset."""
-  directory = options.data_dir or os.environ.get("PIANOROLL_DIR")
-  if not directory:
-    raise errors.UserError(
-        "--data_dir is empty: must be where the pianoroll files are; "
-        "bin/download_pianorolls.sh DIR downloads them")
+  directory = os.path.expanduser(
+      options.data_dir or os.environ.get("PIANOROLL_DIR") or "~/pianorolls")
   path = os.path.join(os.path.abspath(directory), options.dataset + ".pkl")
   if not os.path.exists(path):
-    raise errors.UserError("--data_dir=%s: has no %s" % (
-        directory, os.path.basename(path)))
+    raise errors.UserError(
+        "--data_dir=%s: has no %s; bin/download_pianorolls.sh DIR downloads "
+        "the pianoroll files" % (directory, os.path.basename(path)))
   return path
 
 

@@ -17,10 +17,11 @@ if has_flag pretrained "$@"; then
     [ "$argument" = --pretrained ] || set -- "$@" "$argument"
   done
   OUT_DIR=${FIVO_LOGDIR:-/tmp/fivo_pretrained}
-  PIANOROLL_DIR=
-  FIVO_LOGDIR=$ROOT/results/models/chorales_vrnn_fivo_n4_seed1
+  LOGDIR=$ROOT/results/models/chorales_vrnn_fivo_n4_seed1
+  choose_chorales
+else
+  choose_data "$@"
 fi
-choose_data "$@"
 
 RENDER=
 FIND="from importlib.util import find_spec as find"
