@@ -42,6 +42,11 @@ def describe(argv):
   return result
 
 
+def summary():
+  """The processor and how much of it there is, in a few words."""
+  return "%s, cores: %d" % (_processor(), _num_cores())
+
+
 def to_markdown(description):
   """A description in lines."""
   return "".join("* %s: %s\n" % item for item in description.items())

@@ -48,6 +48,13 @@ make_chorales() {
   unlock
 }
 
+# Sets DATASET_PATH to the file of chorales, and makes it.
+choose_chorales() {
+  DATASET_PATH=$(
+    absolute_path FIVO_DATA_DIR "${FIVO_DATA_DIR:-$ROOT/.data}")/chorales.pkl
+  make_chorales "$DATASET_PATH"
+}
+
 # Sets DATASET_PATH and LOGDIR for a run with the flags "$@", whose own
 # --dataset_path and --logdir win.
 choose_data() {
@@ -62,10 +69,8 @@ choose_data() {
     DATASET_PATH=${PIANOROLL_DIR:-$HOME/pianorolls}/jsb.pkl
     LOGDIR=/tmp/fivo
   else
-    DATASET_PATH=$(
-      absolute_path FIVO_DATA_DIR "${FIVO_DATA_DIR:-$ROOT/.data}")/chorales.pkl
+    choose_chorales
     LOGDIR=/tmp/fivo_chorales
-    make_chorales "$DATASET_PATH"
   fi
   # Of this and PIANOROLL_DIR the programs expand the tilde.
   LOGDIR=${FIVO_LOGDIR:-$LOGDIR}

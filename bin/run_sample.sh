@@ -1,5 +1,7 @@
 #!/bin/sh
 # Samples from the last checkpoint of run_train.sh: continues test sequences.
+# With --pretrained, from the model of Bach's chorales that comes with the
+# checkout, without any training.
 # Further flags are passed on and win over the ones here. Which data and which
 # logdir: see defaults.sh. What the model is, the logdir knows. Samples are also
 # drawn, and written as MIDI or WAV files, if the packages for that are there.
@@ -7,7 +9,19 @@
 . "$(dirname -- "$0")/environment.sh"
 . "$ROOT/bin/defaults.sh"
 set_up_environment
-choose_data "$@"
+
+OUT_DIR=
+if has_flag pretrained "$@"; then
+  for argument; do
+    shift
+    [ "$argument" = --pretrained ] || set -- "$@" "$argument"
+  done
+  OUT_DIR=${FIVO_LOGDIR:-/tmp/fivo_pretrained}
+  LOGDIR=$ROOT/results/models/chorales_vrnn_fivo_n4_seed1
+  choose_chorales
+else
+  choose_data "$@"
+fi
 
 RENDER=
 FIND="from importlib.util import find_spec as find"
@@ -22,6 +36,7 @@ exec "$PYTHON" "$ROOT/run_fivo.py" \
   --batch_size=4 \
   --num_samples=4 \
   --split=test \
+  ${OUT_DIR:+"--sample_out_dir=$OUT_DIR"} \
   ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
   --prefix_length=25 \
   --sample_length=50 \

@@ -95,6 +95,8 @@ def _create_dataset(config, split, shuffle, repeat):
   order = dict(
       shuffle=shuffle, repeat=repeat, seed=config.random_seed,
       order=_order_of_sequences(config, shuffle, repeat),
+      training=batching.Training(
+          config.max_train_length, config.input_dropout) if repeat else None,
       skip=config.start_step * config.batch_size if repeat else 0)
   if config.dataset_type == "pianoroll":
     return datasets.create_pianoroll_dataset(

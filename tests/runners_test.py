@@ -57,6 +57,23 @@ def _values(logdir):
           for name in reader.get_variable_to_shape_map()}
 
 
+@pytest.mark.parametrize("repeat", [False, True])
+def test_only_training_cuts_and_drops(monkeypatch, repeat):
+  config = config_lib.from_object(types.SimpleNamespace(
+      dataset_path="x.pkl", max_train_length=7, input_dropout=.25))
+  seen = []
+
+  def create(*unused_args, training, **unused_kwargs):
+    seen.append(training)
+    raise _StopError()
+
+  monkeypatch.setattr(runners.datasets, "create_pianoroll_dataset", create)
+  with pytest.raises(_StopError):
+    runners.create_dataset_and_model(
+        config, "train", shuffle=repeat, repeat=repeat)
+  assert seen == [(7, .25) if repeat else None]
+
+
 @pytest.mark.slow
 def test_data_for_a_server_of_the_users_is_read_here(tmp_path):
   """In one of another process there is no Python to read it."""
@@ -157,6 +174,27 @@ class TestTrain(object):
       with pytest.raises(_StopError):
         runners.run_train(_config(logdir, max_steps=4), create)
     assert seen == [1, 3]
+
+  def test_averages_go_on(self, tmp_path):
+    """A resumed run goes on from the variables and from their averages."""
+    _train(tmp_path, average_variables=.9, learning_rate=.1)
+    before = _values(tmp_path)
+    # The last step leaves the variables as they are.
+    _train(tmp_path, average_variables=.9, learning_rate=1e-20, max_steps=3)
+    after = _values(tmp_path)
+    names = [name for name in before if name + "/ExponentialMovingAverage"
+             in before]
+    assert names
+    decay = (1. + 3) / (10. + 3)
+    for name in names:
+      raw = before[name + "/ExponentialMovingAverage"]
+      np.testing.assert_array_equal(
+          after[name + "/ExponentialMovingAverage"], raw)
+      np.testing.assert_allclose(
+          after[name], decay * before[name] + (1 - decay) * raw, rtol=1e-5,
+          atol=1e-7)
+    assert any((before[name] != before[name + "/ExponentialMovingAverage"])
+               .any() for name in names)
 
   def test_a_finished_run_builds_no_graph(self, trained, caplog, monkeypatch):
     logdir = trained()

@@ -11,7 +11,6 @@ process fails.
 
 import argparse
 import contextlib
-import ctypes
 import errno
 import functools
 import os
@@ -38,6 +37,7 @@ from fivo.logdir import locks
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import signals
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.realpath(__file__))))
@@ -56,7 +56,6 @@ _SECONDS_FOR_CHIEF_TO_FAIL = 1.
 _SECONDS_TO_END = 30.
 # Without one nothing can be saved, and TensorFlow's calls wait for it.
 _SECONDS_TO_END_WITHOUT_PS = 3.
-_PR_SET_PDEATHSIG = 1
 
 
 def parse_args(argv):
@@ -170,7 +169,7 @@ class _Process(object):
       self.process = subprocess.Popen(
           command, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
           stderr=subprocess.STDOUT, start_new_session=True,
-          preexec_fn=functools.partial(_die_with, os.getpid()))
+          preexec_fn=functools.partial(signals.die_with, os.getpid()))
 
   @property
   def has_failed(self):
@@ -213,14 +212,6 @@ def _open_log(path, logdir):
     stream.close()
   raise errors.UserError("--logdir=%s: its %s is not a regular file; remove "
                          "it" % (logdir, os.path.basename(path)))
-
-
-def _die_with(parent):
-  """In a new process: has it stopped should its parent be killed."""
-  if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-      os.kill(os.getpid(), signal.SIGTERM)
 
 
 class LocalCluster(object):

@@ -25,8 +25,8 @@ _OPTIONS = (
     "--xla_cpu_multi_thread_eigen=false "
     "--xla_backend_extra_options=xla_force_enable_experimental_llvm_ir_gemm")
 
-# All batches of JSB are of one of them, those of larger datasets of five.
-LENGTHS = tuple(256 << octave for octave in range(23))
+# All batches of JSB are of two of them, those of larger datasets of six.
+LENGTHS = tuple(128 << octave for octave in range(24))
 
 
 def configure():

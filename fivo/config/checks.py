@@ -82,6 +82,11 @@ def check_combinations(config):
   _check_cluster(config)
   _check_twist(config)
   _check_xla(config)
+  if (config.learning_rate_schedule != "constant" and
+      config.schedule_steps is None):
+    raise errors.UserError(
+        "--learning_rate_schedule=%s: needs --schedule_steps, the step at "
+        "which it ends" % config.learning_rate_schedule)
   _check_validation(config)
   if config.render:
     extra.check("render")

@@ -178,6 +178,10 @@ GROUPS = collections.OrderedDict([
                 "Whether training batches are of sequences of similar length, "
                 "which saves padding, rather than uniform.",
                 models=RECURRENT),
+        _option("max_train_length", int, None,
+                "Longer training sequences are cut into equal pieces of at "
+                "most so many timesteps; evaluation is of whole ones. None: "
+                "none are.", minimum=1, models=RECURRENT),
     ]),
     ("Bound", [
         _option("bound", str, "fivo",
@@ -242,6 +246,21 @@ GROUPS = collections.OrderedDict([
                 models=RECURRENT),
         _option("learning_rate", float, 0.0002, "Adam's learning rate.",
                 above=0.),
+        _option("learning_rate_schedule", str, "constant",
+                "How the learning rate goes on: cosine lets it fall to a "
+                "hundredth of --learning_rate over --schedule_steps.",
+                choices=("constant", "cosine")),
+        _option("schedule_steps", int, None,
+                "The step at which the schedule ends; from then on the rate "
+                "stays. cosine needs it.", minimum=1, maximum=_MAX_LONG),
+        _option("average_variables", float, None,
+                "The decay of exponential moving averages of the variables, "
+                "e.g. 0.999; they are what is evaluated, exported and sampled "
+                "from. None: no averages.", above=0., maximum=0.999999),
+        _option("input_dropout", float, 0.,
+                "With what probability training sets a number of an input, the "
+                "observation before, to zero: so fewer are learned by heart.",
+                minimum=0., maximum=0.999, models=RECURRENT),
         _option("clip_gradient_norm", float, None,
                 "The largest norm of the gradient; a longer one is scaled down "
                 "to it. None: as it is.", above=0.),

@@ -6,6 +6,8 @@ from memory or from disk. No more of them exist at a time than the workers hold
 in their hands, plus two batches.
 """
 
+import collections
+import functools
 import numbers
 import re
 
@@ -34,6 +36,25 @@ _BATCHES_PER_WINDOW = 16
 # Nothing here needs AutoGraph. It takes 0.3 s, and it would rewrite and slow
 # down NumPy functions that a pipeline calls.
 _do_not_convert = tf.autograph.experimental.do_not_convert
+
+
+class Training(collections.namedtuple("Training", (
+    "max_length", "input_dropout"))):
+  """What is done to sequences for training alone.
+
+  Attributes:
+    max_length: None, or the number of timesteps from which on sequences are cut
+      into pieces, see `cut`. Each counts as a sequence then. The first input of
+      a later piece is the observation before it; the mean stands for the one
+      before the first, and dropout takes it for an observation.
+    input_dropout: The probability with which a number of an input, before
+      centring, becomes 0, independently of all others.
+  """
+
+  __slots__ = ()
+
+
+Training.__new__.__defaults__ = (None, 0.)
 
 
 def naming_dataset_path():
@@ -182,7 +203,7 @@ def find_user_error(error):
 def sequence_batches(lengths, make_targets, width, mean, batch_size, order,
                      repeat, skip, seed,
                      num_parallel_calls=DEFAULT_PARALLELISM,
-                     prefetch_batches=MAX_PREFETCHED_BATCHES):
+                     prefetch_batches=MAX_PREFETCHED_BATCHES, training=None):
   """Batches the sequences of a split: the path that all datasets take.
 
   Args:
@@ -198,18 +219,73 @@ def sequence_batches(lengths, make_targets, width, mean, batch_size, order,
     seed: The seed of the shuffling, or None.
     num_parallel_calls: How many sequences are made at a time.
     prefetch_batches: See `shifted_batches`.
+    training: None, or a `Training`.
 
   Returns:
     What `shifted_batches` returns.
   """
+  training = training or Training()
+  if training.max_length is not None:
+    pieces = cut(lengths, training.max_length)
+    lengths = pieces[:, 2] - pieces[:, 1]
+    make_targets = functools.partial(
+        _make_piece, make_targets, pieces,
+        np.broadcast_to(tf.get_static_value(mean), [1, width]))
   indices = index_dataset(lengths, batch_size, order, repeat, skip, seed)
   targets = map_numpy(
       indices, make_targets, tf.float32, [None, width], num_parallel_calls)
-  return shifted_batches(targets, mean, batch_size, repeat, prefetch_batches)
+  return shifted_batches(
+      targets, mean, batch_size, repeat, prefetch_batches,
+      with_previous=training.max_length is not None,
+      input_dropout=training.input_dropout,
+      dropout_seed=None if seed is None else seed + skip)
+
+
+def cut(lengths, max_length):
+  """Cuts sequences into the fewest pieces of at most so many timesteps.
+
+  Args:
+    lengths: An array, the length of each sequence.
+    max_length: The largest length of a piece.
+
+  Returns:
+    An int64 array `[number of pieces, 3]`: the index of the sequence, and where
+    in it a piece starts and ends. The lengths of a sequence's pieces differ by
+    at most one timestep.
+  """
+  check_at_least(1, max_length=max_length)
+  pieces = []
+  for index, length in enumerate(lengths):
+    num_pieces = -(-length // max_length)
+    edges = np.arange(num_pieces + 1) * length // num_pieces
+    pieces.extend(zip([index] * num_pieces, edges[:-1], edges[1:]))
+  return np.array(pieces, np.int64)
+
+
+def _make_piece(make_targets, pieces, before_first, index):
+  """Makes a piece of a sequence, with the observation before it.
+
+  Args:
+    make_targets: A function of the index of a sequence that returns it.
+    pieces: See `cut`.
+    before_first: An array `[1, D]`, what to take for the observation before the
+      first.
+    index: The index of the piece.
+
+  Returns:
+    A float32 array `[T + 1, D]`.
+  """
+  sequence_index, start, end = pieces[index]
+  sequence = make_targets(sequence_index)
+  if start:
+    return sequence[start - 1:end]
+  return np.concatenate([before_first, sequence[:end]]).astype(np.float32)
 
 
 def shifted_batches(targets, mean, batch_size, repeat,
-                    prefetch_batches=MAX_PREFETCHED_BATCHES):
+                    prefetch_batches=MAX_PREFETCHED_BATCHES,
+                    with_previous=False, input_dropout=0.,
+                    dropout_seed=None):
   """Batches sequences, each with itself one step later as the input.
 
   Args:
@@ -220,17 +296,30 @@ def shifted_batches(targets, mean, batch_size, repeat,
       static. Otherwise the last batch holds what is left.
     prefetch_batches: How many batches to prepare ahead, at most
       `MAX_PREFETCHED_BATCHES`. A negative number stands for that.
+    with_previous: Whether each sequence begins with an observation that is an
+      input only.
+    input_dropout: See `Training`.
+    dropout_seed: The seed of what is dropped, or None.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: `targets` minus `mean`, one step
-      later, with zeros first; zero past the end of each sequence.
+      later, with zeros first where there is nothing before; zero past the end
+      of each sequence.
     targets: A float32 Tensor `[T, B, D]`, zero past the end of each sequence.
     lengths: An int32 Tensor `[B]`.
   """
   check_at_least(1, batch_size=batch_size)
   @_do_not_convert
   def add_inputs_and_length(sequence):
-    inputs = tf.pad(sequence[:-1] - mean, [[1, 0], [0, 0]])
+    inputs = sequence[:-1]
+    if input_dropout:
+      inputs *= tf.cast(tf.random.uniform(
+          tf.shape(inputs), seed=dropout_seed) >= input_dropout, tf.float32)
+    inputs -= mean
+    if with_previous:
+      sequence = sequence[1:]
+    else:
+      inputs = tf.pad(inputs, [[1, 0], [0, 0]])
     return inputs, sequence, tf.shape(sequence)[0]
 
   dataset = targets.map(add_inputs_and_length)

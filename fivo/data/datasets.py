@@ -67,7 +67,7 @@ def create_pianoroll_dataset(path, split, batch_size,
                              shuffle=False, repeat=False,
                              min_note=pianorolls.MIN_NOTE,
                              max_note=pianorolls.MAX_NOTE, skip=0, seed=None,
-                             order=None):
+                             order=None, training=None):
   """Creates a dataset of a pianoroll file, see `pianorolls`.
 
   Args:
@@ -87,6 +87,7 @@ def create_pianoroll_dataset(path, split, batch_size,
       leave out. A resumed run with the same seed continues its stream so.
     seed: The seed of the shuffling. None: the graph's.
     order: One of `batching.ORDERS`. None: what `shuffle` says.
+    training: None, or a `batching.Training`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`, D = max_note - min_note + 1: the
@@ -118,4 +119,4 @@ def create_pianoroll_dataset(path, split, batch_size,
   return batching.sequence_batches(
       [len(sequence) for sequence in sequences], make_targets, num_notes, mean,
       batch_size, order or batching.default_order(shuffle), repeat, skip, seed,
-      num_parallel_calls) + (mean,)
+      num_parallel_calls, training=training) + (mean,)

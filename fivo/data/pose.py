@@ -29,7 +29,7 @@ _MAX_VALUES = 1 << 27
 def create_human_pose_dataset(path, split, batch_size,
                               num_parallel_calls=batching.DEFAULT_PARALLELISM,
                               shuffle=False, repeat=False, skip=0, seed=None,
-                              order=None):
+                              order=None, training=None):
   """Creates a dataset of a pose file.
 
   Args:
@@ -43,6 +43,7 @@ def create_human_pose_dataset(path, split, batch_size,
     skip: How many sequences at the start of the stream to leave out.
     seed: The seed of the shuffling. None: the graph's.
     order: One of `batching.ORDERS`. None: what `shuffle` says.
+    training: None, or a `batching.Training`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
@@ -65,7 +66,7 @@ def create_human_pose_dataset(path, split, batch_size,
   return batching.sequence_batches(
       [len(sequence) for sequence in sequences], sequences.__getitem__, width,
       mean, batch_size, order or batching.default_order(shuffle), repeat, skip,
-      seed, num_parallel_calls) + (mean,)
+      seed, num_parallel_calls, training=training) + (mean,)
 
 
 def to_arrays(contents, split, path):

@@ -14,7 +14,7 @@ from fivo.system.errors import UserError
 def create_series_dataset(path, split, batch_size, info=None,
                           num_parallel_calls=batching.DEFAULT_PARALLELISM,
                           shuffle=False, repeat=False, skip=0, seed=None,
-                          order=None):
+                          order=None, training=None):
   """Creates a dataset of time series.
 
   Args:
@@ -31,6 +31,7 @@ def create_series_dataset(path, split, batch_size, info=None,
     skip: How many sequences at the start of the stream to leave out.
     seed: The seed of the shuffling. None: the graph's.
     order: One of `batching.ORDERS`. None: what `shuffle` says.
+    training: None, or a `batching.Training`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
@@ -56,7 +57,7 @@ def create_series_dataset(path, split, batch_size, info=None,
   return batching.sequence_batches(
       [len(sequence) for sequence in sequences], sequences.__getitem__,
       info.width, mean, batch_size, order or batching.default_order(shuffle),
-      repeat, skip, seed, num_parallel_calls) + (mean,)
+      repeat, skip, seed, num_parallel_calls, training=training) + (mean,)
 
 
 def _check_fits(path, split, sequences, info):

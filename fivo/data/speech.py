@@ -14,7 +14,8 @@ _SAMPLE_TYPE = np.dtype("<f4")
 def create_speech_dataset(path, batch_size, samples_per_timestep=200,
                           num_parallel_calls=batching.DEFAULT_PARALLELISM,
                           prefetch_buffer_size=2048, shuffle=False,
-                          repeat=False, skip=0, seed=None, order=None):
+                          repeat=False, skip=0, seed=None, order=None,
+                          training=None):
   """Creates a dataset of utterances.
 
   Only where each record lies in the file is held in memory (70 KB for TIMIT's
@@ -38,6 +39,7 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
       leave out. A resumed run with the same seed continues its stream so.
     seed: The seed of the shuffling. None: the graph's.
     order: One of `batching.ORDERS`. None: what `shuffle` says.
+    training: None, or a `batching.Training`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: the targets one step later, with zeros
@@ -64,9 +66,10 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
     return samples.reshape([-1, samples_per_timestep])
 
   return batching.sequence_batches(
-      sizes, read_targets, samples_per_timestep, 0., batch_size,
+      sizes // (samples_per_timestep * _SAMPLE_TYPE.itemsize), read_targets,
+      samples_per_timestep, 0., batch_size,
       order or batching.default_order(shuffle), repeat, skip, seed,
-      num_parallel_calls, prefetch_buffer_size)
+      num_parallel_calls, prefetch_buffer_size, training)
 
 
 def _check_sizes(path, sizes, samples_per_timestep):

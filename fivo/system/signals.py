@@ -1,13 +1,16 @@
 """Holding back Ctrl-C and SIGTERM while a process has work under way."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
+import sys
 import threading
 
 # How long the main thread may take to end after a second signal.
 _SECONDS_TO_END = 3.
+_PR_SET_PDEATHSIG = 1
 
 # The numbers of the signals since the outermost `catch_signals` began.
 _arrived = []
@@ -23,6 +26,20 @@ def arrived():
     A list of numbers; empty outside of `catch_signals`.
   """
   return list(_arrived)
+
+
+def die_with(parent):
+  """In a new process: has it stopped should its parent be killed.
+
+  On Linux; elsewhere it does nothing.
+
+  Args:
+    parent: The parent's process id.
+  """
+  if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+      os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.contextmanager

@@ -119,8 +119,10 @@ def train(source, family):
         batch = feeder.placeholders
       objective = family.objective(config, model, batch)
       train_op = optimization.create_train_op(
-          -objective.value, config.bound, config.learning_rate,
-          config.clip_gradient_norm, objective.grads_and_vars)
+          -objective.value, config.bound,
+          optimization.scheduled_learning_rate(config),
+          config.clip_gradient_norm, objective.grads_and_vars,
+          config.average_variables)
     with owning_logdir(config):
       if config.task == 0:
         stored.save(

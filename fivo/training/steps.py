@@ -13,6 +13,7 @@ from fivo.system import errors
 from fivo.system import log
 from fivo.system import progress
 from fivo.system import signals
+from fivo.training import optimization
 from fivo.training import saving
 from fivo.training import speed
 from fivo.training import validation
@@ -79,7 +80,8 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
     steps = _Steps(config, place, train_op, log_tensors, log_line, caught)
     with place.device():
       scaffold = tf.compat.v1.train.Scaffold(
-          saver=tf.compat.v1.train.Saver(save_relative_paths=True))
+          saver=tf.compat.v1.train.Saver(
+              optimization.names_in_checkpoints(), save_relative_paths=True))
     all_hooks = _create_hooks(
         config, scaffold, is_chief, checkpoints.step(path) if path else None,
         place.on_saved, num_timesteps)

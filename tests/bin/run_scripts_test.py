@@ -243,6 +243,44 @@ class TestData(object):
     assert not ready.calls("create_chorales_dataset")
 
 
+class TestPretrained(object):
+
+  def test_samples_from_the_model_of_the_checkout(self, ready):
+    """The chorales', whatever else there is, and nothing is written to it."""
+    flags = _flags(ready, "run_sample.sh", "--batch_size=2", "--pretrained",
+                   "--bound=iwae", variables={"PIANOROLL_DIR": "/rolls"})
+    assert flags[-2:] == ["--batch_size=2", "--bound=iwae"]
+    assert "--pretrained" not in flags
+    assert _value(flags, "logdir") == ready.path(
+        "results", "models", "chorales_vrnn_fivo_n4_seed1")
+    assert _value(flags, "dataset_path") == ready.path(".data", "chorales.pkl")
+    assert _value(flags, "sample_out_dir") == "/tmp/fivo_pretrained"
+
+  def test_elsewhere(self, ready):
+    flags = _flags(ready, "run_sample.sh", "--pretrained",
+                   variables={"FIVO_LOGDIR": "/a b"})
+    assert _value(flags, "sample_out_dir") == "/a b"
+
+
+class TestReproduce(object):
+
+  def _call(self, ready, *arguments, **kwargs):
+    result = ready.run("reproduce.sh", *arguments, **kwargs)
+    assert result.status == 0, result.stderr
+    call, = ready.calls("reproduce.py")
+    assert call.arguments[0] == ready.path("benchmarks", "reproduce.py")
+    return call.arguments[1:]
+
+  def test_passes_flags_on(self, ready):
+    assert self._call(ready, "--dataset=jsb", "--jobs=1") == [
+        "--dataset=jsb", "--jobs=1"]
+
+  def test_makes_the_chorales(self, ready):
+    assert self._call(ready, "--dataset=chorales") == [
+        "--data_dir=" + ready.path(".data"), "--dataset=chorales"]
+    assert len(ready.calls("create_chorales_dataset")) == 1
+
+
 def test_plot_training_takes_logdirs_and_flags_in_any_order(ready):
   result = ready.run("plot_training.sh", "a b", "--out_file", "x.png", "c",
                      "--verbosity=0")

@@ -39,7 +39,7 @@ def _train(logdir, create=_create_full_batches, **kwargs):
 
 
 @pytest.mark.parametrize("length, expected", [
-    (0, 256), (1, 256), (256, 256), (257, 512), (3900, 4096),
+    (0, 128), (1, 128), (128, 128), (129, 256), (257, 512), (3900, 4096),
     (2 ** 29 + 1, 2 ** 30)])
 def test_padded_length(length, expected):
   assert expected in xla.LENGTHS

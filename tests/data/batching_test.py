@@ -81,3 +81,65 @@ def test_skip_continues_the_stream(order):
 def test_refused(kwargs, message):
   with pytest.raises(UserError, match=message):
     _indices(1, **kwargs)
+
+
+@pytest.mark.parametrize("lengths, max_length, expected", [
+    ([5], 5, [(0, 0, 5)]),
+    ([6], 5, [(0, 0, 3), (0, 3, 6)]),
+    ([3, 11], 4, [(0, 0, 3), (1, 0, 3), (1, 3, 7), (1, 7, 11)]),
+    ([2], 1, [(0, 0, 1), (0, 1, 2)]),
+])
+def test_cut(lengths, max_length, expected):
+  assert batching.cut(lengths, max_length).tolist() == [
+      list(piece) for piece in expected]
+
+
+def _sequence_batches(sequences, mean, num_batches=None, **kwargs):
+  """Batches of one sequence each, as lists of arrays without padding."""
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    tensors = batching.sequence_batches(
+        [len(x) for x in sequences], lambda index: sequences[index],
+        width=2, mean=tf.constant(mean, tf.float32), batch_size=1,
+        repeat=num_batches is not None, skip=0, **kwargs)
+    batches = []
+    try:
+      while len(batches) != num_batches:
+        batches.append([x[:, 0] for x in session.run(tensors[:2])])
+    except tf.errors.OutOfRangeError:
+      pass
+    return batches
+
+
+def test_pieces_are_the_sequence():
+  """Their inputs too: only the first of all has nothing before it."""
+  random = np.random.RandomState(1)
+  sequences = [random.rand(n, 2).astype(np.float32) for n in (7, 2)]
+  kwargs = dict(mean=[.25, .5], order=batching.IN_FILE, seed=None)
+  whole = _sequence_batches(sequences, **kwargs)
+  pieces = _sequence_batches(
+      sequences, training=batching.Training(max_length=3), **kwargs)
+  assert [len(targets) for _, targets in pieces] == [2, 2, 3, 2]
+  for i in range(2):  # Inputs and targets.
+    np.testing.assert_array_equal(
+        np.concatenate([piece[i] for piece in pieces]),
+        np.concatenate([sequence[i] for sequence in whole]))
+
+
+def test_input_dropout():
+  ones = [np.ones([2000, 2], np.float32)]
+  kwargs = dict(mean=[.25, .5], order=batching.IN_FILE, num_batches=2)
+  first, second = [inputs for inputs, _ in _sequence_batches(
+      ones, training=batching.Training(input_dropout=.2), seed=5, **kwargs)]
+  for inputs in (first, second):
+    assert not inputs[0].any()  # There is nothing before the first.
+    is_dropped = inputs[1:] == [-.25, -.5]
+    assert (is_dropped | (inputs[1:] == [.75, .5])).all()
+    # 3998 draws: the standard error is 0.0063.
+    assert abs(is_dropped.mean() - .2) < 4 * .0063
+    assert abs((is_dropped[:, 0] == is_dropped[:, 1]).mean() - .68) < .04
+  assert (first != second).any()
+  again = _sequence_batches(
+      ones, training=batching.Training(input_dropout=.2), seed=5, **kwargs)
+  for (inputs, targets), before in zip(again, (first, second)):
+    np.testing.assert_array_equal(inputs, before)
+    assert targets.all()

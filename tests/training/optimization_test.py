@@ -1,9 +1,13 @@
 """Tests of the training step."""
 
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from fivo.config import checks
+from fivo.config import config as config_lib
 from fivo.system import errors
 from fivo.training import optimization
 
@@ -73,3 +77,70 @@ def test_nothing_to_train():
   with tf.Graph().as_default():
     with pytest.raises(errors.UserError, match="nothing to train"):
       optimization.create_train_op(tf.constant(1.), "fivo", .1)
+
+
+def _train(num_steps, **kwargs):
+  """Trains the squares of a variable; gives its values and a checkpoint's."""
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    v = tf.compat.v1.get_variable(
+        "v", initializer=tf.constant([1., -2.]), use_resource=True)
+    train_op = optimization.create_train_op(
+        tf.reduce_sum(v ** 2), "fivo", tf.constant(.05), **kwargs)
+    saved = optimization.names_in_checkpoints()
+    session.run(tf.compat.v1.global_variables_initializer())
+    values = []
+    for _ in range(num_steps):
+      session.run(train_op)
+      values.append(session.run(v))
+    return np.array(values), session.run(saved)
+
+
+class TestAverages(object):
+
+  @pytest.mark.parametrize("decay, num_steps", [(.5, 20), (.999, 20)])
+  def test_against_numpy(self, decay, num_steps):
+    values, saved = _train(num_steps, average_decay=decay)
+    average = np.array([1., -2.])
+    for step, value in enumerate(values, 1):
+      rate = min(decay, (1. + step) / (10. + step))
+      average = rate * average + (1 - rate) * value
+    np.testing.assert_allclose(saved["v"], average, rtol=1e-5)
+    # What is trained on is kept as well, for the run to go on.
+    np.testing.assert_array_equal(
+        saved["v/ExponentialMovingAverage"], values[-1])
+    assert np.abs(average - values[-1]).max() > .01
+
+  def test_leave_training_alone(self):
+    values, saved = _train(5)
+    np.testing.assert_array_equal(values, _train(5, average_decay=.9)[0])
+    np.testing.assert_array_equal(saved["v"], values[-1])
+    assert not any("Average" in name for name in saved)
+
+
+class TestSchedule(object):
+
+  def _rates(self, steps, **kwargs):
+    config = config_lib.from_object(types.SimpleNamespace(
+        learning_rate=.5, **kwargs))
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+      global_step = tf.compat.v1.train.get_or_create_global_step()
+      rate = tf.convert_to_tensor(
+          optimization.scheduled_learning_rate(config))
+      return [session.run(rate, {global_step: step}) for step in steps]
+
+  def test_constant(self):
+    assert self._rates([0, 1000]) == [.5, .5]
+
+  def test_cosine(self):
+    steps = np.array([0, 25, 50, 75, 100, 1000])
+    expected = .5 * (.01 + .99 * .5 * (
+        1 + np.cos(np.pi * np.minimum(steps, 100) / 100)))
+    np.testing.assert_allclose(self._rates(
+        steps, learning_rate_schedule="cosine", schedule_steps=100), expected,
+                               rtol=1e-5)
+
+  def test_cosine_needs_an_end(self):
+    config = config_lib.from_object(types.SimpleNamespace(
+        learning_rate_schedule="cosine"))
+    with pytest.raises(errors.UserError, match="needs --schedule_steps"):
+      checks.check_combinations(config)

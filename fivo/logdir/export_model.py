@@ -1,0 +1,89 @@
+"""Makes of a logdir a small one that holds the model and nothing else.
+
+  python -m fivo.logdir.export_model --logdir=LOGDIR/best --out_dir=DIRECTORY
+
+The new logdir has the newest checkpoint without the optimizer's state, a third
+of the size, and the configuration without paths of this machine. It can be
+evaluated and sampled from, not trained further.
+"""
+
+import os
+
+from absl import flags
+import tensorflow as tf
+
+from fivo.config import stored
+from fivo.logdir import checkpoints
+from fivo.system import console
+from fivo.system import errors
+from fivo.system import files
+
+_GLOBAL_STEP = "global_step"
+# Of Adam's and of averages' variables, beside the model's.
+_STATE = ("/Adam", "/Adam_1", "/ExponentialMovingAverage")
+_STATE_NAMES = ("beta1_power", "beta2_power")
+
+
+def define_flags():
+  """Defines the flags; not at import, because others have the same names."""
+  flags.DEFINE_string("logdir", None, "The logdir to read.")
+  flags.DEFINE_string("out_dir", None, "The logdir to make.")
+  flags.mark_flags_as_required(["logdir", "out_dir"])
+
+
+def export_model(logdir, out_dir):
+  """Writes the model of a logdir into a new one.
+
+  Args:
+    logdir: A logdir with a configuration and a checkpoint.
+    out_dir: A directory that does not exist, or is empty.
+
+  Returns:
+    The path of the new checkpoint, without suffix.
+
+  Raises:
+    UserError: If there is no checkpoint or configuration, or something in
+      `out_dir`.
+  """
+  path = checkpoints.require(logdir)
+  if not stored.load(logdir)[0]:
+    raise errors.UserError("--logdir=%s: has no %s" % (
+        logdir, stored.FILE_NAME))
+  if os.path.isdir(out_dir) and os.listdir(out_dir):
+    raise errors.UserError("--out_dir=%s: is not empty; name a new directory" %
+                           out_dir)
+  os.makedirs(out_dir, exist_ok=True)
+  exported = _write_checkpoint(path, out_dir)
+  content = files.read_json(os.path.join(logdir, stored.FILE_NAME))
+  # There are averages in place of the variables already.
+  content["options"].update(
+      average_variables=None,
+      dataset_path=os.path.basename(content["options"]["dataset_path"]))
+  files.write_json(os.path.join(out_dir, stored.FILE_NAME), content)
+  return exported
+
+
+def _write_checkpoint(path, out_dir):
+  """Copies the variables of a model; gives the new checkpoint's path."""
+  reader = tf.compat.v1.train.NewCheckpointReader(path)
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    for name in sorted(reader.get_variable_to_shape_map()):
+      if name not in _STATE_NAMES and not name.endswith(_STATE):
+        tf.compat.v1.get_variable(name, initializer=reader.get_tensor(name))
+    session.run(tf.compat.v1.global_variables_initializer())
+    saver = tf.compat.v1.train.Saver(save_relative_paths=True)
+    return saver.save(
+        session, os.path.join(out_dir, checkpoints.NAME),
+        global_step=reader.get_tensor(_GLOBAL_STEP), write_meta_graph=False)
+
+
+def main(argv):
+  """Does what the flags say."""
+  del argv
+  path = export_model(flags.FLAGS.logdir, flags.FLAGS.out_dir)
+  print("Wrote %s." % path)
+
+
+if __name__ == "__main__":
+  define_flags()
+  console.run_main(main)
