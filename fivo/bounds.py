@@ -37,6 +37,7 @@ from fivo import dreg
 from fivo import importance_sampling
 from fivo import nested_utils as nested
 from fivo import smc
+from fivo import twists
 from fivo.models import base
 from fivo.resampling import functions as resampling
 from fivo.resampling import gradients
@@ -127,7 +128,8 @@ def iwae(model, observations, seq_lengths, num_samples=1,
             iwae_gradients, ", ".join(IWAE_GRADIENTS)))
   result = run(num_samples)
   return IWAEBound(
-      result.log_z_hat, result.log_weights, result.final_particle_state)
+      _refuse_gradient_of_nothing(result.log_z_hat, seq_lengths),
+      result.log_weights, result.final_particle_state)
 
 
 def _dreg(run, model, num_samples):
@@ -186,11 +188,21 @@ def fivo(model, observations, seq_lengths, num_samples=1,
           ot_epsilon, ot_max_iterations),
       resampling_gradients=resampling_gradients,
       parallel_iterations=parallel_iterations, swap_memory=swap_memory)
-  bound = FIVOBound(result.log_z_hat, result.log_weights, result.resampled,
-                    result.final_particle_state)
+  bound = FIVOBound(
+      _refuse_gradient_of_nothing(result.log_z_hat, seq_lengths),
+      result.log_weights, result.resampled, result.final_particle_state)
   bound.ancestors = result.ancestors
   bound.particle_states = result.particle_states
   return bound
+
+
+def sixo(model, *args, **kwargs):
+  """FIVO of a model with its twist; see `twists.py` and, for arguments, `fivo`.
+
+  Raises:
+    UserError: If the model has no `log_twist`, or as in `fivo`.
+  """
+  return fivo(twists.TwistedModel(model), *args, **kwargs)
 
 
 def _resampling_fn(resampling_type, random_seed, temperature, ot_epsilon,
@@ -218,8 +230,9 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
   """Chooses a bound by its name: the meaning of the flag `--bound`.
 
   Args:
-    name: "elbo", "iwae", "fivo" or "fivo-aux". The last is FIVO of a model
-      that has been built with a tilt.
+    name: "elbo", "iwae", "fivo", "fivo-aux" or "sixo". "fivo-aux" is FIVO of
+      a model that has been built with a tilt, "sixo" that of a model with a
+      twist, see `twists.py`.
     model: An `ELBOTrainableSequenceModel`.
     observations: Nested Tensors `[T, B, ...]`, as the model takes them.
     seq_lengths: An int Tensor `[B]`.
@@ -233,15 +246,18 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
     A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
 
   Raises:
-    UserError: If there is no bound of that name, or as in `fivo`.
+    UserError: If there is no bound of that name, the model has no twist for
+      "sixo", or as in `fivo`.
   """
   common = dict(num_samples=1 if name == "elbo" else num_samples,
                 parallel_iterations=parallel_iterations, run_filter=run_filter)
   if name in ("fivo", "fivo-aux"):
     return fivo(model, observations, seq_lengths, **common, **fivo_options)
+  if name == "sixo":
+    return sixo(model, observations, seq_lengths, **common, **fivo_options)
   if name not in ("elbo", "iwae"):
     raise errors.UserError(
-        "bound=%s: must be one of elbo, iwae, fivo, fivo-aux" % name)
+        "bound=%s: must be one of elbo, iwae, fivo, fivo-aux, sixo" % name)
   result = iwae(model, observations, seq_lengths,
                 iwae_gradients=iwae_gradients, **common)
   return FIVOBound(
@@ -250,12 +266,14 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
 
 
 AllBounds = collections.namedtuple("AllBounds", ("elbo", "iwae", "fivo"))
+AllBoundsAndSIXO = collections.namedtuple(
+    "AllBoundsAndSIXO", AllBounds._fields + ("sixo",))
 
 
 def all_bounds(model, observations, seq_lengths, num_samples=1,
                parallel_iterations=30, random_seed=None,
                resampling_criterion=smc.ess_criterion,
-               resampling_type="multinomial"):
+               resampling_type="multinomial", has_twist=False):
   """ELBO, IWAE and FIVO from one pass, for evaluation.
 
   Each sequence is filtered twice side by side in one batch: once without
@@ -272,13 +290,17 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
     random_seed: The op seed of the resampling, or None.
     resampling_criterion: See `fivo`.
     resampling_type: See `fivo`.
+    has_twist: Whether to compute SIXO as well, in a pass of its own.
 
   Returns:
-    An `AllBounds` of float Tensors `[B]`, in nats.
+    An `AllBounds`, or `AllBoundsAndSIXO`, of float Tensors `[B]`, in nats.
 
   Raises:
     UserError: If `num_samples` is less than one.
   """
+  options = dict(
+      num_samples=num_samples, resampling_type=resampling_type,
+      parallel_iterations=parallel_iterations, random_seed=random_seed)
   batch_size = tf.shape(seq_lengths)[0]
   may_resample = tf.concat(
       [tf.fill([batch_size], False), tf.fill([batch_size], True)], axis=0)
@@ -288,15 +310,18 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
 
   result = fivo(
       model, nested.tile_tensors(observations, [1, 2]),
-      tf.tile(seq_lengths, [2]), num_samples=num_samples,
-      resampling_criterion=criterion, resampling_type=resampling_type,
-      parallel_iterations=parallel_iterations, random_seed=random_seed)
+      tf.tile(seq_lengths, [2]), resampling_criterion=criterion, **options)
   # After a sequence's end its weights stand still, so the last are the final.
   # Where all sequences are empty there are none, and the sum is zero.
   elbos = tf.reduce_mean(
       tf.reduce_sum(result.log_weights[-1:], axis=0), axis=1)
-  return AllBounds(elbos[:batch_size], result.log_p_hat[:batch_size],
-                   result.log_p_hat[batch_size:])
+  values = AllBounds(elbos[:batch_size], result.log_p_hat[:batch_size],
+                     result.log_p_hat[batch_size:])
+  if not has_twist:
+    return values
+  return AllBoundsAndSIXO(*values, sixo=sixo(
+      model, observations, seq_lengths,
+      resampling_criterion=resampling_criterion, **options).log_p_hat)
 
 
 def resample_by_final_weights(bound, num_samples, batch_size,
@@ -321,6 +346,33 @@ def resample_by_final_weights(bound, num_samples, batch_size,
   return smc.multinomial_resampling(
       tf.transpose(log_weights), bound.final_state, num_samples, batch_size,
       random_seed=random_seed)
+
+
+def _refuse_gradient_of_nothing(log_p_hat, seq_lengths):
+  """Says so where a batch without a single timestep is differentiated.
+
+  The bound of such a batch is zero. But its gradient is that of TensorArrays
+  that nobody has read, which TensorFlow only has where it knows their shape.
+
+  Args:
+    log_p_hat: A float Tensor `[B]`.
+    seq_lengths: Ints `[B]`.
+
+  Returns:
+    A float Tensor `[B]`.
+  """
+  seq_lengths = tf.convert_to_tensor(seq_lengths)
+  if tf.compat.dimension_value(seq_lengths.shape[0]) is not None:
+    return log_p_hat
+
+  def gradient(by_log_p_hat):
+    check = tf.debugging.Assert(
+        tf.reduce_any(seq_lengths > 0),
+        ["seq_lengths: all are zero; a gradient needs a timestep"])
+    with tf.control_dependencies([check]):
+      return tf.identity(by_log_p_hat)
+
+  return tf.custom_gradient(lambda x: (tf.identity(x), gradient))(log_p_hat)
 
 
 def _particle_filter(run_filter, model, observations, seq_lengths, num_samples,

@@ -32,6 +32,7 @@ from fivo.system import log
 from fivo.system import sessions
 from fivo.training import objectives
 from fivo.training import runs
+from fivo.training import twist_steps
 
 EVAL_FILE = "out.npz"
 _SUMMARY_DIRECTORY = "eval"
@@ -43,7 +44,9 @@ class _GaussianHMM(runs.Family):
   """The Gaussian HMM, whose proposal is trained."""
 
   def check(self, config):
-    if config.proposal_type not in _LEARNED_PROPOSALS:
+    learns_by_bound = config.proposal_type in _LEARNED_PROPOSALS or (
+        config.uses_twist and config.twist == "joint")
+    if not learns_by_bound:
       raise errors.UserError(
           "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
               config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
@@ -67,9 +70,15 @@ class _GaussianHMM(runs.Family):
     for tag, value in _charts(config, bound_per_t, likelihood_per_t):
       charts.add(tag, value)
     objectives.summarize_particles(bound, lengths)
-    return runs.Objective(
+    objective = runs.Objective(
         bound_per_t, (bound_per_t, likelihood_per_t, gap),
         num_timesteps=tf.reduce_sum(lengths))
+    if not config.learns_density_ratio:
+      return objective
+    draws = model.sample(config.batch_size, seed=config.noise_seed)
+    return twist_steps.learn_by_density_ratio(
+        config, model, objective, lambda _: draws + (lengths,),
+        config.num_timesteps)
 
   def log_line(self, config, step, values):
     return "Step %d, %s/t: %.3f, likelihood: %.3f, gap: %.3e" % (
@@ -97,7 +106,7 @@ def run_eval(config):
   `following.evaluate_each`, and writes summaries of them into `LOGDIR/eval`.
 
   The file holds, beside what `EvalResult` says, the array `log_weights`
-  `[T, B, N]` and, for FIVO, `resampled` `[T, B]`.
+  `[T, B, N]` and, for FIVO and SIXO, `resampled` `[T, B]`.
 
   Args:
     config: A configuration, see `config.from_object`. A checkpoint is needed
@@ -113,8 +122,8 @@ def run_eval(config):
       log_weight_means: `[T]`, the mean over all particles.
       log_weight_variances: `[T]`, the mean over the batch of the variance of a
         filter's log weights.
-      resampled, avg_resampled: For FIVO, `[T, B]` and `[T]`, the share of
-        filters that resampled.
+      resampled, avg_resampled: For FIVO and SIXO, `[T, B]` and `[T]`, the
+        share of filters that resampled.
 
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
@@ -215,7 +224,7 @@ def _report(config, results):
   log.info("true likelihood: %s", likelihood_per_t)
   log.info("avg log weight: %s", results["log_weight_means"])
   log.info("log weight variance: %s", results["log_weight_variances"])
-  if config.bound == "fivo":
+  if "avg_resampled" in results:
     log.info("avg resamples per t: %s", results["avg_resampled"])
   log.info(
       "%s/t: %.6f, likelihood: %.6f, gap: %.6e, standard deviation of the gap "
@@ -235,8 +244,8 @@ def run_sample(config):
       latents: `[T, B]`, drawn from the model.
       observations: `[T, B]`, drawn from the model given the latents.
       samples: `[T, B, N]`, latent trajectories given the observations: the
-        particles of FIVO with `num_samples` particles, resampled by their final
-        weights, with the paths that led to them.
+        particles of FIVO, or SIXO, with `num_samples` particles, resampled by
+        their final weights, with the paths that led to them.
     With `render`, `sample_BATCH.png` beside it draws them and the exact
     posterior.
 
@@ -288,7 +297,14 @@ def _create_model(config):
       config.num_timesteps, config.proposal_type,
       transition_variances=config.variance,
       emission_variances=config.variance,
-      random_seed=config.noise_seed)
+      random_seed=config.noise_seed, twist=_twist(config))
+
+
+def _twist(config):
+  """The twist that a configuration asks for; see `ghmm.TWISTS`."""
+  if not config.uses_twist:
+    return None
+  return "optimal" if config.twist == "optimal" else "learned"
 
 
 def _create_model_and_data(config):
@@ -320,7 +336,8 @@ def _seed_numpy(config):
 
 def _has_checkpoint(config):
   """Whether the model has something to learn; that it has not is logged."""
-  if config.proposal_type in _LEARNED_PROPOSALS:
+  if config.proposal_type in _LEARNED_PROPOSALS or (
+      _twist(config) == "learned"):
     return True
   log.info("--proposal_type=%s has nothing to learn: no checkpoint is "
            "needed.", config.proposal_type)
@@ -346,7 +363,7 @@ def _statistics(config, bound, likelihood):
       ("log_weight_means", log_weights.mean(axis=(1, 2))),
       ("log_weight_variances", log_weights.var(axis=2).mean(axis=1)),
   ])
-  if config.bound == "fivo":
+  if config.bound in ("fivo", "sixo"):
     results["resampled"] = bound["resampled"]
     results["avg_resampled"] = bound["resampled"].mean(axis=1)
   return results
@@ -354,7 +371,8 @@ def _statistics(config, bound, likelihood):
 
 def _posterior_trajectories(config, model, observations):
   """Latent trajectories given observations, `[T, B, N]`."""
-  result = bounds.fivo(
+  create_bound = bounds.sixo if config.uses_twist else bounds.fivo
+  result = create_bound(
       model, observations, _seq_lengths(config), num_samples=config.num_samples,
       parallel_iterations=config.parallel_iterations,
       random_seed=config.noise_seed)

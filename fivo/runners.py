@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from fivo import twists
 from fivo.compiled import xla
 from fivo.config import checks
 from fivo.config import config as config_lib
@@ -22,6 +23,7 @@ from fivo.system import errors
 from fivo.system import files
 from fivo.training import objectives
 from fivo.training import runs
+from fivo.training import twist_steps
 from fivo.training import validation
 
 _CREATE_MODEL = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
@@ -75,6 +77,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
       raw_sigma_bias=0.5,
       emission_bias_init=emission_bias_init,
       use_tilt=config.uses_tilt,
+      use_twist=config.uses_twist,
       random_seed=config.noise_seed,
       emission_sigma_min=config.emission_sigma_min)
   return inputs, targets, lengths, model, mean
@@ -139,6 +142,7 @@ class _Recurrent(runs.Family):
     if self.own_names:
       self._create = config_lib.CallersFunction(
           source, create_dataset_and_model_fn)
+    self._train_mean = None
 
   def create_validator(self, config):
     return validation.create(config, self._create)
@@ -154,6 +158,8 @@ class _Recurrent(runs.Family):
   def create(self, config):
     inputs, targets, lengths, model, mean = self._create(
         config, split="train", shuffle=True, repeat=True)
+    if self._train_mean is None:  # A feeder's graph has another.
+      self._train_mean = mean
     return model, (inputs, targets, lengths), mean
 
   def config_to_keep(self, config):
@@ -167,8 +173,16 @@ class _Recurrent(runs.Family):
     log_p_hat, grads_and_vars, hooks = objectives.bound_and_gradients(
         config, model, (inputs, targets), lengths)
     bound = objectives.mean_bound(config, log_p_hat, lengths, summarize=True)
-    return runs.Objective(
+    objective = runs.Objective(
         bound, {"bound": bound}, grads_and_vars, hooks, tf.reduce_sum(lengths))
+    if not config.learns_density_ratio:
+      return objective
+    data_size = tf.compat.dimension_value(targets.shape[2])
+    return twist_steps.learn_by_density_ratio(
+        config, model, objective,
+        lambda num_steps: twists.roll_out(
+            model, config.batch_size, num_steps, data_size, self._train_mean),
+        tf.shape(targets)[0])
 
   def log_line(self, config, step, values):
     return "Step %d, %s bound per %s: %f" % (

@@ -43,10 +43,10 @@ _FLAGS = [
     ("--num_samples", "Missing value for flag --num_samples"),
     ("--verbosity=loud", "--verbosity=loud: must be an integer"),
     # None of the choices.
-    ("--bound=FIVO", "--bound=FIVO: must be one of elbo, iwae, fivo, fivo-aux; "
-     "did you mean fivo?"),
+    ("--bound=FIVO", "--bound=FIVO: must be one of elbo, iwae, fivo, fivo-aux, "
+     "sixo; did you mean fivo?"),
     ("--bound=best",
-     "--bound=best: must be one of elbo, iwae, fivo, fivo-aux"),
+     "--bound=best: must be one of elbo, iwae, fivo, fivo-aux, sixo"),
     ("--model=rnn",
      "--model=rnn: must be one of vrnn, ghmm, srnn; did you mean vrnn?"),
     ("--mode=tran",
@@ -137,7 +137,7 @@ _FLAGS = [
      "--proposal_type=true-smoothing: only the ghmm knows its true "
      "conditionals; the srnn takes prior, filtering or smoothing"),
     ("--model=ghmm --bound=fivo-aux",
-     "--bound=fivo-aux: the ghmm has no tilt; use elbo, iwae or fivo"),
+     "--bound=fivo-aux: the ghmm has no tilt; use elbo, iwae, fivo or sixo"),
     ("--model=ghmm --proposal_type=prior", "--proposal_type=prior: leaves the "
      "ghmm nothing to train; use filtering or smoothing"),
     ("--dataset_path=good.pkl --data_dimension=87",

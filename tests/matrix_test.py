@@ -20,7 +20,7 @@ from fivo.data import pianorolls
 from fivo.logdir import checkpoints
 from fivo.system import errors
 
-_BOUNDS = ("elbo", "iwae", "fivo", "fivo-aux")
+_BOUNDS = ("elbo", "iwae", "fivo", "fivo-aux", "sixo")
 _PROPOSALS = ("prior", "filtering", "smoothing")
 _TRUE_PROPOSALS = ("true-filtering", "true-smoothing")
 _DATASET_TYPES = ("pianoroll", "speech")
@@ -80,10 +80,11 @@ def test_recurrent(tmp_path, datasets, caplog, model, bound, proposal_type,
   line, = [record.getMessage() for record in caplog.records
            if record.getMessage().startswith("Step")]
   assert line.startswith("Step 1, %s bound per timestep: " % bound)
-  if bound in ("fivo", "fivo-aux"):  # Evaluation is of all bounds at once.
+  if bound in _BOUNDS[2:]:  # Evaluation is of all bounds at once.
     config.split = "test"
     result = runners.run_eval(config)
     assert np.isfinite(result.ll_per_t).all()
+    assert result.ll_per_t.shape == (1, 4 if bound == "sixo" else 3)
   samples = np.load(runners.run_sample(config))
   dimension = 88 if dataset_type == "pianoroll" else 4
   assert samples["prefixes"].shape == (4, _BATCH, dimension)
@@ -94,10 +95,11 @@ def test_recurrent(tmp_path, datasets, caplog, model, bound, proposal_type,
 
 
 @pytest.mark.parametrize("bound, proposal_type", itertools.product(
-    ("elbo", "iwae", "fivo"), _PROPOSALS + _TRUE_PROPOSALS))
+    ("elbo", "iwae", "fivo", "sixo"), _PROPOSALS + _TRUE_PROPOSALS))
 def test_ghmm(tmp_path, bound, proposal_type):
   config = _config(
-      tmp_path, model="ghmm", bound=bound, proposal_type=proposal_type)
+      tmp_path, model="ghmm", bound=bound, proposal_type=proposal_type,
+      twist="optimal")
   if proposal_type in ("filtering", "smoothing"):
     for runner in (ghmm_runners.run_eval, ghmm_runners.run_sample):
       with pytest.raises(errors.UserError, match="has no checkpoint"):
@@ -110,7 +112,7 @@ def test_ghmm(tmp_path, bound, proposal_type):
   particles = 1 if bound == "elbo" else _PARTICLES
   assert results["log_weights"].shape == (3, _BATCH, particles)
   assert np.isfinite(results["mean"])
-  assert ("resampled" in results) == (bound == "fivo")
+  assert ("resampled" in results) == (bound in ("fivo", "sixo"))
   samples = np.load(ghmm_runners.run_sample(config))
   assert samples["latents"].shape == (3, _BATCH)
   assert samples["observations"].shape == (3, _BATCH)
@@ -126,6 +128,8 @@ def _filter_cases():
   yield dict(resampling_gradients="score")
   yield dict(resampling_gradients="stop_gradient", resampling_type="residual")
   yield dict(bound="iwae", iwae_gradients="dreg")
+  yield dict(bound="sixo", twist="dre", twist_steps=2)
+  yield dict(bound="sixo", twist="joint", resampling_gradients="score")
 
 
 @pytest.mark.parametrize("kwargs", _filter_cases())
@@ -149,13 +153,15 @@ def test_filters(tmp_path, datasets, model, kwargs):
     dict(model=model, proposal_type=proposal_type)
     for model in ("vrnn", "srnn") for proposal_type in _TRUE_PROPOSALS
 ] + [dict(model="ghmm", bound="fivo-aux", proposal_type=proposal_type)
-     for proposal_type in _PROPOSALS + _TRUE_PROPOSALS])
+     for proposal_type in _PROPOSALS + _TRUE_PROPOSALS] + [
+         dict(model="srnn", bound="sixo", twist="optimal")])
 @pytest.mark.parametrize("mode", ["train", "eval", "sample"])
 def test_refused(tmp_path, datasets, kwargs, mode, monkeypatch):
   """The original gave an UnboundLocalError or a bare AssertionError."""
   module = ghmm_runners if kwargs["model"] == "ghmm" else runners
   monkeypatch.setattr(tf, "Graph", None)  # No graph is built.
-  with pytest.raises(errors.UserError, match="--(bound|proposal_type)=") as e:
+  with pytest.raises(
+      errors.UserError, match="--(bound|proposal_type|twist)=") as e:
     getattr(module, "run_" + mode)(
         _config(tmp_path, **dict(kwargs, **datasets["pianoroll"])))
   assert "\n" not in str(e.value)

@@ -67,7 +67,7 @@ def check_combinations(config):
   """
   if config.model == "ghmm" and config.uses_tilt:
     raise errors.UserError(
-        "--bound=fivo-aux: the ghmm has no tilt; use elbo, iwae or fivo")
+        "--bound=fivo-aux: the ghmm has no tilt; use elbo, iwae, fivo or sixo")
   if config.model in options.RECURRENT and (
       config.proposal_type.startswith("true-")):
     raise errors.UserError(
@@ -80,6 +80,7 @@ def check_combinations(config):
             config.num_samples, config.batch_size, _MAX_ROWS))
   _check_gradients(config)
   _check_cluster(config)
+  _check_twist(config)
   _check_xla(config)
   if (config.learning_rate_schedule != "constant" and
       config.schedule_steps is None):
@@ -120,6 +121,21 @@ def _check_cluster(config):
               name, getattr(config, name)))
 
 
+def _check_twist(config):
+  """Refuses a twist that cannot be learned."""
+  if not config.uses_twist:
+    return
+  if config.twist == "optimal" and config.model in options.RECURRENT:
+    raise errors.UserError(
+        "--twist=optimal: only the ghmm knows its optimal twist; the %s takes "
+        "dre or joint" % config.model)
+  if (config.learns_density_ratio and config.mode == "train" and
+      config.batch_size < 2):
+    raise errors.UserError(
+        "--batch_size=%d: --twist=dre tells sequences of a batch from each "
+        "other; use at least 2" % config.batch_size)
+
+
 def _check_xla(config):
   """Refuses what cannot be compiled."""
   if not config.xla:
@@ -128,6 +144,9 @@ def _check_xla(config):
     raise errors.UserError(
         "--xla: cannot compile --resampling_type=%s; use one of %s" % (
             config.resampling_type, ", ".join(options.COPYING_TYPES)))
+  if config.uses_twist:
+    raise errors.UserError(
+        "--xla: cannot compile --bound=sixo; use elbo, iwae, fivo or fivo-aux")
   for name in ("resampling_gradients", "iwae_gradients"):
     if getattr(config, name) != options.OPTIONS[name].default:
       raise errors.UserError("--xla: cannot compile --%s=%s" % (
@@ -231,13 +250,14 @@ def log_remarks(config):
                 config.bound)
   if config.mode == "train":
     _remark_on_resampling(config)
+    _remark_on_twist(config)
   elif config.dataset_type == "speech":
     _remark_on_split(config)
 
 
 def _remark_on_resampling(config):
   """Warns of resampling that does not take place."""
-  is_fivo = config.bound in ("fivo", "fivo-aux")
+  is_fivo = config.bound in ("fivo", "fivo-aux", "sixo")
   for name in ("resampling_type", "resampling_criterion",
                "resampling_gradients", "iwae_gradients"):
     if getattr(config, name) == options.OPTIONS[name].default:
@@ -254,6 +274,26 @@ def _remark_on_resampling(config):
         "--num_samples=2 makes FIVO the same as IWAE: with two particles the "
         "effective sample size never falls to N/2. Use at least 3, or an "
         "--ess_threshold above 0.5.")
+
+
+def _remark_on_twist(config):
+  """Warns of options of a twist that is not learned so."""
+  if (config.uses_twist and config.twist == "joint" and
+      config.resampling_gradients == "none"):
+    log.warning(
+        "--twist=joint: learns by how the filter resamples, which the gradient "
+        "leaves out; use --resampling_gradients=score.")
+  ignored, reason = (), ""
+  if not config.uses_twist:
+    ignored = ("twist", "twist_steps", "model_steps")
+    reason = "--bound=%s has no twist" % config.bound
+  elif not config.learns_density_ratio:
+    ignored = ("twist_steps", "model_steps")
+    reason = "--twist=%s needs no classifier" % config.twist
+  for name in ignored:
+    if getattr(config, name) != options.OPTIONS[name].default:
+      log.warning("--%s=%s is ignored: %s.", name, getattr(config, name),
+                  reason)
 
 
 def _remark_on_split(config):

@@ -53,6 +53,16 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     return self.bound == "fivo-aux"
 
   @property
+  def uses_twist(self):
+    """Whether the model has a twist."""
+    return self.bound == "sixo"
+
+  @property
+  def learns_density_ratio(self):
+    """Whether a twist is learned by a classifier."""
+    return self.uses_twist and self.twist == "dre"
+
+  @property
   def noise_seed(self):
     """The op seed of the model's samples and the resampling, or None.
 
@@ -76,7 +86,7 @@ def model_options(config):
 
   Returns:
     A list of pairs, the name of an option and its value: None where the model
-    does not heed it. Of bounds, those without a tilt count as one.
+    does not heed it. Of bounds, those with neither tilt nor twist count as one.
   """
   dimensions = {"pianoroll": checks.PIANOROLL_DIMENSION,
                 "speech": SPEECH_DIMENSION}
@@ -87,7 +97,8 @@ def model_options(config):
             if option.concerns(config.model) else None)
            for option in options.OPTIONS.values()
            if option.scope == options.MODEL]
-  return pairs + [("bound", config.bound if config.uses_tilt else "fivo")]
+  has_part = config.uses_tilt or config.uses_twist
+  return pairs + [("bound", config.bound if has_part else "fivo")]
 
 
 # Pairs of a running `CallersFunction` and the configuration of its run.

@@ -186,7 +186,8 @@ GROUPS = collections.OrderedDict([
     ("Bound", [
         _option("bound", str, "fivo",
                 "The bound to train on; fivo-aux builds the model with a "
-                "tilt.", RUN, ("elbo", "iwae", "fivo", "fivo-aux")),
+                "tilt, sixo with a twist.", RUN,
+                ("elbo", "iwae", "fivo", "fivo-aux", "sixo")),
         _option("num_samples", int, 4, "The number of particles.", minimum=1,
                 maximum=_MAX_SIZE),
         _option("resampling_type", str, "multinomial",
@@ -217,6 +218,17 @@ GROUPS = collections.OrderedDict([
         _option("iwae_gradients", str, "reparameterized",
                 "The gradient estimator of IWAE; dreg is doubly "
                 "reparameterized.", RUN, ("reparameterized", "dreg")),
+        _option("twist", str, "dre",
+                "How the twist of SIXO is learned: as the logit of a "
+                "classifier, on data that the model draws (dre), or by the "
+                "bound itself (joint); optimal is the exact one of the GHMM.",
+                MODEL, ("dre", "joint", "optimal")),
+        _option("twist_steps", int, 1,
+                "How many steps of the classifier follow on every "
+                "--model_steps.", minimum=1),
+        _option("model_steps", int, 1,
+                "How many steps of the bound come before --twist_steps.",
+                minimum=1),
         _option("diagnostics", bool, False,
                 "Whether training charts more of how the particles fare, and "
                 "evaluation writes diagnostics of one batch.", CALL),

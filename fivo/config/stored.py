@@ -112,7 +112,7 @@ def complete(config):
     if name not in config.given:
       values[name] = files.local_path(value) if option.is_path else value
     elif _kept_value(config, name) != value:
-      _check_change(config, name, value, kept.get("model", config.model))
+      _check_change(config, name, value, kept)
       former[name] = value
   return config._replace(
       train_mean=train_mean, series=series, former=former, **values)
@@ -126,11 +126,14 @@ def _kept_value(config, name):
   return value
 
 
-def _check_change(config, name, kept_value, model):
+def _check_change(config, name, kept_value, kept):
   """Refuses a change of what defines the run's model."""
+  if name == "twist" and kept.get("bound") != "sixo":
+    return  # It has none.
+  model = kept.get("model", config.model)
   option, value = options.OPTIONS[name], getattr(config, name)
-  is_tilt = name == "bound" and "fivo-aux" in (value, kept_value)
-  if option.concerns(model) and (option.scope == options.MODEL or is_tilt):
+  has_part = name == "bound" and {"fivo-aux", "sixo"} & {value, kept_value}
+  if option.concerns(model) and (option.scope == options.MODEL or has_part):
     if option.default is None and None in (value, kept_value):
       return  # Left open once, spelled out the other time.
     raise errors.UserError(

@@ -11,20 +11,21 @@ from fivo.system import log
 from fivo.system import progress
 
 # ll_per_t and ll_per_seq are float64 arrays [repeats, 3], in nats, in the order
-# of `bounds.AllBounds`.
+# of `bounds.AllBounds`; of a model with a twist [repeats, 4], with SIXO.
 EvalResult = collections.namedtuple(
     "EvalResult", ("ll_per_t", "ll_per_seq", "num_sequences"))
+_NAMES = bounds.AllBoundsAndSIXO._fields
 _UNITS = (("t", "ll_per_t"), ("seq", "ll_per_seq"))
 
 
 def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
             show_bar=True):
-  """Averages the three bounds over sequences.
+  """Averages the bounds over sequences.
 
   Args:
     batches: An iterable of batches `(..., lengths)`.
     evaluate_batch: A callable that takes a batch and gives a
-      `bounds.AllBounds` of arrays `[B]`.
+      `bounds.AllBounds`, or `bounds.AllBoundsAndSIXO`, of arrays `[B]`.
     num_repeats: How often to evaluate each batch.
     num_threads: How many batches to evaluate at a time.
     show_bar: Whether a terminal may show a progress bar.
@@ -36,8 +37,7 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
   Raises:
     UserError: If there are no sequences, or a bound is NaN (`NonFiniteError`).
   """
-  totals = np.zeros([num_repeats, len(bounds.AllBounds._fields)])
-  num_sequences = num_timesteps = 0
+  totals = num_sequences = num_timesteps = 0
   for lengths, values in _map_in_order(
       lambda batch: (batch[-1], np.array(
           [evaluate_batch(batch) for _ in range(num_repeats)],
@@ -49,8 +49,8 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
       _, bound, b = np.argwhere(np.isnan(values))[0]
       raise errors.NonFiniteError(
           "the %s bound of sequence %d is NaN" % (
-              bounds.AllBounds._fields[bound], num_sequences + b))
-    totals += values.sum(axis=2)
+              _NAMES[bound], num_sequences + b))
+    totals = totals + values.sum(axis=2)
     num_sequences += len(lengths)
     num_timesteps += lengths.sum()
   if not num_sequences:
@@ -82,14 +82,17 @@ def report(result, config, step, summaries):
   """
   for unit, name in _UNITS:
     values = getattr(result, name)
+    means = values.mean(axis=0)
     log.info(
-        "%s elbo ll/%s: %f, iwae ll/%s: %f fivo ll/%s: %f", config.split,
-        *[x for mean in values.mean(axis=0) for x in (unit, mean)])
+        "%s elbo ll/%s: %f, iwae ll/%s: %f fivo ll/%s: %f" +
+        " sixo ll/%s: %f" * (len(means) - 3), config.split,
+        *[x for mean in means for x in (unit, mean)])
     if len(values) > 1:
       standard_errors = values.std(axis=0, ddof=1) / np.sqrt(len(values))
       log.info(
           "%s standard errors over %d repeats, ll/%s: elbo %f, iwae %f, fivo "
-          "%f", config.split, len(values), unit, *standard_errors)
+          "%f" + ", sixo %f" * (len(means) - 3), config.split, len(values),
+          unit, *standard_errors)
   summarize(result, config, step, summaries)
 
 
@@ -97,8 +100,7 @@ def summarize(result, config, step, summaries):
   """Writes the bounds as summaries; arguments as of `report`."""
   values = []
   for (_, name), chart in zip(_UNITS, ("timestep", "sequence")):
-    for bound, mean in zip(
-        bounds.AllBounds._fields, getattr(result, name).mean(axis=0)):
+    for bound, mean in zip(_NAMES, getattr(result, name).mean(axis=0)):
       values += [("%s/%s_%s" % (config.split, bound, name), mean),
                  ("bound_per_%s/%s" % (chart, bound), mean)]
   summaries.add(values, step)

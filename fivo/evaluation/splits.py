@@ -19,7 +19,7 @@ _NUM_THREADS = 2
 
 
 class Evaluator(object):
-  """All three bounds of a model over all sequences of a split.
+  """All bounds of a model over all sequences of a split.
 
   The graph is its own, so that it may stand beside one that trains. Each
   evaluation has a session of its own: the data starts from the beginning, and
@@ -61,10 +61,12 @@ class Evaluator(object):
           random_seed=config.noise_seed,
           resampling_criterion=criteria.by_name(
               config.resampling_criterion, config.ess_threshold),
-          resampling_type=config.eval_resampling_type)
+          resampling_type=config.eval_resampling_type,
+          has_twist=config.uses_twist)
       self._diagnosis = None
       if can_diagnose:
-        self._diagnosis = diagnosis.tensors(bounds.fivo(
+        create_bound = bounds.sixo if config.uses_twist else bounds.fivo
+        self._diagnosis = diagnosis.tensors(create_bound(
             model, self._held_batch[:2], self._held_batch[2],
             num_samples=config.num_samples,
             resampling_criterion=criteria.by_name(

@@ -33,6 +33,9 @@ class ELBOTrainableSequenceModel(abc.ABC):
   time of a batch of rows and knows nothing of particles: to it N particles of B
   sequences are a batch of N*B rows, in the layout drawn in `fivo/smc.py`.
 
+  With a method `log_twist(state, t)` as well, see `twists.py`, it takes part in
+  the bound SIXO; with `sample_step(state, inputs, t)`, in sampling.
+
   Attributes:
     dtype: The float dtype that `zero_state` is given.
     observations: What `set_observations` was given, nested Tensors.

@@ -25,7 +25,8 @@ def create_recurrent(model_class,
                      proposal_type="filtering",
                      initializers=None,
                      random_seed=None,
-                     emission_sigma_min=None):
+                     emission_sigma_min=None,
+                     use_twist=False):
   """Builds a trainable VRNN or SRNN of multilayer perceptrons and an LSTM.
 
   Args:
@@ -51,6 +52,7 @@ def create_recurrent(model_class,
     emission_sigma_min: The smallest scale of a Normal emission. Without one
       (the default, as in the original code) a stretch of exact silence in audio
       drives the bound up without limit.
+    use_twist: Whether to build a twist, for SIXO.
 
   Returns:
     A `model_class`.
@@ -97,7 +99,9 @@ def create_recurrent(model_class,
       proposal=proposal,
       rev_rnn_cell=new_cell() if smoothing else None,
       tilt=new_emission(name="tilt") if use_tilt else None,
-      random_seed=random_seed)
+      random_seed=random_seed,
+      twist=new_mlp(1, "twist") if use_twist else None,
+      twist_rnn_cell=new_cell() if use_twist else None)
 
 
 def _default(value, default):

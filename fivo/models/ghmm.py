@@ -3,22 +3,26 @@
 The model itself and its exact conditional distributions are those of
 `gaussian_hmm.py`. A learned proposal is a `NonstationaryLinearDistribution` of
 the previous latent and the current observation (filtering), or of it and all
-later ones (smoothing); both can equal the exact conditionals.
+later ones (smoothing); both can equal the exact conditionals. So can a learned
+twist, of the kind of `ghmm_twists.py`.
 """
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from fivo.models import base
+from fivo.models import ghmm_twists
 from fivo.models import kalman
 from fivo.models import per_timestep
 from fivo.models.gaussian_hmm import GaussianHMM
 from fivo.system import errors
 
-__all__ = ["GaussianHMM", "TrainableGaussianHMM", "PROPOSAL_TYPES"]
+__all__ = [
+    "GaussianHMM", "TrainableGaussianHMM", "PROPOSAL_TYPES", "TWISTS"]
 
 PROPOSAL_TYPES = (
     "prior", "filtering", "smoothing", "true-filtering", "true-smoothing")
+TWISTS = ("optimal", "learned")
 
 
 class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
@@ -43,6 +47,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
   weights of the last step alone, are exact. FIVO is exact only while no filter
   resamples, as with one particle: the weights of the steps before differ from
   trajectory to trajectory, and resampling by them makes the estimate random.
+  With the optimal twist as well, SIXO is exact, however many particles.
 
   Attributes, after `set_observations`:
     observations: A float Tensor `[T, batch]`, zero past each sequence's end.
@@ -54,8 +59,9 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
 
   def __init__(self, num_timesteps, proposal_type, transition_variances=1.,
                emission_variances=1., transition_weights=1.,
-               emission_weights=1., random_seed=None, dtype=tf.float32):
-    """Creates the model, and the variables of a learned proposal.
+               emission_weights=1., random_seed=None, dtype=tf.float32,
+               twist=None):
+    """Creates the model, and the variables of a learned proposal and twist.
 
     Args:
       num_timesteps: T, a positive int.
@@ -66,10 +72,15 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
       emission_weights: See `GaussianHMM`.
       random_seed: The op seed of the proposal's samples, or None.
       dtype: The float dtype of all Tensors.
+      twist: None, or one of `TWISTS`: "optimal", the likelihood of z_t given
+        x_{t+1}, ..., x_{T-1}, or "learned", a `ghmm_twists.LearnedTwist`.
 
     Raises:
       UserError: If an argument is none of these.
     """
+    if twist not in (None,) + TWISTS:
+      raise errors.UserError("twist=%s: must be one of %s" % (
+          twist, ", ".join(TWISTS)))
     if proposal_type not in PROPOSAL_TYPES:
       raise errors.UserError("proposal_type=%s: must be one of %s" % (
           proposal_type, ", ".join(PROPOSAL_TYPES)))
@@ -85,6 +96,11 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     super(TrainableGaussianHMM, self).__init__(
         num_timesteps, transition_variances, emission_variances,
         transition_weights, emission_weights, dtype)
+    self._twist = twist
+    self._learned_twist = None
+    if twist == "learned":
+      self._learned_twist = ghmm_twists.LearnedTwist(
+          self.num_timesteps, self.dtype)
 
   def zero_state(self, batch_size, dtype=None):
     """The latent before the first timestep.
@@ -126,6 +142,12 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     self._future_precisions, messages = kalman.filter_backward(
         weights, variances, precisions, informations)
     self.messages = per_timestep.PerTimestep(messages)
+    if self._learned_twist is not None:
+      self._quadratic = self._learned_twist(self.observations)
+    elif self._twist is not None:
+      # Without what x_t itself tells.
+      self._quadratic = ghmm_twists.Quadratic(
+          self._future_precisions - precisions, messages - informations)
 
   def proposal(self, t, state):
     """The distribution that z_t is drawn from.
@@ -165,6 +187,25 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
         self.transition(t, z_prev).log_prob(z) - log_q +
         self.emission(t, z).log_prob(tf.gather(self.observations, t)))
     return tf.cast(log_weights, state.dtype), tf.cast(z, state.dtype)
+
+  def log_twist(self, state, t):
+    """log r(z_t, x_{t+1:T}), up to what does not depend on z_t.
+
+    Args:
+      state: z_t, a float Tensor `[batch]`.
+      t: The timestep, an int or scalar Tensor.
+
+    Returns:
+      A float Tensor `[batch]`, in nats.
+
+    Raises:
+      UserError: If the model has been built without a twist.
+    """
+    if self._twist is None:
+      raise errors.UserError(
+          "twist=None: the bound sixo needs one of %s" % ", ".join(TWISTS))
+    return tf.cast(
+        self._quadratic.read(t, tf.cast(state, self.dtype)), state.dtype)
 
   def _filtering_proposal(self, t, state):
     """`filtering` given the observations set, whatever the proposal type."""

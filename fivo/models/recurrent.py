@@ -18,6 +18,8 @@ The parts that are here, of both:
 
 The tilt's ratios cancel along a trajectory, r being one before the first step
 and at each sequence's last, but resampling in between looks one step ahead.
+A twist, for the bound SIXO, looks at all that is to come: an MLP of h_t, z'_t
+and what a reverse network of its own has read of x_{t+1:T}, see `twists.py`.
 
 A method that a subclass overrides is what runs, in every bound. What depends on
 the observations alone is nonetheless computed before the particle filter's
@@ -101,20 +103,25 @@ class RecurrentModel(object):
     """Draws one timestep from the model.
 
     Args:
-      prev_state: The state after the previous step.
+      prev_state: The state after the previous step, a `sampling_state_class` or
+        a trainable model's `state_class`.
       inputs: A float Tensor `[batch, data_size]`: the previous observation,
         centred as the model's inputs were in training.
       unused_t: The timestep.
 
     Returns:
-      new_state: A `sampling_state_class`, the state after this step.
+      new_state: The state after this step, of the same class.
       x_t: A float Tensor `[batch, data_size]`, the observation drawn.
     """
     rnn_out, rnn_state, p_zt = self._look_back(prev_state, inputs)
     p_xt, latent_encoded = self.emission(
         p_zt.sample(seed=self.random_seed), rnn_out)
     x_t = tf.cast(p_xt.sample(seed=self.random_seed), inputs.dtype)
-    return self.sampling_state_class(rnn_state, latent_encoded), x_t
+    new_state = prev_state._replace(
+        rnn_state=rnn_state, latent_encoded=latent_encoded)
+    if hasattr(prev_state, "rnn_out"):
+      new_state = new_state._replace(rnn_out=rnn_out)
+    return new_state, x_t
 
   def sampling_state(self, state):
     """The part of a state that `sample_step` goes on from."""
@@ -157,7 +164,7 @@ class RecurrentModel(object):
 
 
 class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
-  """A recurrent latent variable model with a proposal, and maybe a tilt.
+  """A recurrent model with a proposal, and maybe a tilt or a twist.
 
   Its observations are a pair `(inputs, targets)` of float Tensors
   `[T, B, data_size]`: targets are the sequence, inputs the same, centred and
@@ -176,7 +183,7 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
 
   def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
                emission, proposal_type, proposal=None, rev_rnn_cell=None,
-               tilt=None, random_seed=None):
+               tilt=None, random_seed=None, twist=None, twist_rnn_cell=None):
     """Creates a trainable model.
 
     Args:
@@ -191,6 +198,10 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
         "smoothing".
       tilt: None, or a callable that gives a distribution of x_{t+1}.
       random_seed: The op seed of all samples, or None.
+      twist: None, or a callable that maps h_t, z'_t and the reverse network's
+        output, side by side in a row, to log r, `[batch, 1]`.
+      twist_rnn_cell: An RNNCell that reads the observations backwards for the
+        twist.
 
     Raises:
       UserError: If the proposal's type is unknown or lacks its parts.
@@ -214,6 +225,10 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     self._rev_rnn_scope = None
     if proposal_type == "smoothing":
       self._rev_rnn_scope = unique_scope(self.rev_rnn_scope_name)
+    self._twist = twist
+    self._twist_rnn_cell = twist_rnn_cell
+    if twist is not None:
+      self._twist_rnn_scope = unique_scope("twist_rnn")
     self._targets = None
 
   @property
@@ -271,14 +286,21 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     self.targets_encoded_ta = tiled_ta(targets_encoded)
     if self.proposal_type == "smoothing":
       self.reverse_rnn_ta = tiled_ta(self._read_backwards(
-          read_backwards + [targets_encoded], seq_lengths))
+          read_backwards + [targets_encoded], seq_lengths,
+          self.rev_rnn_cell, self._rev_rnn_scope))
+    if self._twist is not None:
+      self._twist_rnn_ta = tiled_ta(self._read_backwards(
+          [targets_encoded], seq_lengths,
+          self._twist_rnn_cell, self._twist_rnn_scope))
 
-  def _read_backwards(self, inputs, seq_lengths):
-    """Runs the reverse network over each sequence, from its own end.
+  def _read_backwards(self, inputs, seq_lengths, rnn_cell, scope):
+    """Runs a reverse network over each sequence, from its own end.
 
     Args:
       inputs: A list of float Tensors `[T, B, size]`.
       seq_lengths: An int Tensor `[B]`.
+      rnn_cell: An RNNCell.
+      scope: Its variable scope.
 
     Returns:
       A float Tensor `[T, B, rnn_hidden_size]`: entry t has read steps t and
@@ -287,8 +309,8 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
     reversed_inputs = tf.reverse_sequence(
         tf.concat(inputs, axis=2), seq_lengths, seq_axis=0, batch_axis=1)
     outputs, _ = tf.compat.v1.nn.dynamic_rnn(
-        self.rev_rnn_cell, reversed_inputs, dtype=reversed_inputs.dtype,
-        time_major=True, scope=self._rev_rnn_scope)
+        rnn_cell, reversed_inputs, dtype=reversed_inputs.dtype,
+        time_major=True, scope=scope)
     return tf.reverse_sequence(outputs, seq_lengths, seq_axis=0, batch_axis=1)
 
   def tilt(self, rnn_out, latent_encoded, targets):
@@ -303,6 +325,26 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
       A float Tensor `[batch]`, in nats.
     """
     return log_prob(self._tilt(rnn_out, latent_encoded), targets)
+
+  def log_twist(self, state, t):
+    """log r(x_{t+1:T} | h_t, z'_t) of a model with a twist.
+
+    Args:
+      state: The state after step t.
+      t: A scalar int32 Tensor.
+
+    Returns:
+      A float Tensor `[batch]`, in nats.
+
+    Raises:
+      UserError: If the model has been built without a twist.
+    """
+    if self._twist is None:
+      raise errors.UserError(
+          "use_twist=False: the bound sixo needs a model with a twist")
+    to_come = self._twist_rnn_ta.read(tf.minimum(t + 1, self.max_seq_len - 1))
+    return self._twist(tf.concat(
+        [state.rnn_out, state.latent_encoded, to_come], axis=1))[:, 0]
 
   def propose_and_weight(self, state, t):
     """Draws z_t from the proposal and weighs it: log alpha_t, see above.

@@ -22,7 +22,7 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
     inputs: A float Tensor `[P, B, D]`, the prefix centred, one step later.
     targets: A float Tensor `[P, B, D]`, the prefix.
     mean: A float Tensor `[D]` that centres inputs, or None.
-    bound_name: "elbo", "iwae", "fivo" or "fivo-aux".
+    bound_name: "elbo", "iwae", "fivo", "fivo-aux" or "sixo".
     num_samples: N, the number of particles and of trajectories per prefix.
     sample_length: S, the number of timesteps to sample.
     parallel_iterations: How many timesteps may run at once.

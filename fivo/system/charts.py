@@ -9,7 +9,8 @@ import collections
 
 import tensorflow as tf
 
-_BOUNDS = (("elbo", "ELBO"), ("iwae", "IWAE"), ("fivo", "FIVO"))
+_BOUNDS = (("elbo", "ELBO"), ("iwae", "IWAE"), ("fivo", "FIVO"),
+           ("sixo", "SIXO"))
 
 # What each chart shows, for its tooltip. In Markdown.
 _DESCRIPTIONS = collections.OrderedDict(
@@ -30,6 +31,9 @@ _DESCRIPTIONS = collections.OrderedDict(
       "The Euclidean norm of the loss's gradient by all variables together, "
       "before it is clipped."),
      ("training/learning_rate", "The learning rate of Adam."),
+     ("training/twist_loss",
+      "The cross entropy, in nats per sequence, of the classifier by which a "
+      "twist is learned. Lower is better."),
      ("speed/steps_per_second", "Training steps per second."),
      ("speed/timesteps_per_second",
       "Timesteps of data per second, not counting the padding and counting "

@@ -11,11 +11,12 @@ _LAST_RATE = 0.01
 _AVERAGE = "/ExponentialMovingAverage"
 
 
-def compute_gradients(loss):
+def compute_gradients(loss, variables=None):
   """The gradients of a loss by all variables that it depends on.
 
   Args:
     loss: A scalar float Tensor.
+    variables: The variables to look at; None: all that are trainable.
 
   Returns:
     A list of pairs of gradients and trainable variables.
@@ -23,7 +24,8 @@ def compute_gradients(loss):
   Raises:
     UserError: If no trainable variable has a gradient.
   """
-  variables = tf.compat.v1.trainable_variables()
+  if variables is None:
+    variables = tf.compat.v1.trainable_variables()
   gradients = tf.gradients(loss, variables) if variables else []
   grads_and_vars = [
       (gradient, variable) for gradient, variable in zip(gradients, variables)
@@ -55,7 +57,7 @@ def scheduled_learning_rate(config):
 
 
 def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
-                    grads_and_vars=None, average_decay=None):
+                    grads_and_vars=None, is_counted=True, average_decay=None):
   """Makes the op that takes one step of Adam.
 
   No step is taken unless the loss and its whole gradient are finite, so the
@@ -70,12 +72,13 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
       `_clip_by_global_norm`.
     grads_and_vars: What `compute_gradients` gives, where it has been called
       already.
+    is_counted: Whether the step increments the global step, and has charts.
     average_decay: None, or the decay of the variables' averages, see
       `names_in_checkpoints`. The first steps count for less: the decay is at
       most (1 + step) / (10 + step).
 
   Returns:
-    An op that updates the variables and increments the global step.
+    An op that updates the variables.
 
   Raises:
     UserError: If no trainable variable has a gradient.
@@ -84,10 +87,11 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
   optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
   if grads_and_vars is None:
     grads_and_vars = compute_gradients(loss)
-  charts.add("training/learning_rate", tf.convert_to_tensor(
-      learning_rate, tf.float32))
-  charts.add("training/gradient_norm", tf.linalg.global_norm(
-      [gradient for gradient, _ in grads_and_vars]))
+  if is_counted:
+    charts.add("training/learning_rate", tf.convert_to_tensor(
+        learning_rate, tf.float32))
+    charts.add("training/gradient_norm", tf.linalg.global_norm(
+        [gradient for gradient, _ in grads_and_vars]))
   loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)
   with tf.control_dependencies([loss_check]):
     checks = [
@@ -99,7 +103,8 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
     if clip_gradient_norm is not None:
       grads_and_vars = _clip_by_global_norm(
           grads_and_vars, clip_gradient_norm, bound_name)
-    step = optimizer.apply_gradients(grads_and_vars, global_step=global_step)
+    step = optimizer.apply_gradients(
+        grads_and_vars, global_step=global_step if is_counted else None)
   if average_decay is None:
     return step
   averages = tf.train.ExponentialMovingAverage(average_decay, global_step)

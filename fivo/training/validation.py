@@ -92,7 +92,7 @@ def bound_of(result, config):
   values = (result.ll_per_t if config.normalize_by_seq_len else
             result.ll_per_seq)
   name = "fivo" if config.bound == "fivo-aux" else config.bound
-  return float(values[:, bounds.AllBounds._fields.index(name)].mean())
+  return float(values[:, bounds.AllBoundsAndSIXO._fields.index(name)].mean())
 
 
 def _path_of_all_splits(config):

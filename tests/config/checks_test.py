@@ -34,6 +34,9 @@ class TestChecks(object):
        "--proposal_type=true-filtering: only the ghmm"),
       (dict(model="srnn", proposal_type="true-smoothing"),
        "--proposal_type=true-smoothing: only the ghmm"),
+      (dict(bound="sixo", twist="optimal"), "--twist=optimal: only the ghmm"),
+      (dict(bound="sixo", batch_size=1), "--batch_size=1: --twist=dre tells"),
+      (dict(bound="sixo", xla=True), "--xla: cannot compile --bound=sixo"),
       (dict(task=1), "--task=1: needs --master"),
       (dict(ps_tasks=1), "--ps_tasks=1: needs --master"),
       (dict(export_best=True), "--export_best=True: goes by the bound"),
@@ -73,6 +76,20 @@ class TestChecks(object):
   def test_relaxed_without_resampling_warns(self, caplog):
     _remark(bound="iwae", resampling_type="relaxed")
     assert any("does not resample" in m for m in _messages(caplog))
+
+  @pytest.mark.parametrize("kwargs, message", [
+      (dict(twist="joint"), "--twist=joint is ignored: --bound=fivo has no"),
+      (dict(bound="sixo", twist="joint", twist_steps=3),
+       "--twist_steps=3 is ignored: --twist=joint needs no classifier."),
+      (dict(bound="sixo", twist="joint"), "--twist=joint: learns by how the"),
+  ])
+  def test_twist_warns(self, kwargs, message, caplog):
+    _remark(**kwargs)
+    assert any(m.startswith(message) for m in _messages(caplog))
+
+  def test_sixo_by_default_is_silent(self, caplog):
+    _remark(bound="sixo")
+    assert not _messages(caplog)
 
   def test_split_of_speech(self, tmp_path, caplog):
     """--split was ignored for speech."""

@@ -23,7 +23,7 @@ from fivo.config import options
     ("variance", 0, "must be greater than 0.0"),
     ("clip_gradient_norm", 0., "must be greater than 0.0"),
     ("bound", "fvio",
-     "must be one of elbo, iwae, fivo, fivo-aux; did you mean fivo?"),
+     "must be one of elbo, iwae, fivo, fivo-aux, sixo; did you mean fivo?"),
     ("bound", 3, "must be text"),
     ("dataset_path", ["a"], "must be text"),
     ("dataset_path", "a\0b", "must not hold a NUL byte"),

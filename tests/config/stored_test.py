@@ -47,6 +47,9 @@ class TestLogdir(object):
        dict(data_dimension=100)),
       (dict(bound="fivo-aux"), dict(bound="fivo")),
       (dict(bound="fivo"), dict(bound="fivo-aux")),
+      (dict(bound="sixo"), dict(bound="fivo")),
+      (dict(bound="iwae"), dict(bound="sixo")),
+      (dict(bound="sixo", twist="dre"), dict(twist="joint")),
       (dict(model="ghmm", num_timesteps=5), dict(num_timesteps=6)),
   ])
   def test_what_defines_the_model_is_refused(self, tmp_path, stored, given):
@@ -77,6 +80,16 @@ class TestLogdir(object):
     _store(tmp_path, bound="fivo-aux")
     config = config_lib.resolve(types.SimpleNamespace(logdir=str(tmp_path)))
     assert config.uses_tilt
+
+  def test_sixo_run_is_evaluated_with_its_twist(self, tmp_path):
+    _store(tmp_path, bound="sixo", twist="joint")
+    config = config_lib.resolve(types.SimpleNamespace(logdir=str(tmp_path)))
+    assert config.uses_twist and config.twist == "joint"
+
+  def test_twist_of_a_run_without_one_may_change(self, tmp_path):
+    _store(tmp_path, bound="fivo", twist="dre")
+    config_lib.resolve(types.SimpleNamespace(
+        logdir=str(tmp_path), twist="joint"))
 
   def test_unheeded_option_may_change(self, tmp_path):
     _store(tmp_path, model="vrnn", num_timesteps=5)

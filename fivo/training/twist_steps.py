@@ -1,0 +1,86 @@
+"""Steps that a twist learns by, between those of a bound: `--twist=dre`."""
+
+import tensorflow as tf
+
+from fivo import twists
+from fivo.system import charts
+from fivo.system import errors
+from fivo.training import optimization
+
+
+def learn_by_density_ratio(config, model, objective, simulate, num_steps):
+  """Has a twist learned by a classifier rather than by the bound.
+
+  Args:
+    config: A `Config`.
+    model: The model, with `log_twist`, whose variables have been created.
+    objective: A `runs.Objective`.
+    simulate: A callable that draws sequences of T steps from the model: takes
+      T, a scalar int32 Tensor, and gives what `twists.density_ratio_loss` takes
+      after the model.
+    num_steps: T of the batch at hand, an int or scalar int32 Tensor.
+
+  Returns:
+    A `runs.Objective` whose gradients leave out the twist, and with a hook that
+    takes the twist's steps.
+
+  Raises:
+    UserError: If the bound, or the classifier, has nothing to train.
+  """
+  variables = tf.compat.v1.trainable_variables()
+  if not any(twists.is_of_twist(x) for x in variables):
+    raise errors.UserError(
+        "--twist=dre: no variable of the model has a name that begins with "
+        "twist; give it one, or use --twist=joint")
+  num_steps = tf.convert_to_tensor(num_steps)
+  held_num_steps = tf.compat.v1.placeholder_with_default(num_steps, [])
+  loss = twists.density_ratio_loss(model, *simulate(held_num_steps))
+  charts.add("training/twist_loss", loss)
+  train_op = optimization.create_train_op(
+      loss, "density ratio", config.learning_rate, config.clip_gradient_norm,
+      optimization.compute_gradients(
+          loss, [x for x in variables if twists.is_of_twist(x)]),
+      is_counted=False)
+  hook = TwistHook(train_op, config.twist_steps, config.model_steps,
+                   config.start_step, num_steps, held_num_steps)
+  return objective._replace(
+      grads_and_vars=optimization.compute_gradients(
+          -objective.value,
+          [x for x in variables if not twists.is_of_twist(x)]),
+      hooks=list(objective.hooks) + [hook])
+
+
+class TwistHook(tf.compat.v1.train.SessionRunHook):
+  """Takes `twist_steps` of the twist after every `model_steps` of the bound."""
+
+  def __init__(self, train_op, twist_steps, model_steps, num_taken, num_steps,
+               held_num_steps):
+    """Creates the hook.
+
+    Args:
+      train_op: An op that takes a step of the twist.
+      twist_steps: An int.
+      model_steps: An int.
+      num_taken: How many steps of the bound the run has taken already.
+      num_steps: A scalar int32 Tensor, T of the bound's batch.
+      held_num_steps: The placeholder of T for `train_op`.
+    """
+    self._train_op = train_op
+    self._twist_steps = twist_steps
+    self._model_steps = model_steps
+    self._num_taken = num_taken
+    self._num_steps = num_steps
+    self._held_num_steps = held_num_steps
+
+  def before_run(self, run_context):
+    """Asks for the length of the bound's batch."""
+    return tf.compat.v1.train.SessionRunArgs(self._num_steps)
+
+  def after_run(self, run_context, run_values):
+    """Counts a step of the bound, and takes those of the twist."""
+    self._num_taken += 1
+    if self._num_taken % self._model_steps == 0:
+      for _ in range(self._twist_steps):
+        # To fetch the length of a batch would draw one.
+        run_context.session.run(
+            self._train_op, {self._held_num_steps: run_values.results})

@@ -1,0 +1,178 @@
+"""Twisted targets: a particle filter that knows of what is still to come.
+
+Lawson, Raventos, Warrington & Linderman, SIXO: Smoothing Inference with Twisted
+Objectives, 2022. FIVO resamples by how well a particle explains x_{1:t}. SIXO
+gives a model a twist r(z_t, x_{t+1:T}) > 0, a guess at p(x_{t+1:T} | z_t), and
+its filter has the targets
+
+    gamma_t(z_{1:t}) = p(z_{1:t}, x_{1:t}) r(z_t, x_{t+1:T}),   r = 1 at t = T,
+
+so that the incremental weight is
+
+    alpha_t = p(z_t, x_t | .) / q(z_t | .)
+              * r(z_t, x_{t+1:T}) / r(z_{t-1}, x_{t:T}).
+
+The ratios cancel along a trajectory: whatever r is, the estimate of p(x_{1:T})
+stays unbiased, and without resampling it is that of IWAE. With the optimal
+twist p(x_{t+1:T} | z_t) and the proposal p(z_t | z_{t-1}, x_{t:T}) all weights
+are equal, and the estimate is exact. A factor of r that does not depend on z
+changes nothing.
+
+Learning a twist. As a function of z_t, p(x_{t+1:T} | z_t) is proportional to
+the ratio of p(z_t, x_{t+1:T}) to p(z_t) p(x_{t+1:T}). A classifier that tells
+draws of the first from draws of the second has the log of that ratio as its
+logit: `density_ratio_loss`. Or the twist is learned by the bound itself, as
+proposals are; then the gradient must have its term for the choice of ancestors
+(`resampling_gradients` of "score"), since a twist does all its work there.
+Without it the rest pulls r down where particles turn out to do well.
+
+A model takes part by the method `log_twist(state, t)`. The variables of a twist
+are those that `is_of_twist` tells by their names.
+"""
+
+import tensorflow as tf
+
+from fivo import nested_utils as nested
+from fivo.models import base
+from fivo.system import errors
+
+
+class TwistedModel(object):
+  """A model whose weights have the ratios of its twist as factors.
+
+  It has what `bounds` asks of an `ELBOTrainableSequenceModel`.
+  """
+
+  def __init__(self, model):
+    """Wraps a model.
+
+    Args:
+      model: An `ELBOTrainableSequenceModel` with `log_twist(state, t)`, which
+        gives log r of the state after step t, a float Tensor `[batch]`, for t
+        from 0, a scalar int32 Tensor. It is called at the last step too, where
+        what it gives must be finite but has no influence.
+
+    Raises:
+      UserError: If the model has no `log_twist`.
+    """
+    if not hasattr(model, "log_twist"):
+      raise errors.UserError(
+          "model %s: has no log_twist, which the bound sixo needs" %
+          type(model).__name__)
+    self._model = model
+    self._seq_lengths = None
+
+  @property
+  def dtype(self):
+    """The float dtype that `zero_state` is given."""
+    return getattr(self._model, "dtype", tf.float32)
+
+  def zero_state(self, batch_size, dtype):
+    """The model's."""
+    return self._model.zero_state(batch_size, dtype)
+
+  def set_tiled_observations(self, observations, seq_lengths, num_particles):
+    """Hands observations to the model; see `set_particle_observations`."""
+    base.set_particle_observations(
+        self._model, observations, seq_lengths, num_particles)
+    self._seq_lengths = tf.tile(seq_lengths, [num_particles])
+
+  def propose_and_weight(self, state, t):
+    """As the model's, with log r_t - log r_{t-1} added to the log weights."""
+    log_weights, new_state = self._model.propose_and_weight(state, t)
+    return (log_weights + self._log_twist(new_state, t) -
+            self._log_twist(state, t - 1)), new_state
+
+  def _log_twist(self, state, t):
+    """log r after step t, zero before the first step and at the last.
+
+    That of the state before is computed anew, since some resampling schemes
+    blend states.
+    """
+    log_r = self._model.log_twist(state, tf.maximum(t, 0))
+    has_next = tf.logical_and(t >= 0, t + 1 < self._seq_lengths)
+    return tf.compat.v1.where(has_next, log_r, tf.zeros_like(log_r))
+
+
+def is_of_twist(variable):
+  """Tells if a variable is a twist's.
+
+  Args:
+    variable: A variable.
+
+  Returns:
+    True if a part of its name, between slashes, begins with `twist`.
+  """
+  return any(part.startswith("twist") for part in variable.op.name.split("/"))
+
+
+def density_ratio_loss(model, states, observations, seq_lengths):
+  """The loss of a classifier whose logit is the model's log r.
+
+  Half of what it is shown are pairs (z_t, x_{t+1:T}) of one draw from the
+  model, the other half have the observations of the next sequence of the batch.
+
+  Args:
+    model: A model with `log_twist`. Its observations are those of this loss
+      from then on.
+    states: Nested Tensors `[T, B, ...]`, the state after each step of B
+      sequences that the model has drawn, B > 1.
+    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
+    seq_lengths: An int Tensor `[B]`, each T.
+
+  Returns:
+    A scalar float Tensor in nats: the cross entropy of a pair of each kind,
+    summed over the steps before the last. 2 (T - 1) log 2 for r = 1.
+  """
+  states, observations, seq_lengths = nested.map_nested(
+      tf.stop_gradient, (states, observations, seq_lengths))
+  model.set_observations(
+      nested.map_nested(
+          lambda x: tf.concat([x, tf.roll(x, shift=1, axis=1)], axis=1),
+          observations),
+      tf.tile(seq_lengths, [2]))
+  states = nested.tile_tensors(states, [1, 2])
+  num_steps = tf.shape(tf.nest.flatten(states)[0])[0]
+  logits = tf.map_fn(
+      lambda step: model.log_twist(*step), (states, tf.range(num_steps)),
+      dtype=nested.float_dtype(states))[:-1]
+  joint, independent = tf.split(logits, 2, axis=1)
+  return tf.reduce_mean(tf.reduce_sum(
+      tf.nn.softplus(-joint) + tf.nn.softplus(independent), axis=0))
+
+
+def roll_out(model, batch_size, num_steps, data_size, mean=None):
+  """Draws sequences from a model that feeds on what it has drawn.
+
+  Args:
+    model: A model with `sample_step(state, inputs, t) -> (new_state, x_t)`,
+      which keeps the structure of a state.
+    batch_size: B, an int or scalar Tensor.
+    num_steps: T, an int or scalar Tensor.
+    data_size: D, an int.
+    mean: A float Tensor `[D]` that centres inputs, or None.
+
+  Returns:
+    states: Nested Tensors `[T, B, ...]`, the state after each step.
+    observations: A pair of float Tensors `[T, B, D]`, inputs and targets: the
+      targets drawn, and the same centred and one step later, from zeros.
+    seq_lengths: An int32 Tensor `[B]`, each T.
+
+  Raises:
+    UserError: If the model cannot sample.
+  """
+  if not hasattr(model, "sample_step"):
+    raise errors.UserError(
+        "model %s: has no sample_step, which --twist=dre needs" %
+        type(model).__name__)
+  dtype = getattr(model, "dtype", tf.float32)
+  mean = tf.zeros([data_size], dtype) if mean is None else mean
+  # Less the mean, the first input is zero.
+  before_first = tf.zeros([batch_size, data_size], dtype) + mean
+  states, targets = tf.scan(
+      lambda last, t: model.sample_step(last[0], last[1] - mean, t),
+      tf.range(num_steps),
+      initializer=(model.zero_state(batch_size, dtype), before_first),
+      back_prop=False)
+  inputs = tf.concat([before_first[tf.newaxis], targets[:-1]], axis=0) - mean
+  return states, (inputs, targets), tf.fill([batch_size], num_steps)

@@ -1,0 +1,450 @@
+"""Tests of SIXO: twisted targets, and how a twist is learned."""
+
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from fivo import bounds
+from fivo import runners
+from fivo import smc
+from fivo import twists
+from fivo.config import config as config_lib
+from fivo.models import base
+from fivo.models import ghmm
+from fivo.models import mlp
+from fivo.models import recurrent
+from fivo.system import errors
+from fivo.training import runs
+from fivo.training import twist_steps
+from tests.models import joint_gaussian
+from tests.models import recurrent_test
+from tests.smc_test import evaluate
+from tests.smc_test import new_session
+
+_ONE_AT_THE_END = dict(emission_weights=[0., 0., 0., 0., 0., 2.])
+
+
+def _model(num_steps=6, proposal_type="true-smoothing", twist="optimal",
+           **kwargs):
+  parameters = dict(
+      joint_gaussian.parameters(num_steps, 0)._asdict(), **kwargs)
+  return ghmm.TrainableGaussianHMM(
+      num_steps, proposal_type, dtype=tf.float64, random_seed=1, twist=twist,
+      **parameters)
+
+
+def _gaps(create_bound, model, batch_size, **kwargs):
+  """The exact log likelihood less a bound, `[batch_size]`."""
+  _, xs = model.sample(batch_size, seed=2)
+  bound = create_bound(
+      model, xs, [model.num_timesteps] * batch_size, random_seed=3, **kwargs)
+  return model.likelihood(xs) - bound.log_p_hat
+
+
+class Noise(object):
+  """A model of states that are noise, with a twist of any kind."""
+
+  def __init__(self, log_twist=None):
+    if log_twist is not None:
+      self.log_twist = log_twist
+
+  def zero_state(self, batch_size, dtype):
+    return tf.zeros([batch_size], dtype)
+
+  def set_observations(self, observations, seq_lengths):
+    self.observations = observations
+
+  def propose_and_weight(self, state, t):
+    z = tf.random.normal(tf.shape(state), seed=5)
+    return z * self.observations[t], z
+
+
+def _bound_of_noise(create_bound, log_twist, **kwargs):
+  xs = np.linspace(.5, 2.5, 15).reshape([5, 3]).astype(np.float32)
+  return evaluate(lambda: create_bound(
+      Noise(log_twist), tf.constant(xs), [5, 2, 4], random_seed=3,
+      **kwargs), seed=7)
+
+
+# The bound --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 16])
+@pytest.mark.parametrize("kwargs", [{}, _ONE_AT_THE_END])
+def test_optimal_twist_is_exact(num_samples, kwargs):
+  """With the smoothing proposal all weights are equal, so nothing is lost.
+
+  FIVO with the same proposal is not exact: it resamples by what has been seen.
+  """
+  options = dict(num_samples=num_samples, batch_size=20,
+                 resampling_criterion=smc.always_resample_criterion)
+  sixo, fivo = evaluate(lambda: [
+      _gaps(bound, _model(**kwargs), **options)
+      for bound in (bounds.sixo, bounds.fivo)], seed=1)
+  np.testing.assert_allclose(sixo, np.zeros([20]), atol=1e-9)
+  assert num_samples == 1 or np.abs(fivo).max() > .1
+
+
+def test_optimal_twist_of_shorter_sequences():
+  """r = 1 at each sequence's own end, and past it."""
+  def exact_and_bound():
+    model = _model(num_steps=6)
+    shorter = ghmm.GaussianHMM(
+        4, dtype=tf.float64, **{
+            name: values[:4 - (name == "transition_weights")] for name, values
+            in joint_gaussian.parameters(6, 0)._asdict().items()})
+    _, xs = model.sample(5, seed=2)
+    return shorter.likelihood(xs[:4]), bounds.sixo(
+        model, xs, [4, 6, 4, 6, 4], num_samples=3).log_p_hat
+  exact, log_p_hat = evaluate(exact_and_bound, seed=1)
+  np.testing.assert_allclose(log_p_hat[::2], exact[::2], atol=1e-9)
+
+
+@pytest.mark.parametrize("proposal_type", ["prior", "true-smoothing"])
+def test_fivo_is_not_tight_where_one_observation_ends_the_chain(proposal_type):
+  """The mean gap of 4 particles, with its standard error below a tenth."""
+  gaps = evaluate(lambda: _gaps(
+      bounds.fivo, _model(proposal_type=proposal_type, **_ONE_AT_THE_END),
+      batch_size=2000, num_samples=4), seed=1)
+  assert gaps.mean() > 5 * gaps.std() / np.sqrt(2000)
+  assert gaps.mean() > .05
+
+
+def test_any_twist_leaves_the_estimate_unbiased():
+  """Z_hat / Z has mean one; the largest of standard errors is about .02."""
+  def ratios():
+    model = _model(num_steps=3, proposal_type="true-filtering")
+    model.log_twist = lambda state, t: tf.sin(3 * state) + tf.cast(
+        t, state.dtype)
+    return tf.exp(-_gaps(
+        bounds.sixo, model, batch_size=20000, num_samples=3,
+        resampling_criterion=smc.always_resample_criterion))
+  values = evaluate(ratios, seed=1)
+  assert abs(values.mean() - 1) < 4 * values.std() / np.sqrt(len(values))
+  assert values.std() / np.sqrt(len(values)) < .03
+
+
+def test_twist_cancels_without_resampling():
+  options = dict(num_samples=4,
+                 resampling_criterion=smc.never_resample_criterion)
+  sixo = _bound_of_noise(
+      bounds.sixo, lambda state, t: 2 * state ** 2, **options)
+  fivo = _bound_of_noise(bounds.fivo, None, **options)
+  np.testing.assert_allclose(sixo.log_p_hat, fivo.log_p_hat, rtol=1e-5)
+  assert np.abs(sixo.log_weights - fivo.log_weights)[:3].max() > .1
+
+
+@pytest.mark.parametrize("constant", [0., 3.])
+def test_constant_twist_is_fivo(constant):
+  log_twist = lambda state, t: tf.zeros_like(state) + constant  # noqa: E731
+  sixo = _bound_of_noise(bounds.sixo, log_twist, num_samples=4)
+  fivo = _bound_of_noise(bounds.fivo, None, num_samples=4)
+  assert fivo.resampled.any()
+  np.testing.assert_allclose(sixo.log_p_hat, fivo.log_p_hat, atol=1e-5)
+  np.testing.assert_array_equal(sixo.resampled, fivo.resampled)
+
+
+def test_create_bound():
+  log_twist = lambda state, t: state  # noqa: E731
+  expected = _bound_of_noise(bounds.sixo, log_twist, num_samples=4)
+  found = _bound_of_noise(
+      lambda *args, **kwargs: bounds.create_bound("sixo", *args, **kwargs),
+      log_twist, num_samples=4)
+  np.testing.assert_array_equal(found.log_p_hat, expected.log_p_hat)
+
+
+def test_all_bounds_with_a_twist():
+  with new_session(seed=1) as session:
+    model = _model(num_steps=4)
+    _, xs = model.sample(20, seed=2)
+    values, exact = session.run([
+        bounds.all_bounds(
+            model, xs, [4] * 20, num_samples=4, has_twist=True,
+            resampling_criterion=smc.always_resample_criterion),
+        model.likelihood(xs)])
+  assert values._fields == ("elbo", "iwae", "fivo", "sixo")
+  np.testing.assert_allclose(values.sixo, exact, atol=1e-9)
+  np.testing.assert_allclose(values.iwae, exact, atol=1e-9)
+  assert np.abs(values.fivo - exact).max() > .01
+
+
+@pytest.mark.parametrize("message, create", [
+    ("model Noise: has no log_twist, which the bound sixo needs", Noise),
+    ("twist=None: the bound sixo needs one of optimal, learned",
+     lambda: _model(num_steps=5, twist=None)),
+])
+def test_refused(message, create):
+  with tf.Graph().as_default(), pytest.raises(errors.UserError) as raised:
+    bounds.sixo(create(), tf.zeros([5, 3], tf.float64), [5, 2, 4])
+  assert str(raised.value) == message
+
+
+def test_unknown_twist_is_refused():
+  with tf.Graph().as_default(), pytest.raises(
+      errors.UserError, match="twist=best: must be one of optimal, learned"):
+    _model(twist="best")
+
+
+# Learning ---------------------------------------------------------------------
+
+
+def test_learned_twist_can_be_the_density_ratio():
+  """With the right parameters its logit is log p(x_{t+1:T} | z_t) / p(...)."""
+  with new_session() as session:
+    model, optimal = _model(twist="learned"), _model()
+    z, xs = model.sample(4, seed=2)
+    identity = tf.eye(6, dtype=tf.float64)
+    optimal.set_observations(identity, None)
+    # At z = 1 and -1, r = exp(-a z^2 / 2 + b z); b of unit observations is w.
+    plus, minus = [tf.stack([
+        optimal.log_twist(sign * tf.ones([6], tf.float64), t)
+        for t in range(6)]) for sign in (1., -1.)]
+    weights, precisions = (plus - minus) / 2, -(plus + minus)[:, :1]
+    variances = tf.linalg.diag_part(model.sigma_z)[:, tf.newaxis]
+    values = {
+        "w": weights, "raw_precision": tf.math.log(tf.math.expm1(precisions)),
+        "k": variances / (1 + variances * precisions),
+        "c": tf.math.log1p(variances * precisions) / 2}
+    for variable in tf.compat.v1.trainable_variables():
+      assert twists.is_of_twist(variable)
+    session.run(tf.compat.v1.global_variables_initializer())
+    session.run([
+        v.assign(values[v.op.name.split("/")[-1]])
+        for v in tf.compat.v1.trainable_variables()
+        if v.op.name.split("/")[-1] in values])
+    model.set_observations(xs, None)
+    logits = tf.stack([model.log_twist(z[t], t) for t in range(5)])
+    expected = tf.stack([
+        model.lookahead(t + 1, z[t]).log_prob(tf.transpose(xs[t + 1:])) -
+        _marginal(model, t + 1).log_prob(tf.transpose(xs[t + 1:]))
+        for t in range(5)])
+    found, expected = session.run([logits, expected])
+  np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def _marginal(model, first):
+  """The distribution of the observations from a step on."""
+  return tfp.distributions.MultivariateNormalFullCovariance(
+      covariance_matrix=model.sigma_x[first:, first:])
+
+
+def test_loss_of_a_constant_twist():
+  with new_session(seed=1) as session:
+    model = _model(twist="learned")
+    model.log_twist = lambda state, t: tf.zeros_like(state)
+    z, xs = model.sample(4, seed=2)
+    loss = session.run(twists.density_ratio_loss(model, z, xs, [6] * 4))
+  assert loss == pytest.approx(2 * 5 * np.log(2.))
+
+
+def test_density_ratio_estimation_approaches_the_optimal_twist():
+  """The gap is at most a fifth of FIVO's with the same, exact, proposal."""
+  with new_session(seed=1) as session:
+    model = _model(num_steps=4, twist="learned")
+    loss = twists.density_ratio_loss(model, *model.sample(200), [4] * 200)
+    train_op = tf.compat.v1.train.AdamOptimizer(.05).minimize(loss)
+    gaps = [tf.reduce_mean(_gaps(
+        bound, model, batch_size=2000, num_samples=4,
+        resampling_criterion=smc.always_resample_criterion))
+            for bound in (bounds.sixo, bounds.fivo)]
+    session.run(tf.compat.v1.global_variables_initializer())
+    before = session.run(gaps[0])
+    for _ in range(400):
+      session.run(train_op)
+    sixo, fivo = session.run(gaps)
+  assert sixo < .2 * fivo
+  assert sixo < .2 * before
+
+
+def _objective(model, xs, model_steps=1, twist_steps_=1):
+  config = config_lib.from_object(types.SimpleNamespace(
+      bound="sixo", twist_steps=twist_steps_, model_steps=model_steps,
+      learning_rate=.1))
+  value = tf.reduce_mean(bounds.sixo(
+      model, xs, [6] * 4, num_samples=3).log_p_hat)
+  return twist_steps.learn_by_density_ratio(
+      config, model, runs.Objective(value, {}),
+      lambda _: model.sample(4) + ([6] * 4,), 6)
+
+
+def test_steps_of_bound_and_twist_are_apart():
+  """Each changes its own variables, and the twist's do not count."""
+  with new_session(seed=1) as session:
+    model = _model(proposal_type="filtering", twist="learned")
+    objective = _objective(model, model.sample(4)[1], 2, 3)
+    trained = [v for _, v in objective.grads_and_vars]
+    assert trained and not any(twists.is_of_twist(v) for v in trained)
+    hook, = objective.hooks
+    variables = tf.compat.v1.trainable_variables()
+    session.run(tf.compat.v1.global_variables_initializer())
+    before = session.run(variables)
+    context = types.SimpleNamespace(session=session)
+    values = types.SimpleNamespace(results=6)
+    hook.after_run(context, values)
+    for x, y in zip(session.run(variables), before):
+      np.testing.assert_array_equal(x, y)  # The first of two model steps.
+    hook.after_run(context, values)
+    assert session.run(tf.compat.v1.train.get_global_step()) == 0
+    for v, x, y in zip(variables, session.run(variables), before):
+      assert (x != y).any() == twists.is_of_twist(v), v.op.name
+
+
+def test_twist_without_variables_has_nothing_to_learn():
+  with tf.Graph().as_default():
+    model = _model(proposal_type="filtering", twist="optimal")
+    with pytest.raises(errors.UserError, match="--twist=dre: no variable of"):
+      _objective(model, model.sample(4)[1])
+
+
+def test_hook_alternates():
+  calls = []
+  context = types.SimpleNamespace(session=types.SimpleNamespace(
+      run=lambda op, feed: calls.append(feed["T"])))
+  hook = twist_steps.TwistHook("op", 2, 3, 4, "length", "T")
+  for length in (5, 6, 7, 8, 9):
+    assert hook.before_run(context).fetches == "length"
+    hook.after_run(context, types.SimpleNamespace(results=length))
+  assert calls == [6, 6, 9, 9]  # After steps 6 and 9 of the run.
+
+
+# The VRNN and the SRNN --------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", sorted(recurrent_test.CREATE))
+def test_roll_out(kind):
+  """Inputs are the targets, centred and one step later."""
+  mean = np.array([.1, .2, .3], np.float32)
+  with new_session(seed=1) as session:
+    model = recurrent_test.create(kind, use_twist=True)
+    states, (inputs, targets), lengths = twists.roll_out(
+        model, 2, tf.constant(5), recurrent_test.DATA, mean)
+    assert isinstance(states, model.state_class)
+    loss = twists.density_ratio_loss(
+        model, states, (inputs, targets), lengths)
+    gradients = {
+        v.op.name: g for v, g in zip(
+            tf.compat.v1.trainable_variables(),
+            tf.gradients(loss, tf.compat.v1.trainable_variables()))
+        if twists.is_of_twist(v)}
+    assert len(gradients) == 6  # Of two layers and an LSTM.
+    session.run(tf.compat.v1.global_variables_initializer())
+    states, inputs, targets, gradients = session.run(
+        [states, inputs, targets, gradients])
+  assert states.rnn_out.shape == (5, 2, recurrent_test.HIDDEN)
+  np.testing.assert_allclose(inputs[0], np.zeros([2, 3]), atol=1e-7)
+  np.testing.assert_allclose(inputs[1:], targets[:-1] - mean, atol=1e-6)
+  assert all(np.abs(g).max() > 0 for g in gradients.values())
+
+
+@pytest.mark.parametrize("kind", sorted(recurrent_test.CREATE))
+def test_twist_of_a_recurrent_model(kind):
+  """It cancels without resampling, and sees all that is to come, no more."""
+  with new_session(seed=1) as session:
+    model = recurrent_test.create(  # Of so many ReLUs, some are alive.
+        kind, use_twist=True, random_seed=4, fcnet_hidden_sizes=[50])
+    inputs, targets = recurrent_test.observations()
+    targets += .5
+    options = dict(num_samples=3,
+                   resampling_criterion=smc.never_resample_criterion)
+    bound = [
+        create(model, (inputs, targets), recurrent_test.LENGTHS, **options)
+        for create in (bounds.sixo, bounds.fivo)]
+    held = tf.compat.v1.placeholder(tf.float32, targets.shape)
+    model.set_observations((inputs, held), recurrent_test.LENGTHS)
+    log_r = model.log_twist(model.zero_state(3, tf.float32), tf.constant(1))
+    seen, = tf.gradients(log_r, held)
+    session.run(tf.compat.v1.global_variables_initializer())
+    sixo, fivo = session.run([b.log_p_hat for b in bound])
+    seen = np.abs(session.run(seen, {held: targets})).max(axis=2) > 0
+  assert np.isfinite(sixo).all() and sixo.shape == fivo.shape == (3,)
+  # Lengths 4, 2 and 3: after step 1, the second has nothing to come.
+  np.testing.assert_array_equal(seen[:, [0, 2]], [
+      [False, False], [False, False], [True, True], [True, False]])
+
+
+@pytest.mark.parametrize("kind", sorted(recurrent_test.CREATE))
+def test_without_a_twist_nothing_is_changed(kind):
+  names = []
+  for use_twist in (False, True):
+    with tf.Graph().as_default():
+      model = recurrent_test.create(kind, use_twist=use_twist)
+      create = bounds.sixo if use_twist else bounds.fivo
+      create(model, recurrent_test.observations(), recurrent_test.LENGTHS)
+      names.append([v for v in tf.compat.v1.trainable_variables()])
+      if not use_twist:
+        with pytest.raises(errors.UserError, match="use_twist=False: the"):
+          bounds.sixo(
+              model, recurrent_test.observations(), recurrent_test.LENGTHS)
+  assert not any(twists.is_of_twist(v) for v in names[0])
+  assert [v.op.name for v in names[0]] == [
+      v.op.name for v in names[1] if not twists.is_of_twist(v)]
+
+
+def test_roll_out_needs_sample_step():
+  with pytest.raises(errors.UserError, match="Noise: has no sample_step"):
+    twists.roll_out(Noise(), 2, 3, 1)
+
+
+def test_reverse_networks_are_apart():
+  """The smoothing proposal's and the twist's."""
+  with tf.Graph().as_default():
+    model = recurrent_test.create(
+        "vrnn", use_twist=True, proposal_type="smoothing")
+    bounds.sixo(model, recurrent_test.observations(), recurrent_test.LENGTHS)
+    assert isinstance(model, recurrent.TrainableRecurrentModel)
+    names = [v.op.name for v in tf.compat.v1.trainable_variables()]
+  assert sum(n.startswith("twist_rnn/") for n in names) == 2
+  assert sum(n.startswith("rnn/") for n in names) > 0
+
+
+# A model of one's own ---------------------------------------------------------
+
+
+class OwnModel(base.ELBOTrainableSequenceModel):
+  """z_t ~ N(z_{t-1} / 2, 1), x_t ~ N(z_t, 1), with a learned proposal."""
+
+  def __init__(self):
+    self.proposal = base.ConditionalNormalDistribution(1, [4], name="proposal")
+    self.twist = mlp.MLP([4, 1], name="twist")
+
+  def zero_state(self, batch_size, dtype):
+    return tf.zeros([batch_size, 1], dtype)
+
+  def set_observations(self, observations, seq_lengths):
+    self.targets = base.ta_for_tensor(observations[1], clear_after_read=False)
+    self.last = tf.reduce_max(seq_lengths) - 1
+
+  def propose_and_weight(self, state, t):
+    x = self.targets.read(t)
+    proposal = self.proposal(state, x)
+    z = proposal.sample()
+    log_p = (tfp.distributions.Normal(state / 2, 1.).log_prob(z) +
+             tfp.distributions.Normal(z, 1.).log_prob(x))
+    return (log_p - proposal.log_prob(z))[:, 0], z
+
+  def log_twist(self, state, t):
+    x_next = self.targets.read(tf.minimum(t + 1, self.last))
+    return self.twist(tf.concat([state, x_next], axis=1))[:, 0]
+
+  def sample_step(self, state, inputs, t):
+    z = state / 2 + tf.random.normal(tf.shape(state))
+    return z, z + tf.random.normal(tf.shape(z))
+
+
+def _create_own(config, split, shuffle, repeat):
+  x = tf.random.normal([5, config.batch_size, 1])
+  return x, x, tf.fill([config.batch_size], 5), OwnModel(), None
+
+
+@pytest.mark.parametrize("twist", ["dre", "joint"])
+def test_own_model_takes_part_by_one_method(tmp_path, twist):
+  config = types.SimpleNamespace(
+      logdir=str(tmp_path), bound="sixo", twist=twist, batch_size=3,
+      max_steps=2)
+  runners.run_train(config, _create_own)
+  reader = tf.compat.v1.train.load_checkpoint(str(tmp_path))
+  assert reader.get_tensor("twist/linear_0/w/Adam").any()
+  assert reader.get_tensor("global_step") == 2
