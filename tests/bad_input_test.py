@@ -549,7 +549,7 @@ def test_in_a_process_of_its_own(world, args, line):
       _with_logdir(args.split()), cwd=world, stdout=subprocess.PIPE,
       stderr=subprocess.PIPE, universal_newlines=True, timeout=60)
   assert (done.returncode, done.stdout, done.stderr) == (
-      1, "", "run_fivo.py: %s\n" % line)
+      1, "", "run_fivo.py: %s\n" % line.replace("@", world))
 
 
 def test_the_table_is_long():
