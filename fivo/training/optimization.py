@@ -57,7 +57,7 @@ def scheduled_learning_rate(config):
 
 
 def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
-                    grads_and_vars=None, is_counted=True, average_decay=None):
+                    grads_and_vars=None, average_decay=None, is_counted=True):
   """Makes the op that takes one step of Adam.
 
   No step is taken unless the loss and its whole gradient are finite, so the
@@ -72,10 +72,10 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
       `_clip_by_global_norm`.
     grads_and_vars: What `compute_gradients` gives, where it has been called
       already.
-    is_counted: Whether the step increments the global step, and has charts.
     average_decay: None, or the decay of the variables' averages, see
       `names_in_checkpoints`. The first steps count for less: the decay is at
       most (1 + step) / (10 + step).
+    is_counted: Whether the step increments the global step, and has charts.
 
   Returns:
     An op that updates the variables.

@@ -122,7 +122,7 @@ def train(source, family):
           -objective.value, config.bound,
           optimization.scheduled_learning_rate(config),
           config.clip_gradient_norm, objective.grads_and_vars,
-          average_decay=config.average_variables)
+          config.average_variables)
     with owning_logdir(config):
       if config.task == 0:
         stored.save(
