@@ -283,25 +283,6 @@ def test_relaxed_is_not_multinomial():
 # What a model is given -------------------------------------------------------
 
 
-@pytest.mark.parametrize("length", [0, 3])
-def test_a_gradient_of_no_timesteps_is_refused(length):
-  """It was an error of TensorArrays, where the batch size is not known."""
-  with new_session() as session:
-    xs = tf.compat.v1.placeholder(tf.float32, [None, None])
-    lengths = tf.compat.v1.placeholder(tf.int32, [None])
-    scale = tf.constant(1.)
-    result = bounds.iwae(RandomWalk(scale), xs, lengths, num_samples=2)
-    gradient, = tf.gradients(result.log_p_hat, scale)
-    feed = {xs: np.zeros([length, 2]), lengths: [0, 0]}
-    np.testing.assert_array_equal(
-        session.run(result.log_p_hat, feed), [0., 0.])
-    with pytest.raises(tf.errors.InvalidArgumentError,
-                       match="seq_lengths: all are zero"):
-      session.run(gradient, feed)
-    assert np.isfinite(session.run(
-        gradient, {xs: np.zeros([3, 2]), lengths: [3, 0]}))
-
-
 @pytest.mark.parametrize("name", sorted(_BOUNDS))
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 def test_the_model_gets_tiled_observations(name, dtype):
