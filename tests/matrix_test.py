@@ -132,8 +132,10 @@ def _filter_cases():
   yield dict(bound="sixo", twist="joint", resampling_gradients="score")
 
 
-@pytest.mark.parametrize("kwargs", _filter_cases())
-@pytest.mark.parametrize("model", ["vrnn", "ghmm"])
+@pytest.mark.parametrize("model, kwargs", [
+    pytest.param(model, kwargs, marks=[pytest.mark.slow] * ((i + j) % 2))
+    for i, kwargs in enumerate(_filter_cases())
+    for j, model in enumerate(["vrnn", "ghmm"])])
 def test_filters(tmp_path, datasets, model, kwargs):
   module = ghmm_runners if model == "ghmm" else runners
   config = _config(

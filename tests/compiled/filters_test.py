@@ -140,8 +140,10 @@ def test_compiled_schemes(resampling_type):
 
 @pytest.mark.parametrize("kind, bound, proposal_type, emission", [
     ("vrnn", "fivo", "filtering", "bernoulli"),
-    ("srnn", "fivo-aux", "smoothing", "normal"),
-    ("vrnn", "elbo", "smoothing", "normal"),
+    pytest.param("srnn", "fivo-aux", "smoothing", "normal",
+                 marks=pytest.mark.slow),
+    pytest.param("vrnn", "elbo", "smoothing", "normal",
+                 marks=pytest.mark.slow),
     ("srnn", "iwae", "prior", "bernoulli")])
 def test_compiled_equals_the_default_loop(
     kind, bound, proposal_type, emission, monkeypatch):
