@@ -128,7 +128,8 @@ def iwae(model, observations, seq_lengths, num_samples=1,
             iwae_gradients, ", ".join(IWAE_GRADIENTS)))
   result = run(num_samples)
   return IWAEBound(
-      result.log_z_hat, result.log_weights, result.final_particle_state)
+      _refuse_gradient_of_nothing(model, result.log_z_hat, seq_lengths),
+      result.log_weights, result.final_particle_state)
 
 
 def _dreg(run, model, num_samples):
@@ -187,8 +188,9 @@ def fivo(model, observations, seq_lengths, num_samples=1,
           ot_epsilon, ot_max_iterations),
       resampling_gradients=resampling_gradients,
       parallel_iterations=parallel_iterations, swap_memory=swap_memory)
-  bound = FIVOBound(result.log_z_hat, result.log_weights, result.resampled,
-                    result.final_particle_state)
+  bound = FIVOBound(
+      _refuse_gradient_of_nothing(model, result.log_z_hat, seq_lengths),
+      result.log_weights, result.resampled, result.final_particle_state)
   bound.ancestors = result.ancestors
   bound.particle_states = result.particle_states
   return bound
@@ -344,6 +346,32 @@ def resample_by_final_weights(bound, num_samples, batch_size,
   return smc.multinomial_resampling(
       tf.transpose(log_weights), bound.final_state, num_samples, batch_size,
       random_seed=random_seed)
+
+
+def _refuse_gradient_of_nothing(model, log_p_hat, seq_lengths):
+  """Says so where a batch without a timestep has no gradient by a model.
+
+  Args:
+    model: A model; it may say that it `needs_a_timestep`.
+    log_p_hat: A float Tensor `[B]`, zero for such a batch.
+    seq_lengths: Ints `[B]`.
+
+  Returns:
+    A float Tensor `[B]`.
+  """
+  seq_lengths = tf.convert_to_tensor(seq_lengths)
+  if not getattr(model, "needs_a_timestep", False) or (
+      tf.compat.dimension_value(seq_lengths.shape[0]) is not None):
+    return log_p_hat
+
+  def gradient(by_log_p_hat):
+    check = tf.debugging.Assert(
+        tf.reduce_any(seq_lengths > 0),
+        ["seq_lengths: all are zero; a gradient needs a timestep"])
+    with tf.control_dependencies([check]):
+      return tf.identity(by_log_p_hat)
+
+  return tf.custom_gradient(lambda x: (tf.identity(x), gradient))(log_p_hat)
 
 
 def _particle_filter(run_filter, model, observations, seq_lengths, num_samples,

@@ -178,6 +178,9 @@ class TrainableRecurrentModel(RecurrentModel, base.ELBOTrainableSequenceModel):
 
   # The namedtuple of a state: `rnn_state`, `latent_encoded` and `rnn_out`.
   state_class = None
+  # The gradient of TensorArrays that nobody has read is known only where their
+  # shapes are.
+  needs_a_timestep = True
   # The reverse network's variable scope, where no model before it has taken it.
   rev_rnn_scope_name = "rnn"
 

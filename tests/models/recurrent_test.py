@@ -894,6 +894,24 @@ def test_nan_parameters_make_the_bound_nan():
     assert np.isnan(session.run(result.log_p_hat)).all()
 
 
+@pytest.mark.parametrize("kind", sorted(CREATE))
+def test_a_gradient_of_no_timesteps_is_refused(kind):
+  """It was an error of TensorArrays, where the batch size is not known."""
+  with new_session() as session:
+    xs = tf.compat.v1.placeholder(tf.float32, [None, None, DATA])
+    lengths = tf.compat.v1.placeholder(tf.int32, [None])
+    result = bounds.fivo(create(kind), (xs, xs), lengths, num_samples=2)
+    gradient = tf.gradients(
+        result.log_p_hat, tf.compat.v1.trainable_variables()[0])
+    variables_of(session)
+    feed = {xs: np.zeros([3, 2, DATA]), lengths: [0, 0]}
+    np.testing.assert_array_equal(
+        session.run(result.log_p_hat, feed), [0., 0.])
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match="seq_lengths: all are zero"):
+      session.run(gradient, feed)
+
+
 def test_proposal_types():
   assert recurrent.PROPOSAL_TYPES == PROPOSALS
 
