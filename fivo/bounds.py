@@ -29,7 +29,6 @@ but the bound itself is of another, biased, estimate.
 
 import collections
 import functools
-import numbers
 
 import tensorflow as tf
 
@@ -183,7 +182,7 @@ def fivo(model, observations, seq_lengths, num_samples=1,
   result = _particle_filter(
       run_filter, model, observations, seq_lengths, num_samples,
       resampling_criterion=resampling_criterion,
-      resampling_fn=_resampling_fn(
+      resampling_fn=resampling.by_name(
           resampling_type, random_seed, relaxed_resampling_temperature,
           ot_epsilon, ot_max_iterations),
       resampling_gradients=resampling_gradients,
@@ -203,25 +202,6 @@ def sixo(model, *args, **kwargs):
     UserError: If the model has no `log_twist`, or as in `fivo`.
   """
   return fivo(twists.TwistedModel(model), *args, **kwargs)
-
-
-def _resampling_fn(resampling_type, random_seed, temperature, ot_epsilon,
-                   ot_max_iterations):
-  """The resampling function that the arguments of `fivo` name."""
-  if resampling_type not in RESAMPLING_TYPES:
-    raise errors.UserError("resampling_type=%s: must be one of %s" % (
-        resampling_type, ", ".join(RESAMPLING_TYPES)))
-  options = {"random_seed": random_seed}
-  if resampling_type == "optimal_transport":
-    options = {"epsilon": ot_epsilon, "max_iterations": ot_max_iterations}
-  elif resampling_type == "relaxed":
-    if (isinstance(temperature, numbers.Real) and
-        not 0 < temperature < float("inf")):
-      raise errors.UserError(
-          "relaxed_resampling_temperature=%s: must be finite and greater than "
-          "0" % temperature)
-    options["temperature"] = temperature
-  return functools.partial(resampling.SCHEMES[resampling_type], **options)
 
 
 def create_bound(name, model, observations, seq_lengths, num_samples=1,

@@ -215,7 +215,7 @@ class _Filters(object):
   def __init__(self, transition_fn, num_steps, num_particles,
                resampling_criterion, resampling_fn, loop_fn,
                resampling_gradients):
-    _check_gradients(resampling_gradients, resampling_fn)
+    resampling.check_gradients(resampling_gradients, resampling_fn)
     self._gradients = resampling_gradients
     self._transition_fn = transition_fn
     self._num_particles = num_particles
@@ -358,18 +358,6 @@ class _Filters(object):
           record.log_weights, record.ancestors, record.resampled, log_averages,
           self._num_steps)
     return log_z_hat
-
-
-def _check_gradients(resampling_gradients, resampling_fn):
-  """Refuses gradients that a resampling function does not have."""
-  if resampling_gradients not in gradients.TYPES:
-    raise errors.UserError("resampling_gradients=%s: must be one of %s" % (
-        resampling_gradients, ", ".join(gradients.TYPES)))
-  if (resampling_gradients == gradients.SCORE and
-      not resampling.is_multinomial(resampling_fn)):
-    raise errors.UserError(
-        "resampling_gradients=score: needs multinomial resampling, whose "
-        "ancestors are independent")
 
 
 def _scan(step, initial_state, initial_record, num_steps, parallel_iterations,

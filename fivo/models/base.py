@@ -11,13 +11,12 @@ from fivo.models import mlp
 from fivo.models.nonstationary import NonstationaryLinearDistribution
 
 __all__ = [
-    "DEFAULT_INITIALIZERS", "ELBOTrainableSequenceModel", "overrides",
+    "DEFAULT_INITIALIZERS", "ELBOTrainableSequenceModel",
     "set_particle_observations", "zero_padding",
     "ConditionalNormalDistribution", "ConditionalBernoulliDistribution",
     "NormalApproximatePosterior", "NonstationaryLinearDistribution",
     "encode_all", "ta_for_tensor"
 ]
-
 
 # What the layers of a VRNN or SRNN start with.
 DEFAULT_INITIALIZERS = {
@@ -155,22 +154,6 @@ def drawing_by(model, draw):
     del model.draw
     if previous is not None:
       model.draw = previous
-
-
-def overrides(model, owner, *names):
-  """Tells if a model has methods in place of those of a class.
-
-  Args:
-    model: An object of a subclass of `owner`.
-    owner: A class.
-    *names: The names of methods of `owner`.
-
-  Returns:
-    True if the model's class, or the model itself, has another of one of them.
-  """
-  return any(name in vars(model) or
-             getattr(type(model), name) is not getattr(owner, name)
-             for name in names)
 
 
 class ConditionalNormalDistribution(object):

@@ -25,6 +25,7 @@ import tensorflow as tf
 
 from fivo import nested_utils as nested
 from fivo.models import factory
+from fivo.models import generative
 from fivo.models import recurrent
 
 SRNNState = collections.namedtuple(
@@ -33,7 +34,7 @@ TrainableSRNNState = collections.namedtuple(
     "TrainableSRNNState", SRNNState._fields + ("rnn_out",))
 
 
-class SRNN(recurrent.RecurrentModel):
+class SRNN(generative.RecurrentModel):
   """The generative part of the SRNN."""
 
   sampling_state_class = SRNNState
@@ -41,7 +42,7 @@ class SRNN(recurrent.RecurrentModel):
   def __init__(self, *args, **kwargs):
     """Creates a model, see `RecurrentModel`."""
     super(SRNN, self).__init__(*args, **kwargs)
-    self._forward_scope = recurrent.unique_scope("forward_rnn")
+    self._forward_scope = generative.unique_scope("forward_rnn")
 
   def run_rnn(self, prev_rnn_state, inputs):
     """h_t = LSTM(e(x_{t-1})).

@@ -25,6 +25,7 @@ import functools
 import tensorflow as tf
 
 from fivo.models import factory
+from fivo.models import generative
 from fivo.models import recurrent
 
 VRNNState = collections.namedtuple(
@@ -33,7 +34,7 @@ TrainableVRNNState = collections.namedtuple(
     "TrainableVRNNState", VRNNState._fields + ("rnn_out",))
 
 
-class VRNN(recurrent.RecurrentModel):
+class VRNN(generative.RecurrentModel):
   """The generative part of the VRNN."""
 
   sampling_state_class = VRNNState

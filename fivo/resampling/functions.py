@@ -18,10 +18,12 @@ function term is left out, see `bounds.py`. Blending weights have a derivative.
 import collections
 import functools
 import inspect
+import numbers
 
 import tensorflow as tf
 
 from fivo import nested_utils as nested
+from fivo.resampling import gradients
 from fivo.resampling import optimal_transport
 from fivo.resampling import schemes
 from fivo.system import errors
@@ -97,6 +99,39 @@ SCHEMES = collections.OrderedDict([
 ])
 
 
+def by_name(resampling_type, random_seed=None, temperature=.5, ot_epsilon=.5,
+            ot_max_iterations=100):
+  """The resampling function that the flag --resampling_type names.
+
+  Args:
+    resampling_type: A key of `SCHEMES`.
+    random_seed: The op seed of the draws, or None.
+    temperature: Of relaxed resampling, a positive float.
+    ot_epsilon: Of optimal transport, see `optimal_transport.transport_plan`.
+    ot_max_iterations: Likewise.
+
+  Returns:
+    A resampling function.
+
+  Raises:
+    UserError: If the type is unknown, or the temperature out of its range.
+  """
+  if resampling_type not in SCHEMES:
+    raise errors.UserError("resampling_type=%s: must be one of %s" % (
+        resampling_type, ", ".join(SCHEMES)))
+  options = {"random_seed": random_seed}
+  if resampling_type == "optimal_transport":
+    options = {"epsilon": ot_epsilon, "max_iterations": ot_max_iterations}
+  elif resampling_type == "relaxed":
+    if (isinstance(temperature, numbers.Real) and
+        not 0 < temperature < float("inf")):
+      raise errors.UserError(
+          "relaxed_resampling_temperature=%s: must be finite and greater than "
+          "0" % temperature)
+    options["temperature"] = temperature
+  return functools.partial(SCHEMES[resampling_type], **options)
+
+
 def find_scheme(resampling_fn):
   """The scheme behind a resampling function, with its arguments.
 
@@ -120,6 +155,18 @@ def is_multinomial(resampling_fn):
   while isinstance(resampling_fn, functools.partial):
     resampling_fn = resampling_fn.func
   return resampling_fn is multinomial_resampling
+
+
+def check_gradients(resampling_gradients, resampling_fn):
+  """Refuses gradients that a resampling function does not have."""
+  if resampling_gradients not in gradients.TYPES:
+    raise errors.UserError("resampling_gradients=%s: must be one of %s" % (
+        resampling_gradients, ", ".join(gradients.TYPES)))
+  if (resampling_gradients == gradients.SCORE and
+      not is_multinomial(resampling_fn)):
+    raise errors.UserError(
+        "resampling_gradients=score: needs multinomial resampling, whose "
+        "ancestors are independent")
 
 
 def resample(resampling_fn, log_weights, states, should_resample,
