@@ -115,7 +115,8 @@ def test_equals_the_default_loop(kind, bound, proposal_type, unfused):
 
 
 @pytest.mark.parametrize("resampling_type", [
-    "stratified", "systematic", "residual"])
+    pytest.param("stratified", marks=pytest.mark.slow), "systematic",
+    pytest.param("residual", marks=pytest.mark.slow)])
 def test_schemes(resampling_type, unfused):
   results = [
       _bound_and_gradients(
@@ -144,7 +145,8 @@ def test_compiled_schemes(resampling_type):
                  marks=pytest.mark.slow),
     pytest.param("vrnn", "elbo", "smoothing", "normal",
                  marks=pytest.mark.slow),
-    ("srnn", "iwae", "prior", "bernoulli")])
+    pytest.param("srnn", "iwae", "prior", "bernoulli",
+                 marks=pytest.mark.slow)])
 def test_compiled_equals_the_default_loop(
     kind, bound, proposal_type, emission, monkeypatch):
   monkeypatch.setattr(rematerialization, "CHUNK", 3)  # Of four steps.
