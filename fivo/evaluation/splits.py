@@ -1,5 +1,7 @@
 """Evaluating a split, checkpoint after checkpoint, in one graph."""
 
+import functools
+
 import tensorflow as tf
 
 from fivo import bounds
@@ -54,25 +56,14 @@ class Evaluator(object):
           tf.convert_to_tensor, (inputs, targets, lengths))
       self._held_batch = nested.map_nested(
           feeding.placeholder_like, self._batch)
-      self._bounds = bounds.all_bounds(
-          model, self._held_batch[:2], self._held_batch[2],
-          num_samples=config.num_samples,
-          parallel_iterations=config.parallel_iterations,
-          random_seed=config.noise_seed,
-          resampling_criterion=criteria.by_name(
-              config.resampling_criterion, config.ess_threshold),
-          resampling_type=config.eval_resampling_type,
-          has_twist=config.uses_twist)
+      of_batch = functools.partial(
+          _bound_of_batch, config, model, self._held_batch)
+      self._bounds = of_batch(bounds.all_bounds, has_twist=config.uses_twist)
       self._diagnosis = None
       if can_diagnose:
-        create_bound = bounds.sixo if config.uses_twist else bounds.fivo
-        self._diagnosis = diagnosis.tensors(create_bound(
-            model, self._held_batch[:2], self._held_batch[2],
-            num_samples=config.num_samples,
-            resampling_criterion=criteria.by_name(
-                config.resampling_criterion, config.ess_threshold),
-            resampling_type=config.eval_resampling_type,
-            random_seed=config.noise_seed), self._held_batch[2])
+        self._diagnosis = diagnosis.tensors(
+            of_batch(bounds.sixo if config.uses_twist else bounds.fivo),
+            self._held_batch[2])
       self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
     self._graph.finalize()
 
@@ -109,7 +100,6 @@ class Evaluator(object):
           feeding.batches(session, self._batch), evaluate_batch,
           self._num_repeats, self._num_threads, self._show_bar)
 
-
   def diagnose(self, path):
     """The arrays of `diagnosis.tensors` of a checkpoint, of one batch."""
     with tf.compat.v1.Session(
@@ -119,6 +109,17 @@ class Evaluator(object):
       *_, batch = feeding.batches(session, self._batch)
       return session.run(
           self._diagnosis, feeding.feed(self._held_batch, batch))
+
+
+def _bound_of_batch(config, model, batch, create_bound, **kwargs):
+  """A bound as it is evaluated, of a batch `(inputs, targets, lengths)`."""
+  return create_bound(
+      model, batch[:2], batch[2], num_samples=config.num_samples,
+      parallel_iterations=config.parallel_iterations,
+      random_seed=config.noise_seed,
+      resampling_criterion=criteria.by_name(
+          config.resampling_criterion, config.ess_threshold),
+      resampling_type=config.eval_resampling_type, **kwargs)
 
 
 class Reporter(object):
