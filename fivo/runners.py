@@ -170,6 +170,7 @@ class _Recurrent(runs.Family):
 
   def objective(self, config, model, batch):
     inputs, targets, lengths = batch
+    objectives.warm_up(config, model)
     log_p_hat, grads_and_vars, hooks = objectives.bound_and_gradients(
         config, model, (inputs, targets), lengths)
     bound = objectives.mean_bound(config, log_p_hat, lengths, summarize=True)

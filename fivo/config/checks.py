@@ -79,6 +79,7 @@ def check_combinations(config):
         "--num_samples=%d: times --batch_size=%d must be at most %d" % (
             config.num_samples, config.batch_size, _MAX_ROWS))
   _check_gradients(config)
+  _check_warm_up(config)
   _check_cluster(config)
   _check_twist(config)
   _check_xla(config)
@@ -101,6 +102,18 @@ def _check_gradients(config):
         "--resampling_gradients=%s: needs --resampling_type of %s, not %s" % (
             config.resampling_gradients, ", ".join(allowed),
             config.resampling_type))
+
+
+def _check_warm_up(config):
+  """Refuses to warm up what is not there, or what it would bias."""
+  if config.kl_warmup_steps is None or config.model not in options.RECURRENT:
+    return
+  for name, value in (("proposal_type", "prior"), ("iwae_gradients", "dreg")):
+    if getattr(config, name) == value:
+      raise errors.UserError(
+          "--kl_warmup_steps=%d: weighs the log ratio of prior and proposal, "
+          "which --%s=%s takes for granted; leave one of them out" % (
+              config.kl_warmup_steps, name, value))
 
 
 def _check_cluster(config):
@@ -249,6 +262,10 @@ def log_remarks(config):
     log.warning("--diagnostics is ignored: --bound=%s does not resample.",
                 config.bound)
   if config.mode == "train":
+    if config.kl_warmup_steps and config.model in options.RECURRENT:
+      log.info("Until step %d the log lines show the warm-up's objective, "
+               "which is above the %s bound.", config.kl_warmup_steps,
+               config.bound)
     _remark_on_resampling(config)
     _remark_on_twist(config)
   elif config.dataset_type == "speech":

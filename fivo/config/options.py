@@ -261,6 +261,11 @@ GROUPS = collections.OrderedDict([
                 "With what probability training sets a number of an input, the "
                 "observation before, to zero: so fewer are learned by heart.",
                 minimum=0., maximum=0.999, models=RECURRENT),
+        _option("kl_warmup_steps", int, None,
+                "In how many first steps of training the log ratio of prior "
+                "and proposal comes to count in full, from nothing: a VRNN or "
+                "SRNN learns to use its latents. None: it counts from the "
+                "start.", minimum=1, maximum=_MAX_LONG, models=RECURRENT),
         _option("clip_gradient_norm", float, None,
                 "The largest norm of the gradient; a longer one is scaled down "
                 "to it. None: as it is.", above=0.),

@@ -55,6 +55,9 @@ class TrainableRecurrentModel(generative.RecurrentModel,
   # The gradient of TensorArrays that nobody has read is known only where their
   # shapes are.
   needs_a_timestep = True
+  # None, or a scalar that the log ratio of prior and proposal is multiplied by
+  # in the weights: training warms up by it, see `objectives.warm_up`.
+  kl_weight = None
   # The reverse network's variable scope, where no model before it has taken it.
   rev_rnn_scope_name = "rnn"
 
@@ -251,7 +254,8 @@ class TrainableRecurrentModel(generative.RecurrentModel,
 
     Returns:
       latent: z_t, a float Tensor `[batch, latent_size]`.
-      log_ratio: log p(z_t | .) - log q(z_t | .), a float Tensor `[batch]`.
+      log_ratio: log p(z_t | .) - log q(z_t | .), a float Tensor `[batch]`,
+        times `kl_weight` if there is one.
       rnn_out: h_t.
       rnn_state: The network's new state.
     """
@@ -261,6 +265,8 @@ class TrainableRecurrentModel(generative.RecurrentModel,
         self, base.ELBOTrainableSequenceModel, "draw")
     log_ratio = (tf.zeros_like(latent[:, 0]) if is_prior else
                  _sum_events(p_zt.log_prob(latent) - log_q))
+    if self.kl_weight is not None:
+      log_ratio *= self.kl_weight
     return latent, log_ratio, rnn_out, rnn_state
 
   def _log_tilt(self, state, t):

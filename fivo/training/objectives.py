@@ -5,6 +5,7 @@ import tensorflow as tf
 from fivo import bounds
 from fivo import diagnostics
 from fivo.compiled import xla
+from fivo.models import generative
 from fivo.models import recurrent
 from fivo.resampling import criteria
 from fivo.system import charts
@@ -38,6 +39,34 @@ def bound_of_config(config, model, observations, lengths, **kwargs):
       ot_max_iterations=config.ot_max_iterations,
       resampling_gradients=config.resampling_gradients,
       random_seed=config.noise_seed, **kwargs)
+
+
+def warm_up(config, model):
+  """Lets the log ratio of prior and proposal count for less at first.
+
+  In the first `kl_warmup_steps` steps p(z_t | .) / q(z_t | .) has the exponent
+  step / `kl_warmup_steps` in a particle's weight. So the proposal need not be
+  close to the prior before the emission has learned to use what a latent says
+  (Bowman et al., Generating sentences from a continuous space, 2016, section
+  3.1). Until it ends, the objective is no bound.
+
+  Args:
+    config: A `Config`.
+    model: An `ELBOTrainableSequenceModel`, which is changed.
+
+  Raises:
+    UserError: If the model has weights of its own.
+  """
+  if config.kl_warmup_steps is None:
+    return
+  if not isinstance(model, recurrent.TrainableRecurrentModel) or (
+      generative.overrides(model, recurrent.TrainableRecurrentModel,
+                           "propose_and_weight")):
+    raise errors.UserError(
+        "--kl_warmup_steps=%d: needs the weights of a VRNN or SRNN; %s has its "
+        "own" % (config.kl_warmup_steps, type(model).__name__))
+  step = tf.cast(tf.compat.v1.train.get_or_create_global_step(), tf.float32)
+  model.kl_weight = tf.minimum(1., step / config.kl_warmup_steps)
 
 
 def bound_and_gradients(config, model, observations, lengths):

@@ -37,6 +37,10 @@ class TestChecks(object):
       (dict(bound="sixo", twist="optimal"), "--twist=optimal: only the ghmm"),
       (dict(bound="sixo", batch_size=1), "--batch_size=1: --twist=dre tells"),
       (dict(bound="sixo", xla=True), "--xla: cannot compile --bound=sixo"),
+      (dict(kl_warmup_steps=9, proposal_type="prior"),
+       "--kl_warmup_steps=9: weighs the log ratio of prior and proposal"),
+      (dict(kl_warmup_steps=9, iwae_gradients="dreg"),
+       "--kl_warmup_steps=9: weighs the log ratio of prior and proposal"),
       (dict(task=1), "--task=1: needs --master"),
       (dict(ps_tasks=1), "--ps_tasks=1: needs --master"),
       (dict(export_best=True), "--export_best=True: goes by the bound"),
@@ -72,6 +76,13 @@ class TestChecks(object):
     _remark(model="ghmm", normalize_by_seq_len=False)
     assert "--normalize_by_seq_len is ignored by --model=ghmm." in _messages(
         caplog)
+
+  def test_a_warm_up_is_remarked_upon(self, caplog):
+    """The log lines of its steps would be taken for bounds."""
+    caplog.set_level("INFO", logger="absl")
+    _remark(kl_warmup_steps=9)
+    assert any(m.startswith("Until step 9 the log lines") for m in _messages(
+        caplog))
 
   def test_relaxed_without_resampling_warns(self, caplog):
     _remark(bound="iwae", resampling_type="relaxed")
