@@ -18,14 +18,13 @@ _COMMANDS = ["awk", "bash", "cat", "chmod", "cp", "dirname", "env", "find",
              "sleep"]
 
 # A Python that is 3.7, or not. It appends each call to $STUB_LOG, a line with
-# its path, its process id and its arguments, each after a "|".
+# its path, its process id and its arguments, each after a "|", in one write, so
+# that those of several processes at once do not mix.
 _STUB_PYTHON = r"""#!/bin/sh
 case "$*" in *version_info*) exit %(version_status)d ;; esac
-{
-  printf '%%s|%%s' "$0" "$$"
-  printf '|%%s' "$@"
-  printf '\n'
-} >>"$STUB_LOG"
+line="$0|$$"
+for argument in "$@"; do line="$line|$argument"; done
+printf '%%s\n' "$line" >>"$STUB_LOG"
 case "$*" in
   *"-m venv "*)
     for directory in "$@"; do :; done
