@@ -23,13 +23,13 @@ import numpy as np
 
 from fivo import ghmm_runners
 from fivo import runners
-from fivo.rendering import extra
 from fivo.rendering import figures
 from fivo.rendering import plot_training
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import logs
+from fivo.system import rendering_extra
 
 FLAGS = flags.FLAGS
 
@@ -143,7 +143,7 @@ def main(argv):
   for name in ("dataset_path", "out_dir"):
     if not getattr(FLAGS, name):
       raise errors.UserError("--%s is required" % name)
-  extra.check("out_dir")
+  rendering_extra.check("out_dir")
   files.prepare_directory("out_dir", FLAGS.out_dir)
   with tempfile.TemporaryDirectory() as work_dir:
     draw_gap(os.path.join(FLAGS.out_dir, "gap.png"), work_dir, FLAGS.steps)

@@ -6,9 +6,9 @@ import numpy as np
 
 from fivo.config import cluster_spec
 from fivo.config import options
-from fivo.rendering import extra
 from fivo.system import errors
 from fivo.system import log
+from fivo.system import rendering_extra
 
 PIANOROLL_DIMENSION = 88
 
@@ -90,7 +90,7 @@ def check_combinations(config):
         "which it ends" % config.learning_rate_schedule)
   _check_validation(config)
   if config.render:
-    extra.check("render")
+    rendering_extra.check("render")
 
 
 def _check_gradients(config):

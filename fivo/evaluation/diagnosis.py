@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from fivo import diagnostics
 from fivo.logdir import result_files
-from fivo.rendering import extra
 from fivo.system import log
+from fivo.system import rendering_extra
 
 FILE_NAME = "diagnostics.npz"
 PICTURE_NAME = "diagnostics.png"
@@ -42,7 +42,7 @@ def write(config, directory, values):
   """
   directory = os.path.join(config.logdir, directory)
   result_files.write("logdir", directory, FILE_NAME, values)
-  if not extra.is_installed():
+  if not rendering_extra.is_installed():
     log.info("No picture of it: that needs the extra render.")
     return
   from fivo.rendering import filters  # pylint: disable=import-outside-toplevel

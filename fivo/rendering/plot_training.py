@@ -25,12 +25,12 @@ import numpy as np
 import tensorflow as tf
 
 from fivo.data import pianorolls
-from fivo.rendering import extra
 from fivo.rendering import figures
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import logs
+from fivo.system import rendering_extra
 
 FLAGS = flags.FLAGS
 
@@ -187,7 +187,7 @@ def main(argv):
     raise errors.UserError("no LOGDIR is given: the logdirs of runs to plot")
   if not FLAGS.out_file:
     raise errors.UserError("--out_file is required: the PNG file to write")
-  extra.check("out_file")
+  rendering_extra.check("out_file")
   with errors.naming_flag("out_file"):
     pianorolls.check_writable(FLAGS.out_file)
   with errors.naming_flag("logdir"):

@@ -9,8 +9,8 @@ import tensorflow as tf
 from fivo import ghmm_runners
 from fivo import runners
 from fivo.evaluation import diagnosis
-from fivo.rendering import extra
 from fivo.rendering import filters
+from fivo.system import rendering_extra
 from tests import toy
 
 
@@ -35,7 +35,7 @@ def test_evaluation(tmp_path, has_extra, monkeypatch):
   if has_extra:
     pytest.importorskip("matplotlib")
   else:
-    monkeypatch.setattr(extra, "is_installed", lambda: False)
+    monkeypatch.setattr(rendering_extra, "is_installed", lambda: False)
   config = _config(tmp_path, split="test")
   runners.run_train(config, toy.create_dataset_and_model)
   without = runners.run_eval(
