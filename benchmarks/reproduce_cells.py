@@ -38,18 +38,18 @@ _COMMON = collections.OrderedDict([
     ("bucket_by_length", "true"),
     ("learning_rate_schedule", "cosine"),
     ("average_variables", "0.995"),
-    ("kl_warmup_steps", "2000"),
+    ("kl_warmup_steps", "4000"),
     ("export_best", "true"),
     ("eval_every", "1000"),
     ("early_stop_patience", "4"),
 ])
 RECIPES = collections.OrderedDict([
-    ("jsb", {"input_dropout": "0.2", "schedule_steps": "6000",
-             "eval_every": "500", "early_stop_patience": "8"}),
-    ("nottingham", {"schedule_steps": "12000", "eval_every": "2000"}),
+    ("jsb", {"input_dropout": "0.2", "schedule_steps": "8000"}),
+    ("nottingham", {"kl_warmup_steps": "2000", "schedule_steps": "12000",
+                    "eval_every": "2000"}),
     ("musedata", {"schedule_steps": "12000", "eval_every": "2000"}),
     ("piano-midi.de", {"input_dropout": "0.2", "schedule_steps": "10000"}),
-    ("chorales", {"input_dropout": "0.2", "schedule_steps": "4000"}),
+    ("chorales", {"input_dropout": "0.2", "schedule_steps": "8000"}),
 ])
 LEARNING_RATE = "0.003"
 
