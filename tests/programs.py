@@ -11,11 +11,20 @@ import multiprocessing
 import os
 import re
 import runpy
+import signal
 import sys
 import tempfile
 
+import pytest
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUN_FIVO = "run_fivo.py"
+
+# A parameter of tests that send a hangup. Processes that come from one that
+# ignores it, as under nohup, rightly do as well.
+HANGUP = pytest.param(signal.SIGHUP, marks=pytest.mark.skipif(
+    signal.getsignal(signal.SIGHUP) == signal.SIG_IGN,
+    reason="hangups are ignored here"))
 
 # The modules that the server imports. Not those that define flags: each program
 # defines its own.

@@ -117,7 +117,8 @@ class TestTrain(object):
     assert _STEP.findall(outputs[0]) == _STEP.findall(outputs[1])
 
   @pytest.mark.parametrize("number", [
-      signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+      pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM,
+      signal.SIGKILL])
   def test_stopped_run_resumes(self, tmp_path, dataset, number):
     logdir = str(tmp_path)
     args = _command("--logdir=" + logdir, "--dataset_path=" + dataset,

@@ -13,6 +13,7 @@ import pytest
 from fivo.data import create_synthetic_timit
 from fivo.data import sphere
 from fivo.system.errors import UserError
+from tests import programs
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -167,7 +168,7 @@ def test_an_error_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("number", [
-    signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+    signal.SIGTERM, programs.HANGUP, signal.SIGINT])
 def test_an_end_by_a_signal_leaves_nothing(tmp_path, number):
   process = subprocess.Popen(
       [sys.executable, "-m", "fivo.data.create_synthetic_timit",

@@ -93,9 +93,10 @@ def _run(command, code, home):
     ("MIDI", "midi", _write_midi, 2, 88),
     ("Pianorolls", "jsb", _write_json, 1, 88),
     ("Time series in an .npz", "series", None, 5, 3),
-    ("Time series in CSV", "csv", _write_csv, 2, 2),
+    pytest.param("Time series in CSV", "csv", _write_csv, 2, 2,
+                 marks=pytest.mark.slow),
     ("Speech", "speech", _write_speech, 1, 200),
-    ("Poses", "pose", None, 2, 3),
+    pytest.param("Poses", "pose", None, 2, 3, marks=pytest.mark.slow),
 ])
 def test_from_data_to_a_sample(
     tmp_path, title, name, write, num_executed, dimension):

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests import programs
+
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
@@ -146,7 +148,7 @@ finally:
   print('clean', flush=True)"""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, programs.HANGUP])
 def test_signals_let_it_clean_up(tmp_path, number):
   with subprocess.Popen(_command(tmp_path, _CLEANS_UP), stdout=subprocess.PIPE,
                         stderr=subprocess.PIPE, env=_ENVIRONMENT) as process:

@@ -165,7 +165,7 @@ class TestKilled(object):
     return saved, begun
 
   @pytest.mark.parametrize("num_lives", [
-      20, pytest.param(100, marks=pytest.mark.slow)])
+      12, pytest.param(100, marks=pytest.mark.slow)])
   def test_goes_on_from_the_last_save(self, tmp_path, num_lives):
     rng = np.random.RandomState(0)
     logdir, saved, torn = tmp_path / "run", 0, 0

@@ -67,8 +67,10 @@ def _objective(config, model):
   return tf.reduce_mean(value), gradient, step
 
 
-@pytest.mark.parametrize("bound", ["elbo", "fivo-aux"])
-@pytest.mark.parametrize("model", ["vrnn", "srnn"])
+@pytest.mark.parametrize("bound, model", [
+    ("elbo", "srnn"), ("fivo-aux", "vrnn"),
+    pytest.param("elbo", "vrnn", marks=pytest.mark.slow),
+    pytest.param("fivo-aux", "srnn", marks=pytest.mark.slow)])
 def test_warm_up(bound, model):
   """Linear in the step with the ELBO; afterwards what it is by default."""
   results = {}
