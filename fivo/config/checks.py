@@ -266,6 +266,9 @@ def log_remarks(config):
       log.info("Until step %d the log lines show the warm-up's objective, "
                "which is above the %s bound.", config.kl_warmup_steps,
                config.bound)
+    if config.diagnostics and config.xla:
+      log.warning("--diagnostics is ignored: with --xla the filter records no "
+                  "ancestors.")
     _remark_on_resampling(config)
     _remark_on_twist(config)
   elif config.dataset_type == "speech":

@@ -86,39 +86,41 @@ def bound_and_gradients(config, model, observations, lengths):
   """
   if not config.xla:
     bound = bound_of_config(config, model, observations, lengths)
-    summarize_particles(bound, lengths, config.diagnostics)
+    summarize_particles(particle_figures(bound, lengths, config.diagnostics))
     return bound.log_p_hat, None, []
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
         "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
-  variables = []
+  names, variables = [], []
 
   def compute(observations, lengths, run_filter):
-    log_p_hat = bound_of_config(
-        config, model, observations, lengths,
-        run_filter=run_filter).log_p_hat
+    bound = bound_of_config(
+        config, model, observations, lengths, run_filter=run_filter)
+    names[:], figures = zip(*particle_figures(bound, lengths).items())
     gradients, variables[:] = zip(*optimization.compute_gradients(
-        -mean_bound(config, log_p_hat, lengths)))
-    return [log_p_hat] + list(gradients)
+        -mean_bound(config, bound.log_p_hat, lengths)))
+    return [bound.log_p_hat] + list(figures) + list(gradients)
 
-  (log_p_hat, *gradients), length = xla.compile_step(
+  (log_p_hat, *results), length = xla.compile_step(
       compute, model, observations, lengths,
       num_particles=1 if config.bound == "elbo" else config.num_samples,
       seed=config.noise_seed)
-  return (log_p_hat, list(zip(gradients, variables)),
+  summarize_particles(dict(zip(names, results)))
+  return (log_p_hat, list(zip(results[len(names):], variables)),
           [xla.CompilationHook(length)])
 
 
-def summarize_particles(bound, lengths, has_more=False):
-  """Adds summaries of how the particles fare.
-
-  They cost nothing in a step that writes no summaries.
+def particle_figures(bound, lengths, has_more=False):
+  """How the particles fare, on average over the timesteps of the sequences.
 
   Args:
     bound: A `bounds.FIVOBound`.
     lengths: An int Tensor `[B]`.
-    has_more: Whether to add all of `diagnostics.Diagnostics`, as far as the
+    has_more: Whether to give all of `diagnostics.Diagnostics`, as far as the
       bound knows its ancestors.
+
+  Returns:
+    A dict of scalar float Tensors by name.
   """
   figures = {
       "effective_sample_size":
@@ -132,9 +134,17 @@ def summarize_particles(bound, lengths, has_more=False):
         "log_weight_variance", "num_ancestors", "num_roots"))
   in_sequence = tf.cast(tf.transpose(tf.sequence_mask(
       lengths, tf.shape(bound.resampled)[0])), bound.resampled.dtype)
-  for name, values in sorted(figures.items()):
-    charts.add("particles/" + name, tf.reduce_sum(
-        values * in_sequence) / tf.reduce_sum(in_sequence))
+  return {name: tf.reduce_sum(values * in_sequence) / tf.reduce_sum(in_sequence)
+          for name, values in figures.items()}
+
+
+def summarize_particles(figures):
+  """Adds a chart of each of what `particle_figures` gives.
+
+  Uncompiled, they cost nothing in a step that writes no summaries.
+  """
+  for name, value in sorted(figures.items()):
+    charts.add("particles/" + name, value)
 
 
 def mean_bound(config, log_p_hat, lengths, summarize=False):

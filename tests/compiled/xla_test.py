@@ -65,6 +65,15 @@ def test_respects_the_users_flags(monkeypatch):
   assert os.environ["XLA_FLAGS"] == "--xla_cpu_multi_thread_eigen=true"
 
 
+def _charts(logdir, tag):
+  """The values of a chart, by step."""
+  return {
+      event.step: float(tf.make_ndarray(value.tensor))
+      for path in logdir.glob("events.*")
+      for event in tf.compat.v1.train.summary_iterator(str(path))
+      for value in event.summary.value if value.tag == tag}
+
+
 def test_trains_and_resumes_without(tmp_path, caplog):
   """Steps of nearly no size, so that bounds differ by their noise only."""
   caplog.set_level("INFO", logger="absl")
@@ -78,6 +87,10 @@ def test_trains_and_resumes_without(tmp_path, caplog):
             if line.startswith("Step ")]
   assert len(bounds) == 3
   assert np.ptp(bounds) < 1., "of about -3.5 nats"
+  sizes = _charts(tmp_path, "particles/effective_sample_size")
+  assert sorted(sizes) == [1, 2, 3]
+  # Padding, with equal weights of three particles, does not count.
+  assert 1. < sizes[1] < 2.9 and abs(sizes[1] - sizes[3]) < .3
   assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 3
   names = [{name for name, _ in tf.train.list_variables(path)}
            for path in (path, checkpoints.latest(str(tmp_path)))]

@@ -84,6 +84,11 @@ class TestChecks(object):
     assert any(m.startswith("Until step 9 the log lines") for m in _messages(
         caplog))
 
+  def test_diagnostics_of_a_compiled_filter_warn(self, caplog):
+    _remark(diagnostics=True, xla=True)
+    assert any("--diagnostics is ignored: with --xla" in m
+               for m in _messages(caplog))
+
   def test_relaxed_without_resampling_warns(self, caplog):
     _remark(bound="iwae", resampling_type="relaxed")
     assert any("does not resample" in m for m in _messages(caplog))
