@@ -62,11 +62,14 @@ class TestTrain(object):
     assert _lines(caplog)[-1] == (
         "Already at step 2 of --max_steps=2: nothing to do.")
 
-  @pytest.mark.parametrize("kwargs", [
-      dict(batch_size=1), dict(num_timesteps=1), dict(num_samples=1),
-      dict(resampling_type="relaxed"),
-      dict(batch_size=1, num_timesteps=1, num_samples=1)])
-  @pytest.mark.parametrize("proposal_type", ["filtering", "smoothing"])
+  @pytest.mark.parametrize("proposal_type, kwargs", [
+      pytest.param(proposal_type, kwargs,
+                   marks=[pytest.mark.slow] * ((i + j) % 2))
+      for i, kwargs in enumerate([
+          dict(batch_size=1), dict(num_timesteps=1), dict(num_samples=1),
+          dict(resampling_type="relaxed"),
+          dict(batch_size=1, num_timesteps=1, num_samples=1)])
+      for j, proposal_type in enumerate(["filtering", "smoothing"])])
   def test_smallest_sizes(self, tmp_path, proposal_type, kwargs):
     """Each of these raised shape errors in the original."""
     config = _config(tmp_path, proposal_type=proposal_type, **kwargs)

@@ -107,6 +107,7 @@ class TestTrain(object):
     assert "nothing to do" in output
     assert sorted(os.listdir(run[0])) == before
 
+  @pytest.mark.slow
   def test_seeded_runs_are_equal(self, tmp_path, dataset):
     """Seed 0 used to be ignored."""
     outputs = [
@@ -118,7 +119,7 @@ class TestTrain(object):
 
   @pytest.mark.parametrize("number", [
       pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM,
-      signal.SIGKILL])
+      pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
   def test_stopped_run_resumes(self, tmp_path, dataset, number):
     logdir = str(tmp_path)
     args = _command("--logdir=" + logdir, "--dataset_path=" + dataset,
