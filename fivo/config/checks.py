@@ -263,9 +263,8 @@ def log_remarks(config):
                 config.bound)
   if config.mode == "train":
     if config.kl_warmup_steps and config.model in options.RECURRENT:
-      log.info("Until step %d the log lines show the warm-up's objective, "
-               "which is above the %s bound.", config.kl_warmup_steps,
-               config.bound)
+      log.info("Until step %d the log lines show the warm-up's objective, not "
+               "the %s bound.", config.kl_warmup_steps, config.bound)
     if config.diagnostics and config.xla:
       log.warning("--diagnostics is ignored: with --xla the filter records no "
                   "ancestors.")
