@@ -264,7 +264,7 @@ def check_directory(flag, path, file_names=()):
     UserError: If it cannot be made or written to, or holds a directory or a
       pipe where a file is to be.
   """
-  with _naming_flag(flag, path):
+  with _explaining(flag, path):
     existing = os.path.abspath(path)
     while not _exists(existing):
       existing = os.path.dirname(existing)
@@ -295,19 +295,20 @@ def prepare_directory(flag, path):
   Raises:
     UserError: If it cannot be made or written to.
   """
-  with _naming_flag(flag, path):
+  with _explaining(flag, path):
     os.makedirs(path, exist_ok=True)
   check_directory(flag, path)
 
 
 @contextlib.contextmanager
-def _naming_flag(flag, path):
+def _explaining(flag, path):
   """Turns an OSError into one line about a flag's directory."""
   try:
     yield
   except OSError as e:
-    raise UserError("--%s=%s: %s; must be a directory that can be "
-                           "written to" % (flag, path, e.strerror or e)) from e
+    raise UserError(
+        "--%s=%s: %s; must be a directory that can be written to" % (
+            flag, path, e.strerror or e)) from e
 
 
 def _exists(path):
