@@ -72,7 +72,8 @@ def _bound_of_noise(create_bound, log_twist, **kwargs):
 # The bound --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("num_samples", [1, 2, 16])
+@pytest.mark.parametrize("num_samples", [
+    1, pytest.param(2, marks=pytest.mark.slow), 16])
 @pytest.mark.parametrize("kwargs", [{}, _ONE_AT_THE_END])
 def test_optimal_twist_is_exact(num_samples, kwargs):
   """With the smoothing proposal all weights are equal, so nothing is lost.

@@ -250,6 +250,7 @@ def test_state_of_a_task(tmp_path):
   assert task.is_done()
 
 
+@pytest.mark.slow
 def test_end_to_end(tmp_path, capsys):
   """A tiny cell of the program itself, and its model."""
   pytest.importorskip("matplotlib")

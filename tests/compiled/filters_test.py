@@ -101,7 +101,8 @@ def _assert_equal(actual, expected):
 
 @pytest.mark.parametrize("kind, bound, proposal_type", [
     ("vrnn", "elbo", "filtering"), ("srnn", "elbo", "prior"),
-    ("vrnn", "iwae", "smoothing"), ("vrnn", "fivo", "prior"),
+    pytest.param("vrnn", "iwae", "smoothing", marks=pytest.mark.slow),
+    pytest.param("vrnn", "fivo", "prior", marks=pytest.mark.slow),
     ("srnn", "fivo", "filtering"), ("vrnn", "fivo-aux", "filtering"),
     ("srnn", "fivo-aux", "smoothing")])
 def test_equals_the_default_loop(kind, bound, proposal_type, unfused):

@@ -101,7 +101,8 @@ def test_the_grid_of_the_dataset(tmp_path, drawn, flag, in_file, expected):
 
 
 @pytest.mark.parametrize("dataset_type, size", [
-    ("series", 3), ("pose", 20), ("pianoroll", 3)])
+    ("series", 3), pytest.param("pose", 20, marks=pytest.mark.slow),
+    ("pianoroll", 3)])
 def test_lines(tmp_path, dataset_type, size):
   """Of a caller's own data too, whose type is left at the default."""
   sample_files.write(
