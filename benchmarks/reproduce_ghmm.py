@@ -157,7 +157,8 @@ def _draw(path, gaps):
 
   figure = Figure(figsize=(3. * len(PROPOSALS), 6.))
   FigureCanvasAgg(figure)
-  axes = figure.subplots(2, len(PROPOSALS), sharey="row", squeeze=False)
+  # Each has a scale of its own: gaps differ by orders of magnitude.
+  axes = figure.subplots(2, len(PROPOSALS), squeeze=False)
   for column, proposal in zip(axes.T, PROPOSALS):
     column[0].set_title(proposal)
     for bound in BOUNDS:
@@ -169,8 +170,11 @@ def _draw(path, gaps):
       _draw_curve(column[1], bound, [
           (point.length, value) for point, value in mine
           if point.particles in (1, PARTICLES[0])])
-    for axis in column:
+    for axis, ticks in zip(column, (PARTICLES, LENGTHS)):
       axis.set_xscale("log", base=2)
+      axis.set_xticks(ticks)
+      axis.set_xticklabels(ticks)
+      axis.set_ylim(bottom=min(axis.get_ylim()[0], -0.01))
       axis.grid(True, alpha=0.3)
     column[0].set_xlabel("N, at T = %d" % LENGTHS[-1])
     column[1].set_xlabel("T, at N = %d" % PARTICLES[0])
