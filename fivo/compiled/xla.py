@@ -59,8 +59,7 @@ def compile_step(function, model, observations, seq_lengths, num_particles,
 
   Args:
     function: A callable `(observations, seq_lengths, run_filter) -> Tensors`
-      that computes a list of Tensors, whose shapes do not depend on T, by the
-      bounds' argument `run_filter`.
+      that computes a list of Tensors by the bounds' argument `run_filter`.
     model: A `TrainableRecurrentModel`.
     observations: A pair of float Tensors `[T, B, data_size]`, B static.
     seq_lengths: An int Tensor `[B]`.

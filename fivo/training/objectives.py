@@ -91,22 +91,24 @@ def bound_and_gradients(config, model, observations, lengths):
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
         "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
-  names, variables = [], []
+  variables = []
 
   def compute(observations, lengths, run_filter):
     bound = bound_of_config(
         config, model, observations, lengths, run_filter=run_filter)
-    names[:], figures = zip(*particle_figures(bound, lengths).items())
     gradients, variables[:] = zip(*optimization.compute_gradients(
         -mean_bound(config, bound.log_p_hat, lengths)))
-    return [bound.log_p_hat] + list(figures) + list(gradients)
+    return [bound.log_p_hat, bound.log_weights, bound.resampled] + list(
+        gradients)
 
-  (log_p_hat, *results), length = xla.compile_step(
+  (log_p_hat, log_weights, resampled, *gradients), length = xla.compile_step(
       compute, model, observations, lengths,
       num_particles=1 if config.bound == "elbo" else config.num_samples,
       seed=config.noise_seed)
-  summarize_particles(dict(zip(names, results)))
-  return (log_p_hat, list(zip(results[len(names):], variables)),
+  # Not compiled, they are computed in steps that write summaries alone.
+  summarize_particles(particle_figures(bounds.FIVOBound(
+      log_p_hat, log_weights, resampled, None), lengths))
+  return (log_p_hat, list(zip(gradients, variables)),
           [xla.CompilationHook(length)])
 
 
@@ -141,7 +143,7 @@ def particle_figures(bound, lengths, has_more=False):
 def summarize_particles(figures):
   """Adds a chart of each of what `particle_figures` gives.
 
-  Uncompiled, they cost nothing in a step that writes no summaries.
+  They cost nothing in a step that writes no summaries.
   """
   for name, value in sorted(figures.items()):
     charts.add("particles/" + name, value)
