@@ -34,6 +34,7 @@ import tensorflow as tf
 
 from fivo import nested_utils as nested
 from fivo.models import base
+from fivo.models import generative
 from fivo.system import errors
 
 
@@ -161,10 +162,7 @@ def roll_out(model, batch_size, num_steps, data_size, mean=None):
   Raises:
     UserError: If the model cannot sample.
   """
-  if not hasattr(model, "sample_step"):
-    raise errors.UserError(
-        "model %s: has no sample_step, which --twist=dre needs" %
-        type(model).__name__)
+  generative.check_samples(model, "--twist=dre")
   dtype = getattr(model, "dtype", tf.float32)
   mean = tf.zeros([data_size], dtype) if mean is None else mean
   # Less the mean, the first input is zero.

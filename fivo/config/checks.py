@@ -265,7 +265,8 @@ def log_remarks(config):
     if config.kl_warmup_steps and config.model in options.RECURRENT:
       log.info("Until step %d the log lines show the warm-up's objective, not "
                "the %s bound.", config.kl_warmup_steps, config.bound)
-    if config.diagnostics and config.xla:
+    if (config.diagnostics and config.xla and
+        config.model in options.RECURRENT):
       log.warning("--diagnostics is ignored: with --xla the filter records no "
                   "ancestors.")
     _remark_on_resampling(config)

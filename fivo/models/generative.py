@@ -7,6 +7,23 @@ import contextlib
 
 import tensorflow as tf
 
+from fivo.system import errors
+
+
+def check_samples(model, needed_by):
+  """Refuses a model that cannot draw observations.
+
+  Args:
+    model: An `ELBOTrainableSequenceModel`.
+    needed_by: What needs its `sample_step`, for the message.
+
+  Raises:
+    UserError: If it has no `sample_step`.
+  """
+  if not hasattr(model, "sample_step"):
+    raise errors.UserError("model %s: has no sample_step, which %s needs" % (
+        type(model).__name__, needed_by))
+
 
 class RecurrentModel(object):
   """The generative part of a recurrent latent variable model.

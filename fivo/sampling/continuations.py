@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from fivo import bounds
-from fivo.system import errors
+from fivo.models import generative
 
 
 def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
@@ -34,10 +34,7 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
   Raises:
     UserError: If the model cannot sample.
   """
-  if not hasattr(model, "sample_step"):
-    raise errors.UserError(
-        "model %s: has no sample_step, which sampling needs" %
-        type(model).__name__)
+  generative.check_samples(model, "sampling")
   prefix_length, batch_size, data_size = tf.unstack(tf.shape(targets))
   result = bounds.create_bound(
       "iwae" if bound_name == "elbo" else bound_name, model, (inputs, targets),

@@ -86,7 +86,7 @@ def bound_and_gradients(config, model, observations, lengths):
   """
   if not config.xla:
     bound = bound_of_config(config, model, observations, lengths)
-    summarize_particles(particle_figures(bound, lengths, config.diagnostics))
+    summarize_particles(bound, lengths, config.diagnostics)
     return bound.log_p_hat, None, []
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
@@ -105,24 +105,23 @@ def bound_and_gradients(config, model, observations, lengths):
       compute, model, observations, lengths,
       num_particles=1 if config.bound == "elbo" else config.num_samples,
       seed=config.noise_seed)
-  # Not compiled, they are computed in steps that write summaries alone.
-  summarize_particles(particle_figures(bounds.FIVOBound(
-      log_p_hat, log_weights, resampled, None), lengths))
+  # Outside of what is compiled, where steps without summaries leave it out.
+  summarize_particles(bounds.FIVOBound(
+      log_p_hat, log_weights, resampled, None), lengths)
   return (log_p_hat, list(zip(gradients, variables)),
           [xla.CompilationHook(length)])
 
 
-def particle_figures(bound, lengths, has_more=False):
-  """How the particles fare, on average over the timesteps of the sequences.
+def summarize_particles(bound, lengths, has_more=False):
+  """Adds summaries of how the particles fare.
+
+  They cost nothing in a step that writes no summaries.
 
   Args:
     bound: A `bounds.FIVOBound`.
     lengths: An int Tensor `[B]`.
-    has_more: Whether to give all of `diagnostics.Diagnostics`, as far as the
+    has_more: Whether to add all of `diagnostics.Diagnostics`, as far as the
       bound knows its ancestors.
-
-  Returns:
-    A dict of scalar float Tensors by name.
   """
   figures = {
       "effective_sample_size":
@@ -136,17 +135,9 @@ def particle_figures(bound, lengths, has_more=False):
         "log_weight_variance", "num_ancestors", "num_roots"))
   in_sequence = tf.cast(tf.transpose(tf.sequence_mask(
       lengths, tf.shape(bound.resampled)[0])), bound.resampled.dtype)
-  return {name: tf.reduce_sum(values * in_sequence) / tf.reduce_sum(in_sequence)
-          for name, values in figures.items()}
-
-
-def summarize_particles(figures):
-  """Adds a chart of each of what `particle_figures` gives.
-
-  They cost nothing in a step that writes no summaries.
-  """
-  for name, value in sorted(figures.items()):
-    charts.add("particles/" + name, value)
+  for name, values in sorted(figures.items()):
+    charts.add("particles/" + name, tf.reduce_sum(
+        values * in_sequence) / tf.reduce_sum(in_sequence))
 
 
 def mean_bound(config, log_p_hat, lengths, summarize=False):

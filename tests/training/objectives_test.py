@@ -32,8 +32,7 @@ def test_particles():
     bound = bounds.FIVOBound(
         None, tf.constant(log_weights, tf.float32),
         tf.constant([[0., 1.], [1., 0.], [0., 0.]]), None)
-    objectives.summarize_particles(
-        objectives.particle_figures(bound, tf.constant([2, 3])))
+    objectives.summarize_particles(bound, tf.constant([2, 3]))
     found = _summaries()
   sizes = [2., 16. / 10., 1., 2., 2.]
   assert found["particles/effective_sample_size"] == pytest.approx(
