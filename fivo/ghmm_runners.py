@@ -69,7 +69,7 @@ class _GaussianHMM(runs.Family):
     tf.compat.v1.summary.scalar("bound_gap", gap)
     for tag, value in _charts(config, bound_per_t, likelihood_per_t):
       charts.add(tag, value)
-    objectives.summarize_particles(bound, lengths)
+    objectives.summarize_particles(bound, lengths, config.diagnostics)
     objective = runs.Objective(
         bound_per_t, (bound_per_t, likelihood_per_t, gap),
         num_timesteps=tf.reduce_sum(lengths))

@@ -48,7 +48,7 @@ class TestTrain(object):
 
   def test_summaries_of_a_run_that_then_is_finished(
       self, tmp_path, caplog, monkeypatch):
-    config = _config(tmp_path, proposal_type="filtering")
+    config = _config(tmp_path, proposal_type="filtering", diagnostics=True)
     ghmm_runners.run_train(config)
     tags = set()
     for path in tmp_path.glob("events.*"):
@@ -56,7 +56,7 @@ class TestTrain(object):
         tags.update(value.tag for value in event.summary.value)
     assert {"train_ll_bound", "train_true_ll", "bound_gap",
             "bound_per_timestep/fivo", "exact/gap_per_timestep",
-            "speed/timesteps_per_second"} <= tags
+            "speed/timesteps_per_second", "particles/num_roots"} <= tags
     monkeypatch.setattr(tf, "Graph", None)  # No graph is built.
     ghmm_runners.run_train(config)
     assert _lines(caplog)[-1] == (
