@@ -17,7 +17,7 @@ _REQUIREMENTS = [
     # From 1.20 on TensorFlow 1.15 fails in `tf.zeros([tf.shape(x)[0], 3])`;
     # 1.15.0 itself sets no upper limit, later patches ask for < 1.19.
     "numpy<1.19",
-    # WAV files of speech.
+    # WAV files of samples, spectrograms, note lists of MATLAB files.
     "scipy",
     # Flags and logging.
     "absl-py",
@@ -28,6 +28,10 @@ _REQUIREMENTS = [
 _EXTRAS = {
     # Bach's chorales, parsed into pianorolls. The newest for Python 3.7.
     "chorales": ["music21==7.3.3"],
+    # TIMIT's sound files: NIST SPHERE and RIFF.
+    "timit": ["soundfile"],
+    # Time series as pandas, R, Excel and instruments write them.
+    "series": ["pandas"],
     # Pianorolls from folders of MIDI files.
     "midi": ["mido"],
     # Samples as pictures and as MIDI files, and plots of training.
