@@ -28,7 +28,7 @@ def draw(path, prefix, continuations, steps_per_quarter, tempo, title=""):
   """
   num_shown, remark = figures.shown(continuations.shape[1], "continuations")
   lowest, highest = _compass(prefix, continuations[:, :num_shown])
-  figure, axes = figures.create(num_shown, sharex=True, sharey=True)
+  figure, axes = figures.create_panels(num_shown, sharex=True, sharey=True)
   for n, axis in enumerate(axes):
     _draw_roll(axis, prefix, continuations[:, n], steps_per_quarter)
     axis.set_ylim(lowest - 0.5, highest + 0.5)
