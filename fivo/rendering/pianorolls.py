@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fivo.data.pianorolls import MIN_NOTE
+from fivo.formats.pianorolls import MIN_NOTE
 from fivo.rendering import figures
 
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")

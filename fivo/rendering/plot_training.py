@@ -24,7 +24,7 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.rendering import figures
 from fivo.system import console
 from fivo.system import errors
