@@ -168,7 +168,7 @@ def test_an_error_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("number", [
-    signal.SIGTERM, programs.HANGUP, signal.SIGINT])
+    signal.SIGTERM, signal.SIGINT])
 def test_an_end_by_a_signal_leaves_nothing(tmp_path, number):
   process = subprocess.Popen(
       [sys.executable, "-m", "fivo.data.create_synthetic_timit",
