@@ -17,7 +17,7 @@ import tensorflow as tf
 from fivo import ghmm_runners
 from fivo import runners
 from fivo.config import catalogue
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.logdir import checkpoints
 from fivo.system import errors
 
