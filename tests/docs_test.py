@@ -87,14 +87,14 @@ def flags_page():
     lines.append("| flag | default | meaning |\n| --- | --- | --- |")
     for option in listed:
       default = "" if option.default is None else option.default
-      one_of = " One of %s." % ", ".join(option.choices) * bool(option.choices)
+      one_of = option.choices and " One of %s." % ", ".join(option.choices)
       lines.append("| `--%s` | %s | %s%s |" % (
-          option.name, default, option.help, one_of))
+          option.name, default, option.help, one_of or ""))
   return "\n".join(lines) + "\n\n## Of absl" + end.partition("\n## Of absl")[2]
 
 
 def test_flags_page():
-  """Mended by: python -c "from tests import docs_test as d; d.write_flags()"."""
+  """Mended by python -c "from tests import docs_test as d; d.write_flags()"."""
   assert _read(_FLAGS_PAGE) == flags_page()
 
 
