@@ -81,7 +81,7 @@ _FLAGS_PAGE = "docs/flags.md"
 def flags_page():
   """The page of flags, with its tables made from the table of options."""
   begin, _, end = _read(_FLAGS_PAGE).partition("\n## What to do")
-  lines = [begin]
+  lines = [begin.rstrip("\n")]
   for group, listed in options.GROUPS.items():
     lines.append("\n## %s\n" % group)
     lines.append("| flag | default | meaning |\n| --- | --- | --- |")
