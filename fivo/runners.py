@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from fivo import twists
 from fivo.compiled import xla
+from fivo.config import catalogue
 from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.data import batching
@@ -114,7 +115,8 @@ def _create_dataset(config, split, shuffle, repeat):
     return dataset
   return datasets.create_speech_dataset(
       path, config.batch_size, samples_per_timestep=(
-          config.data_dimension or config_lib.SPEECH_DIMENSION),
+          config.data_dimension or
+          catalogue.DATASET_TYPES["speech"].dimension),
       **order) + (None,)
 
 

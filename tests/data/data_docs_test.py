@@ -11,7 +11,7 @@ import pytest
 
 from fivo.data import sphere
 from tests import programs
-from tests.data import midi_files_test
+from tests.formats import midi_test as midi_files_test
 
 _PATH = os.path.join(programs.ROOT, "docs", "data.md")
 _TINY = ["--latent_size=2", "--batch_size=2", "--num_samples=2",
