@@ -180,7 +180,7 @@ def fivo(model, observations, seq_lengths, num_samples=1,
 
 
 def sixo(model, *args, **kwargs):
-  """FIVO of a model with its twist, see `twists.py`; for arguments see `fivo`."""
+  """FIVO of a model with a twist, see `twists.py`; for arguments see `fivo`."""
   return fivo(twists.TwistedModel(model), *args, **kwargs)
 
 

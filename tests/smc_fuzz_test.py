@@ -16,7 +16,6 @@ from fivo import smc
 from tests import fuzz
 from tests.fuzz import INF
 from tests.fuzz import NAN
-from tests.smc_test import table_transition
 from tests.smc_test import unoptimized
 
 _DTYPES = {"float32": tf.float32, "float64": tf.float64}
