@@ -42,7 +42,7 @@ def write(config, directory, values):
   """
   directory = os.path.join(config.logdir, directory)
   result_files.write("logdir", directory, FILE_NAME, values)
-  if not rendering_extra.is_installed():
+  if rendering_extra.missing():
     log.info("No picture of it: that needs the extra render.")
     return
   from fivo.rendering import filters  # pylint: disable=import-outside-toplevel

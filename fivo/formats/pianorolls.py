@@ -74,7 +74,8 @@ def save(path, pianorolls):
     raise UserError("%s: cannot be written as a pickle (%s)"
                     % (path, pickled_splits.one_line(error))) from error
   try:
-    with files.atomic_write(path) as stream:
+    # Through a link, to the file that it names.
+    with files.atomic_write(os.path.realpath(path)) as stream:
       stream.write(data)
   except OSError as error:
     raise UserError("%s: cannot be written (%s); nothing was changed"

@@ -86,7 +86,7 @@ def save(path, figure, **kwargs):
     OSError: If the file cannot be written.
   """
   data = png(figure, **kwargs)
-  with files.atomic_write(path, through_links=False) as stream:
+  with files.atomic_write(path) as stream:
     stream.write(data)
 
 

@@ -76,5 +76,5 @@ def write(path, roll, lowest_note, steps_per_quarter, tempo,
   for step, message in events:
     track.append(message.copy(time=(step - now) * ticks_per_step))
     now = step
-  with files.atomic_write(path, through_links=False) as stream:
+  with files.atomic_write(path) as stream:
     midi.save(file=stream)

@@ -35,7 +35,7 @@ def test_evaluation(tmp_path, has_extra, monkeypatch):
   if has_extra:
     pytest.importorskip("matplotlib")
   else:
-    monkeypatch.setattr(rendering_extra, "is_installed", lambda: False)
+    monkeypatch.setattr(rendering_extra, "missing", lambda: ["mido"])
   config = _config(tmp_path, split="test")
   runners.run_train(config, toy.create_dataset_and_model)
   without = runners.run_eval(
