@@ -193,7 +193,7 @@ class _Recurrent(runs.Family):
     data_size = tf.compat.dimension_value(targets.shape[2])
     return twist_steps.learn_by_density_ratio(
         config, model, objective,
-        lambda num_steps: twists.roll_out(
+        lambda num_steps: twists.simulate(
             model, config.batch_size, num_steps, data_size, self._train_mean),
         tf.shape(targets)[0])
 
