@@ -31,19 +31,38 @@ def loads(data):
   return _Unpickler(io.BytesIO(data), encoding="latin1").load()
 
 
-def _dtype(code, *unused_flags):
-  """Stands for numpy.dtype; returns a copy, whose byte order may be set."""
-  if not _PLAIN_TYPE.fullmatch(str(code)):
-    raise RefusedError("it holds NumPy data of type %r" % code)
-  return np.dtype(code, False, True)
+class _Dtype:
+  """Stands for a NumPy dtype while a pickle is read."""
+
+  def __init__(self, code, *unused_flags):
+    if not _PLAIN_TYPE.fullmatch(str(code)):
+      raise RefusedError("it holds NumPy data of type %r" % code)
+    self.dtype = np.dtype(code)
+
+  def set_state(self, state):
+    """Sets the byte order, the one part of the state that plain types have."""
+    self.dtype = self.dtype.newbyteorder(state[1])
+
+  def read(self, data):
+    """Reads bytes, which Python 2 wrote as a string, as an array."""
+    data = data.encode("latin1") if isinstance(data, str) else data
+    return np.frombuffer(data, self.dtype)
+
+
+def _set_array(array, state):
+  """Fills an array; NumPy itself would believe any shape."""
+  _, shape, dtype, is_fortran, data = state
+  numbers = dtype.read(data)
+  array.__setstate__((1, numbers.reshape(shape).shape, numbers.dtype,
+                      bool(is_fortran), numbers.tobytes()))
 
 
 _ADMITTED = {
-    ("numpy", "dtype"): _dtype,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy.core.multiarray", "scalar"): np.core.multiarray.scalar,
-    ("numpy.core.multiarray", "_reconstruct"): (
-        np.core.multiarray._reconstruct),  # pylint: disable=protected-access
+    ("numpy", "dtype"): _Dtype,
+    ("numpy", "ndarray"): None,  # An argument of the following.
+    ("numpy.core.multiarray", "_reconstruct"): lambda *_: np.empty([0]),
+    ("numpy.core.multiarray", "scalar"): (
+        lambda dtype, data: dtype.read(data)[0]),
     # How Python 3 writes bytes, and none, for Python 2.
     ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
     ("builtins", "bytes"): lambda: b"",
@@ -66,3 +85,16 @@ class _Unpickler(pickle._Unpickler):  # pylint: disable=protected-access
     if key not in _ADMITTED:
       raise RefusedError("it asks for '%.80s.%.80s'" % (module, name))
     return _ADMITTED[key]
+
+  def load_build(self):
+    """Sets the state of what is below it on the stack."""
+    state = self.stack.pop()
+    if isinstance(self.stack[-1], np.ndarray):
+      _set_array(self.stack[-1], state)
+    elif isinstance(self.stack[-1], _Dtype):
+      self.stack[-1].set_state(state)
+    else:
+      raise RefusedError("it sets the state of what is no NumPy data")
+
+  dispatch = dict(pickle._Unpickler.dispatch)  # pylint: disable=protected-access
+  dispatch[pickle.BUILD[0]] = load_build
