@@ -19,7 +19,6 @@ from fivo.evaluation import diagnosis
 from fivo.evaluation import following
 from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
-from fivo.logdir import restoring
 from fivo.logdir import result_files
 from fivo.models import ghmm
 from fivo.rendering import samples as samples_rendering
@@ -275,7 +274,7 @@ def run_sample(config):
         _restore(session, path)
         return session.run((fetches, posterior))
 
-    values, posterior = restoring.use_newest(config.logdir, path, draw)
+    values, posterior = checkpoints.use_newest(config.logdir, path, draw)
   path = result_files.write(
       "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
   if config.render:

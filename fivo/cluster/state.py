@@ -142,4 +142,6 @@ def is_over(config):
   path = checkpoints.latest(config.logdir, warn=False)
   return path is not None and (
       checkpoints.step(path) >= config.max_steps or
-      validation_record.stopped_step(config) is not None)
+      validation_record.stopped_step(
+          config.logdir, config.measure,
+          config.early_stop_patience) is not None)

@@ -9,7 +9,6 @@ import time
 
 from fivo.config import config as config_lib
 from fivo.logdir import checkpoints
-from fivo.logdir import restoring
 from fivo.logdir import validation_record
 from fivo.system import log
 
@@ -76,7 +75,7 @@ def evaluate_each(config, path, evaluate):
     SystemExit: On SIGTERM, with the usual exit code, if it follows.
   """
   if config.eval_interval_secs is None:
-    return restoring.use_newest(config.logdir, path, evaluate)
+    return checkpoints.use_newest(config.logdir, path, evaluate)
   with _leaving_on_sigterm():
     return _follow(config, path, evaluate)
 
@@ -122,7 +121,8 @@ def _is_last(config, step):
   """Whether the run has no checkpoint to come after a step."""
   if step >= config.max_steps:
     return True
-  stopped_step = validation_record.stopped_step(config)
+  stopped_step = validation_record.stopped_step(
+      config.logdir, config.measure, config.early_stop_patience)
   if stopped_step is None or step < stopped_step:
     return False
   log.info("The run has stopped early at step %d.", stopped_step)

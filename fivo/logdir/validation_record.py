@@ -62,9 +62,7 @@ def load(logdir):
     return None
   try:
     kept = files.read_json(path, _FORMAT)
-    record = Record(*[kept[name] for name in Record._fields])
-    update(record, record.last_step, 0.)  # A TypeError for other types.
-    return record
+    return Record(*[kept[name] for name in Record._fields])
   except OSError as e:
     raise errors.UserError("--logdir=%s: its %s cannot be read: %s" % (
         logdir, FILE_NAME, e.strerror)) from e

@@ -13,7 +13,8 @@ _DESCRIPTIONS = {
         "The exact log p(x) in nats per timestep, above which no bound is in "
         "expectation.",
     "exact/gap_per_timestep":
-        "The exact log p(x) less the bound, in nats per timestep. Zero is best.",
+        "The exact log p(x) less the bound, in nats per timestep. Zero is "
+        "best.",
     "training/gradient_norm":
         "The Euclidean norm of the loss's gradient by all variables together, "
         "before it is clipped.",

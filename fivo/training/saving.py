@@ -50,8 +50,11 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
         session.graph)
     # So that a run that is resumed often keeps no more than another.
     saver = self._scaffold.saver
-    saver.recover_last_checkpoints(checkpoints.drop_one_too_many(
-        checkpoints.listed(self._logdir), saver.saver_def.max_to_keep))
+    paths = checkpoints.listed(self._logdir)
+    kept = paths[-saver.saver_def.max_to_keep:]
+    for path in paths[:-len(kept)]:
+      tf.compat.v1.train.remove_checkpoint(path)
+    saver.recover_last_checkpoints(kept)
     self.save(session)
 
   def after_run(self, run_context, run_values):
@@ -88,10 +91,6 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     # that grows too large for the end of the data.
     saver = self._scaffold.saver
     with errors.writing_to("logdir", self._logdir, self._last_saved()):
-      # The Saver itself removes one after it has taken it from its list, so
-      # that a kill in between would leave it for good.
-      saver.recover_last_checkpoints(checkpoints.drop_one_too_many(
-          saver.last_checkpoints, saver.saver_def.max_to_keep - 1))
       path = saver.save(session, self._path, global_step=step)
     if self._on_saved:
       self._on_saved(session, path)

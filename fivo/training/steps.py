@@ -29,7 +29,8 @@ def is_finished(config, step):
   Returns:
     A bool.
   """
-  stopped_step = validation_record.stopped_step(config)
+  stopped_step = validation_record.stopped_step(
+      config.logdir, config.measure, config.early_stop_patience)
   if step and stopped_step is not None:
     log.info(
         "Stopped early at step %d: nothing to do; a larger "
@@ -151,7 +152,9 @@ class _Steps(object):
         except self._place.preemptions as e:
           self._place.recover(e)
     if not (self._caught or self.last >= self._place.stop_step or
-            validation_record.stopped_step(self._config) is not None):
+            validation_record.stopped_step(
+                self._config.logdir, self._config.measure,
+                self._config.early_stop_patience) is not None):
       log.info("The data ended at step %d.", self.last)
 
   @property

@@ -131,9 +131,8 @@ class Validator(object):
 
   def resume(self, step):
     """Reads the record of a run that goes on from a step; mends `best`."""
-    self.record = validation_record.resume(self._config, step)
-    if self._config.export_best:
-      best_checkpoint.remove_leftovers(self._config.logdir)
+    self.record = validation_record.resume(
+        self._config.logdir, self._config.measure, step)
     mend_best(self._config)
 
   def evaluate(self, step, caught):
@@ -194,12 +193,13 @@ class Validator(object):
 
   def _says_stop(self, step):
     """Whether patience is at an end, which is logged."""
-    if not validation_record.has_lost_patience(self._config, self.record):
+    patience = self._config.early_stop_patience
+    if patience is None or self.record.num_worse < patience:
       return False
     log.info(
         "Stopping early at step %d: %d evaluations without a better %s bound "
         "(--early_stop_patience=%d); %s.", step, self.record.num_worse, SPLIT,
-        self._config.early_stop_patience, _describe_best(self.record))
+        patience, _describe_best(self.record))
     return True
 
   def _explain_non_finite(self, step, cause):

@@ -100,8 +100,8 @@ def test_other_errors_end_it(follow):
 
 def test_ends_with_a_run_that_stopped_early(follow, tmp_path):
   kwargs = dict(early_stop_patience=1)
-  record = validation_record.empty(
-      config_lib.from_object(types.SimpleNamespace()))
+  record = validation_record.Record(
+      config_lib.from_object(types.SimpleNamespace()).measure)
   for step in (2, 4):
     record = validation_record.update(record, step, -1.)
   validation_record.save(str(tmp_path), record)
