@@ -30,7 +30,6 @@ def make_all(directory):
   make_speech(os.path.join(directory, "speech"))
   make_logdirs(os.path.join(directory, "logdirs"))
   _write(os.path.join(directory, "file.txt"), b"A file.")
-  _write(os.path.join(directory, "latin1.txt"), b"--logdir=\xe9")
   _write(os.path.join(directory, "flags.txt"), b"--num_samples=0\n")
   os.mkfifo(os.path.join(directory, "pipe"))
   for name in ("samples.npz", "out.npz"):

@@ -123,11 +123,8 @@ _FLAGS = [
      "are written --name=value"),
     ("--=3", "unexpected argument '--=3': flags are written --name=value"),
     ("--num_samples=4 -num_samples=0", "--num_samples=0: must be at least 1"),
-    ("--flagfile=missing",
-     "--flagfile=missing: No such file or directory; must be a file of flags"),
-    ("--flagfile=speech",
-     "--flagfile=speech: Is a directory; must be a file of flags"),
-    ("--flagfile=latin1.txt", "--flagfile: must be a file of flags in UTF-8"),
+    ("--flagfile=missing", "ERROR:: Unable to open flagfile: [Errno 2] No such "
+     "file or directory: 'missing'"),
     ("--flagfile=flags.txt", "--num_samples=0: must be at least 1"),
     # Combinations.
     ("--model=vrnn --proposal_type=true-filtering",

@@ -10,15 +10,12 @@ for each file that `bin/download_pianorolls.sh` downloads:
 The file is replaced whole or not at all.
 """
 
-import os
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
 if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
   from fivo.system import startup
-  startup.begin_imports()
+  startup.run(__file__)
 
 from absl import flags
 from absl import logging
@@ -74,7 +71,3 @@ def main(argv):
         "--out_file is empty: must be a file to write; left out, it is "
         "--in_file")
   add_train_mean(FLAGS.in_file, FLAGS.out_file)
-
-
-if __name__ == "__main__":
-  console.run_main(main)

@@ -18,7 +18,7 @@ from fivo.data import feeding
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import locks
-from fivo.system import faults
+from fivo.system import errors
 from fivo.system import files
 from fivo.training import optimization
 from fivo.training import steps
@@ -198,7 +198,7 @@ def owning_logdir(config):
     yield
     return
   files.prepare_directory("logdir", config.logdir)
-  with faults.writing_to("logdir", config.logdir):
+  with errors.writing_to("logdir", config.logdir):
     with locks.training_lock(config.logdir) as is_held:
       if is_held:
         checkpoints.remove_leftovers(config.logdir)
