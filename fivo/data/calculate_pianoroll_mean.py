@@ -23,7 +23,7 @@ from absl import logging
 from fivo.formats import pianorolls
 from fivo.formats.pianorolls import MAX_NOTE  # noqa: F401
 from fivo.formats.pianorolls import MIN_NOTE  # noqa: F401
-from fivo.formats.pianorolls import NUM_NOTES
+from fivo.formats.pianorolls import NUM_NOTES  # noqa: F401
 from fivo.system import console
 from fivo.system import errors
 
@@ -50,8 +50,8 @@ def add_train_mean(in_file, out_file=None):
   """
   with errors.naming_flag("in_file"):
     contents = pianorolls.load(in_file)
-    train = pianorolls.encode_split(contents, "train", in_file)
-  mean = pianorolls.calculate_mean(train, NUM_NOTES)
+    train = pianorolls.dense_split(contents, "train", in_file)
+  mean = pianorolls.calculate_mean(train)
   contents[pianorolls.MEAN_KEY] = mean
   with errors.naming_flag("out_file" if out_file else "in_file"):
     out_file = out_file or in_file

@@ -114,9 +114,11 @@ def train(source, family):
     family.set_seeds(config)
     with device_setter(config):
       model, batch, train_mean = family.create(config)
-      feeder = feeding.feeder(config, lambda: family.create(config)[1])
-      if feeder is not None:
-        batch = feeder.placeholders
+      feeders = []
+      if config.master and not config.job_name:  # A server of the user's.
+        feeders = [feeding.Feeder(
+            lambda: family.create(config)[1], config.random_seed)]
+        batch = feeders[0].placeholders
       objective = family.objective(config, model, batch)
       train_op = optimization.create_train_op(
           -objective.value, config.bound,
@@ -132,7 +134,7 @@ def train(source, family):
       steps.train(
           config, train_op, objective.log_values,
           lambda step, values: family.log_line(config, step, values), validator,
-          list(objective.hooks) + ([feeder] if feeder else []),
+          list(objective.hooks) + feeders,
           objective.num_timesteps)
 
 
