@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from fivo import smc
-from fivo.resampling import particles
 
 _State = collections.namedtuple("_State", ("position", "extra"))
 _INF = float("inf")
@@ -67,117 +66,12 @@ def rotate(log_weights, states, num_particles, batch_size):
   return tf.nest.map_structure(lambda x: tf.gather(x, rows), states)
 
 
-def rotation(log_weights, unused_states):
-  """The same as a scheme, which tells its ancestors."""
-  num_particles, batch_size = log_weights.shape.as_list()
-  return tf.tile((tf.range(num_particles)[:, tf.newaxis] + 1) % num_particles,
-                 [1, batch_size])
-
-
 def odd_steps(log_weights, t):
   """A criterion of a user's own."""
   return tf.fill([tf.shape(log_weights)[1]], tf.equal(t % 2, 1))
 
 
-def heavy_first(log_weights, unused_t):
-  """A criterion of a user's own that tells the filters apart."""
-  return log_weights[0] > 0.
-
-
-# The loop against an implementation in NumPy ---------------------------------
-
-
-def numpy_filter(increment_fn, positions, num_steps, num_particles, criterion):
-  """A batch of particle filters written down step by step.
-
-  Args:
-    increment_fn: A function of positions `[N, B]` and t, giving `[N, B]`.
-    positions: The initial state `[N, B]`.
-    num_steps: The lengths `[B]`.
-    num_particles: N.
-    criterion: A function of log weights `[N, B]` and t, giving `[B]`.
-
-  Returns:
-    log_z_hat `[B]`, log_weights `[T, B, N]`, resampled `[T, B]` and the final
-    positions `[N, B]`.
-  """
-  batch_size = len(num_steps)
-  log_z = np.zeros(batch_size)
-  log_weights = np.zeros([num_particles, batch_size])
-  all_log_weights, all_resampled = [], []
-  last = max(num_steps) - 1
-  for t in range(last + 1):
-    increments = increment_fn(positions, t)
-    positions = positions + 1.
-    for b in range(batch_size):
-      if t < num_steps[b]:
-        log_weights[:, b] += increments[:, b]
-    all_log_weights.append(log_weights.T.copy())
-    resampled = np.array(criterion(log_weights, t)) & (t < np.array(num_steps))
-    all_resampled.append(resampled)
-    for b in range(batch_size):
-      if resampled[b] or t == last:
-        with np.errstate(divide="ignore"):
-          log_z[b] += np.log(np.mean(np.exp(log_weights[:, b])))
-      if resampled[b]:
-        log_weights[:, b] = 0.
-        positions[:, b] = np.roll(positions[:, b], -1)
-  return (log_z, np.array(all_log_weights), np.array(all_resampled, float),
-          positions)
-
-
-def numpy_ess(log_weights, unused_t):
-  weights = np.exp(log_weights)
-  with np.errstate(invalid="ignore"):
-    return weights.sum(0)**2 / (weights**2).sum(0) <= len(weights) / 2.
-
-
-_CRITERIA = {
-    "ess": (smc.ess_criterion, numpy_ess),
-    "never": (smc.never_resample_criterion,
-              lambda w, t: np.zeros(w.shape[1], bool)),
-    "always": (smc.always_resample_criterion,
-               lambda w, t: np.ones(w.shape[1], bool)),
-    "odd_steps": (odd_steps, lambda w, t: np.full(w.shape[1], t % 2 == 1)),
-    "heavy_first": (heavy_first, lambda w, t: w[0] > 0.),
-    # A criterion may answer for all filters at once.
-    "scalar": (lambda w, t: tf.equal(t % 2, 0),
-               lambda w, t: np.full(w.shape[1], t % 2 == 0)),
-}
-
-
-@pytest.mark.parametrize("criterion, resampling_fn", [
-    (name, rotate) for name in sorted(_CRITERIA)
-] + [("odd_steps", particles.with_states(rotation))])
-def test_agrees_with_numpy(criterion, resampling_fn):
-  """Mixed lengths, impossible particles, weights that depend on the state."""
-  num_particles, lengths = 4, [7, 1, 4]
-  table = np.random.RandomState(0).normal(size=[7, 4, 3], scale=2.)
-  table[2, 1, 0] = -_INF
-  table[0, 2, 2] = -_INF
-  table[5, :, 2] = -_INF  # Past that filter's end.
-  start = np.arange(12.).reshape([4, 3])
-  tf_criterion, np_criterion = _CRITERIA[criterion]
-  expected = numpy_filter(
-      lambda x, t: table[t] + np.sin(x), start, lengths, num_particles,
-      np_criterion)
-
-  def transition(state, t):
-    if state is None:
-      return [tf.constant(start.reshape([-1])), tf.zeros([12], tf.int64)]
-    increments = tf.reshape(tf.constant(table)[t], [-1]) + tf.sin(state[0])
-    return increments, [state[0] + 1., state[1] + 1]
-
-  result = evaluate(lambda: smc.smc(
-      transition, tf.constant(lengths), num_particles, tf_criterion,
-      resampling_fn)._asdict())
-  np.testing.assert_allclose(result["log_z_hat"], expected[0], rtol=1e-12)
-  np.testing.assert_allclose(result["log_weights"], expected[1], rtol=1e-12)
-  np.testing.assert_array_equal(result["resampled"], expected[2])
-  positions, steps = result["final_particle_state"]
-  np.testing.assert_allclose(positions.reshape([4, 3]), expected[3])
-  np.testing.assert_array_equal(steps, np.full([12], 7))
-  assert result["final_loop_state"] == 0
+# Arguments -------------------------------------------------------------------
 
 
 def test_signature():
@@ -220,10 +114,17 @@ def test_numbers_and_lengths_of_any_integer_type(lengths, num_particles):
     np.testing.assert_allclose(x, y)
 
 
-@pytest.mark.parametrize("num_particles", [1.5, "2", None, np.float32(2.)])
-def test_numbers_that_are_no_integers(num_particles):
-  with tf.Graph().as_default(), pytest.raises(TypeError):
-    smc.smc(table_transition(tf.zeros([2, 4])), [2, 1], num_particles)
+def test_numbers_that_are_no_integers():
+  for number in (1.5, "2", None, np.float32(2.)):
+    with tf.Graph().as_default(), pytest.raises(TypeError):
+      smc.smc(table_transition(tf.zeros([2, 4])), [2, 1], number)
+
+
+def test_a_criterion_may_answer_for_all_filters_at_once():
+  resampled = evaluate(lambda: smc.smc(
+      table_transition(tf.zeros([3, 4])), [3, 1], 2,
+      lambda log_weights, t: tf.equal(t % 2, 0)).resampled)
+  np.testing.assert_array_equal(resampled, [[1, 1], [0, 0], [1, 0]])
 
 
 def test_state_of_static_size_with_lengths_of_unknown_size():
