@@ -49,9 +49,11 @@ def atomic_write(path, mode="wb"):
     if os.path.isfile(path):
       shutil.copymode(path, temporary)
     os.replace(temporary, path)
-  except BaseException:
+  except BaseException as e:
     with contextlib.suppress(OSError):
       os.unlink(temporary)
+    if isinstance(e, OSError) and e.filename is None:
+      e.filename = path  # A write that fails does not say where.
     raise
 
 
