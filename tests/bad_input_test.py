@@ -164,6 +164,10 @@ _FLAGS = [
      "systematic, residual"),
     ("--iwae_gradients=dreg --xla", "--xla: cannot compile "
      "--iwae_gradients=dreg"),
+    ("--resampling_gradients=score --xla", "--xla: cannot compile "
+     "--resampling_gradients=score"),
+    ("--master=grpc://localhost:1 --xla", "--xla: cannot compile variables of "
+     "another process; train in one process, or without --xla"),
     ("--resampling_gradients=stop_gradient --resampling_type=relaxed",
      "--resampling_gradients=stop_gradient: needs --resampling_type of "
      "multinomial, stratified, systematic, residual, not relaxed"),
