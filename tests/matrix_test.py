@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo import runners
-from fivo.config import options
+from fivo.config import catalogue
 from fivo.formats import pianorolls
 from fivo.logdir import checkpoints
 from fivo.system import errors
@@ -125,7 +125,7 @@ def test_ghmm(tmp_path, bound, proposal_type):
 
 def _filter_cases():
   """How a filter resamples: every scheme, criterion and gradient."""
-  for resampling_type in options.RESAMPLING_TYPES:
+  for resampling_type in catalogue.SCHEMES:
     yield dict(resampling_type=resampling_type, resampling_criterion="always")
   yield dict(resampling_criterion="never")
   yield dict(ess_threshold=.9, eval_resampling_type="systematic")

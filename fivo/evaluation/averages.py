@@ -97,7 +97,9 @@ def report(result, split, step, writer):
 
 def summarize(result, split, step, writer):
   """Writes the bounds as summaries; arguments as of `report`."""
+  scalars = []
   for name, chart in (("ll_per_t", "timestep"), ("ll_per_seq", "sequence")):
     for bound, mean in zip(_NAMES, getattr(result, name).mean(axis=0)):
-      writer.add([("%s/%s_%s" % (split, bound, name), mean),
-                  ("bound_per_%s/%s" % (chart, bound), mean)], step)
+      scalars += [("%s/%s_%s" % (split, bound, name), mean),
+                  ("bound_per_%s/%s" % (chart, bound), mean)]
+  writer.add(scalars, step)

@@ -40,7 +40,8 @@ def evaluate(logdir, path, evaluate_one, interval_secs=None, max_steps=None,
     step, written = checkpoints.step(path), _time_written(path)
     # A run that began again writes checkpoints of earlier steps; a later step
     # counts even where a copy, or another machine's clock, has set its time.
-    if written and (step > last_step or written > last_written):
+    if written is not None and (
+        step > last_step or written > last_written):
       try:
         result = evaluate_one(path)
         last_step, last_written = step, written

@@ -8,7 +8,7 @@ import numpy as np
 from fivo.rendering import figures
 
 _TITLE = "%s; grey the prefix, coloured what was sampled"
-_DYNAMIC_RANGE = 80.  # Of a spectrogram, in decibels: what can be heard at once.
+_DYNAMIC_RANGE = 80.  # Of a spectrogram, in decibels: what can be heard.
 
 
 def draw_series(prefix, continuations, column_names=None, title=""):

@@ -3,6 +3,7 @@
 import collections
 
 from fivo.logdir import result_files
+from fivo.rendering import figures
 from fivo.system import faults
 
 FILE_NAME = "samples.npz"
@@ -33,3 +34,20 @@ def write(out_dir, prefixes, samples, renderer, sound=False, pictures=False):
     if pictures:
       renderer.write_pictures(out_dir, prefixes, samples)
   return path
+
+
+def draw_first(sampler, renderer, path):
+  """Draws continuations of the first prefix by a checkpoint.
+
+  Args:
+    sampler: A `sampler.Sampler`.
+    renderer: A `rendering.samples.Renderer`.
+    path: The checkpoint's path.
+
+  Returns:
+    The bytes of a PNG file.
+  """
+  prefix, continuations = (
+      renderer.in_units_of_data(values[:, 0])
+      for values in (sampler.prefixes, sampler.sample(path)))
+  return figures.png(renderer.draw(prefix, continuations))
