@@ -154,21 +154,3 @@ def test_filters(tmp_path, datasets, model, kwargs):
     assert np.isfinite(result.ll_per_t).all()
   else:
     assert np.isfinite(result["mean"])
-
-
-@pytest.mark.parametrize("kwargs", [
-    dict(model=model, proposal_type=proposal_type)
-    for model in ("vrnn", "srnn") for proposal_type in _TRUE_PROPOSALS
-] + [dict(model="ghmm", bound="fivo-aux", proposal_type=proposal_type)
-     for proposal_type in _PROPOSALS + _TRUE_PROPOSALS] + [
-         dict(model="srnn", bound="sixo", twist="optimal")])
-@pytest.mark.parametrize("mode", ["train", "eval", "sample"])
-def test_refused(tmp_path, datasets, kwargs, mode, monkeypatch):
-  """The original gave an UnboundLocalError or a bare AssertionError."""
-  module = ghmm_runners if kwargs["model"] == "ghmm" else runners
-  monkeypatch.setattr(tf, "Graph", None)  # No graph is built.
-  with pytest.raises(
-      errors.UserError, match="--(bound|proposal_type|twist)=") as e:
-    getattr(module, "run_" + mode)(
-        _config(tmp_path, **dict(kwargs, **datasets["pianoroll"])))
-  assert "\n" not in str(e.value)

@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from fivo import bounds
+from fivo import roll_outs
 from fivo.models import generative
-from fivo.models import rollout
 
 
 def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
@@ -47,9 +47,10 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
         result, num_samples, batch_size, random_seed=random_seed)
   if hasattr(model, "sampling_state"):
     state = model.sampling_state(state)
-  rows = rollout.roll_out(
+  rows = roll_outs.roll_out(
       model, state, tf.tile(targets[-1], [num_samples, 1]),
-      0. if mean is None else mean, prefix_length, sample_length)
+      0. if mean is None else mean, prefix_length + tf.range(sample_length),
+      record=lambda unused_state, observation: observation)
   # Rows are particle-major, see smc.py.
   by_particle = tf.reshape(
       rows, [sample_length, num_samples, batch_size, data_size])

@@ -4,7 +4,7 @@ import collections
 
 from fivo.logdir import result_files
 from fivo.rendering import figures
-from fivo.system import faults
+from fivo.system import errors
 
 FILE_NAME = "samples.npz"
 
@@ -28,7 +28,7 @@ def write(out_dir, prefixes, samples, renderer, sound=False, pictures=False):
   prefixes, samples = map(renderer.in_units_of_data, (prefixes, samples))
   path = result_files.write("sample_out_dir", out_dir, FILE_NAME, (
       collections.OrderedDict([("prefixes", prefixes), ("samples", samples)])))
-  with faults.writing_to("sample_out_dir", out_dir):
+  with errors.writing_to("sample_out_dir", out_dir):
     if sound and renderer.sample_rate:
       renderer.write_sound(out_dir, prefixes, samples)
     if pictures:
