@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from fivo.data import batching
-from fivo.data import series_files
 from fivo.data import series_info
+from fivo.formats import series as series_files
 from fivo.system.errors import UserError
 
 

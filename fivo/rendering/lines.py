@@ -5,7 +5,7 @@ import numpy as np
 from fivo.rendering import figures
 
 
-def draw_series(path, prefix, continuations, title=""):
+def draw_series(path, prefix, continuations, title="", names=None):
   """Draws a prefix with its continuations, one panel for each dimension.
 
   Args:
@@ -13,6 +13,7 @@ def draw_series(path, prefix, continuations, title=""):
     prefix: A float array `[P, D]`.
     continuations: A float array `[S, N, D]`.
     title: What the picture is of.
+    names: The names of the dimensions, a list of D str, or None.
   """
   num_shown, remark = figures.shown(prefix.shape[1], "dimensions")
   figure, axes = figures.create_panels(num_shown, sharex=True)
@@ -25,7 +26,7 @@ def draw_series(path, prefix, continuations, title=""):
                 linewidth=1., alpha=0.8)
     axis.plot(prefix_steps, prefix[:, d], color=figures.PREFIX_COLOR)
     axis.axvline(len(prefix) - 1, **figures.BOUNDARY)
-    axis.set_ylabel("x[%d]" % d)
+    axis.set_ylabel(names[d] if names else "x[%d]" % d)
     axis.grid(True, alpha=0.3)
   axes[0].set_title("%s; grey the prefix, coloured what was sampled" % (
       title + remark), fontsize="medium")

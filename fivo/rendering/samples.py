@@ -89,7 +89,8 @@ def draw(path, prefix, continuations, config, sample_rate=None, title=""):
   elif config.dataset_type == "speech":
     lines.draw_speech(*arguments, sample_rate=sample_rate, title=title)
   else:
-    lines.draw_series(*arguments, title=title)
+    lines.draw_series(*arguments, title=title,
+                      names=config.series and config.series.names)
 
 
 def render_trajectories(out_dir, values, mean, variance):
