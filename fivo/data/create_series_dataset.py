@@ -16,16 +16,15 @@ the log says. What is no number, or is missing, is refused by file, line and
 column, unless --missing or --drop_columns tells what to do about it.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import os
 import re
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -192,7 +191,7 @@ def _without_constants(path, contents, names, drop_constant):
   return contents, names
 
 
-def _define_flags():
+def define_flags():
   """Defines the flags; not at import, where other commands' would collide."""
   console.define_path("in", None, "The folder or file to read.")
   console.define_path("out_file", None, "The .npz file to write.")
@@ -246,8 +245,3 @@ def main(argv):
           len(contents[split]), sum(map(len, contents[split])), split)
       for split in splits.SPLITS if split in contents),
                ", ".join(names) if names else contents["train"][0].shape[1])
-
-
-if __name__ == "__main__":
-  _define_flags()
-  console.run_main(main)

@@ -19,8 +19,8 @@ import os
 from absl import logging
 import numpy as np
 
+from fivo.formats import reading
 from fivo.formats import tables
-from fivo.system import files
 from fivo.system.errors import UserError
 
 REMEDY = ("fivo/data/create_series_dataset.py makes of it what training takes, "
@@ -68,7 +68,7 @@ def read_npz(path, required=None):
   """
   if not os.path.isfile(path):  # A pipe would be waited for.
     raise UserError("%s: no such file or directory" % path)
-  try:
+  with reading.complaining(path, "a complete .npz file", "; " + REMEDY):
     with np.load(path, allow_pickle=False) as archive:
       for name in required or ():
         if name not in archive:
@@ -77,12 +77,6 @@ def read_npz(path, required=None):
               REMEDY))
       return {name: archive[name] for name in archive.files
               if required is None or name in required + ("names",)}
-  except UserError:
-    raise
-  except (Exception, MemoryError) as error:  # pylint: disable=broad-except
-    # A damaged one raises almost anything.
-    raise UserError("%s: is not a complete .npz file (%s); %s" % (
-        path, str(error).split("\n")[0][:80], REMEDY)) from error
 
 
 def cut(path, split, values, lengths):
@@ -130,14 +124,9 @@ def _read_directory(path, split):
 
 def _read_csv(path):
   """Reads a plain CSV file, a float64 array `[T, D]`."""
-  try:
-    lines = files.read_bytes(path, _MAX_BYTES).decode("utf-8-sig").rstrip()
-  except OSError as error:
-    raise UserError("%s: cannot be read (%s)"
-                    % (path, error.strerror)) from error
-  except ValueError as error:  # Not UTF-8, or too large.
-    raise UserError("%s: %s; %s" % (path, error, REMEDY)) from error
-  lines = lines.split("\n")
+  data = reading.read_bytes(path, _MAX_BYTES)
+  with reading.complaining(path, "text in UTF-8", "; " + REMEDY):
+    lines = data.decode("utf-8-sig").rstrip().split("\n")
   separator = next((s for s in _SEPARATORS if s in lines[0]), None)
   rows = [line.strip("\r").split(separator) for line in lines]
   values = []

@@ -7,11 +7,10 @@ import re
 from typing import Any
 from typing import List
 from typing import NamedTuple
-import zlib
 
 from absl import logging
 
-from fivo.system import files
+from fivo.formats import reading
 from fivo.system.errors import UserError
 
 _MAX_BYTES = 1 << 30
@@ -207,13 +206,10 @@ def _split_lines(path):
 
 def _read_text(path):
   """Returns the text of a file, of one of the usual encodings."""
-  try:
-    data = files.read_bytes(path, _MAX_BYTES)
-    if data[:2] == b"\x1f\x8b":
+  data = reading.read_bytes(path, _MAX_BYTES)
+  if data[:2] == b"\x1f\x8b":
+    with reading.complaining(path, "a complete gzip file"):
       data = gzip.decompress(data)
-  except (OSError, EOFError, zlib.error, ValueError) as error:
-    raise UserError("%s: cannot be read (%s)" % (
-        path, getattr(error, "strerror", None) or error)) from error
   kind = _BINARY.get(data[:2])
   encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else (
       "utf-8-sig", "cp1252", "latin-1")
@@ -248,11 +244,9 @@ def _split_cells(path, lines):
     separator = " "  # Between decimal commas.
   if separator == " ":
     texts = [" ".join(line.split()) for line in texts]
-  try:
+  with reading.complaining(path, "a table"):
     rows = [[cell.strip() for cell in row] for row in csv.reader(
         texts, delimiter=separator, skipinitialspace=True)]
-  except csv.Error as error:
-    raise UserError("%s: %s" % (path, error)) from error
   if len(rows) != len(texts):
     raise UserError("%s: a quoted cell goes on over the end of a line" % path)
   width = max(map(len, rows))
