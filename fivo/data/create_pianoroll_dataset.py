@@ -11,8 +11,7 @@ notes count once. If DIR consists of the folders train, valid and test, these
 are the splits; else, or with --splits, files are dealt out at random, by
 --seed.
 
-Of one file in the form in which others keep pianorolls, see
-`fivo/formats/note_lists.py`:
+Of a file of another form, see `fivo/formats/note_lists.py`:
 
   python fivo/data/create_pianoroll_dataset.py --json_file=A --out_file=X.pkl
   python fivo/data/create_pianoroll_dataset.py --mat_file=A --out_file=X.pkl
@@ -79,7 +78,7 @@ def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
   paths = find_midi_files(midi_dir)
   pieces = collections.OrderedDict()
   num_damaged = num_notes = num_between = 0
-  for path in progress.track(paths, "Reading", unit="file"):
+  for path in progress.track(paths, "Reading", unit="files"):
     try:
       piece = midi.read(os.path.join(midi_dir, path), steps_per_quarter)
     except UserError as error:
