@@ -24,7 +24,7 @@ from benchmarks import processes
 from benchmarks import reproduce_cells
 from benchmarks import reproduce_tables
 from fivo.config import stored
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.logdir import best_checkpoint
 from fivo.system import console
 from fivo.system import files

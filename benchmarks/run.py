@@ -29,7 +29,7 @@ from benchmarks import plot
 from benchmarks import report as report_lib
 from benchmarks import scaling
 from benchmarks import training
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import errors
 

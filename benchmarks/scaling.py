@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import comparison
 from benchmarks import training
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system import errors
 
 # The sizes that are varied, and the values they take unless others are given.

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from fivo import smc
-from fivo.config import options
+from fivo.config import catalogue
 from fivo.resampling import criteria
 from fivo.resampling import functions
 from tests.smc_test import evaluate
@@ -29,4 +29,4 @@ def test_never_is_the_criterion_that_the_filter_knows():
 
 
 def test_the_flags_choose_among_all_schemes():
-  assert options.RESAMPLING_TYPES == tuple(functions.SCHEMES)
+  assert tuple(catalogue.SCHEMES) == tuple(functions.SCHEMES)
