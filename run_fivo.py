@@ -18,31 +18,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 from absl import flags  # noqa: E402
 
 from fivo.config import config as config_lib  # noqa: E402
-from fivo.config import options  # noqa: E402
+from fivo.config import flags as config_flags  # noqa: E402
 from fivo.system import console  # noqa: E402
 from fivo.system import startup  # noqa: E402
 
 FLAGS = flags.FLAGS
 
-_DEFINE = {
-    bool: flags.DEFINE_boolean,
-    float: flags.DEFINE_float,
-    int: flags.DEFINE_integer,
-    str: flags.DEFINE_string,
-}
-
-
-def define_flags():
-  """Makes a flag of every option."""
-  for option in options.OPTIONS.values():
-    if option.choices:
-      flags.DEFINE_enum(
-          option.name, option.default, list(option.choices), option.help)
-    else:
-      _DEFINE[option.kind](option.name, option.default, option.help)
-
-
-define_flags()
+config_flags.define()
 
 
 def main(argv):

@@ -4,7 +4,6 @@ It is a module of its own, since it imports TensorFlow, for seconds: whoever
 mistyped a flag or asked for help need not wait for that.
 """
 
-from fivo.cluster import parameter_server
 from fivo.config import cluster_spec
 from fivo.system import faults
 from fivo.system import logs
@@ -29,10 +28,21 @@ def run(flags, config):
       log_dir=flags.log_dir if flags["log_dir"].present else None)
   sessions.check_environment()
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
-    parameter_server.serve(config)
+    _serve(config)
     return
   with faults.naming_memory():
     _find_runner(config)(config)
+
+
+def _serve(config):
+  """Holds variables until training is over, unless it is already."""
+  # pylint: disable=import-outside-toplevel
+  from fivo.cluster import parameter_server
+  from fivo.logdir import checkpoints
+  from fivo.training import steps
+  path = checkpoints.latest(config.logdir, warn=False)
+  if not steps.is_finished(config, checkpoints.step(path)):
+    parameter_server.serve(config.cluster, config.cluster_timeout_secs)
 
 
 def _find_runner(config):

@@ -4,6 +4,9 @@ from absl import flags
 
 from fivo.config import options
 
+# The flags are those of the program that calls `define`, in --help too.
+flags.disclaim_key_flags()
+
 _DEFINE = {
     bool: flags.DEFINE_boolean,
     float: flags.DEFINE_float,
