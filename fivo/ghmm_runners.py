@@ -26,7 +26,6 @@ from fivo.rendering import samples as samples_rendering
 from fivo.sampling import sample_files
 from fivo.system import charts
 from fivo.system import errors
-from fivo.system import faults
 from fivo.system import files
 from fivo.system import log
 from fivo.system import sessions
@@ -280,7 +279,7 @@ def run_sample(config):
   path = result_files.write(
       "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
   if config.render:
-    with faults.writing_to("sample_out_dir", out_dir):
+    with errors.writing_to("sample_out_dir", out_dir):
       samples_rendering.render_trajectories(out_dir, values, *posterior)
   return path
 

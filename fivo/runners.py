@@ -93,40 +93,26 @@ def _is_binary(config):
 def _create_dataset(config, split, shuffle, repeat):
   """Gives inputs, targets, lengths and the mean, None for speech."""
   path = config.path_of_split(split)
-  order = dict(
-      shuffle=shuffle, repeat=repeat, seed=config.random_seed,
-      order=_order_of_sequences(config, shuffle, repeat),
-      training=batching.Training(
-          config.max_train_length, config.input_dropout) if repeat else None,
-      skip=config.start_step * config.batch_size if repeat else 0)
-  if config.dataset_type == "pianoroll":
-    return datasets.create_pianoroll_dataset(
-        path, split, config.batch_size, **order)
-  if config.dataset_type in ("pose", "series"):
-    if config.dataset_type == "pose":
-      dataset = datasets.create_human_pose_dataset(
-          path, split, config.batch_size, **order)
-    else:
-      dataset = datasets.create_series_dataset(
-          path, split, config.batch_size, config.series, **order)
-    checks.check_dimension(
-        config, tf.compat.dimension_value(dataset[1].shape[2]),
-        "--dataset_path=%s" % path)
-    return dataset
-  return datasets.create_speech_dataset(
-      path, config.batch_size, samples_per_timestep=(
-          config.data_dimension or
-          catalogue.DATASET_TYPES["speech"].dimension),
-      **order) + (None,)
-
-
-def _order_of_sequences(config, shuffle, repeat):
-  """The order of `batching.ORDERS`: similar lengths waste less on padding."""
-  if shuffle and repeat and config.bucket_by_length:
-    return batching.BUCKETED
+  options = batching.Options(
+      seed=config.random_seed, dimension=config.data_dimension,
+      series=config.series)
   if config.sort_by_length and not shuffle:
-    return batching.SORTED
-  return batching.default_order(shuffle)
+    options = options._replace(order=batching.SORTED)
+  if repeat:
+    options = options._replace(
+        skip=config.start_step * config.batch_size,
+        max_length=config.max_train_length, input_dropout=config.input_dropout)
+    if shuffle and config.bucket_by_length:
+      # Similar lengths waste less on padding.
+      options = options._replace(order=batching.BUCKETED)
+  create = getattr(
+      datasets, catalogue.DATASET_TYPES[config.dataset_type].create)
+  dataset = create(path, split, config.batch_size, shuffle=shuffle,
+                   repeat=repeat, options=options)
+  checks.check_dimension(
+      config, tf.compat.dimension_value(dataset[1].shape[2]),
+      "--dataset_path=%s" % path)
+  return dataset
 
 
 class _Recurrent(runs.Family):
@@ -193,7 +179,7 @@ class _Recurrent(runs.Family):
     data_size = tf.compat.dimension_value(targets.shape[2])
     return twist_steps.learn_by_density_ratio(
         config, model, objective,
-        lambda num_steps: twists.roll_out(
+        lambda num_steps: twists.simulate(
             model, config.batch_size, num_steps, data_size, self._train_mean),
         tf.shape(targets)[0])
 

@@ -9,6 +9,13 @@ training is over, after Ctrl-C or SIGTERM, once the chief has saved, and when a
 process fails.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import contextlib
 import functools
 import os
@@ -18,20 +25,12 @@ import subprocess
 import sys
 import time
 
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
-
 from absl import flags
 
 from fivo.config import cluster_spec
 from fivo.config import config as config_lib
 from fivo.config import flags as config_flags
 from fivo.logdir import locks
-from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import signals
@@ -197,8 +196,3 @@ def main(unused_argv):
              cluster_spec.PS: addresses[:FLAGS.ps]}
     LocalCluster([sys.executable, _RUN_FIVO] + given_flags(), hosts, logdir,
                  caught).wait()
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

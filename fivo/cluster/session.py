@@ -75,7 +75,7 @@ class SessionCreator(tf.compat.v1.train.SessionCreator):
             self._target, self._config, max_wait_secs=_SECONDS_BETWEEN_LOOKS)
       except tf.errors.DeadlineExceededError:
         if self._caught:
-          raise SystemExit(128 + self._caught[0])  # pylint: disable=W0707
+          raise SystemExit(128 + self._caught[0]) from None
 
 
 class ChiefHook(tf.compat.v1.train.SessionRunHook):

@@ -62,7 +62,7 @@ def name(job, task):
   return CHIEF if (job, task) == (WORKER, 0) else "%s %d" % (job, task)
 
 
-def parse(config, environ=None):
+def parse(config):
   """Finds out which cluster a process is in.
 
   Flags win over TF_CONFIG. What the latter calls the chief is worker 0 here,

@@ -21,21 +21,20 @@ which has another selection, other keys and another split. Some of the encodings
 are not free for every use, so make the file where you need it.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import hashlib
 import math
 import multiprocessing
 import os
 import signal
-import sys
 import tempfile
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 
@@ -202,15 +201,14 @@ def _parse_score(path):
   return score_to_chords(score) if len(score.parts) == _NUM_PARTS else None
 
 
+def define_flags():
+  """Defines the flag; not at import, because others have the same name."""
+  console.define_path("out_file", None, "The pianoroll file to write.")
+
+
 def main(argv):
   """Calls `create_chorales_dataset` with the flag."""
   del argv
   if not FLAGS.out_file:
     raise UserError("--out_file is required: the pianoroll file to write")
   create_chorales_dataset(FLAGS.out_file)
-
-
-if __name__ == "__main__":
-  # Not on import: other commands have a flag of this name.
-  console.define_path("out_file", None, "The pianoroll file to write.")
-  console.run_main(main)

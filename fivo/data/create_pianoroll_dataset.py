@@ -23,17 +23,16 @@ Notes that are not on a piano, 21 to 108, are left out, counted and named.
     profiles of Krumhansl and Kessler (1982), and the algorithm that uses them.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import os
 import random
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -243,7 +242,7 @@ def remove_other_notes(contents):
   return contents
 
 
-def _define_flags():
+def define_flags():
   """Defines the flags; not at import, where other commands' would collide."""
   console.define_path("midi_dir", None, "The folder of MIDI files to read.")
   console.define_path("json_file", None, "The JSON file to read.")
@@ -322,8 +321,3 @@ def main(argv):
     contents["steps_per_quarter"] = FLAGS.steps_per_quarter
   with errors.naming_flag("out_file"):
     pianorolls.save_with_mean(FLAGS.out_file, contents)
-
-
-if __name__ == "__main__":
-  _define_flags()
-  console.run_main(main)

@@ -16,19 +16,18 @@ summation (`np.mean` and `np.std` of one float32 array, in which the samples lie
 in that order), and the type of every intermediate result (float32).
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import glob
 import os
 import random
-import sys
 import tempfile
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -275,7 +274,3 @@ def _write_records(path, waveforms, num_waveforms, mean, std):
 def main(unused_argv):
   """Makes the records that the flags describe."""
   create_timit_dataset(FLAGS.raw_timit_dir, FLAGS.out_dir, FLAGS.valid_frac)
-
-
-if __name__ == "__main__":
-  console.run_main(main)

@@ -15,6 +15,13 @@ serves the files under their published names, e.g. `http://host/icml2012` or
 The files do not hold the train mean yet: see `calculate_pianoroll_mean.py`.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import http.client
 import os
@@ -24,10 +31,6 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -196,7 +199,7 @@ def _log_next_commands(without_mean):
                  shlex.quote(sys.executable), shlex.quote(path))
 
 
-def _define_flags():
+def define_flags():
   """Defines the flags; not at import, where other commands' would collide."""
   console.define_path("out_dir", None, "The directory to put the files into.")
 
@@ -208,8 +211,3 @@ def main(argv):
     raise UserError("--out_dir is required: the directory for the files")
   base_url = os.environ.get("FIVO_PIANOROLL_URL") or DEFAULT_URL
   _log_next_commands(download(FLAGS.out_dir, base_url))
-
-
-if __name__ == "__main__":
-  _define_flags()
-  console.run_main(main)

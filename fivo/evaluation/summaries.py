@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 
 from fivo.system import charts
-from fivo.system import faults
+from fivo.system import errors
 from fivo.system import log
 
 
@@ -58,7 +58,7 @@ class Summaries(object):
       self._writer.add_summary(summary, global_step=step)
       self._writer.flush()
     except (OSError, tf.errors.OpError) as e:
-      reason = faults.explain(e)
+      reason = errors.explain(e)
       if reason is None:
         raise
       log.warning("The summaries cannot be written: %s", reason)

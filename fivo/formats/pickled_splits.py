@@ -2,20 +2,19 @@
 
 Such a file is a pickled dictionary. Under "train", "valid" and "test" it holds
 splits, which are lists of sequences; under "train_mean" the mean of the train
-split over all timesteps. What a sequence is, `pianorolls` and `pose` say.
+split over all timesteps. What a sequence is, `pianorolls` and `poses` say.
 
-Nothing that a file says is run, see `pickles`. Every mistake in a file is
-a `UserError` whose message starts with the file's path.
+Every mistake in a file is a `UserError` whose message starts with its path.
 """
 
-import collections
-import numbers
 import os
+from typing import NamedTuple
 
 import numpy as np
 
 from fivo.formats import pickles
-from fivo.formats.pickles import describe
+from fivo.formats import reading
+from fivo.formats.reading import describe
 from fivo.system.errors import UserError
 
 SPLITS = ("train", "valid", "test")
@@ -24,35 +23,29 @@ MEAN_KEY = "train_mean"
 # A few bytes of a pickle can stand for any number of references to one step.
 # The largest dataset in use (MuseData) has 0.4 million timesteps.
 _MAX_STEPS = 50 * 1000 * 1000
-# Read as plain data, a file takes up to a hundred times its size.
 _MAX_FILE_BYTES = 1 << 28
-_MAX_SHOWN_NAMES = 10
 
 
-class Kind(collections.namedtuple("Kind", [
-    "name", "example", "list_types", "steps", "remedy", "mean_remedy"])):
-  """What files of one kind hold, for checks and messages.
+class Kind(NamedTuple):
+  """What files of one kind hold, for messages.
 
   Attributes:
     name: What comes before "file".
     example: The name of such a file.
-    list_types: A tuple of the types that splits and sequences may have.
     steps: What a sequence is a list of.
     remedy: Where to get such a file, for one that is missing or broken.
     mean_remedy: How to calculate the train mean; %s is the path.
   """
 
-  def is_list(self, value):
-    """Whether a value may be a split or a sequence."""
-    return (isinstance(value, self.list_types)
-            and getattr(value, "ndim", 1) > 0)  # A scalar array is no list.
+  name: str
+  example: str
+  steps: str
+  remedy: str
+  mean_remedy: str
 
 
 def load(path, kind):
-  """Reads a file without running anything it says.
-
-  Integers that were NumPy scalars become Python integers; arrays stay arrays.
-  Steps are not looked at.
+  """Reads a file without running anything it says; looks at no step.
 
   Args:
     path: The path of the file.
@@ -67,17 +60,22 @@ def load(path, kind):
       but plain data, or is not a dictionary of splits.
   """
   data = _read(path, kind)
-  try:
-    contents = pickles.loads(data)
-  except pickles.RefusedError as error:
-    raise UserError(
-        "%s: refused: %s, which no %s file needs; nothing in it was run; %s"
-        % (path, error, kind.name, kind.remedy)) from error
-  except (Exception, MemoryError) as error:  # pylint: disable=broad-except
-    raise UserError(
-        "%s: not a complete pickle (%s); %s"
-        % (path, one_line(error), kind.remedy)) from error
-  _check_is_dataset(contents, path, kind)
+  remedy = kind.remedy
+  if data[4:8] == bytes(4):  # The first record's length.
+    remedy = "if it is a TFRecord file, add --dataset_type=speech"
+  with reading.complaining(path, "a complete pickle", "; " + remedy):
+    try:
+      contents = pickles.loads(data)
+    except pickles.RefusedError as error:
+      raise UserError(
+          "%s: refused: %s, which no %s file needs; nothing in it was run; %s"
+          % (path, error, kind.name, kind.remedy)) from error
+  if not isinstance(contents, dict):
+    raise UserError("%s: holds %s, not a dictionary with the splits %s"
+                    % (path, describe(contents), ", ".join(SPLITS)))
+  if not set(SPLITS) & set(contents):
+    raise UserError("%s: has none of the splits %s, only %s"
+                    % (path, ", ".join(SPLITS), _names(contents)))
   return contents
 
 
@@ -91,7 +89,7 @@ def get_split(contents, split, path, kind):
     kind: A `Kind`.
 
   Returns:
-    A list of lists; NumPy arrays count as lists where `kind` says so.
+    A list of lists; tuples and arrays count as lists.
 
   Raises:
     UserError: If the split is missing, empty, or has an empty sequence.
@@ -101,23 +99,23 @@ def get_split(contents, split, path, kind):
     raise UserError("%s: has no split '%s', only %s"
                     % (path, split, _names(there)))
   sequences = contents[split]
-  if not kind.is_list(sequences):
-    raise UserError("%s: split '%s' is %s, not a list of sequences"
-                    % (path, split, describe(sequences)))
+  where = "%s: split '%s'" % (path, split)
+  if not _is_list(sequences):
+    raise UserError("%s is %s, not a list of sequences"
+                    % (where, describe(sequences)))
   if not len(sequences):  # pylint: disable=len-as-condition
-    raise UserError("%s: split '%s' has no sequences" % (path, split))
-  num_steps = 0
+    raise UserError("%s has no sequences" % where)
   for index, sequence in enumerate(sequences):
-    if not kind.is_list(sequence):
-      raise UserError("%s: split '%s', sequence %d is %s, not a list of %s"
-                      % (path, split, index, describe(sequence), kind.steps))
+    if not _is_list(sequence):
+      raise UserError("%s, sequence %d is %s, not a list of %s"
+                      % (where, index, describe(sequence), kind.steps))
     if not len(sequence):  # pylint: disable=len-as-condition
-      raise UserError("%s: split '%s', sequence %d has length 0; remove it"
-                      % (path, split, index))
-    num_steps += len(sequence)
+      raise UserError("%s, sequence %d has length 0; remove it"
+                      % (where, index))
+  num_steps = sum(map(len, sequences))
   if num_steps > _MAX_STEPS:
-    raise UserError("%s: split '%s' has %d timesteps; at most %d are allowed"
-                    % (path, split, num_steps, _MAX_STEPS))
+    raise UserError("%s has %d timesteps; at most %d are allowed"
+                    % (where, num_steps, _MAX_STEPS))
   return sequences
 
 
@@ -137,44 +135,27 @@ def get_mean(contents, path, size, kind, minimum=-np.inf, maximum=np.inf):
 
   Raises:
     UserError: If there is no train mean (names what adds one), or if it is not
-      `D` numbers in [minimum, maximum].
+      `D` finite numbers in [minimum, maximum].
   """
   command = kind.mean_remedy % path
   if MEAN_KEY not in contents:
     raise UserError("%s: has no %s; add it with: %s"
                     % (path, MEAN_KEY, command))
-  mean = contents[MEAN_KEY]
-  if isinstance(mean, (list, tuple)) and all(
-      isinstance(entry, numbers.Real) for entry in mean):
-    try:
-      mean = np.array(mean, dtype=np.float64)
-    except OverflowError:
-      pass  # Of an integer; described below.
-  if not isinstance(mean, np.ndarray):
-    raise UserError("%s: %s is %s, not an array; calculate it again with: %s"
-                    % (path, MEAN_KEY, describe(mean), command))
+  problem = "; calculate it again with: " + command
+  with reading.complaining("%s: %s" % (path, MEAN_KEY), "numbers", problem):
+    mean = np.asarray(contents[MEAN_KEY], np.float64)
   if mean.shape != (size,):
-    raise UserError(
-        "%s: %s has shape %s, not %s; calculate it again with: %s"
-        % (path, MEAN_KEY, list(mean.shape), [size], command))
-  mean = mean.astype(np.float64)
+    raise UserError("%s: %s has shape %s, not %s%s" % (
+        path, MEAN_KEY, list(mean.shape), [size], problem))
   with np.errstate(invalid="ignore"):  # NaN is neither.
     wrong = np.flatnonzero(~(np.isfinite(mean) & (mean >= minimum)
                              & (mean <= maximum)))
   if wrong.size:
     wanted = ("in [%g, %g]" % (minimum, maximum) if np.isfinite(minimum)
               else "a finite number")
-    raise UserError(
-        "%s: %s[%d] is %g, not %s; calculate it again with: %s"
-        % (path, MEAN_KEY, wrong[0], mean[wrong[0]], wanted, command))
+    raise UserError("%s: %s[%d] is %g, not %s%s" % (
+        path, MEAN_KEY, wrong[0], mean[wrong[0]], wanted, problem))
   return mean
-
-
-def one_line(error):
-  """Returns the type and the message of an exception, shortened."""
-  message = str(error).split("\n")[0][:120]
-  name = type(error).__name__
-  return "%s: %s" % (name, message) if message else name
 
 
 def _read(path, kind):
@@ -184,15 +165,7 @@ def _read(path, kind):
   if not os.path.isfile(path):
     raise UserError("%s: not a file; give the path of a %s file, e.g. %s" % (
         path, kind.name, os.path.join(path, kind.example)))
-  try:
-    with open(path, "rb") as stream:
-      data = stream.read(_MAX_FILE_BYTES + 1)
-  except OSError as error:
-    raise UserError("%s: cannot be read (%s)"
-                    % (path, error.strerror)) from error
-  if len(data) > _MAX_FILE_BYTES:
-    raise UserError("%s: is larger than %d MB, which no %s file is"
-                    % (path, _MAX_FILE_BYTES >> 20, kind.name))
+  data = reading.read_bytes(path, _MAX_FILE_BYTES)
   if not data:
     raise UserError("%s: the file is empty; %s" % (path, kind.remedy))
   if data[:2] == b"\x1f\x8b":
@@ -203,22 +176,11 @@ def _read(path, kind):
   return data
 
 
-def _check_is_dataset(contents, path, kind):
-  """Raises a UserError unless `contents` is a dictionary of splits."""
-  if not isinstance(contents, dict):
-    raise UserError("%s: holds %s, not a dictionary with the splits %s"
-                    % (path, describe(contents), ", ".join(SPLITS)))
-  splits = [split for split in SPLITS if split in contents]
-  if not splits:
-    raise UserError("%s: has none of the splits %s, only %s"
-                    % (path, ", ".join(SPLITS), _names(contents)))
-  for split in splits:
-    if not kind.is_list(contents[split]):
-      raise UserError("%s: split '%s' is %s, not a list of sequences"
-                      % (path, split, describe(contents[split])))
+def _is_list(value):
+  """Whether a value may be a split or a sequence."""
+  return isinstance(value, (list, tuple)) or (
+      isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _names(keys):
-  keys = list(keys)
-  return ", ".join([describe(key) for key in keys[:_MAX_SHOWN_NAMES]] +
-                   ["..."] * (len(keys) > _MAX_SHOWN_NAMES)) or "nothing"
+  return ", ".join(map(describe, list(keys)[:10])) or "nothing"

@@ -10,7 +10,6 @@ from fivo.data import speech_statistics
 from fivo.logdir import result_files
 from fivo.rendering import samples as samples_rendering
 from fivo.system import errors
-from fivo.system import faults
 from fivo.system import log
 
 FILE_NAME = "samples.npz"
@@ -39,7 +38,7 @@ def write(out_dir, prefixes, samples, config):
   path = result_files.write("sample_out_dir", out_dir, FILE_NAME, (
       collections.OrderedDict([("prefixes", prefixes), ("samples", samples)])))
   sample_rate = statistics and statistics.sample_rate
-  with faults.writing_to("sample_out_dir", out_dir):
+  with errors.writing_to("sample_out_dir", out_dir):
     if sample_rate and (config.sample_wav or config.render):
       _write_wavs(out_dir, prefixes, samples, sample_rate)
     if config.render:

@@ -5,6 +5,7 @@ import tensorflow as tf
 from fivo import bounds
 from fivo import diagnostics
 from fivo.compiled import xla
+from fivo.config import catalogue
 from fivo.models import generative
 from fivo.models import recurrent
 from fivo.resampling import criteria
@@ -23,6 +24,7 @@ def bound_of_config(config, model, observations, lengths, **kwargs):
     lengths: An int Tensor `[B]`.
     **kwargs: Passed on to `bounds.create_bound`.
   """
+  scheme = catalogue.SCHEMES[config.resampling_type]
   return bounds.create_bound(
       config.bound, model, observations, lengths,
       num_samples=config.num_samples,
@@ -31,9 +33,8 @@ def bound_of_config(config, model, observations, lengths, **kwargs):
       resampling_criterion=criteria.by_name(
           config.resampling_criterion, config.ess_threshold),
       resampling_type=config.resampling_type,
-      relaxed_resampling_temperature=config.relaxed_resampling_temperature,
-      ot_epsilon=config.ot_epsilon,
-      ot_max_iterations=config.ot_max_iterations,
+      resampling_options={
+          argument: getattr(config, flag) for argument, flag in scheme.options},
       resampling_gradients=config.resampling_gradients,
       random_seed=config.noise_seed, **kwargs)
 

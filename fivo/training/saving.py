@@ -6,7 +6,7 @@ import time
 import tensorflow as tf
 
 from fivo.logdir import checkpoints
-from fivo.system import faults
+from fivo.system import errors
 from fivo.system import log
 
 
@@ -88,7 +88,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     remark = ("there is no checkpoint" if self._saved_step is None else
               "the last checkpoint is %s-%d" % (
                   checkpoints.NAME, self._saved_step))
-    with faults.writing_to("logdir", self._logdir, remark):
+    with errors.writing_to("logdir", self._logdir, remark):
       self._scaffold.saver.save(session, path, global_step=step)
     self._saved_step = step
     return step

@@ -51,12 +51,12 @@ def test_json(tmp_path):
 
 
 @pytest.mark.parametrize("contents, words", [
-    ("", "is not JSON"), ("{", "is not JSON"), ([1], "is a list of length 1"),
-    ("[" * 100000, "nested too deeply"),
+    ("", "not JSON"), ("{", "not JSON"), ([1], "is a list of length 1"),
+    ("[" * 100000, "not JSON (RecursionError"),
     ({"valid": []}, "has no train split, only 'valid'"),
     ({}, "only nothing"), ({"train": []}, "split 'train' has no sequences"),
     ({"train": {}}, "split 'train' is a dict of length 0"),
-    ({"train": [[[60]], []]}, "split 'train', sequence 1, it has length 0"),
+    ({"train": [[[60]], []]}, "split 'train', sequence 1 has length 0"),
     ({"train": ["abc"]}, "'abc' is not a list of timesteps"),
     ({"train": [[[60], [60, 128]]]}, "sequence 0, step 1: 128 is not a MIDI"),
     ({"train": [[[60.5]]]}, "60.5 is not"), ({"train": [[["C"]]]}, "'C' is"),
@@ -97,7 +97,6 @@ def test_one_matrix_is_one_sequence(tmp_path):
     ({"train": _cells(np.eye(2, 88), 2. * np.eye(2, 88))},
      "sequence 1, step 0: column 1 is 2.0, neither 0 nor 1"),
     ({"train": np.full([1, 88], np.nan)}, "is nan"),
-    ({"train": sparse.csc_matrix((2000000, 88))}, "2000000 timesteps; at most"),
     ({"train": np.eye(2, 88) * 1j}, "must be a matrix"),
 ])
 def test_wrong_mat(tmp_path, variables, words):

@@ -12,7 +12,7 @@ from scipy import stats
 import tensorflow as tf
 
 from fivo import smc
-from fivo.system import errors
+from fivo.resampling import gradients
 from tests.smc_test import evaluate
 
 _N, _T = 2, 3
@@ -147,19 +147,25 @@ def test_stop_gradient_of_other_schemes(resampling_fn):
   assert _deviation(np.exp(log_z) * gradient, _derivative(_exact_z)) < 4.
 
 
-@pytest.mark.parametrize("resampling_gradients, resampling_fn, message", [
-    ("score", smc.systematic_resampling,
-     "resampling_gradients=score: needs multinomial resampling, whose "
-     "ancestors are independent"),
-    ("stop_gradient", smc.relaxed_resampling,
-     "resampling_gradients=stop_gradient: needs a resampling scheme that "
-     "copies particles"),
-    ("exact", smc.multinomial_resampling,
-     "resampling_gradients=exact: must be one of none, score, stop_gradient")])
-def test_refused(resampling_gradients, resampling_fn, message):
-  with tf.Graph().as_default(), pytest.raises(errors.UserError) as e:
-    smc.smc(lambda state, t: (
-        tf.zeros([4]), tf.zeros([4])) if state is not None else tf.zeros([4]),
-            [3, 2], 2, resampling_fn=resampling_fn,
-            resampling_gradients=resampling_gradients)
-  assert str(e.value) == message
+class TestBaseline(object):
+  """Of the score: c, the prediction of a sequence's returns by the others."""
+
+  def _baseline(self, returns, past, num_steps=(4, 3, 4, 2, 4)):
+    return evaluate(lambda: gradients._baseline(
+        tf.constant(returns), tf.constant(past), tf.constant(num_steps)))
+
+  def test_does_not_depend_on_the_draw(self):
+    """Else it would bias the gradient."""
+    rng = np.random.RandomState(0)
+    returns, past = rng.normal(size=[2, 4, 5])
+    changed = returns.copy()
+    changed[:, 2] += rng.normal(size=4)
+    before, after = [self._baseline(x, past) for x in (returns, changed)]
+    np.testing.assert_allclose(before[:, 2], after[:, 2], rtol=1e-12)
+    assert (before[:3, 0] != after[:3, 0]).all()
+
+  def test_a_factor_of_the_twist_that_depends_on_x_alone_cancels(self):
+    factors = np.random.RandomState(1).normal(scale=9., size=[4, 5])
+    returns = 2. * np.arange(3, -1, -1)[:, np.newaxis] - factors
+    advantages = (returns - self._baseline(returns, factors, [4] * 5))[:3]
+    np.testing.assert_allclose(advantages, np.zeros([3, 5]), atol=1e-6)
