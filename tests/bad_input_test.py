@@ -256,10 +256,8 @@ _FLAGS = [
 _DATA = [
     ("missing.pkl", "missing.pkl: no such file" + _DOWNLOAD),
     ("file.txt/x", "file.txt/x: no such file" + _DOWNLOAD),
-    ("speech", "speech: not a file; give the path of a pianoroll file, e.g. "
-     "speech/jsb.pkl"),
-    ("pipe", "pipe: not a file; give the path of a pianoroll file, e.g. "
-     "pipe/jsb.pkl"),
+    ("speech", "speech: not a file; give the path of a pianoroll file in it"),
+    ("pipe", "pipe: not a file; give the path of a pianoroll file in it"),
     ("pipe --dataset_type=speech",
      "pipe: not a file; give the path of a TFRecord file in it"),
     ("empty.pkl", "empty.pkl: the file is empty" + _DOWNLOAD),
@@ -396,7 +394,7 @@ _COMMANDS = [
      "--out_dir=hdfs://n/x" + _URL),
     ("download_pianorolls.py --out_dir=gs://b/x", "--out_dir=gs://b/x" + _URL),
     ("calculate_pianoroll_mean.py --in_file=speech", "--in_file=speech: not a "
-     "file; give the path of a pianoroll file, e.g. speech/jsb.pkl"),
+     "file; give the path of a pianoroll file in it"),
     ("calculate_pianoroll_mean.py --in_file=system.pkl",
      "--in_file=system.pkl: refused: it asks for 'posix.system', which no "
      "pianoroll file needs; nothing in it was run" + _DOWNLOAD),
@@ -409,8 +407,8 @@ _COMMANDS = [
      "--out_file=speech: not a file; give the path of a file to write"),
     ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=new/",
      "--out_file=new/: not a file; give the path of a file to write"),
-    ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=", "--out_file "
-     "is empty: must be a file to write; left out, it is --in_file"),
+    ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=",
+     "--out_file=: not a file; give the path of a file to write"),
     ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=missing/x.pkl",
      "--out_file=missing/x.pkl: there is no directory @/missing"),
     ("calculate_pianoroll_mean.py --infile=good.pkl",

@@ -45,8 +45,8 @@ class Options(NamedTuple):
 
   Attributes:
     order: One of `ORDERS`. None: what the argument `shuffle` says.
-    skip: How many sequences at the start of the (shuffled, repeated) stream to
-      leave out. A resumed run with the same seed continues its stream so.
+    skip: How many sequences to leave out at the start of the (shuffled,
+      repeated) stream, so that a resumed run with the same seed continues it.
     seed: The seed of the shuffling and of the dropout. None: the graph's, and
       without one each run has an order of its own.
     max_length: None, or the number of timesteps from which on sequences are cut
@@ -144,18 +144,9 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
 
 
 def index_dataset(lengths, batch_size, order, repeat, skip, seed):
-  """Makes a dataset of the indices of sequences, in the order of their use.
+  """Makes a dataset of the indices, int64, of sequences in order of their use.
 
-  Args:
-    lengths: The length of each sequence.
-    batch_size: B, the number of sequences per batch.
-    order: One of `ORDERS`.
-    repeat: Whether to go on without end.
-    skip: See `Options`, and `seed`.
-    seed: The seed of the shuffling, or None.
-
-  Returns:
-    A `tf.data.Dataset` of int64 scalars.
+  The arguments are those of `batches` and `Options`.
   """
   assert order in ORDERS and (repeat or order != BUCKETED), order
   indices = np.arange(len(lengths), dtype=np.int64)
@@ -193,14 +184,9 @@ def _bucket(indices, lengths, batch_size, seed):
 def cut(lengths, max_length):
   """Cuts sequences into the fewest pieces of at most so many timesteps.
 
-  Args:
-    lengths: The length of each sequence.
-    max_length: The largest length of a piece.
-
-  Returns:
-    An int64 array `[number of pieces, 3]`: the index of the sequence, and where
-    in it a piece starts and ends. The lengths of a sequence's pieces differ by
-    at most one timestep.
+  Returns an int64 array `[number of pieces, 3]`: the index of the sequence, and
+  where in it a piece starts and ends. The lengths of a sequence's pieces differ
+  by at most one timestep.
   """
   pieces = []
   for index, length in enumerate(lengths):
@@ -242,20 +228,11 @@ def _to_time_major(inputs, targets, lengths):
 
 
 def map_numpy(dataset, function, dtype, shape, num_parallel_calls=None):
-  """Maps a NumPy function over a dataset, in order.
+  """Maps a function from a scalar to an array over a dataset, in order.
 
   A `UserError` in the function fails the run that wants its result with a
-  `tf.errors.InvalidArgumentError`, see `find_user_error`.
-
-  Args:
-    dataset: A `tf.data.Dataset` of scalars.
-    function: A function of one scalar that returns an array.
-    dtype: The type of the array, a `tf.DType`.
-    shape: The static shape of the array, with None for what is not known.
-    num_parallel_calls: How many elements are mapped at a time.
-
-  Returns:
-    A `tf.data.Dataset` of Tensors.
+  `tf.errors.InvalidArgumentError`, see `find_user_error`. The shape has None
+  for what is not known.
   """
   def call(element):
     try:
@@ -277,15 +254,7 @@ def map_numpy(dataset, function, dtype, shape, num_parallel_calls=None):
 
 
 def find_user_error(error):
-  """Finds the `UserError` that made a dataset fail while it ran.
-
-  Args:
-    error: A `tf.errors.OpError`.
-
-  Returns:
-    A `UserError` with the one line that says what is wrong with the data, or
-    None if the error has another cause.
-  """
+  """The `UserError` that made a dataset fail with an OpError, or None."""
   found = re.search(r"assertion failed: \[(--dataset_path=.*)\]",
                     error.message)
   if found is None:

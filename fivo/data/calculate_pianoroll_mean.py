@@ -53,8 +53,9 @@ def add_train_mean(in_file, out_file=None):
     train = pianorolls.dense_split(contents, "train", in_file)
   mean = pianorolls.calculate_mean(train)
   contents[pianorolls.MEAN_KEY] = mean
-  with errors.naming_flag("out_file" if out_file else "in_file"):
-    out_file = out_file or in_file
+  if out_file is None:
+    out_file = in_file
+  with errors.naming_flag("out_file"):
     pianorolls.save(out_file, contents)
   logging.info(
       "%s: added the mean of %d train sequences; %.2f notes sound at a time.",
@@ -66,8 +67,4 @@ def main(argv):
   del argv
   if not FLAGS.in_file:
     raise errors.UserError("--in_file is required: the pianoroll file to read")
-  if FLAGS.out_file == "":  # A variable that is not set, in a shell.
-    raise errors.UserError(
-        "--out_file is empty: must be a file to write; left out, it is "
-        "--in_file")
   add_train_mean(FLAGS.in_file, FLAGS.out_file)

@@ -16,18 +16,7 @@ def feed(placeholders, values):
 
 
 def batches(session, batch):
-  """Iterates over the values of a batch until the data ends.
-
-  Args:
-    session: A Session.
-    batch: Nested Tensors that hold the next batch each time they are run.
-
-  Yields:
-    Nested arrays.
-
-  Raises:
-    UserError: If the data is bad.
-  """
+  """Yields the values of nested Tensors of the next batch until data ends."""
   while True:
     try:
       values = session.run(batch)

@@ -20,13 +20,7 @@ _MAX_STEPS = 1000 * 1000
 
 
 class Piece(NamedTuple):
-  """What a file holds.
-
-  Attributes:
-    chords: The MIDI notes, 0 to 127, that sound in each timestep, sorted.
-    num_notes: The number of all notes.
-    num_between: The number of those left out, between the timesteps.
-  """
+  """The sorted notes of each timestep, and how many were read and left out."""
 
   chords: List[Tuple[int, ...]]
   num_notes: int
@@ -34,11 +28,7 @@ class Piece(NamedTuple):
 
 
 def import_mido():
-  """Returns the library that parses MIDI files; it is an extra.
-
-  Raises:
-    UserError: If it is not installed.
-  """
+  """Returns the library that parses MIDI files; it is an extra."""
   try:
     import mido  # pylint: disable=import-outside-toplevel
   except ImportError as error:
@@ -48,7 +38,7 @@ def import_mido():
 
 
 def read(path, steps_per_quarter):
-  """Reads a MIDI file.
+  """Reads a MIDI file, of format 0 or 1, as a `Piece`.
 
   A chord holds the notes that sound as its timestep begins. What is late by
   less than a quarter of a step counts as in time, and so does a note that is
@@ -56,16 +46,6 @@ def read(path, steps_per_quarter):
   are left out. The grid is one of quarter notes, whatever the tempo and its
   changes. Silence before the first note and after the last is left out, and so
   is percussion.
-
-  Args:
-    path: The path of a file of format 0 or 1.
-    steps_per_quarter: The number of timesteps in a quarter note.
-
-  Returns:
-    A `Piece`.
-
-  Raises:
-    UserError: If the file cannot be used: names it, and says why.
   """
   mido = import_mido()
   data = reading.read_bytes(path, _MAX_FILE_BYTES)

@@ -19,6 +19,7 @@ from scipy import sparse
 import scipy.io
 
 from fivo.formats import pianorolls
+from fivo.formats import pickled_splits
 from fivo.formats import reading
 from fivo.formats.reading import describe
 from fivo.system.errors import UserError
@@ -30,17 +31,7 @@ _FIRST_NOTES = {pianorolls.NUM_NOTES: pianorolls.MIN_NOTE, _MAX_NOTE + 1: 0}
 
 
 def read_json(path):
-  """Reads the JSON form.
-
-  Args:
-    path: The path of the file.
-
-  Returns:
-    A dictionary from splits to lists of lists of tuples of MIDI notes.
-
-  Raises:
-    UserError: If the file cannot be read or is not of that form.
-  """
+  """Reads the JSON form: from splits to lists of lists of tuples of notes."""
   data = reading.read_bytes(path, _MAX_FILE_BYTES)
   with reading.complaining(path, "JSON"):
     contents = json.loads(data.decode("utf-8"))
@@ -51,61 +42,41 @@ def read_json(path):
 
 
 def read_mat(path):
-  """Reads the MATLAB form; nothing in the file is run.
-
-  Args:
-    path: The path of the file.
-
-  Returns:
-    A dictionary from splits to lists of lists of tuples of MIDI notes.
-
-  Raises:
-    UserError: If the file cannot be read or is not of that form.
-  """
+  """Reads the MATLAB form, as `read_json`; nothing in the file is run."""
   data = reading.read_bytes(path, _MAX_FILE_BYTES)
   with reading.complaining(path, "a complete MATLAB file"):
     try:
-      contents = scipy.io.loadmat(io.BytesIO(data))
+      variables = scipy.io.loadmat(io.BytesIO(data))
     except NotImplementedError as error:
       raise UserError("%s: is of MATLAB's version 7.3; save it with: save(..., "
                       "'-v7')" % path) from error
-  found = {split: contents.get(split, contents.get(split + "data"))
-           for split in pianorolls.SPLITS}
-  return _convert({split: _cells(value) for split, value in found.items()
-                   if value is not None}, path, _matrix_to_chords)
+  contents = {}
+  for split in pianorolls.SPLITS:
+    for name in (split, split + "data"):
+      if name in variables:
+        contents[split] = _cells(variables[name])
+  return _convert(contents, path, _matrix_to_chords)
 
 
 def _convert(contents, path, to_chords):
   """Converts the sequences of each split; names the one that is wrong."""
-  if "train" not in contents:
-    raise UserError("%s: has no train split, only %s" % (
-        path, ", ".join(map(describe, list(contents)[:10])) or "nothing"))
   converted = {}
-  for split in (split for split in pianorolls.SPLITS if split in contents):
-    where = "%s: split '%s'" % (path, split)
-    if not isinstance(contents[split], list):
-      raise UserError("%s is %s, not a list of sequences"
-                      % (where, describe(contents[split])))
-    if split == "train" and not contents[split]:
-      raise UserError("%s has no sequences" % where)
+  for split in pianorolls.SPLITS:
+    if split != "train" and not contents.get(split):
+      continue
     converted[split] = []
-    for index, sequence in enumerate(contents[split]):
+    sequences = pickled_splits.get_split(contents, split, path)
+    for index, sequence in enumerate(sequences):
       try:
-        chords = to_chords(sequence)
+        converted[split].append(to_chords(sequence))
       except UserError as error:
-        raise UserError("%s, sequence %d, %s" % (where, index, error)) from (
-            error)
-      if not chords:
-        raise UserError("%s, sequence %d has length 0; remove it"
-                        % (where, index))
-      converted[split].append(chords)
+        raise UserError("%s: split '%s', sequence %d, %s"
+                        % (path, split, index, error)) from error
   return converted
 
 
 def _lists_to_chords(sequence):
   """Converts a sequence of the JSON form."""
-  if not isinstance(sequence, list):
-    raise UserError("%s is not a list of timesteps" % describe(sequence))
   chords = []
   for step, notes in enumerate(sequence):
     notes = notes if isinstance(notes, list) else [notes]
@@ -122,21 +93,19 @@ def _lists_to_chords(sequence):
 
 def _cells(value):
   """Returns the list of matrices that a MATLAB variable stands for."""
-  if sparse.issparse(value):
-    return [value]
-  if not isinstance(value, np.ndarray) or value.dtype.names:
-    return value
-  if value.dtype == object:
-    return list(value.ravel())
-  # Sequences of one length may be stacked; and one alone needs no cell.
-  return list(value) if value.ndim == 3 else [value]
+  if isinstance(value, np.ndarray):
+    if value.dtype == object:
+      return [cell.toarray() if sparse.issparse(cell) else cell
+              for cell in value.ravel()]
+    if value.ndim == 3:  # Sequences of one length may be stacked.
+      return list(value)
+  # One alone needs no cell.
+  return [value.toarray() if sparse.issparse(value) else value]
 
 
 def _matrix_to_chords(matrix):
   """Converts a sequence of the MATLAB form."""
-  if sparse.issparse(matrix):
-    matrix = matrix.toarray()
-  if (getattr(matrix, "ndim", 0) != 2 or matrix.dtype.kind not in "biuf"
+  if (matrix.ndim != 2 or matrix.dtype.kind not in "biuf"
       or matrix.shape[1] not in _FIRST_NOTES):
     raise UserError(
         "it is %s; must be a matrix of zeros and ones with one row per "

@@ -17,8 +17,8 @@ from absl import logging
 import numpy as np
 
 from fivo.formats import pickled_splits
-from fivo.formats.pickled_splits import MEAN_KEY  # noqa: F401
-from fivo.formats.pickled_splits import SPLITS  # noqa: F401
+from fivo.formats.pickled_splits import MEAN_KEY
+from fivo.formats.pickled_splits import SPLITS
 from fivo.formats.reading import describe
 from fivo.system import files
 from fivo.system.errors import UserError
@@ -28,98 +28,59 @@ MIN_NOTE = 21
 MAX_NOTE = 108
 NUM_NOTES = MAX_NOTE - MIN_NOTE + 1
 
-_KIND = pickled_splits.Kind(
-    name="pianoroll", example="jsb.pkl", steps="chords",
-    remedy="bin/download_pianorolls.sh DIR downloads the datasets",
-    mean_remedy="python fivo/data/calculate_pianoroll_mean.py --in_file=%s")
+_REMEDY = "bin/download_pianorolls.sh DIR downloads the datasets"
 
 
 def load(path):
-  """Reads a pianoroll file; see `pickled_splits.load`. Looks at no note."""
-  return pickled_splits.load(path, _KIND)
+  """Reads a pianoroll file; see `pickled_splits.load`."""
+  return pickled_splits.load(path, "pianoroll", _REMEDY)
+
+
+def parse(data, path):
+  """Reads the bytes of a pianoroll file; `path` is for messages."""
+  return pickled_splits.parse(data, path, "pianoroll", _REMEDY)
 
 
 def save(path, pianorolls):
-  """Writes a pianoroll file, whole or not at all, for Python 2 and 3.
-
-  Args:
-    path: The path to write. What it held before stays if writing fails.
-    pianorolls: A dictionary as `load` returns it.
-
-  Raises:
-    UserError: If there is no directory to write it to.
-    OSError: If the disk refuses it.
-  """
+  """Writes a pianoroll file, whole or not at all, for Python 2 and 3."""
   check_writable(path)
   with files.atomic_write(path) as stream:
     pickle.dump(pianorolls, stream, protocol=2)
 
 
 def save_with_mean(path, pianorolls):
-  """Writes a new pianoroll file with its train mean, and logs what it holds.
-
-  Args:
-    path: The path to write.
-    pianorolls: A dictionary as `load` returns it. Gets the train mean.
-
-  Raises:
-    UserError: If a sequence is empty, or as `save`.
-  """
-  dense = [dense_split(pianorolls, split, path) for split in SPLITS
-           if split == "train" or pianorolls.get(split)]
-  pianorolls[MEAN_KEY] = calculate_mean(dense[0])
+  """Adds the train mean, writes the file, and logs what it holds."""
+  dense = {split: dense_split(pianorolls, split, path) for split in SPLITS
+           if split == "train" or pianorolls.get(split)}
+  pianorolls[MEAN_KEY] = calculate_mean(dense["train"])
   save(path, pianorolls)
-  sequences = list(itertools.chain.from_iterable(dense))
+  sequences = list(itertools.chain.from_iterable(dense.values()))
   notes = MIN_NOTE + np.flatnonzero(calculate_mean(sequences))
   logging.info(
       "%s: %d sequences (%s), %d timesteps, %s.", path, len(sequences),
-      ", ".join("%d %s" % (len(pianorolls.get(split, ())), split)
+      ", ".join("%d %s" % (len(dense.get(split, ())), split)
                 for split in SPLITS), sum(map(len, sequences)),
       "notes %d to %d" % (notes[0], notes[-1]) if len(notes) else "no notes")
 
 
 def check_writable(path):
-  """Refuses a path to which no file can be written, before much work is done.
-
-  Args:
-    path: The path of a file, which need not exist, in a directory that must.
-
-  Raises:
-    UserError: If there is no such directory, if it does not let itself be
-      written, or if something else than a file is at `path`.
-  """
-  if path.endswith(os.sep) or (
-      os.path.exists(path) and not os.path.isfile(path)):
-    # A rename would replace a device such as /dev/null by a file.
+  """Refuses what cannot become a file, before much work is done."""
+  if not os.path.basename(path) or os.path.isdir(path):
     raise UserError("%s: not a file; give the path of a file to write" % path)
   directory = os.path.dirname(os.path.realpath(path))
   if not os.path.isdir(directory):
     raise UserError("%s: there is no directory %s" % (path, directory))
-  if not os.access(directory, os.W_OK | os.X_OK):
-    raise UserError("%s: no permission to write in %s" % (path, directory))
 
 
 def dense_split(pianorolls, split, path, min_note=MIN_NOTE, max_note=MAX_NOTE):
-  """Checks a split and converts it to dense arrays.
+  """Returns a split as bool arrays `[T, max_note - min_note + 1]`.
 
-  Args:
-    pianorolls: A dictionary as `load` returns it.
-    split: The key of the split.
-    path: The path of the file, for messages.
-    min_note: The lowest MIDI note allowed.
-    max_note: The highest MIDI note allowed.
-
-  Returns:
-    A list of bool arrays `[T, max_note - min_note + 1]`, one per sequence.
-
-  Raises:
-    UserError: If the split is missing or empty, if a sequence is empty, or if
-      anything in it is not a note in [min_note, max_note]: names the split,
-      the sequence, the step and the note.
+  A `UserError` names the split, the sequence, the step and the note that is
+  not an integer in [min_note, max_note].
   """
   dense = []
-  for index, sequence in enumerate(
-      pickled_splits.get_split(pianorolls, split, path, _KIND)):
+  sequences = pickled_splits.get_split(pianorolls, split, path)
+  for index, sequence in enumerate(sequences):
     try:
       dense.append(to_dense(sequence, min_note, max_note - min_note + 1))
     except UserError as error:
@@ -129,20 +90,10 @@ def dense_split(pianorolls, split, path, min_note=MIN_NOTE, max_note=MAX_NOTE):
 
 
 def to_dense(sequence, min_note, num_notes):
-  """Converts a sequence of chords to a dense array.
+  """Converts a sequence of chords to a bool array `[T, num_notes]`.
 
-  Args:
-    sequence: A sequence of chords, each a tuple, list, set or array of MIDI
-      notes, which may be whole floats. A note that is listed twice counts once.
-    min_note: The MIDI note of the first column.
-    num_notes: The number of columns.
-
-  Returns:
-    A bool array of shape `[T, num_notes]`.
-
-  Raises:
-    UserError: If a chord is not a sequence of integers in [min_note,
-      min_note + num_notes): names the step and the note.
+  A chord is a tuple, list, set or array of MIDI notes from `min_note` on, which
+  may be whole floats. A note that is listed twice counts once.
   """
   max_note = min_note + num_notes - 1
   try:
@@ -163,28 +114,8 @@ def to_dense(sequence, min_note, num_notes):
   return dense
 
 
-def calculate_mean(dense):
-  """Calculates how often each note sounds in a split.
-
-  Args:
-    dense: A list of arrays as `dense_split` returns it.
-
-  Returns:
-    A float64 array `[num_notes]`: the mean over all timesteps of all sequences.
-    The counts are integers, so that each entry is exact up to one rounding.
-  """
-  counts = sum(sequence.sum(axis=0, dtype=np.int64) for sequence in dense)
-  return counts / sum(len(sequence) for sequence in dense)
-
-
-def get_mean(pianorolls, path, num_notes):
-  """Returns the train mean `[num_notes]`; see `pickled_splits.get_mean`."""
-  return pickled_splits.get_mean(
-      pianorolls, path, num_notes, _KIND, minimum=0., maximum=1.)
-
-
 def _raise_for_bad_note(sequence, min_note, max_note):
-  """Raises the UserError that names the first bad note of `sequence`."""
+  """Raises the UserError that names the first bad note of a sequence."""
   for step, chord in enumerate(sequence):
     if not hasattr(chord, "__len__"):
       raise UserError("step %d: %s is not a tuple of MIDI notes"
@@ -196,3 +127,19 @@ def _raise_for_bad_note(sequence, min_note, max_note):
       if not min_note <= note <= max_note:
         raise UserError("step %d: note %s is outside [%d, %d]"
                         % (step, describe(note), min_note, max_note))
+
+
+def calculate_mean(dense):
+  """The mean of arrays `[T, num_notes]` over all timesteps, in float64.
+
+  The counts are integers, so that each entry is exact up to one rounding.
+  """
+  counts = sum(sequence.sum(axis=0, dtype=np.int64) for sequence in dense)
+  return counts / sum(len(sequence) for sequence in dense)
+
+
+def get_mean(pianorolls, path, num_notes):
+  """Returns the train mean `[num_notes]`; see `pickled_splits.get_mean`."""
+  return pickled_splits.get_mean(
+      pianorolls, path, num_notes,
+      "python fivo/data/calculate_pianoroll_mean.py --in_file=" + path, 0., 1.)

@@ -8,7 +8,6 @@ Every mistake in a file is a `UserError` whose message starts with its path.
 """
 
 import os
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,41 +25,29 @@ _MAX_STEPS = 50 * 1000 * 1000
 _MAX_FILE_BYTES = 1 << 28
 
 
-class Kind(NamedTuple):
-  """What files of one kind hold, for messages.
+def load(path, kind, remedy):
+  """Reads the dictionary in a file; looks at no sequence.
 
-  Attributes:
-    name: What comes before "file".
-    example: The name of such a file.
-    steps: What a sequence is a list of.
-    remedy: Where to get such a file, for one that is missing or broken.
-    mean_remedy: How to calculate the train mean; %s is the path.
+  Nothing that the file says is run. Messages name `kind` of file, and say how
+  to get one by `remedy`.
   """
+  if not os.path.exists(path):
+    raise UserError("%s: no such file; %s" % (path, remedy))
+  if not os.path.isfile(path):
+    raise UserError("%s: not a file; give the path of a %s file in it"
+                    % (path, kind))
+  return parse(reading.read_bytes(path, _MAX_FILE_BYTES), path, kind, remedy)
 
-  name: str
-  example: str
-  steps: str
-  remedy: str
-  mean_remedy: str
 
-
-def load(path, kind):
-  """Reads a file without running anything it says; looks at no step.
-
-  Args:
-    path: The path of the file.
-    kind: A `Kind`.
-
-  Returns:
-    The dictionary in the file: some of "train", "valid" and "test", each a
-    list of sequences, perhaps "train_mean", and any other keys.
-
-  Raises:
-    UserError: If the file cannot be read, is not a pickle, asks for anything
-      but plain data, or is not a dictionary of splits.
-  """
-  data = _read(path, kind)
-  remedy = kind.remedy
+def parse(data, path, kind, remedy):
+  """Reads the dictionary in the bytes of a file; see `load`."""
+  if not data:
+    raise UserError("%s: the file is empty; %s" % (path, remedy))
+  if data[:2] == b"\x1f\x8b":
+    raise UserError("%s: is compressed; unpack it with gunzip first" % path)
+  if data.lstrip()[:1] == b"<":
+    raise UserError("%s: holds a web page, not a %s pickle; %s"
+                    % (path, kind, remedy))
   if data[4:8] == bytes(4):  # The first record's length.
     remedy = "if it is a TFRecord file, add --dataset_type=speech"
   with reading.complaining(path, "a complete pickle", "; " + remedy):
@@ -69,7 +56,7 @@ def load(path, kind):
     except pickles.RefusedError as error:
       raise UserError(
           "%s: refused: %s, which no %s file needs; nothing in it was run; %s"
-          % (path, error, kind.name, kind.remedy)) from error
+          % (path, error, kind, remedy)) from error
   if not isinstance(contents, dict):
     raise UserError("%s: holds %s, not a dictionary with the splits %s"
                     % (path, describe(contents), ", ".join(SPLITS)))
@@ -79,27 +66,16 @@ def load(path, kind):
   return contents
 
 
-def get_split(contents, split, path, kind):
-  """Returns the sequences of a split, of which there are some, none empty.
+def get_split(contents, split, path):
+  """Returns the sequences of a split: a list of lists, none empty.
 
-  Args:
-    contents: A dictionary as `load` returns it.
-    split: The key of the split.
-    path: The path of the file, for messages.
-    kind: A `Kind`.
-
-  Returns:
-    A list of lists; tuples and arrays count as lists.
-
-  Raises:
-    UserError: If the split is missing, empty, or has an empty sequence.
+  Tuples and arrays count as lists.
   """
   if split not in contents or split == MEAN_KEY:
-    there = [key for key in contents if key != MEAN_KEY]
-    raise UserError("%s: has no split '%s', only %s"
-                    % (path, split, _names(there)))
-  sequences = contents[split]
+    raise UserError("%s: has no split '%s', only %s" % (
+        path, split, _names(key for key in contents if key != MEAN_KEY)))
   where = "%s: split '%s'" % (path, split)
+  sequences = contents[split]
   if not _is_list(sequences):
     raise UserError("%s is %s, not a list of sequences"
                     % (where, describe(sequences)))
@@ -107,8 +83,8 @@ def get_split(contents, split, path, kind):
     raise UserError("%s has no sequences" % where)
   for index, sequence in enumerate(sequences):
     if not _is_list(sequence):
-      raise UserError("%s, sequence %d is %s, not a list of %s"
-                      % (where, index, describe(sequence), kind.steps))
+      raise UserError("%s, sequence %d is %s, not a list of timesteps"
+                      % (where, index, describe(sequence)))
     if not len(sequence):  # pylint: disable=len-as-condition
       raise UserError("%s, sequence %d has length 0; remove it"
                       % (where, index))
@@ -119,65 +95,29 @@ def get_split(contents, split, path, kind):
   return sequences
 
 
-def get_mean(contents, path, size, kind, minimum=-np.inf, maximum=np.inf):
-  """Returns the checked train mean of a file.
+def get_mean(contents, path, size, remedy, low=-np.inf, high=np.inf):
+  """Returns the train mean, a float64 array `[size]` in [low, high].
 
-  Args:
-    contents: A dictionary as `load` returns it.
-    path: The path of the file, for messages.
-    size: The size D of an observation.
-    kind: A `Kind`.
-    minimum: The least value that is right.
-    maximum: The greatest value that is right.
-
-  Returns:
-    A float64 array of shape `[D]`.
-
-  Raises:
-    UserError: If there is no train mean (names what adds one), or if it is not
-      `D` finite numbers in [minimum, maximum].
+  `remedy` says how to calculate it.
   """
-  command = kind.mean_remedy % path
   if MEAN_KEY not in contents:
     raise UserError("%s: has no %s; add it with: %s"
-                    % (path, MEAN_KEY, command))
-  problem = "; calculate it again with: " + command
-  with reading.complaining("%s: %s" % (path, MEAN_KEY), "numbers", problem):
+                    % (path, MEAN_KEY, remedy))
+  where = "%s: %s" % (path, MEAN_KEY)
+  remedy = "; calculate it again with: " + remedy
+  with reading.complaining(where, "numbers", remedy):
     mean = np.asarray(contents[MEAN_KEY], np.float64)
   if mean.shape != (size,):
-    raise UserError("%s: %s has shape %s, not %s%s" % (
-        path, MEAN_KEY, list(mean.shape), [size], problem))
-  with np.errstate(invalid="ignore"):  # NaN is neither.
-    wrong = np.flatnonzero(~(np.isfinite(mean) & (mean >= minimum)
-                             & (mean <= maximum)))
-  if wrong.size:
-    wanted = ("in [%g, %g]" % (minimum, maximum) if np.isfinite(minimum)
-              else "a finite number")
-    raise UserError("%s: %s[%d] is %g, not %s%s" % (
-        path, MEAN_KEY, wrong[0], mean[wrong[0]], wanted, problem))
+    raise UserError("%s has shape %s, not %s%s"
+                    % (where, list(mean.shape), [size], remedy))
+  for index, value in enumerate(mean):
+    if not (low <= value <= high and np.isfinite(value)):
+      raise UserError("%s[%d] is %g, not in [%g, %g]%s"
+                      % (where, index, value, low, high, remedy))
   return mean
 
 
-def _read(path, kind):
-  """Returns the bytes of the file at `path`, or raises a UserError."""
-  if not os.path.exists(path):
-    raise UserError("%s: no such file; %s" % (path, kind.remedy))
-  if not os.path.isfile(path):
-    raise UserError("%s: not a file; give the path of a %s file, e.g. %s" % (
-        path, kind.name, os.path.join(path, kind.example)))
-  data = reading.read_bytes(path, _MAX_FILE_BYTES)
-  if not data:
-    raise UserError("%s: the file is empty; %s" % (path, kind.remedy))
-  if data[:2] == b"\x1f\x8b":
-    raise UserError("%s: is compressed; unpack it with gunzip first" % path)
-  if data.lstrip()[:1] == b"<":
-    raise UserError("%s: holds a web page, not a %s pickle; %s"
-                    % (path, kind.name, kind.remedy))
-  return data
-
-
 def _is_list(value):
-  """Whether a value may be a split or a sequence."""
   return isinstance(value, (list, tuple)) or (
       isinstance(value, np.ndarray) and value.ndim > 0)
 

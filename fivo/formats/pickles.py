@@ -14,19 +14,11 @@ class RefusedError(pickle.UnpicklingError):
 
 
 def loads(data):
-  """Returns the plain data in a pickle.
+  """Returns the plain data in a pickle of Python 2, as Latin-1, or Python 3.
 
-  Args:
-    data: The bytes of a pickle, of Python 2 or 3. Strings of Python 2 are read
-      as Latin-1.
-
-  Returns:
-    Nested dictionaries, lists, tuples and sets of strings, bytes, numbers and
-    NumPy arrays of numbers.
-
-  Raises:
-    RefusedError: If the pickle asks for anything else.
-    Exception: Almost any other, MemoryError included, if it is damaged.
+  Nested dictionaries, lists, tuples and sets of strings, bytes, numbers and
+  NumPy arrays of numbers. Raises a `RefusedError` if the pickle asks for more,
+  and almost any other exception if it is damaged.
   """
   return _Unpickler(io.BytesIO(data), encoding="latin1").load()
 

@@ -11,32 +11,21 @@ from fivo.formats import pickled_splits
 from fivo.formats import reading
 from fivo.system.errors import UserError
 
-_KIND = pickled_splits.Kind(
-    name="pose", example="pose.pkl", steps="rows",
-    remedy="a pose file is a pickled dictionary with train, valid, test (lists "
-    "of arrays [T, D]) and train_mean ([D])",
-    mean_remedy="%s['train_mean'] = np.concatenate(train).mean(axis=0)")
+_REMEDY = ("a pose file is a pickled dictionary with train, valid, test (lists "
+           "of arrays [T, D]) and train_mean ([D])")
 
 
 def read(path, split):
-  """Reads a split of a pose file.
-
-  Args:
-    path: The path of the file.
-    split: "train", "valid" or "test".
-
-  Returns:
-    A list of float32 arrays `[T, D]`, and the train mean, a float64 array
-    `[D]`.
+  """Returns a split, float32 arrays `[T, D]`, and the train mean `[D]`.
 
   Raises:
     UserError: If the file or its split is missing or bad: names the sequence
       and the step.
   """
-  contents = pickled_splits.load(path, _KIND)
+  contents = pickled_splits.load(path, "pose", _REMEDY)
   arrays = []
-  for index, sequence in enumerate(
-      pickled_splits.get_split(contents, split, path, _KIND)):
+  sequences = pickled_splits.get_split(contents, split, path)
+  for index, sequence in enumerate(sequences):
     where = "%s: split '%s', sequence %d" % (path, split, index)
     with reading.complaining(where, "an array [T, D] of numbers"):
       array = np.asarray(sequence, np.float64)
@@ -51,4 +40,5 @@ def read(path, split):
       step, column = wrong[0]
       raise UserError("%s, step %d: number %d is %s, not a finite number of 32 "
                       "bits" % (where, step, column, array[step, column]))
-  return arrays, pickled_splits.get_mean(contents, path, width, _KIND)
+  return arrays, pickled_splits.get_mean(
+      contents, path, width, "np.concatenate(train).mean(axis=0)")

@@ -22,15 +22,15 @@ def read_bytes(path, max_bytes):
 
 @contextlib.contextmanager
 def complaining(path, kind, remedy=""):
-  """Turns whatever a library raises for a damaged file into a `UserError`.
+  """Turns any exception, as libraries raise for damaged files, into one line.
 
   Args:
-    path: The file.
+    path: The file, with which the message of the `UserError` begins.
     kind: What it is not, e.g. "a complete MIDI file".
     remedy: What to add to the message.
 
   Yields:
-    None.
+    Nothing.
   """
   try:
     yield

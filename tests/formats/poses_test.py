@@ -40,11 +40,11 @@ def test_read(tmp_path, train):
     ({"train": [[0., 1., 2.]]}, "sequence 0: has shape [3]"),
     ({"train": [np.zeros([3, 0])]}, "sequence 0: has shape [3, 0]"),
     ({"train": [np.zeros([0, 3])]}, "sequence 0 has length 0"),
-    ({"train": [np.float32(1.)]}, "sequence 0 is 1.0, not a list of rows"),
+    ({"train": [np.float32(1.)]}, "sequence 0 is 1.0, not a list of timesteps"),
     ({"train": np.array(1.)}, "split 'train' is an array of shape []"),
     ({"train": [[(60, 64)]]}, "train_mean has shape [3], not [2]"),
     ({"train_mean": [0., np.nan, 0.]},
-     "train_mean[1] is nan, not a finite number; calculate it again with: "),
+     "train_mean[1] is nan, not in [-inf, inf]; calculate it again with: "),
     ({"train_mean": None}, "train_mean has shape [], not [3]"),
     ({"train": [{"x": open}]}, "refused: it asks for"),
 ])
