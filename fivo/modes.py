@@ -4,7 +4,10 @@ It is a module of its own, since it imports TensorFlow, for seconds: whoever
 mistyped a flag or asked for help need not wait for that.
 """
 
+from fivo.cluster import parameter_server
 from fivo.config import cluster_spec
+from fivo.logdir import checkpoints
+from fivo.logdir import validation_record
 from fivo.system import log
 
 
@@ -32,13 +35,13 @@ def run(flags, config):
 
 def _serve(config):
   """Holds variables until training is over, unless it is already."""
-  # pylint: disable=import-outside-toplevel
-  from fivo.cluster import parameter_server
-  from fivo.logdir import checkpoints
-  from fivo.training import steps
-  path = checkpoints.latest(config.logdir, warn=False)
-  if not steps.is_finished(config, checkpoints.step(path)):
-    parameter_server.serve(config.cluster, config.cluster_timeout_secs)
+  step = checkpoints.step(checkpoints.latest(config.logdir, warn=False))
+  if step >= config.max_steps or (
+      validation_record.stopped_step(config) is not None):
+    log.info("Already at step %d of --max_steps=%d: nothing to do.", step,
+             config.max_steps)
+    return
+  parameter_server.serve(config.cluster, config.cluster_timeout_secs)
 
 
 def _find_runner(config):
