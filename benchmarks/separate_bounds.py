@@ -58,8 +58,9 @@ def evaluate(config):
         _batches(session, batch),
         lambda values: session.run(bound_tensors, dict(zip(held, values))),
         config.eval_repeats)
-  with contextlib.closing(summaries.of_split(config)) as writer:
-    averages.report(result, config, step, writer)
+  with contextlib.closing(summaries.Summaries(
+      config.logdir, config.split)) as writer:
+    averages.report(result, config.split, step, writer)
   return result
 
 

@@ -104,7 +104,7 @@ def parse_scores(paths):
   with tempfile.TemporaryDirectory() as scratch_dir:
     with multiprocessing.Pool(processes, _start_worker, [scratch_dir]) as pool:
       parsed = progress.track(pool.imap(_parse_score, paths), "Parsing",
-                              total=len(paths), unit="score")
+                              total=len(paths), unit="scores")
       for path, chords in zip(paths, parsed):
         if chords is not None:
           name = os.path.basename(path)

@@ -80,7 +80,7 @@ def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
   paths = find_midi_files(midi_dir)
   pieces = collections.OrderedDict()
   num_damaged = num_notes = num_between = 0
-  for path in progress.track(paths, "Reading", unit="file"):
+  for path in progress.track(paths, "Reading", unit="files"):
     try:
       piece = midi.read(os.path.join(midi_dir, path), steps_per_quarter)
     except UserError as error:

@@ -210,7 +210,7 @@ def _write_utterances(corpus_dir, num_train, num_test, seconds, seed):
   """Writes TRAIN and TEST into `corpus_dir`."""
   for subset, speaker, sentence in progress.track(
       plan_corpus(num_train, num_test), "Writing the corpus",
-      total=num_train + num_test, unit="file"):
+      total=num_train + num_test, unit="files"):
     rng = np.random.RandomState([seed, speaker, sentence])
     num_samples = int(rng.uniform(0.5, 1.5) * seconds * SAMPLE_RATE)
     samples = synthesize(speaker, num_samples, rng)

@@ -120,7 +120,7 @@ def find_utterances(raw_timit_dir, subset):
                         raw_timit_dir, os.path.join("TIMIT", pattern)))
   return [Utterance(path, sound.read_header(path))
           for path in progress.track(
-              paths, "Reading the headers of %s" % subset, unit="file")]
+              paths, "Reading the headers of %s" % subset, unit="files")]
 
 
 def _find_ignoring_case(directory, pattern):
@@ -239,7 +239,7 @@ def _concatenate(utterances):
   samples = np.empty(total, np.float32)
   end = 0
   for utterance in progress.track(
-      utterances, "Reading the train set", unit="file"):
+      utterances, "Reading the train set", unit="files"):
     start, end = end, end + utterance.header.sample_count
     samples[start:end] = _read_float(utterance)
   return samples
@@ -263,7 +263,7 @@ def _write_records(path, waveforms, num_waveforms, mean, std):
   description = "Writing the %s set" % os.path.basename(path)
   with tf.io.TFRecordWriter(path) as writer:
     for waveform in progress.track(
-        waveforms, description, total=num_waveforms, unit="file"):
+        waveforms, description, total=num_waveforms, unit="files"):
       frames = to_frames(waveform, mean, std)
       writer.write(frames.astype("<f4").tobytes())
   # Some file systems report a full disk only here.

@@ -1,8 +1,8 @@
-"""What the gradient of a particle filter knows of the choice of ancestors.
+"""Gradients of a particle filter that allow for the choice of ancestors.
 
-To differentiate the estimate log Z_hat of a filter is to leave out that the
-ancestors' probabilities depend on the weights, see `bounds.py`. Two estimators
-do not.
+Differentiating the estimate log Z_hat of a filter leaves out that the
+probabilities of ancestors depend on the weights, see `bounds.py`. There are two
+remedies.
 
 The score of the ancestors. At a resampling event, ancestors a^1, ..., a^N are
 drawn independently with the normalised weights W. What is left out of the
@@ -14,15 +14,20 @@ with R the log average weights that come after the event, all that it can
 influence, and any c that does not depend on the draw. Here c is the prediction
 of R by a regression over the other sequences of the batch, see `_baseline`. (A
 running mean would need a variable, and would mix sequences of all lengths and
-steps of training.)
-The sum is added to log Z_hat as a surrogate: a Tensor of this gradient whose
-value is zero, x - S(x) with S(x) for x as a constant.
+steps of training.) The sum is added to log Z_hat as a surrogate, a Tensor with
+this gradient and the value zero: x - S(x), with S(x) for x as a constant.
+
+This is the gradient of E[log Z_hat] if all filters resample at fixed times, as
+with `always_resample_criterion`. If the weights decide, as with
+`ess_criterion`, it is the gradient with every decision held as it was; the term
+of latents that cross the boundary of a decision is missing.
 
 Stop-gradient resampling (Scibior & Wood, Differentiable Particle Filtering
 without Modifying the Forward Pass, 2021). A resampled particle starts with the
 log weight log W_{a^n} - S(log W_{a^n}), which is zero, in place of zero. Then
 Z_hat grad log Z_hat is an unbiased estimate of grad Z: it is the gradient of
-the likelihood, not of the bound.
+the likelihood, not of the bound. It is so by any criterion, since the
+expectation of Z_hat given the past is the same on both sides of a boundary.
 """
 
 import tensorflow as tf

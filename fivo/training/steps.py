@@ -93,8 +93,8 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
       all_hooks += [checkpoint_hook] + _summary_hooks(
           config.logdir, config.summarize_every, scaffold, num_timesteps)
     if validator is not None:
-      all_hooks.append(validation.ValidationHook(
-          validator, config.eval_every, checkpoint_hook, caught))
+      validator.attach(checkpoint_hook, caught)
+      all_hooks.append(validator)
     all_hooks += list(hooks) + _cluster_hooks(config, caught)
     creator = cluster_session.SessionCreator(
         scaffold, config.master,
