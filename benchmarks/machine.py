@@ -10,23 +10,16 @@ import sys
 import pkg_resources
 
 _PACKAGES = ("tensorflow", "dm-sonnet", "tensorflow-probability", "numpy")
-# The beginnings of the names of those variables that change speed.
+# The beginnings of the names of variables that change speed.
 _VARIABLES = ("OMP_", "MKL_", "KMP_", "XLA_", "TF_NUM_", "TF_XLA_",
               "TF_DISABLE_", "TF_ENABLE_")
 
 
-def describe(argv):
-  """Describes this machine, its software and this call.
-
-  Args:
-    argv: The command line.
-
-  Returns:
-    An ordered dict of strings and numbers.
-  """
+def describe():
+  """Describes this machine, its software and this call, in an ordered dict."""
   result = collections.OrderedDict([
       ("date", datetime.datetime.now().astimezone().isoformat("T", "seconds")),
-      ("command", " ".join(map(shlex.quote, argv))),
+      ("command", " ".join(map(shlex.quote, sys.argv))),
       ("processor", _processor()),
       ("cores", _num_cores()),
       ("system", platform.platform()),
@@ -34,8 +27,10 @@ def describe(argv):
       ("load", round(os.getloadavg()[0], 2)),
       ("python", platform.python_version()),
   ])
+  installed = pkg_resources.working_set.by_key
   for package in _PACKAGES:
-    result[package] = _version(package)
+    result[package] = (installed[package].version if package in installed else
+                       "not installed by pip")
   for name in sorted(os.environ):
     if name.startswith(_VARIABLES):
       result[name] = os.environ[name]
@@ -47,33 +42,19 @@ def summary():
   return "%s, cores: %d" % (_processor(), _num_cores())
 
 
-def to_markdown(description):
-  """A description in lines."""
-  return "".join("* %s: %s\n" % item for item in description.items())
-
-
 def _processor():
   """The processor's name."""
-  try:
+  if os.path.exists("/proc/cpuinfo"):
     with open("/proc/cpuinfo") as stream:
       for line in stream:
         name, _, value = line.partition(":")
         if name.strip() == "model name":
           return value.strip()
-  except OSError:
-    pass  # No Linux.
   return platform.processor() or platform.machine()
 
 
 def _num_cores():
-  """How many cores this process may use."""
+  """The number of cores that this process may use."""
   if hasattr(os, "sched_getaffinity"):
     return len(os.sched_getaffinity(0))
   return os.cpu_count()
-
-
-def _version(package):
-  try:
-    return pkg_resources.get_distribution(package).version
-  except pkg_resources.DistributionNotFound:
-    return "of no package that pip knows; Python is %s" % sys.executable

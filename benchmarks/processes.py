@@ -1,9 +1,8 @@
-"""Runs one command and notes when each of its lines came.
+"""Runs a command and notes when each of its lines came.
 
-Everything is measured from outside, on a process as a user starts it. All
-commands get this process's environment, so whatever is set for TensorFlow or
-OpenMP holds for all of them. This package must not import TensorFlow: Linux
-counts the memory of a parent as the peak of its child until that has started.
+Everything is measured from outside, on a process as a user starts it. This
+package must not import TensorFlow: Linux counts the memory of a parent as the
+peak of its child until that has started.
 """
 
 import collections
@@ -18,11 +17,12 @@ import time
 from fivo.system import errors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROGRAM = [sys.executable, os.path.join(ROOT, "run_fivo.py")]
 
 # Bytes in the unit of `ru_maxrss`; see getrusage(2).
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _MB = 2.**20
-_LINES_OF_COMPLAINT = 3
+_NUM_LAST_WORDS = 3
 
 # A line of output, and the seconds from the start of the process to its coming.
 Line = collections.namedtuple("Line", ("seconds", "text"))
@@ -41,14 +41,7 @@ class Outcome(collections.namedtuple("Outcome", ("name", "lines", "peak_mb"))):
   __slots__ = ()
 
   def find(self, pattern):
-    """Finds the lines that match a regular expression.
-
-    Args:
-      pattern: A regular expression.
-
-    Returns:
-      A list of pairs: a line's seconds, and its match object.
-    """
+    """Pairs of seconds and a match object for each line that matches."""
     found = [(line.seconds, re.search(pattern, line.text))
              for line in self.lines]
     return [(seconds, match) for seconds, match in found if match]
@@ -74,7 +67,7 @@ def run(name, command):
     An `Outcome`.
 
   Raises:
-    UserError: If the command cannot be started, or fails.
+    UserError: If the command fails.
   """
   is_shell = isinstance(command, str)
   start = time.perf_counter()
@@ -87,7 +80,7 @@ def run(name, command):
     lines = [Line(time.perf_counter() - start, text.rstrip("\n"))
              for text in process.stdout]
     # Unlike getrusage's, these figures are this child's alone.
-    _, status, usage = os.wait4(process.pid, 0)
+    _, process.returncode, usage = os.wait4(process.pid, 0)
   except BaseException:
     # The whole session, because a shell leaves its children behind.
     with contextlib.suppress(ProcessLookupError):
@@ -96,13 +89,11 @@ def run(name, command):
     raise
   finally:
     process.stdout.close()
-  process.returncode = status  # So that Popen does not wait for it again.
-  if status:
+  if process.returncode:
     raise errors.UserError("%s: failed: %s" % (name, _last_words(lines)))
   return Outcome(name, lines, usage.ru_maxrss * _RSS_UNIT / _MB)
 
 
 def _last_words(lines):
-  """The last lines, in one."""
   texts = [line.text for line in lines if line.text.strip()]
-  return " | ".join(texts[-_LINES_OF_COMPLAINT:]) or "it printed nothing"
+  return " | ".join(texts[-_NUM_LAST_WORDS:]) or "it printed nothing"

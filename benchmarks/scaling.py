@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks import comparison
 from benchmarks import training
 from fivo.data import pianorolls
+from fivo.rendering import figures
 from fivo.system import errors
 
 # The sizes that are varied, and the values they take unless others are given.
@@ -24,19 +25,15 @@ DEFAULT_VALUES = collections.OrderedDict([
     ("num_timesteps", (50, 200, 800)),
     ("latent_size", (32, 64, 128, 256)),
 ])
-
 Point = collections.namedtuple("Point", tuple(DEFAULT_VALUES))
 BASE = Point(num_samples=4, batch_size=4, num_timesteps=100, latent_size=64)
 
-# The dataset repeats itself, so a few sequences serve any batch size.
-_NUM_SEQUENCES = 16
 _NOTES_PER_CHORD = 4  # As in the four datasets of pianorolls.
-
 _METRICS = (comparison.STEPS, comparison.MEMORY)
 
 
 def parse_sweeps(texts):
-  """Reads the flag `--sweep`.
+  """An ordered dict from names to sizes, of the values of `--sweep`.
 
   Args:
     texts: A list of strings, each the name of a size, with or without values
@@ -44,9 +41,6 @@ def parse_sweeps(texts):
 
   Returns:
     An ordered dict: a tuple of increasing integers by name.
-
-  Raises:
-    UserError: If a name or a value is wrong.
   """
   sweeps = collections.OrderedDict()
   for text in texts:
@@ -56,27 +50,22 @@ def parse_sweeps(texts):
           text, ", ".join(DEFAULT_VALUES)))
     sweeps[name] = DEFAULT_VALUES[name]
     if equals:
-      try:
-        sweeps[name] = tuple(sorted(set(map(int, values.split(":")))))
-      except ValueError:
-        sweeps[name] = ()
-      if not sweeps[name] or sweeps[name][0] < 1:
+      if not all(value.isdigit() and int(value) for value in values.split(":")):
         raise errors.UserError(
             "--sweep=%s: values must be positive integers, as in %s=1:2:4" % (
                 text, name))
+      sweeps[name] = tuple(sorted(set(map(int, values.split(":")))))
   return sweeps
 
 
-def measure(sweeps, base, warmup_steps, steps, num_rounds, flags=()):
+def measure(sweeps, base, steps, num_rounds):
   """Measures training at all points of some sweeps.
 
   Args:
     sweeps: A dict as `parse_sweeps` returns it.
     base: A `Point`.
-    warmup_steps: How many steps of a run go by untimed.
-    steps: How many are timed then.
+    steps: How many steps are timed, after ten at the most that are not.
     num_rounds: How often each point is measured.
-    flags: Further flags for `run_fivo.py`.
 
   Returns:
     An ordered dict: a `comparison.Comparison` by the name of the size, whose
@@ -89,11 +78,9 @@ def measure(sweeps, base, warmup_steps, steps, num_rounds, flags=()):
   points = list(collections.OrderedDict.fromkeys(
       point for points in by_name.values() for point in points))
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as directory:
-    contestants = [
-        _contestant(point, directory, warmup_steps, steps, flags)
-        for point in points]
     measured = comparison.take_turns(
-        "Scaling", contestants, num_rounds, _METRICS)
+        "Scaling", [_contestant(point, directory, steps) for point in points],
+        num_rounds, _METRICS)
   result = collections.OrderedDict()
   for name, points in by_name.items():
     others = ", ".join("%s %d" % (other, getattr(base, other))
@@ -106,11 +93,37 @@ def measure(sweeps, base, warmup_steps, steps, num_rounds, flags=()):
   return result
 
 
-def to_markdown(name, growth):
-  """The table of one sweep.
+def _contestant(point, directory, steps):
+  """The training run at a `Point`, its data in a directory."""
+  path = os.path.join(directory, "%d.pkl" % point.num_timesteps)
+  if not os.path.exists(path):
+    write_dataset(path, point.num_timesteps)
+  job = training.Job(
+      path, point.batch_size, point.num_samples, min(10, steps), steps)
+  return comparison.Contestant(_label(point), functools.partial(
+      training.measure_training, _label(point), job,
+      ["--latent_size=%d" % point.latent_size]))
 
-  The last column tells whether memory is linear: then it is constant, but for
-  noise where the steps are small.
+
+def _label(point):
+  return ", ".join("%s %d" % pair for pair in point._asdict().items())
+
+
+def write_dataset(path, num_timesteps, num_sequences=16):
+  """Writes a pianoroll file of random chords; training repeats it."""
+  notes = np.random.RandomState(0).randint(
+      pianorolls.MIN_NOTE, pianorolls.MAX_NOTE + 1,
+      size=[num_sequences, num_timesteps, _NOTES_PER_CHORD])
+  sequences = [[tuple(chord) for chord in sequence]
+               for sequence in notes.tolist()]
+  contents = {split: sequences for split in pianorolls.SPLITS}
+  contents[pianorolls.MEAN_KEY] = pianorolls.calculate_mean(
+      pianorolls.encode_split(contents, "train", path), pianorolls.NUM_NOTES)
+  pianorolls.save(path, contents)
+
+
+def to_markdown(name, growth):
+  """The table of one sweep; where memory is linear its last column is constant.
 
   Args:
     name: The name of the size.
@@ -120,56 +133,46 @@ def to_markdown(name, growth):
     A string.
   """
   rows = []
-  previous = None
-  for value, rounds in growth.figures.items():
-    speed, memory = medians(rounds)
-    row = ["%d" % value, "%.2f" % speed, "%.1f" % (1000. / speed),
-           "%.0f" % memory, ""]
-    if previous is not None:
-      row[-1] = "%.3f" % ((memory - previous[1]) / (value - previous[0]))
-    previous = value, memory
-    rows.append(row)
-  return "### %s\n\n%s" % (growth.title, comparison.markdown_table(
+  sizes, speeds, memories = _medians(growth)
+  for i, (size, speed, memory) in enumerate(zip(sizes, speeds, memories)):
+    rows.append(["%d" % size, "%.2f" % speed, "%.1f" % (1000. / speed),
+                 "%.0f" % memory, ""])
+    if i:
+      rows[-1][-1] = "%.3f" % (
+          (memory - memories[i - 1]) / (size - sizes[i - 1]))
+  return "### %s\n\n%s" % (growth.title, comparison.markdown(
       [name, "steps/s", "ms per step", "peak MB", "MB per added one"], rows))
 
 
-def medians(rounds):
-  """The median steps per second and peak memory of a point's rounds."""
-  return [
-      comparison.summarize([figures[metric.key] for figures in rounds]).median
-      for metric in _METRICS]
-
-
-def write_dataset(path, num_timesteps, num_sequences=_NUM_SEQUENCES):
-  """Writes a pianoroll file of random chords.
+def draw(path, growths):
+  """Draws milliseconds per step and peak memory over each size.
 
   Args:
-    path: The path to write.
-    num_timesteps: The length of every sequence.
-    num_sequences: How many there are in each split.
+    path: The PNG file to write.
+    growths: A dict as `measure` returns it, not empty.
   """
-  rng = np.random.RandomState(0)
-  notes = rng.randint(pianorolls.MIN_NOTE, pianorolls.MAX_NOTE + 1, size=[
-      num_sequences, num_timesteps, _NOTES_PER_CHORD])
-  sequences = [[tuple(chord) for chord in sequence]
-               for sequence in notes.tolist()]
-  contents = {split: sequences for split in pianorolls.SPLITS}
-  contents[pianorolls.MEAN_KEY] = pianorolls.calculate_mean(
-      pianorolls.encode_split(contents, "train", path), pianorolls.NUM_NOTES)
-  pianorolls.save(path, contents)
+  figure, axes = figures.create(
+      (3.2 * len(growths), 6.), 2, len(growths), sharex="col")
+  for column, (name, growth) in zip(axes.T, growths.items()):
+    sizes, speeds, memories = _medians(growth)
+    _draw_curve(column[0], sizes, [1000. / speed for speed in speeds])
+    _draw_curve(column[1], sizes, memories)
+    column[1].set_xlabel(name)
+  axes[0, 0].set_ylabel("ms per training step")
+  axes[1, 0].set_ylabel("peak MB")
+  figures.save(path, figure)
 
 
-def _contestant(point, directory, warmup_steps, steps, flags):
-  """The training run at a `Point`, its data in a directory."""
-  path = os.path.join(directory, "%d.pkl" % point.num_timesteps)
-  if not os.path.exists(path):
-    write_dataset(path, point.num_timesteps)
-  job = training.Job(
-      path, point.batch_size, point.num_samples, warmup_steps, steps)
-  return comparison.Contestant(_label(point), functools.partial(
-      training.measure_training, _label(point), job,
-      ["--latent_size=%d" % point.latent_size] + list(flags)))
+def _draw_curve(axis, sizes, values):
+  """Draws a curve, and a dotted line on which linear growth would lie."""
+  axis.plot([sizes[0], sizes[-1]], [values[0], values[-1]], ":", color="gray")
+  axis.plot(sizes, values, marker="o")
+  axis.set_ylim(bottom=0.)
+  axis.grid(True, alpha=0.3)
 
 
-def _label(point):
-  return ", ".join("%s %d" % pair for pair in point._asdict().items())
+def _medians(growth):
+  """Lists of the sizes of a sweep, and of the medians of each of `_METRICS`."""
+  return [list(growth.figures)] + [
+      [float(np.median([figures_[metric.key] for figures_ in rounds]))
+       for rounds in growth.figures.values()] for metric in _METRICS]
