@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import bounds
-from fivo.config import options
+from fivo.config import catalogue
 from fivo.models import ghmm
 from fivo.resampling import criteria
 from fivo.system import files
@@ -134,7 +134,7 @@ def _table(header, rows):
 
 def _cases():
   """What is compared: a label, a scheme and a criterion."""
-  for resampling_type in options.RESAMPLING_TYPES:
+  for resampling_type in catalogue.SCHEMES:
     yield resampling_type, resampling_type, ("always", .5)
   for label, criterion in _CRITERIA:
     yield "multinomial, " + label, "multinomial", criterion

@@ -46,7 +46,7 @@ def draw_gap(path, work_dir, max_steps):
     work_dir: A directory for the runs.
     max_steps: How many steps to train each.
   """
-  figure, (axis,) = figures.create(1, row_height=4.)
+  figure, (axis,) = figures.create_panels(1, row_height=4.)
   for proposal_type, bound in zip(_PROPOSALS, ("fivo", "iwae")):
     logdir = os.path.join(work_dir, proposal_type)
     ghmm_runners.run_train(types.SimpleNamespace(
@@ -85,7 +85,7 @@ def draw_particles(path, work_dir, sizes, batch_size):
           proposal_type="prior", batch_size=batch_size, num_timesteps=50,
           num_samples=num_samples, **_GHMM))
       values.append(results["mean"])
-  figure, (axis,) = figures.create(1, row_height=4.)
+  figure, (axis,) = figures.create_panels(1, row_height=4.)
   for bound, values in means.items():
     axis.plot(sizes, values, "o-", label=bound.upper())
   axis.axhline(np.mean(results["likelihood"]) / 50, label="log p(x)",

@@ -22,7 +22,7 @@ from absl import flags
 
 from benchmarks import processes
 from benchmarks import reproduce_tables
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import files
 

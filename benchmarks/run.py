@@ -26,7 +26,7 @@ from benchmarks import evaluation
 from benchmarks import machine
 from benchmarks import scaling
 from benchmarks import training
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files

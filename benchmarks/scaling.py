@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import comparison
 from benchmarks import training
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.rendering import figures
 from fivo.system import errors
 

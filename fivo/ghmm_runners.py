@@ -130,7 +130,8 @@ def run_eval(config):
   """
   config = config_lib.enter(config, "eval")
   files.check_directory("logdir", config.logdir, [EVAL_FILE])
-  _check_size(config, 1 if config.bound == "elbo" else config.num_samples)
+  _check_size(
+      config, 1 if config.bound_traits.one_particle else config.num_samples)
   has_checkpoint = _has_checkpoint(config)
   if not has_checkpoint and config.eval_interval_secs is not None:
     raise errors.UserError(
@@ -209,7 +210,7 @@ class _Evaluator(object):
 def _charts(config, bound_per_t, likelihood_per_t):
   """Pairs of a tag of `charts` and its value, floats or Tensors."""
   return [
-      ("bound_per_timestep/" + charts.of_bound(config.bound), bound_per_t),
+      ("bound_per_timestep/" + config.bound_traits.evaluated_as, bound_per_t),
       ("exact/log_likelihood_per_timestep", likelihood_per_t),
       ("exact/gap_per_timestep", likelihood_per_t - bound_per_t)]
 
@@ -363,7 +364,7 @@ def _statistics(config, bound, likelihood):
       ("log_weight_means", log_weights.mean(axis=(1, 2))),
       ("log_weight_variances", log_weights.var(axis=2).mean(axis=1)),
   ])
-  if config.bound in ("fivo", "sixo"):
+  if config.bound_traits.resamples:
     results["resampled"] = bound["resampled"]
     results["avg_resampled"] = bound["resampled"].mean(axis=1)
   return results

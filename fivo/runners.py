@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from fivo import twists
 from fivo.compiled import xla
+from fivo.config import catalogue
 from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.data import batching
@@ -114,7 +115,8 @@ def _create_dataset(config, split, shuffle, repeat):
     return dataset
   return datasets.create_speech_dataset(
       path, config.batch_size, samples_per_timestep=(
-          config.data_dimension or config_lib.SPEECH_DIMENSION),
+          config.data_dimension or
+          catalogue.DATASET_TYPES["speech"].dimension),
       **order) + (None,)
 
 
@@ -170,18 +172,28 @@ class _Recurrent(runs.Family):
 
   def objective(self, config, model, batch):
     inputs, targets, lengths = batch
-    objectives.warm_up(config, model)
-    log_p_hat, grads_and_vars, hooks = objectives.bound_and_gradients(
-        config, model, (inputs, targets), lengths)
-    bound = objectives.mean_bound(config, log_p_hat, lengths, summarize=True)
+    if config.kl_warmup_steps is not None:
+      objectives.warm_up(model, config.kl_warmup_steps)
+    grads_and_vars, hooks = None, []
+    if config.xla:
+      bound, grads_and_vars, hook = objectives.compile_bound_and_gradients(
+          config, model, (inputs, targets), lengths)
+      hooks.append(hook)
+    else:
+      bound = objectives.bound_of_config(
+          config, model, (inputs, targets), lengths)
+    objectives.summarize_particles(bound, lengths, config.diagnostics)
+    mean_bound = objectives.mean_bound(
+        config, bound.log_p_hat, lengths, summarize=True)
     objective = runs.Objective(
-        bound, {"bound": bound}, grads_and_vars, hooks, tf.reduce_sum(lengths))
+        mean_bound, {"bound": mean_bound}, grads_and_vars, hooks,
+        tf.reduce_sum(lengths))
     if not config.learns_density_ratio:
       return objective
     data_size = tf.compat.dimension_value(targets.shape[2])
     return twist_steps.learn_by_density_ratio(
         config, model, objective,
-        lambda num_steps: twists.roll_out(
+        lambda num_steps: twists.simulate(
             model, config.batch_size, num_steps, data_size, self._train_mean),
         tf.shape(targets)[0])
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo.config import stored
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 
 _GOOD = [[(60, 64), ()], [(60,), (), (72,)]]
 

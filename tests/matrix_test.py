@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo import runners
-from fivo.config import options
-from fivo.data import pianorolls
+from fivo.config import catalogue
+from fivo.formats import pianorolls
 from fivo.logdir import checkpoints
 from fivo.system import errors
 
@@ -125,7 +125,7 @@ def test_ghmm(tmp_path, bound, proposal_type):
 
 def _filter_cases():
   """How a filter resamples: every scheme, criterion and gradient."""
-  for resampling_type in options.RESAMPLING_TYPES:
+  for resampling_type in catalogue.SCHEMES:
     yield dict(resampling_type=resampling_type, resampling_criterion="always")
   yield dict(resampling_criterion="never")
   yield dict(ess_threshold=.9, eval_resampling_type="systematic")
@@ -154,21 +154,3 @@ def test_filters(tmp_path, datasets, model, kwargs):
     assert np.isfinite(result.ll_per_t).all()
   else:
     assert np.isfinite(result["mean"])
-
-
-@pytest.mark.parametrize("kwargs", [
-    dict(model=model, proposal_type=proposal_type)
-    for model in ("vrnn", "srnn") for proposal_type in _TRUE_PROPOSALS
-] + [dict(model="ghmm", bound="fivo-aux", proposal_type=proposal_type)
-     for proposal_type in _PROPOSALS + _TRUE_PROPOSALS] + [
-         dict(model="srnn", bound="sixo", twist="optimal")])
-@pytest.mark.parametrize("mode", ["train", "eval", "sample"])
-def test_refused(tmp_path, datasets, kwargs, mode, monkeypatch):
-  """The original gave an UnboundLocalError or a bare AssertionError."""
-  module = ghmm_runners if kwargs["model"] == "ghmm" else runners
-  monkeypatch.setattr(tf, "Graph", None)  # No graph is built.
-  with pytest.raises(
-      errors.UserError, match="--(bound|proposal_type|twist)=") as e:
-    getattr(module, "run_" + mode)(
-        _config(tmp_path, **dict(kwargs, **datasets["pianoroll"])))
-  assert "\n" not in str(e.value)

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.logdir import checkpoints
 from tests import programs
 

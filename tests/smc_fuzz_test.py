@@ -13,11 +13,9 @@ import pytest
 import tensorflow as tf
 
 from fivo import smc
-from fivo.system import errors
 from tests import fuzz
 from tests.fuzz import INF
 from tests.fuzz import NAN
-from tests.smc_test import table_transition
 from tests.smc_test import unoptimized
 
 _DTYPES = {"float32": tf.float32, "float64": tf.float64}
@@ -193,20 +191,6 @@ def test_weights_that_are_no_numbers_are_never_silent(data, kind):
       if np.isfinite(log_z[b]):
         np.testing.assert_allclose(
             result["gradient"][:, :, b], gradient[:, :, b], atol=1e-5)
-
-
-@pytest.mark.parametrize("num_particles", [1.5, "2", None, np.float32(2.)])
-def test_defect_particles_that_are_no_integer_were_a_shape_error(num_particles):
-  with tf.Graph().as_default():
-    with pytest.raises(errors.UserError, match="num_particles=.*: must be an"):
-      smc.smc(table_transition(tf.zeros([2, 4])), [2, 1], num_particles)
-
-
-@pytest.mark.parametrize("lengths", [[1.5, 2.], [NAN, 1.], [True, False]])
-def test_defect_lengths_that_are_no_integers_were_cast(lengths):
-  with tf.Graph().as_default():
-    with pytest.raises(errors.UserError, match="num_steps has dtype .*: must"):
-      smc.smc(table_transition(tf.zeros([2, 4])), lengths, 2)
 
 
 def test_defect_empty_sequences_alone_had_no_shape():

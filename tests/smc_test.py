@@ -11,8 +11,7 @@ import pytest
 import tensorflow as tf
 
 from fivo import smc
-from fivo.resampling import functions as resampling
-from fivo.system import errors
+from fivo.resampling import particles as resampling
 
 _State = collections.namedtuple("_State", ("position", "extra"))
 _INF = float("inf")
@@ -68,7 +67,7 @@ def rotate(log_weights, states, num_particles, batch_size):
   return tf.nest.map_structure(lambda x: tf.gather(x, rows), states)
 
 
-def rotation(log_weights):
+def rotation(log_weights, unused_states):
   """The same as a scheme, which tells its ancestors."""
   num_particles, batch_size = log_weights.shape.as_list()
   return tf.tile((tf.range(num_particles)[:, tf.newaxis] + 1) % num_particles,
@@ -361,11 +360,6 @@ def test_static_shapes_survive():
     assert result.log_weights.shape.as_list()[1:] == [2, 3]
     assert result.resampled.shape.as_list()[1:] == [2]
     assert result.final_particle_state.shape.as_list() == [6]
-
-
-def test_no_particles_are_refused():
-  with pytest.raises(errors.UserError, match="num_particles=0"):
-    smc.smc(table_transition(tf.zeros([2, 2])), [2, 2], 0)
 
 
 # loop_fn ---------------------------------------------------------------------

@@ -173,7 +173,6 @@ def test_all_bounds_with_a_twist():
 
 
 @pytest.mark.parametrize("message, create", [
-    ("model Noise: has no log_twist, which the bound sixo needs", Noise),
     ("twist=None: the bound sixo needs one of optimal, learned",
      lambda: _model(num_steps=5, twist=None)),
 ])
@@ -315,12 +314,12 @@ def test_hook_alternates():
 
 
 @pytest.mark.parametrize("kind", sorted(recurrent_test.CREATE))
-def test_roll_out(kind):
+def test_simulate(kind):
   """Inputs are the targets, centred and one step later."""
   mean = np.array([.1, .2, .3], np.float32)
   with new_session(seed=1) as session:
     model = recurrent_test.create(kind, use_twist=True)
-    states, (inputs, targets), lengths = twists.roll_out(
+    states, (inputs, targets), lengths = twists.simulate(
         model, 2, tf.constant(5), recurrent_test.DATA, mean)
     assert isinstance(states, model.state_class)
     loss = twists.density_ratio_loss(
@@ -382,11 +381,6 @@ def test_without_a_twist_nothing_is_changed(kind):
   assert not any(twists.is_of_twist(v) for v in names[0])
   assert [v.op.name for v in names[0]] == [
       v.op.name for v in names[1] if not twists.is_of_twist(v)]
-
-
-def test_roll_out_needs_sample_step():
-  with pytest.raises(errors.UserError, match="Noise: has no sample_step"):
-    twists.roll_out(Noise(), 2, 3, 1)
 
 
 def test_reverse_networks_are_apart():

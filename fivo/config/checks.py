@@ -1,26 +1,18 @@
-"""Refuses options that cannot work, alone or with each other."""
+"""Refuses option values that cannot work, alone or with each other."""
 
 import os
 
 import numpy as np
 
+from fivo.config import catalogue
 from fivo.config import cluster_spec
 from fivo.config import options
 from fivo.system import errors
 from fivo.system import log
 from fivo.system import rendering_extra
 
-PIANOROLL_DIMENSION = 88
-
-# Particles of all sequences together; TensorFlow counts rows in 32 bits.
+# Particles of all sequences together; TensorFlow counts rows in int32.
 _MAX_ROWS = 2 ** 31 - 1
-
-_DATASET_PATHS = {
-    "pianoroll": "pianoroll pickle",
-    "pose": "pickle of poses",
-    "series": ".npz file of series, or a directory of CSV files",
-    "speech": "TFRecord file of speech, or a directory of them",
-}
 
 
 def check_options(config):
@@ -41,7 +33,7 @@ def check_options(config):
 
 
 def _check_logdir(logdir):
-  """Refuses names that TensorFlow cannot open, and the nameless directory."""
+  """Refuses names that TensorFlow cannot open, and the empty one."""
   if not logdir:
     raise errors.UserError("--logdir is empty: must be a directory's name")
   try:
@@ -65,124 +57,99 @@ def check_combinations(config):
   Raises:
     UserError: Naming the option, its value, and what would be right.
   """
-  if config.model == "ghmm" and config.uses_tilt:
-    raise errors.UserError(
-        "--bound=fivo-aux: the ghmm has no tilt; use elbo, iwae, fivo or sixo")
-  if config.model in options.RECURRENT and (
-      config.proposal_type.startswith("true-")):
-    raise errors.UserError(
-        "--proposal_type=%s: only the ghmm knows its true conditionals; the %s "
-        "takes prior, filtering or smoothing" % (
-            config.proposal_type, config.model))
-  if config.num_samples * config.batch_size > _MAX_ROWS:
-    raise errors.UserError(
-        "--num_samples=%d: times --batch_size=%d must be at most %d" % (
-            config.num_samples, config.batch_size, _MAX_ROWS))
-  _check_gradients(config)
-  _check_warm_up(config)
-  _check_cluster(config)
-  _check_twist(config)
-  _check_xla(config)
-  if (config.learning_rate_schedule != "constant" and
-      config.schedule_steps is None):
-    raise errors.UserError(
-        "--learning_rate_schedule=%s: needs --schedule_steps, the step at "
-        "which it ends" % config.learning_rate_schedule)
-  _check_validation(config)
+  for name, is_wrong, message in _refusals(config):
+    if is_wrong:
+      raise errors.UserError("%s: %s" % (_flag(config, name), message))
+  if config.cluster is None and config.master:
+    cluster_spec.master_address(config.master)
   if config.render:
     rendering_extra.check("render")
 
 
-def _check_gradients(config):
-  """Refuses gradients that a resampling scheme does not have."""
-  schemes = {"score": ("multinomial",), "stop_gradient": options.COPYING_TYPES}
-  allowed = schemes.get(config.resampling_gradients)
-  if allowed and config.resampling_type not in allowed:
-    raise errors.UserError(
-        "--resampling_gradients=%s: needs --resampling_type of %s, not %s" % (
-            config.resampling_gradients, ", ".join(allowed),
-            config.resampling_type))
+def _flag(config, name):
+  value = getattr(config, name)
+  return "--" + name if value is True and name == "xla" else "--%s=%s" % (
+      name, value)
 
 
-def _check_warm_up(config):
-  """Refuses to warm up what is not there, or what it would bias."""
-  if config.kl_warmup_steps is None or config.model not in options.RECURRENT:
-    return
-  for name, value in (("proposal_type", "prior"), ("iwae_gradients", "dreg")):
-    if getattr(config, name) == value:
-      raise errors.UserError(
-          "--kl_warmup_steps=%d: weighs the log ratio of prior and proposal, "
-          "which --%s=%s takes for granted; leave one of them out" % (
-              config.kl_warmup_steps, name, value))
+def _names(table, **traits):
+  return ", ".join(catalogue.names(table, **traits))
 
 
-def _check_cluster(config):
-  """Refuses a place in a cluster that cannot be."""
+def _refusals(c):
+  """Yields an option's name, whether it is wrong in a `Config`, and why."""
+  yield ("bound",
+         c.bound_traits.part == "tilt" and not c.model_traits.has_tilt,
+         "the %s has no tilt; use elbo, iwae, fivo or sixo" % c.model)
+  yield ("proposal_type",
+         c.proposal_type.startswith("true-") and (
+             not c.model_traits.knows_posterior),
+         "only the ghmm knows its true conditionals; the %s takes prior, "
+         "filtering or smoothing" % c.model)
+  yield ("num_samples", c.num_samples * c.batch_size > _MAX_ROWS,
+         "times --batch_size=%d must be at most %d" % (
+             c.batch_size, _MAX_ROWS))
+  needs = catalogue.RESAMPLING_GRADIENTS[c.resampling_gradients].needs
+  if needs:
+    yield ("resampling_gradients", not getattr(c.scheme, needs),
+           "needs --resampling_type of %s, not %s" % (
+               _names(catalogue.SCHEMES, **{needs: True}), c.resampling_type))
+  for name, takes_for_granted in (
+      ("proposal_type", c.proposal_type == "prior"),
+      ("iwae_gradients", not _gradients(c, "iwae_gradients").warms_up)):
+    yield ("kl_warmup_steps", c.warms_up and takes_for_granted,
+           "weighs the log ratio of prior and proposal, which %s takes for "
+           "granted; leave one of them out" % _flag(c, name))
   for name in ("task", "ps_tasks"):
-    if config.cluster is None and getattr(config, name) and not config.master:
-      raise errors.UserError(
-          "--%s=%d: needs --master, the address of this task's TensorFlow "
-          "server, or --job_name, --ps_hosts and --worker_hosts" % (
-              name, getattr(config, name)))
-  if config.cluster is None and config.master:
-    cluster_spec.master_address(config.master)
+    yield (name, c.cluster is None and getattr(c, name) and not c.master,
+           "needs --master, the address of this task's TensorFlow server, or "
+           "--job_name, --ps_hosts and --worker_hosts")
   for name in ("master", "ps_tasks"):
-    if config.cluster is not None and getattr(config, name):
-      raise errors.UserError(
-          "--%s=%s: is for servers that you run yourself; leave it out, "
-          "--ps_hosts and --worker_hosts say it all" % (
-              name, getattr(config, name)))
+    yield (name, c.cluster is not None and getattr(c, name),
+           "is for servers that you run yourself; leave it out, --ps_hosts and "
+           "--worker_hosts say it all")
+  yield ("twist", c.uses_twist and c.twist == "optimal" and (
+      not c.model_traits.knows_posterior),
+         "only the ghmm knows its optimal twist; the %s takes dre or joint" % (
+             c.model))
+  yield ("batch_size",
+         c.learns_density_ratio and c.mode == "train" and c.batch_size < 2,
+         "--twist=dre tells sequences of a batch from each other; use at least "
+         "2")
+  yield from _refusals_of_xla(c)
+  yield ("learning_rate_schedule",
+         c.learning_rate_schedule != "constant" and c.schedule_steps is None,
+         "needs --schedule_steps, the step at which it ends")
+  for name in ("export_best", "early_stop_patience"):
+    yield (name, c.eval_every is None and getattr(c, name),
+           "goes by the bound on the valid split; give --eval_every, the steps "
+           "between its evaluations")
+  yield ("eval_every",
+         c.eval_every is not None and not c.model_traits.is_recurrent,
+         "the ghmm has no valid split: its data is endless; its log lines "
+         "compare the bound with the exact likelihood; leave the flag out")
 
 
-def _check_twist(config):
-  """Refuses a twist that cannot be learned."""
-  if not config.uses_twist:
-    return
-  if config.twist == "optimal" and config.model in options.RECURRENT:
-    raise errors.UserError(
-        "--twist=optimal: only the ghmm knows its optimal twist; the %s takes "
-        "dre or joint" % config.model)
-  if (config.learns_density_ratio and config.mode == "train" and
-      config.batch_size < 2):
-    raise errors.UserError(
-        "--batch_size=%d: --twist=dre tells sequences of a batch from each "
-        "other; use at least 2" % config.batch_size)
-
-
-def _check_xla(config):
-  """Refuses what cannot be compiled."""
-  if not config.xla:
-    return
-  if config.resampling_type not in options.COPYING_TYPES:
-    raise errors.UserError(
-        "--xla: cannot compile --resampling_type=%s; use one of %s" % (
-            config.resampling_type, ", ".join(options.COPYING_TYPES)))
-  if config.uses_twist:
-    raise errors.UserError(
-        "--xla: cannot compile --bound=sixo; use elbo, iwae, fivo or fivo-aux")
+def _refusals_of_xla(c):
+  """As `_refusals`: what cannot be compiled."""
+  yield ("xla", c.xla and not c.scheme.compiles,
+         "cannot compile %s; use one of %s" % (
+             _flag(c, "resampling_type"),
+             _names(catalogue.SCHEMES, compiles=True)))
+  yield ("xla", c.xla and not c.bound_traits.compiles,
+         "cannot compile %s; use elbo, iwae, fivo or fivo-aux" % (
+             _flag(c, "bound")))
   for name in ("resampling_gradients", "iwae_gradients"):
-    if getattr(config, name) != options.OPTIONS[name].default:
-      raise errors.UserError("--xla: cannot compile --%s=%s" % (
-          name, getattr(config, name)))
-  if config.master or config.cluster is not None:
-    raise errors.UserError(
-        "--xla: cannot compile variables of another process; train in one "
-        "process, or without --xla")
+    yield ("xla", c.xla and not _gradients(c, name).compiles,
+           "cannot compile " + _flag(c, name))
+  yield ("xla", c.xla and (c.master or c.cluster is not None),
+         "cannot compile variables of another process; train in one process, "
+         "or without --xla")
 
 
-def _check_validation(config):
-  """Refuses evaluation in training that cannot be."""
-  if config.eval_every is None:
-    for name in ("export_best", "early_stop_patience"):
-      if getattr(config, name):
-        raise errors.UserError(
-            "--%s=%s: goes by the bound on the valid split; give --eval_every, "
-            "the steps between its evaluations" % (name, getattr(config, name)))
-  elif config.model == "ghmm":
-    raise errors.UserError(
-        "--eval_every=%d: the ghmm has no valid split: its data is endless; "
-        "its log lines compare the bound with the exact likelihood; leave the "
-        "flag out" % config.eval_every)
+def _gradients(config, name):
+  """The catalogue's entry of --resampling_gradients or --iwae_gradients."""
+  return getattr(catalogue, name.upper())[getattr(config, name)]
 
 
 def check_data(config, split):
@@ -195,14 +162,14 @@ def check_data(config, split):
   Raises:
     UserError: Naming the option, its value, and what would be right.
   """
-  if config.dataset_type not in _DATASET_PATHS:
+  kind = catalogue.DATASET_TYPES.get(config.dataset_type)
+  if kind is None:
     raise errors.UserError("--dataset_type=%s: must be one of %s" % (
-        config.dataset_type, ", ".join(sorted(_DATASET_PATHS))))
+        config.dataset_type, ", ".join(sorted(catalogue.DATASET_TYPES))))
   if not config.dataset_path:
-    raise errors.UserError("--dataset_path is empty: must be a %s" % (
-        _DATASET_PATHS[config.dataset_type]))
-  if config.dataset_type == "pianoroll":
-    check_dimension(config, PIANOROLL_DIMENSION, "--dataset_type=pianoroll")
+    raise errors.UserError("--dataset_path is empty: must be a " + kind.path)
+  if kind.is_binary:
+    check_dimension(config, kind.dimension, "--dataset_type=" + kind.name)
   path = config.path_of_split(split)
   if path != config.dataset_path and not os.path.exists(path):
     raise errors.UserError(
@@ -220,11 +187,11 @@ def check_dimension(config, dimension, culprit):
 def check_train_mean(config, mean):
   """Refuses data whose mean is not the one that the run was trained with.
 
-  The mean centres the inputs and sets the emission's bias, so another one makes
-  another model of the same checkpoint.
+  The mean centres the inputs and sets the emission's bias, so the same
+  checkpoint with another mean is another model.
 
   Args:
-    config: A `Config` that `config.resolve` returned.
+    config: A resolved `Config`.
     mean: A float array `[D]`, the data's mean.
 
   Raises:
@@ -233,94 +200,77 @@ def check_train_mean(config, mean):
   if config.train_mean is None:
     return
   mean = np.asarray(mean)
-  if mean.shape == config.train_mean.shape and np.allclose(
+  if mean.shape != config.train_mean.shape or not np.allclose(
       mean, config.train_mean, rtol=1e-5, atol=1e-6):
-    return
-  raise errors.UserError(
-      "--dataset_path=%s: its train_mean is not the one that the run in %s was "
-      "trained with; use that run's dataset, or another --logdir" % (
-          config.dataset_path, config.logdir))
+    raise errors.UserError(
+        "--dataset_path=%s: its train_mean is not the one that the run in %s "
+        "was trained with; use that run's dataset, or another --logdir" % (
+            config.dataset_path, config.logdir))
 
 
 def log_remarks(config):
   """Logs which options have no effect, and in training which have changed.
 
   Args:
-    config: A `Config` that `config.resolve` returned.
+    config: A resolved `Config`.
   """
-  if config.mode == "train":
+  is_training = config.mode == "train"
+  if is_training:
     for name, value in config.former.items():
-      log.info("--%s=%s: was %s so far in %s.", name, getattr(config, name),
-               value, config.logdir)
+      log.info("%s: was %s so far in %s.", _flag(config, name), value,
+               config.logdir)
   for name in sorted(config.given):
-    option = options.OPTIONS[name]
-    if not option.concerns(config.model) and (
-        getattr(config, name) != option.default):
+    if not options.OPTIONS[name].concerns(config.model) and (
+        _is_set(config, name)):
       log.warning("--%s is ignored by --model=%s.", name, config.model)
-  if config.diagnostics and config.bound in ("elbo", "iwae") and (
-      config.model == "ghmm" or config.mode == "train"):
-    log.warning("--diagnostics is ignored: --bound=%s does not resample.",
-                config.bound)
-  if config.mode == "train":
-    if config.kl_warmup_steps and config.model in options.RECURRENT:
-      log.info("Until step %d the log lines show the warm-up's objective, not "
-               "the %s bound.", config.kl_warmup_steps, config.bound)
-    if (config.diagnostics and config.xla and
-        config.model in options.RECURRENT):
-      log.warning("--diagnostics is ignored: with --xla the filter records no "
-                  "ancestors.")
-    _remark_on_resampling(config)
-    _remark_on_twist(config)
-  elif config.dataset_type == "speech":
-    _remark_on_split(config)
-
-
-def _remark_on_resampling(config):
-  """Warns of resampling that does not take place."""
-  is_fivo = config.bound in ("fivo", "fivo-aux", "sixo")
-  for name in ("resampling_type", "resampling_criterion",
-               "resampling_gradients", "iwae_gradients"):
-    if getattr(config, name) == options.OPTIONS[name].default:
-      continue
-    if name == "iwae_gradients" and config.bound not in ("iwae", "elbo"):
-      log.warning("--iwae_gradients=%s is ignored: --bound=%s is another.",
-                  config.iwae_gradients, config.bound)
-    elif name != "iwae_gradients" and not is_fivo:
-      log.warning("--%s=%s is ignored: --bound=%s does not resample.", name,
-                  getattr(config, name), config.bound)
-  if (is_fivo and config.num_samples == 2 and config.ess_threshold <= .5 and
-      config.resampling_criterion == "ess"):
+  for name, has_no_effect, reason in _ignored(config):
+    if has_no_effect and (name == "split" or _is_set(config, name)):
+      flag = "--" + name if name == "diagnostics" else _flag(config, name)
+      log.warning("%s is ignored: %s", flag, reason)
+  if not is_training:
+    return
+  if config.warms_up:
+    log.info("Until step %d the log lines show the warm-up's objective, not "
+             "the %s bound.", config.kl_warmup_steps, config.bound)
+  if (config.bound_traits.resamples and config.num_samples == 2 and
+      config.ess_threshold <= .5 and config.resampling_criterion == "ess"):
     log.warning(
         "--num_samples=2 makes FIVO the same as IWAE: with two particles the "
         "effective sample size never falls to N/2. Use at least 3, or an "
         "--ess_threshold above 0.5.")
-
-
-def _remark_on_twist(config):
-  """Warns of options of a twist that is not learned so."""
   if (config.uses_twist and config.twist == "joint" and
       config.resampling_gradients == "none"):
     log.warning(
         "--twist=joint: learns by how the filter resamples, which the gradient "
         "leaves out; use --resampling_gradients=score.")
-  ignored, reason = (), ""
-  if not config.uses_twist:
-    ignored = ("twist", "twist_steps", "model_steps")
-    reason = "--bound=%s has no twist" % config.bound
-  elif not config.learns_density_ratio:
-    ignored = ("twist_steps", "model_steps")
-    reason = "--twist=%s needs no classifier" % config.twist
-  for name in ignored:
-    if getattr(config, name) != options.OPTIONS[name].default:
-      log.warning("--%s=%s is ignored: %s.", name, getattr(config, name),
-                  reason)
 
 
-def _remark_on_split(config):
-  """Warns of a split that is not the one of the file."""
-  file_split = os.path.basename(config.path_of_split(config.split))
-  if file_split in ("train", "valid", "test") and file_split != config.split:
-    log.warning(
-        "--split=%s is ignored: --dataset_path=%s is the %s split. Give the "
-        "directory to choose by --split.", config.split, config.dataset_path,
-        file_split)
+def _is_set(config, name):
+  return getattr(config, name) != options.OPTIONS[name].default
+
+
+def _ignored(c):
+  """Yields an option's name, whether it has no effect, and why."""
+  is_training, is_recurrent = c.mode == "train", c.model_traits.is_recurrent
+  resamples, bound = c.bound_traits.resamples, _flag(c, "bound")
+  yield ("diagnostics", not resamples and (is_training or not is_recurrent),
+         bound + " does not resample.")
+  file_split = os.path.basename(c.path_of_split(c.split))
+  yield ("split", (not is_training and c.dataset_type == "speech" and
+                   file_split in options.OPTIONS["split"].choices and
+                   file_split != c.split),
+         "--dataset_path=%s is the %s split. Give the directory to choose by "
+         "--split." % (c.dataset_path, file_split))
+  if not is_training:
+    return
+  yield ("diagnostics", c.xla and is_recurrent,
+         "with --xla the filter records no ancestors.")
+  for name in ("resampling_type", "resampling_criterion",
+               "resampling_gradients"):
+    yield name, not resamples, bound + " does not resample."
+  yield "iwae_gradients", resamples, bound + " is another."
+  for name in ("twist", "twist_steps", "model_steps"):
+    yield name, not c.uses_twist, bound + " has no twist."
+  for name in ("twist_steps", "model_steps"):
+    yield (name, c.uses_twist and not c.learns_density_ratio,
+           "%s needs no classifier." % _flag(c, "twist"))

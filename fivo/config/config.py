@@ -1,10 +1,10 @@
 """The configuration of a run: plain data, resolved and checked once.
 
-Flags fill a configuration, but any object with the options as attributes will
-do: an options table (`options.py`) supplies what it lacks. What it leaves open
-comes from the configuration that the logdir keeps (`stored.py`), so that a run
-is evaluated as the model it is; what cannot work is refused (`checks.py`). All
-that happens at the door of a run, in `resolve`; inside there is only `Config`.
+Flags fill a configuration, but any object with options as attributes will do:
+what it lacks has its default (`options.py`), or the value in the configuration
+that the run's logdir keeps (`stored.py`), so that a run is evaluated as the
+model that it is. What cannot work is refused (`checks.py`). All that happens
+once, in `resolve`; after it there is only `Config`.
 """
 
 import collections
@@ -12,6 +12,7 @@ import os
 
 import numpy as np
 
+from fivo.config import catalogue
 from fivo.config import checks
 from fivo.config import cluster_spec
 from fivo.config import options
@@ -20,7 +21,8 @@ from fivo.data import series_info
 from fivo.system import errors
 from fivo.system import files
 
-SPEECH_DIMENSION = 200
+# The traits of a model that only a caller's own function knows.
+_OWN_MODEL = catalogue.Model("own", knows_posterior=True)
 
 
 class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
@@ -31,77 +33,96 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
   Attributes:
     given: A frozenset of the options that were given rather than left at a
       default.
-    own_names: Whether models, datasets and splits may have names of the
-      caller's own, which a function of the caller's understands.
-    former: A dict from options that were given to the values that they had in
-      the run so far, where those are others.
+    own_names: True if `model`, `dataset_type` and `split` may have names that
+      only a caller's own function knows.
+    former: A dict from options that were given to their values in the run so
+      far, where those differ.
     cluster: A `ClusterSpec`; None for a process on its own.
-    checkpoint: The path of the checkpoint from which training goes on, or None.
+    checkpoint: The path of the checkpoint from which training resumes, or None.
     start_step: The global step of that checkpoint, else 0.
     train_mean: A float array `[D]`, the mean of the run's training data; None
       if the logdir keeps none.
     series: The `SeriesInfo` of the time series that the run is trained on;
-      None for other data, and where it is not known yet.
-    sort_by_length: Whether data that is not shuffled may come by length.
+      None for other data, and before the series are read.
+    sort_by_length: True if data that is not shuffled may be sorted by length.
   """
 
   __slots__ = ()
 
   @property
+  def model_traits(self):
+    """The model's entry in the catalogue."""
+    return catalogue.MODELS.get(self.model, _OWN_MODEL)
+
+  @property
+  def bound_traits(self):
+    """The bound's entry in the catalogue."""
+    return catalogue.BOUNDS[self.bound]
+
+  @property
+  def scheme(self):
+    """The resampling scheme's entry in the catalogue."""
+    return catalogue.SCHEMES[self.resampling_type]
+
+  @property
   def uses_tilt(self):
-    """Whether the model has a tilt."""
-    return self.bound == "fivo-aux"
+    """True if the model has a tilt."""
+    return self.bound_traits.part == "tilt"
 
   @property
   def uses_twist(self):
-    """Whether the model has a twist."""
-    return self.bound == "sixo"
+    """True if the model has a twist."""
+    return self.bound_traits.part == "twist"
 
   @property
   def learns_density_ratio(self):
-    """Whether a twist is learned by a classifier."""
+    """True if a classifier learns the twist."""
     return self.uses_twist and self.twist == "dre"
+
+  @property
+  def warms_up(self):
+    """True if the weight of log p(z)/q(z) rises from 0 to 1 in training."""
+    return self.kl_warmup_steps is not None and self.model_traits.is_recurrent
 
   @property
   def noise_seed(self):
     """The op seed of the model's samples and the resampling, or None.
 
-    A resumed run goes on with numbers that it has not used yet.
+    A resumed run draws numbers that it has not used yet.
     """
     return (None if self.random_seed is None else
             self.random_seed + self.start_step)
 
   def path_of_split(self, split):
-    """The file of a split: of speech, each may have one in a directory."""
-    if self.dataset_type == "speech" and os.path.isdir(self.dataset_path):
+    """The file of a split; of speech, a directory may have one for each."""
+    kind = catalogue.DATASET_TYPES.get(self.dataset_type)
+    if kind and kind.file_per_split and os.path.isdir(self.dataset_path):
       return os.path.join(self.dataset_path, split)
     return self.dataset_path
 
 
 def model_options(config):
-  """What defines a model.
+  """Lists what defines a model.
 
   Args:
     config: A `Config`.
 
   Returns:
-    A list of pairs, the name of an option and its value: None where the model
-    does not heed it. Of bounds, those with neither tilt nor twist count as one.
+    A list of pairs of an option's name and its value: None where the model
+    does not use it. All bounds without a tilt or twist count as one.
   """
-  dimensions = {"pianoroll": checks.PIANOROLL_DIMENSION,
-                "speech": SPEECH_DIMENSION}
+  kind = catalogue.DATASET_TYPES.get(config.dataset_type)
   resolved = config._replace(
-      data_dimension=config.data_dimension or dimensions.get(
-          config.dataset_type))
+      data_dimension=config.data_dimension or (kind and kind.dimension))
   pairs = [(option.name, getattr(resolved, option.name)
             if option.concerns(config.model) else None)
            for option in options.OPTIONS.values()
            if option.scope == options.MODEL]
-  has_part = config.uses_tilt or config.uses_twist
-  return pairs + [("bound", config.bound if has_part else "fivo")]
+  return pairs + [("bound", config.bound if config.bound_traits.part else
+                   "fivo")]
 
 
-# Pairs of a running `CallersFunction` and the configuration of its run.
+# Pairs of a running `CallersFunction` and the `Config` of its run.
 _running = []
 
 
@@ -110,9 +131,9 @@ def from_object(source):
 
   Args:
     source: A `Config`; absl's `FLAGS`; or any object with options as
-      attributes, all of which count as given unless they are None. Within a
-      function of `CallersFunction`, the caller's object stands for the
-      configuration of the run, but for what the function has changed in it.
+      attributes, all of which count as given unless they are None. Inside a
+      `CallersFunction`, the caller's object stands for the configuration of the
+      run, with what the function has changed in it.
 
   Returns:
     A `Config`.
@@ -129,19 +150,14 @@ def from_object(source):
 
 
 class CallersFunction(object):
-  """A function of a caller's, which gets the caller's own configuration.
+  """A caller's function, which gets the caller's own configuration.
 
   Attributes:
     source: The configuration that the caller gave to a runner.
   """
 
   def __init__(self, source, function):
-    """Takes note of the options before the function may change them.
-
-    Args:
-      source: See the class.
-      function: A callable like `runners.create_dataset_and_model`.
-    """
+    """Takes note of the options before the function may change them."""
     self.source = source
     self._function = function
     self._before = from_object(source)
@@ -186,7 +202,7 @@ def _read(source):
 
 
 def _plain(value, option):
-  """A value as flags have it: NumPy's scalars, whole floats, paths."""
+  """Converts NumPy's scalars, whole floats and path objects."""
   if isinstance(value, np.generic):
     value = value.item()
   if isinstance(value, os.PathLike):
@@ -197,7 +213,7 @@ def _plain(value, option):
 
 
 def _is_given(source, name):
-  """Whether an option was given, rather than left at a flag's default."""
+  """Returns whether an option was given, not left at a flag's default."""
   try:
     return bool(source[name].present)  # absl's flags.
   except (TypeError, KeyError, AttributeError):
@@ -208,10 +224,9 @@ def resolve(source, mode=None, own_names=False):
   """Completes a configuration, and refuses what cannot work.
 
   Args:
-    source: What `from_object` takes. A `Config` has been resolved before.
-    mode: What it is resolved for, "train", "eval" or "sample"; None: what it
-      says itself.
-    own_names: What `Config.own_names` is to be.
+    source: See `from_object`. A `Config` has been resolved before.
+    mode: "train", "eval" or "sample"; None: what the configuration says.
+    own_names: See `Config.own_names`.
 
   Returns:
     A `Config`. An option that was not given has the run's value.
@@ -224,11 +239,11 @@ def resolve(source, mode=None, own_names=False):
     config = config._replace(mode=mode)
   if isinstance(source, Config):
     return config
-  return resolve_again(config._replace(own_names=own_names))
+  return complete(config._replace(own_names=own_names))
 
 
-def resolve_again(config):
-  """As `resolve`, of a `Config` whose logdir has come to keep another."""
+def complete(config):
+  """As `resolve`, of a `Config`, by what its logdir keeps now."""
   config = stored.complete(config)
   checks.check_options(config)
   config = config._replace(cluster=cluster_spec.parse(config))
@@ -237,10 +252,7 @@ def resolve_again(config):
 
 
 def enter(source, mode, own_names=False):
-  """As `resolve`, for who does the work: logs what is ignored or changed.
-
-  Time series that the run does not know yet are read.
-  """
+  """As `resolve`, at the start of a run: reads time series, logs remarks."""
   config = resolve(source, mode, own_names)
   if (config.dataset_type == "series" and config.series is None
       and config.model in options.RECURRENT and config.dataset_path):

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from fivo.config import catalogue
 from fivo.config import options
 from fivo.data import series_info
 from fivo.system import errors
@@ -128,15 +129,20 @@ def _kept_value(config, name):
 
 def _check_change(config, name, kept_value, kept):
   """Refuses a change of what defines the run's model."""
-  if name == "twist" and kept.get("bound") != "sixo":
-    return  # It has none.
-  model = kept.get("model", config.model)
+  if name == "twist" and _part(kept.get("bound")) != "twist":
+    return  # The model has no twist.
   option, value = options.OPTIONS[name], getattr(config, name)
-  has_part = name == "bound" and {"fivo-aux", "sixo"} & {value, kept_value}
-  if option.concerns(model) and (option.scope == options.MODEL or has_part):
+  changes_part = name == "bound" and _part(value) != _part(kept_value)
+  if option.concerns(kept.get("model", config.model)) and (
+      option.scope == options.MODEL or changes_part):
     if option.default is None and None in (value, kept_value):
       return  # Left open once, spelled out the other time.
     raise errors.UserError(
         "--%s=%s: the run in %s has %s, which defines its model; leave the "
         "flag out, or use another --logdir" % (
             name, value, config.logdir, kept_value))
+
+
+def _part(bound):
+  """The part that a model needs for a bound; None for an unknown one."""
+  return catalogue.BOUNDS[bound].part if bound in catalogue.BOUNDS else None

@@ -23,10 +23,10 @@ if __name__ == "__main__":
 from absl import flags
 from absl import logging
 
-from fivo.data import pianorolls
-from fivo.data.pianorolls import MAX_NOTE  # noqa: F401
-from fivo.data.pianorolls import MIN_NOTE  # noqa: F401
-from fivo.data.pianorolls import NUM_NOTES
+from fivo.formats import pianorolls
+from fivo.formats.pianorolls import MAX_NOTE  # noqa: F401
+from fivo.formats.pianorolls import MIN_NOTE  # noqa: F401
+from fivo.formats.pianorolls import NUM_NOTES
 from fivo.system import console
 from fivo.system import errors
 

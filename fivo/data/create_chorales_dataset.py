@@ -39,7 +39,7 @@ if __name__ == "__main__":
 
 from absl import flags
 
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import progress

@@ -39,9 +39,9 @@ from absl import flags
 from absl import logging
 import numpy as np
 
-from fivo.data import midi_files
-from fivo.data import note_lists
-from fivo.data import pianorolls
+from fivo.formats import midi as midi_files
+from fivo.formats import note_lists
+from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import progress

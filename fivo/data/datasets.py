@@ -12,8 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from fivo.data import batching
-from fivo.data import pianorolls
-from fivo.data import tfrecords
 
 # pylint: disable=unused-import
 from fivo.data.batching import DEFAULT_PARALLELISM
@@ -28,6 +26,8 @@ from fivo.data.chain_graph import TRANSITION_TYPES  # noqa: F401
 from fivo.data.pose import create_human_pose_dataset  # noqa: F401
 from fivo.data.series import create_series_dataset  # noqa: F401
 from fivo.data.speech import create_speech_dataset  # noqa: F401
+from fivo.formats import pianorolls
+from fivo.formats import tfrecords
 from fivo.system.errors import UserError
 
 

@@ -32,7 +32,7 @@ if __name__ == "__main__":
 from absl import flags
 from absl import logging
 
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import files
 from fivo.system.errors import UserError

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from fivo.data import batching
-from fivo.data import pickled_splits
-from fivo.data.plain_pickle import describe
+from fivo.formats import pickled_splits
+from fivo.formats.pickles import describe
 from fivo.system.errors import UserError
 
 _KIND = pickled_splits.Kind(

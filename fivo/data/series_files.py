@@ -24,8 +24,8 @@ import zipfile
 
 import numpy as np
 
-from fivo.data import pickled_splits
-from fivo.data.plain_pickle import describe
+from fivo.formats import pickled_splits
+from fivo.formats.pickles import describe
 from fivo.system import files
 from fivo.system.errors import UserError
 

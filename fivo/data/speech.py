@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from fivo.data import batching
-from fivo.data import tfrecords
+from fivo.formats import tfrecords
 from fivo.system.errors import UserError
 
 _SAMPLE_TYPE = np.dtype("<f4")

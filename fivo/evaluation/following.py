@@ -49,7 +49,7 @@ def _find_first(config):
   with _leaving_on_sigterm():
     path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
   if config.wait_for_checkpoint:
-    config = config_lib.resolve_again(config)
+    config = config_lib.complete(config)
   return config, path
 
 

@@ -21,7 +21,7 @@ def draw(path, values):
   """
   b = int(np.argmax(values["lengths"]))
   length = int(values["lengths"][b])
-  figure, (above, below) = figures.create(2, 2.6, sharex=True)
+  figure, (above, below) = figures.create_panels(2, 2.6, sharex=True)
   steps = np.arange(length)
   for name, label in (("ess", "effective sample size"),
                       ("num_ancestors", "particles with descendants"),

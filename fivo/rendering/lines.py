@@ -15,7 +15,7 @@ def draw_series(path, prefix, continuations, title=""):
     title: What the picture is of.
   """
   num_shown, remark = figures.shown(prefix.shape[1], "dimensions")
-  figure, axes = figures.create(num_shown, sharex=True)
+  figure, axes = figures.create_panels(num_shown, sharex=True)
   prefix_steps = np.arange(len(prefix))
   # From the prefix's last point on, so that no gap shows.
   steps = np.arange(len(prefix) - 1, len(prefix) + len(continuations))
@@ -48,7 +48,7 @@ def draw_trajectories(path, latents, observations, samples, mean, variance,
   """
   steps = np.arange(len(latents))
   deviation = np.sqrt(variance)
-  figure, (axis,) = figures.create(1, row_height=4.)
+  figure, (axis,) = figures.create_panels(1, row_height=4.)
   for factor, alpha in ((2., 0.15), (1., 0.25)):
     axis.fill_between(
         steps, mean - factor * deviation, mean + factor * deviation,
@@ -79,7 +79,7 @@ def draw_speech(path, prefix, continuations, sample_rate=None, title=""):
     title: What the picture is of.
   """
   num_shown, remark = figures.shown(continuations.shape[1], "continuations")
-  figure, axes = figures.create(2 * num_shown, sharex=True)
+  figure, axes = figures.create_panels(2 * num_shown, sharex=True)
   rate = sample_rate or 1
   boundary = prefix.size / rate
   for n in range(num_shown):

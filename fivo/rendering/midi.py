@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fivo.data import midi_files
+from fivo.formats import midi as midi_files
 from fivo.system import files
 
 _TICKS_PER_QUARTER = 480

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fivo.data.pianorolls import MIN_NOTE
+from fivo.formats.pianorolls import MIN_NOTE
 from fivo.rendering import figures
 
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -28,7 +28,7 @@ def draw(path, prefix, continuations, steps_per_quarter, tempo, title=""):
   """
   num_shown, remark = figures.shown(continuations.shape[1], "continuations")
   lowest, highest = _compass(prefix, continuations[:, :num_shown])
-  figure, axes = figures.create(num_shown, sharex=True, sharey=True)
+  figure, axes = figures.create_panels(num_shown, sharex=True, sharey=True)
   for n, axis in enumerate(axes):
     _draw_roll(axis, prefix, continuations[:, n], steps_per_quarter)
     axis.set_ylim(lowest - 0.5, highest + 0.5)

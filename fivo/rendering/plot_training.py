@@ -24,7 +24,7 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.rendering import figures
 from fivo.system import console
 from fivo.system import errors
@@ -131,7 +131,7 @@ def draw(path, logdirs):
           "--logdir=%s: has no summaries of training; must be the logdir of a "
           "run of more than --summarize_every steps" % logdir)
     runs.append((logdir, curves))
-  figure, axes = figures.create(2, row_height=4.)
+  figure, axes = figures.create_panels(2, row_height=4.)
   colors = figures.colors()
   for logdir, curves in runs:
     evaluations = [(name, read_curves(os.path.join(logdir, name)))

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from fivo.config import options
-from fivo.data import pianorolls as pianoroll_files
+from fivo.formats import pianorolls as pianoroll_files
 from fivo.rendering import lines
 from fivo.rendering import midi
 from fivo.rendering import pianorolls

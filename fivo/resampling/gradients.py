@@ -27,8 +27,6 @@ the likelihood, not of the bound.
 
 import tensorflow as tf
 
-NONE, SCORE, STOP_GRADIENT = TYPES = ("none", "score", "stop_gradient")
-
 
 def surrogate(x):
   """A Tensor of value zero that has the gradient of another."""
@@ -58,14 +56,9 @@ def score_surrogate(log_weights, ancestors, resampled, log_averages, num_steps):
 
 
 def _baseline(returns, num_steps):
-  """What the other sequences of a batch say of each one's returns.
+  """The returns `[T, B]` as the other sequences of the batch predict them.
 
-  Args:
-    returns: A float Tensor `[T, B]`.
-    num_steps: An int32 Tensor `[B]`.
-
-  Returns:
-    A float Tensor `[T, B]`, zero where no other sequence goes on.
+  It is zero where no other sequence goes on.
   """
   steps_left = tf.cast(
       num_steps - 1 - tf.range(tf.shape(returns)[0])[:, tf.newaxis],
@@ -81,14 +74,11 @@ def _baseline(returns, num_steps):
 
 
 def weights_of_resampled(log_weights, ancestors):
-  """The log weights with which stop-gradient resampling goes on: zeros.
+  """Log weights of new particles `[N, B]` for stop-gradient resampling: zeros.
 
   Args:
     log_weights: A float Tensor `[N, B]`.
     ancestors: An int32 Tensor `[N, B]`.
-
-  Returns:
-    A float Tensor `[N, B]`.
   """
   return surrogate(_of_ancestors(
       tf.nn.log_softmax(log_weights, axis=0), ancestors))

@@ -120,7 +120,9 @@ def train(source, family):
       objective = family.objective(config, model, batch)
       train_op = optimization.create_train_op(
           -objective.value, config.bound,
-          optimization.scheduled_learning_rate(config),
+          optimization.scheduled_learning_rate(
+              config.learning_rate, config.learning_rate_schedule,
+              config.schedule_steps),
           config.clip_gradient_norm, objective.grads_and_vars,
           config.average_variables)
     with owning_logdir(config):

@@ -11,7 +11,7 @@ from benchmarks import processes
 from benchmarks import separate_bounds
 from benchmarks import training
 from fivo import runners
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system import errors
 
 

@@ -10,7 +10,7 @@ from benchmarks import comparison
 from benchmarks import plot
 from benchmarks import processes
 from benchmarks import scaling
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system import errors
 from tests.benchmarks import stub
 

@@ -97,11 +97,6 @@ def test_trains_and_resumes_without(tmp_path, caplog):
   assert names[0] == names[1]
 
 
-def test_refuses_batches_of_unknown_size(tmp_path):
-  with pytest.raises(errors.UserError, match="--xla: needs batches whose size"):
-    _train(tmp_path, toy.create_dataset_and_model, xla=True, max_steps=1)
-
-
 def test_refuses_other_models(tmp_path):
   def create(*args, **kwargs):
     inputs, targets, lengths, _, mean = _create_full_batches(*args, **kwargs)

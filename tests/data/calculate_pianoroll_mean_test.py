@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fivo.data import calculate_pianoroll_mean
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(

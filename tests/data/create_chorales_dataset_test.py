@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fivo.data import create_chorales_dataset as chorales
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(

@@ -10,10 +10,10 @@ import pytest
 from scipy import io
 
 from fivo.data import create_pianoroll_dataset as command
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system.errors import UserError
 from tests import programs
-from tests.data import midi_files_test
+from tests.formats import midi_test as midi_files_test
 
 _PROGRAM = "fivo/data/create_pianoroll_dataset.py"
 _SCALE = (0, 2, 4, 5, 7, 9, 11)

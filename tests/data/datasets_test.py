@@ -11,7 +11,7 @@ from tensorflow.python.framework import tensor_util
 
 from fivo.data import batching
 from fivo.data import datasets
-from fivo.data import pianorolls
+from fivo.formats import pianorolls
 from fivo.system.errors import UserError
 
 _MEAN = np.linspace(0., 1., 88)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.data import speech
-from fivo.data import tfrecords
+from fivo.formats import tfrecords
 from fivo.system.errors import UserError
 from tests.data import datasets_test
 

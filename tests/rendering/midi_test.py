@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from fivo.data import midi_files
-from fivo.data import pianorolls
+from fivo.formats import midi as midi_files
+from fivo.formats import pianorolls
 from fivo.rendering import midi
 
 

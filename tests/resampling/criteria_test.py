@@ -5,9 +5,7 @@ import pytest
 import tensorflow as tf
 
 from fivo import smc
-from fivo.config import options
 from fivo.resampling import criteria
-from fivo.resampling import functions
 from tests.smc_test import evaluate
 
 
@@ -26,7 +24,3 @@ def test_by_name(name, threshold, expected):
 
 def test_never_is_the_criterion_that_the_filter_knows():
   assert criteria.by_name("never") is smc.never_resample_criterion
-
-
-def test_the_flags_choose_among_all_schemes():
-  assert options.RESAMPLING_TYPES == tuple(functions.SCHEMES)

@@ -12,7 +12,6 @@ from scipy import stats
 import tensorflow as tf
 
 from fivo import smc
-from fivo.system import errors
 from tests.smc_test import evaluate
 
 _N, _T = 2, 3
@@ -145,21 +144,3 @@ def test_stop_gradient_of_other_schemes(resampling_fn):
       noise=np.random.RandomState(2).normal(size=[_T, _N * _REPEATS]))
   assert _deviation(np.exp(log_z), _exact_z(_THETA)) < 4.
   assert _deviation(np.exp(log_z) * gradient, _derivative(_exact_z)) < 4.
-
-
-@pytest.mark.parametrize("resampling_gradients, resampling_fn, message", [
-    ("score", smc.systematic_resampling,
-     "resampling_gradients=score: needs multinomial resampling, whose "
-     "ancestors are independent"),
-    ("stop_gradient", smc.relaxed_resampling,
-     "resampling_gradients=stop_gradient: needs a resampling scheme that "
-     "copies particles"),
-    ("exact", smc.multinomial_resampling,
-     "resampling_gradients=exact: must be one of none, score, stop_gradient")])
-def test_refused(resampling_gradients, resampling_fn, message):
-  with tf.Graph().as_default(), pytest.raises(errors.UserError) as e:
-    smc.smc(lambda state, t: (
-        tf.zeros([4]), tf.zeros([4])) if state is not None else tf.zeros([4]),
-            [3, 2], 2, resampling_fn=resampling_fn,
-            resampling_gradients=resampling_gradients)
-  assert str(e.value) == message

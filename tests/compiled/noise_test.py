@@ -7,7 +7,7 @@ from tensorflow.python.compiler.xla import xla
 
 from fivo import bounds
 from fivo import smc
-from fivo.compiled import filters
+from fivo.compiled import noise as noise_lib
 from fivo.compiled import rematerialization
 from fivo.models import lstm
 from tests.models import recurrent_test
@@ -35,7 +35,7 @@ def _noise(num_steps, num_particles, seed=0):
   latents = rng.normal(size=[
       _MAX_STEPS, num_particles * batch, recurrent_test.LATENT])
   uniforms = rng.uniform(size=[_MAX_STEPS, num_particles, batch])
-  return filters.Noise(tf.constant(latents[:num_steps], tf.float32),
+  return noise_lib.Noise(tf.constant(latents[:num_steps], tf.float32),
                        tf.constant(uniforms[:num_steps], tf.float32))
 
 
@@ -67,7 +67,7 @@ def _bound_and_gradients(kind, bound, proposal_type, emission, rematerialize,
     def compute(*inputs):
       result = bounds.create_bound(
           bound, model, list(inputs), _LENGTHS, num_samples=num_particles,
-          run_filter=filters.NoisyFilter(
+          run_filter=noise_lib.NoisyFilter(
               model, noise, rematerialization.scan if rematerialize else
               _default_scan), **options)
       variables = tf.compat.v1.trainable_variables()

@@ -1,4 +1,4 @@
-"""Tests of fivo.data.midi_files."""
+"""Tests of fivo.formats.midi."""
 
 import os
 import random
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fivo.data import midi_files
+from fivo.formats import midi as midi_files
 from fivo.system.errors import UserError
 
 # Beats of 96 ticks; a delta time below 128 is one byte.

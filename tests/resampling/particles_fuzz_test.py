@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo.resampling import functions as resampling
-from fivo.system import errors
+from fivo.resampling import particles as resampling
 from tests import fuzz
 from tests.fuzz import INF
 from tests.fuzz import NAN
@@ -155,16 +154,6 @@ def test_defect_relaxed_state_of_an_impossible_particle_spread(bad, resample):
   else:
     np.testing.assert_array_equal(new, values)
     np.testing.assert_array_equal(state_gradient, [1., 0., 1.])
-
-
-@pytest.mark.parametrize("dtype", [tf.int32, tf.bool])
-def test_defect_relaxed_resampling_of_integers_was_a_matmul_error(dtype):
-  with tf.Graph().as_default():
-    with pytest.raises(errors.UserError, match="a state has dtype %s: .* float "
-                       % dtype.name):
-      resampling.relaxed_resampling(
-          tf.zeros([3, 2]), [tf.zeros([6]), tf.cast(tf.zeros([6]), dtype)],
-          3, 2)
 
 
 @pytest.mark.parametrize("scheme", _SCHEMES)

@@ -17,10 +17,10 @@ import pickle
 from absl import logging
 import numpy as np
 
-from fivo.data import pickled_splits
-from fivo.data.pickled_splits import MEAN_KEY  # noqa: F401
-from fivo.data.pickled_splits import SPLITS  # noqa: F401
-from fivo.data.plain_pickle import describe
+from fivo.formats import pickled_splits
+from fivo.formats.pickled_splits import MEAN_KEY  # noqa: F401
+from fivo.formats.pickled_splits import SPLITS  # noqa: F401
+from fivo.formats.pickles import describe
 from fivo.system import files
 from fivo.system.errors import UserError
 

@@ -5,7 +5,6 @@ the seeds are fixed.
 """
 
 import functools
-import inspect
 import itertools
 
 import numpy as np
@@ -15,7 +14,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from fivo import smc
-from fivo.resampling import functions as resampling
+from fivo.resampling import particles as resampling
 from fivo.resampling import schemes
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
@@ -325,15 +324,6 @@ def test_relaxed_gradient_is_finite_next_to_an_impossible_particle():
     return tf.gradients(tf.reduce_sum(tf.square(new)), logits)
 
   assert np.isfinite(evaluate(gradients, seed=1)).all()
-
-
-def test_smc_has_the_schemes_of_the_contract():
-  assert smc.multinomial_resampling is resampling.multinomial_resampling
-  assert smc.relaxed_resampling is resampling.relaxed_resampling
-  for scheme, extra in zip(_SCHEMES, ([], ["temperature"])):
-    assert list(inspect.signature(scheme).parameters)[:5 + len(extra)] == [
-        "log_weights", "states", "num_particles", "batch_size"
-    ] + extra + ["random_seed"]
 
 
 def _ancestors(log_weights, uniforms):

@@ -4,7 +4,7 @@ Such a file is a pickled dictionary. Under "train", "valid" and "test" it holds
 splits, which are lists of sequences; under "train_mean" the mean of the train
 split over all timesteps. What a sequence is, `pianorolls` and `pose` say.
 
-Nothing that a file says is run, see `plain_pickle`. Every mistake in a file is
+Nothing that a file says is run, see `pickles`. Every mistake in a file is
 a `UserError` whose message starts with the file's path.
 """
 
@@ -14,8 +14,8 @@ import os
 
 import numpy as np
 
-from fivo.data import plain_pickle
-from fivo.data.plain_pickle import describe
+from fivo.formats import pickles
+from fivo.formats.pickles import describe
 from fivo.system.errors import UserError
 
 SPLITS = ("train", "valid", "test")
@@ -68,8 +68,8 @@ def load(path, kind):
   """
   data = _read(path, kind)
   try:
-    contents = plain_pickle.loads(data)
-  except plain_pickle.RefusedError as error:
+    contents = pickles.loads(data)
+  except pickles.RefusedError as error:
     raise UserError(
         "%s: refused: %s, which no %s file needs; nothing in it was run; %s"
         % (path, error, kind.name, kind.remedy)) from error

@@ -1,4 +1,4 @@
-"""Tests of fivo.data.pianorolls."""
+"""Tests of fivo.formats.pianorolls."""
 
 import os
 import pickle
@@ -7,8 +7,8 @@ import stat
 import numpy as np
 import pytest
 
-from fivo.data import pianorolls
-from fivo.data import plain_pickle
+from fivo.formats import pianorolls
+from fivo.formats import pickles
 from fivo.system import files
 from fivo.system.errors import UserError
 
@@ -89,7 +89,7 @@ def test_load_turns_memory_error_into_user_error(tmp_path, monkeypatch):
   def fail(_):
     raise MemoryError()
 
-  monkeypatch.setattr(plain_pickle, "loads", fail)
+  monkeypatch.setattr(pickles, "loads", fail)
   path = _write(tmp_path, _contents())
   assert "MemoryError" in _message(pianorolls.load, path)
 

@@ -1,4 +1,4 @@
-"""Tests of fivo.data.plain_pickle."""
+"""Tests of fivo.data.pickles."""
 
 import copyreg
 import os
@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 
-from fivo.data import plain_pickle
+from fivo.formats import pickles
 
 _PLAIN = {
     "train": [[(60, 64), ()], [(21,)]],
@@ -35,7 +35,7 @@ class _Plain:
 @pytest.mark.parametrize("protocol", range(5))
 def test_loads_plain_data(protocol):
   data = pickle.dumps(_PLAIN, protocol)
-  assert plain_pickle.loads(data) == _PLAIN
+  assert pickles.loads(data) == _PLAIN
 
 
 @pytest.mark.parametrize("protocol", range(5))
@@ -43,7 +43,7 @@ def test_loads_plain_data(protocol):
     "?", "i1", "u1", "<i2", ">i4", "<i8", ">u8", "<f2", "<f4", ">f8"])
 def test_loads_numpy_numbers(protocol, dtype):
   array = np.arange(6).reshape([2, 3]).astype(dtype)
-  loaded = plain_pickle.loads(
+  loaded = pickles.loads(
       pickle.dumps([array, np.asfortranarray(array), array[1, 2]], protocol))
   for actual in loaded[:2]:
     assert actual.dtype == array.dtype.newbyteorder("=")
@@ -52,7 +52,7 @@ def test_loads_numpy_numbers(protocol, dtype):
 
 
 def test_integer_scalars_become_python_integers():
-  loaded = plain_pickle.loads(pickle.dumps([np.int64(-5), np.uint8(200)]))
+  loaded = pickles.loads(pickle.dumps([np.int64(-5), np.uint8(200)]))
   assert loaded == [-5, 200]
   assert [type(x) for x in loaded] == [int, int]
 
@@ -64,14 +64,14 @@ def test_loads_what_python_2_wrote():
           b"q\x08(K\x03U\x01<q\tNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq"
           b"\nbU\x08<\x00\x00\x00\x00\x00\x00\x00q\x0b\x86q\x0cRq\r\x85q\x0ea"
           b"as.")
-  assert plain_pickle.loads(data) == {"train": [[(60,)]]}
+  assert pickles.loads(data) == {"train": [[(60,)]]}
 
 
 def test_loads_what_numpy_2_wrote():
   data = pickle.dumps({"mean": np.arange(3.)}, 2).replace(
       b"numpy.core.multiarray", b"numpy._core.multiarray")
   np.testing.assert_array_equal(
-      plain_pickle.loads(data)["mean"], [0., 1., 2.])
+      pickles.loads(data)["mean"], [0., 1., 2.])
 
 
 @pytest.mark.parametrize("protocol", range(5))
@@ -82,8 +82,8 @@ def test_defect_malicious_pickle_ran_code(tmp_path, function, protocol):
   argument = {os.system: "mkdir %s" % made, os.mkdir: made}.get(
       function, "__import__('os').mkdir(%r)" % made)
   data = pickle.dumps({"train": _Call(function, argument)}, protocol)
-  with pytest.raises(plain_pickle.RefusedError, match="it asks for"):
-    plain_pickle.loads(data)
+  with pytest.raises(pickles.RefusedError, match="it asks for"):
+    pickles.loads(data)
   assert not os.path.exists(made)
   pickle.loads(data)
   assert os.path.exists(made)  # Else the test could not fail.
@@ -112,8 +112,8 @@ def test_defect_malicious_pickle_ran_code(tmp_path, function, protocol):
     pickle.dumps({(1, 2): 3}),
 ], ids=lambda data: repr(data[:50]))
 def test_refuses_everything_else(data):
-  with pytest.raises(plain_pickle.RefusedError) as error:
-    plain_pickle.loads(data)
+  with pytest.raises(pickles.RefusedError) as error:
+    pickles.loads(data)
   assert "\n" not in str(error.value)
 
 
@@ -124,8 +124,8 @@ def test_refuses_the_extension_registry():
   try:
     data = b"\x80\x02\x82" + bytes([code]) + b")R."
     assert pickle.loads(data) == os.getcwd()
-    with pytest.raises(plain_pickle.RefusedError):
-      plain_pickle.loads(data)
+    with pytest.raises(pickles.RefusedError):
+      pickles.loads(data)
   finally:
     copyreg.remove_extension("os", "getcwd", code)
 
@@ -156,7 +156,7 @@ def test_hostile_sizes_take_neither_memory_nor_time(data):
   resource = pytest.importorskip("resource")
   before = resource.getrusage(resource.RUSAGE_SELF)
   try:
-    plain_pickle.loads(data)
+    pickles.loads(data)
   except (Exception, MemoryError):  # pylint: disable=broad-except
     pass
   after = resource.getrusage(resource.RUSAGE_SELF)
@@ -167,7 +167,7 @@ def test_hostile_sizes_take_neither_memory_nor_time(data):
 def test_bytes_are_not_made_of_a_number():
   # bytes(2**31 - 1) would be two gigabytes.
   with pytest.raises(TypeError, match="where bytes belong"):
-    plain_pickle.loads(
+    pickles.loads(
         b"cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02i8K\0K\1\x87R"
         b"J\xff\xff\xff\x7f\x86R.")
 
@@ -184,14 +184,14 @@ _TEXT = b"X\0\0\x10\0" + b"x" * (1 << 20) + b"q\0U\x06latin1q\1"
 ], ids=["bytes", "arrays"])
 def test_copies_are_counted(monkeypatch, start, again):
   """A pickle of one megabyte could ask for copies of it without end."""
-  monkeypatch.setattr(plain_pickle, "_MAX_COPIED_BYTES", 4 << 20)
+  monkeypatch.setattr(pickles, "_MAX_COPIED_BYTES", 4 << 20)
   for num_copies, refused in ((4, False), (5, True)):
     data = b"]" + start + b"0" + b"(" + again * num_copies + b"l."
     if refused:
-      with pytest.raises(plain_pickle.RefusedError, match="than 4 MB"):
-        plain_pickle.loads(data)
+      with pytest.raises(pickles.RefusedError, match="than 4 MB"):
+        pickles.loads(data)
     else:
-      assert len(plain_pickle.loads(data)) == num_copies
+      assert len(pickles.loads(data)) == num_copies
 
 
 @pytest.mark.parametrize("opcodes", ["}(%su.", "(%sd."])
@@ -200,17 +200,17 @@ def test_dictionaries_are_small(opcodes):
   def loads(num_keys):
     items = b"".join(
         pickle.dumps(i * (2**61 - 1), 2)[2:-1] + b"N" for i in range(num_keys))
-    return plain_pickle.loads(opcodes.encode() % items)
+    return pickles.loads(opcodes.encode() % items)
 
   assert len(loads(1000)) == 1000
-  with pytest.raises(plain_pickle.RefusedError, match="1000 entries"):
+  with pytest.raises(pickles.RefusedError, match="1000 entries"):
     loads(1001)
 
 
 def test_decimal_numbers_are_short():
   # Later patches of Python 3.7 have a limit too, far lower.
   with pytest.raises(EOFError, match="a line does not end"):
-    plain_pickle.loads(b"I" + b"9" * 10**6 + b"\n.")
+    pickles.loads(b"I" + b"9" * 10**6 + b"\n.")
 
 
 @pytest.mark.parametrize("shape", [(-1,), (-1, -2), (3,), (True, 2)])
@@ -223,14 +223,14 @@ def test_arrays_have_the_shape_of_their_data(shape):
           1, shape, np.dtype("i8"), False, b"\0" * 16)
 
   with pytest.raises((TypeError, ValueError)):
-    plain_pickle.loads(pickle.dumps(Array(), 2))
+    pickles.loads(pickle.dumps(Array(), 2))
 
 
 def test_nested_keys_are_refused():
-  with pytest.raises(plain_pickle.RefusedError, match="dictionary key"):
-    plain_pickle.loads(b"}" + b")" + b"\x85" * 300000 + b"K\x01s.")
-  with pytest.raises(plain_pickle.RefusedError, match="dictionary key"):
-    plain_pickle.loads(b"()K\x01d.")
+  with pytest.raises(pickles.RefusedError, match="dictionary key"):
+    pickles.loads(b"}" + b")" + b"\x85" * 300000 + b"K\x01s.")
+  with pytest.raises(pickles.RefusedError, match="dictionary key"):
+    pickles.loads(b"()K\x01d.")
 
 
 def test_damaged_pickles_raise_ordinary_exceptions():
@@ -246,7 +246,7 @@ def test_damaged_pickles_raise_ordinary_exceptions():
       damaged[place:place + rng.randrange(3)] = bytes(
           rng.randrange(256) for _ in range(rng.randrange(3)))
     try:
-      plain_pickle.loads(bytes(damaged))
+      pickles.loads(bytes(damaged))
     except Exception:  # pylint: disable=broad-except
       failures += 1
   assert failures > 1000
@@ -261,5 +261,5 @@ def test_damaged_pickles_raise_ordinary_exceptions():
     ("two\nlines", r"'two\nlines'"),
 ], ids=str.split("small huge list dict array text"))
 def test_describe(value, description):
-  assert plain_pickle.describe(value) == description
-  assert len(plain_pickle.describe("x" * 10**6)) < 100
+  assert pickles.describe(value) == description
+  assert len(pickles.describe("x" * 10**6)) < 100

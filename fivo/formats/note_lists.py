@@ -18,9 +18,9 @@ import numpy as np
 from scipy import sparse
 import scipy.io
 
-from fivo.data import pianorolls
-from fivo.data import pickled_splits
-from fivo.data.plain_pickle import describe
+from fivo.formats import pianorolls
+from fivo.formats import pickled_splits
+from fivo.formats.pickles import describe
 from fivo.system import files
 from fivo.system.errors import UserError
 

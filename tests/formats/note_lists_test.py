@@ -1,4 +1,4 @@
-"""Tests of fivo.data.note_lists."""
+"""Tests of fivo.formats.note_lists."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import pytest
 from scipy import io
 from scipy import sparse
 
-from fivo.data import note_lists
+from fivo.formats import note_lists
 from fivo.system.errors import UserError
 
 

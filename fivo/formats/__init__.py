@@ -1,0 +1,1 @@
+"""Files that others wrote: the one place where foreign bytes are read."""
