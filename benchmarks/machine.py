@@ -4,6 +4,7 @@ import collections
 import datetime
 import os
 import platform
+import re
 import shlex
 import sys
 
@@ -27,13 +28,10 @@ def describe():
       ("load", round(os.getloadavg()[0], 2)),
       ("python", platform.python_version()),
   ])
-  installed = pkg_resources.working_set.by_key
   for package in _PACKAGES:
-    result[package] = (installed[package].version if package in installed else
-                       "not installed by pip")
-  for name in sorted(os.environ):
-    if name.startswith(_VARIABLES):
-      result[name] = os.environ[name]
+    result[package] = pkg_resources.get_distribution(package).version
+  result.update((name, value) for name, value in sorted(os.environ.items())
+                if name.startswith(_VARIABLES))
   return result
 
 
@@ -43,13 +41,11 @@ def summary():
 
 
 def _processor():
-  """The processor's name."""
   if os.path.exists("/proc/cpuinfo"):
     with open("/proc/cpuinfo") as stream:
-      for line in stream:
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-          return value.strip()
+      found = re.search(r"model name\s*: (.*)", stream.read())
+    if found:
+      return found.group(1)
   return platform.processor() or platform.machine()
 
 

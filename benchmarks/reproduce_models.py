@@ -50,25 +50,21 @@ def main(argv):
     name = reproduce_tables.name(row)
     target = os.path.join(options.models_dir, name.replace(
         "_lr" + row["learning_rate"], ""))
-    if not os.path.exists(target):
-      _export(
-          os.path.join(options.out_dir, "cells", name, "logdir", "best"),
-          target, os.path.join(options.data_dir, row["dataset"] + ".pkl"), row)
-      print("Wrote %s." % target)
-
-
-def _export(logdir, target, dataset_path, row):
-  """Exports one model, whole or not at all."""
-  with tempfile.TemporaryDirectory(prefix="fivo_export_") as directory:
-    unfinished = os.path.join(directory, "model")
-    processes.run("export", [
-        sys.executable, "-m", "fivo.logdir.export_model",
-        "--logdir=" + logdir, "--out_dir=" + unfinished])
-    means, spread = evaluate_subset(unfinished, dataset_path)
-    files.write_json(os.path.join(unfinished, FIGURES), [
-        ("table", row),
-        ("subset", dict(zip(reproduce_tables.BOUNDS, zip(means, spread))))])
-    shutil.copytree(unfinished, target)
+    if os.path.exists(target):
+      continue
+    with tempfile.TemporaryDirectory(prefix="fivo_export_") as directory:
+      unfinished = os.path.join(directory, "model")
+      processes.run("export", [
+          sys.executable, "-m", "fivo.logdir.export_model",
+          "--logdir=" + os.path.join(
+              options.out_dir, "cells", name, "logdir", "best"),
+          "--out_dir=" + unfinished])
+      subset = evaluate_subset(unfinished, os.path.join(
+          options.data_dir, row["dataset"] + ".pkl"))
+      files.write_json(os.path.join(unfinished, FIGURES),
+                       [("table", row), ("subset", subset)])
+      shutil.copytree(unfinished, target)
+    print("Wrote %s." % target)
 
 
 def evaluate_subset(logdir, dataset_path):
@@ -79,22 +75,23 @@ def evaluate_subset(logdir, dataset_path):
     dataset_path: The pianoroll file.
 
   Returns:
-    Two lists: the mean of the ELBO, IWAE and FIVO over repeats, in nats per
-    timestep; their standard errors.
+    A dict: by bound its mean over repeats, in nats per timestep, and the
+    standard error of that.
   """
   with tempfile.TemporaryDirectory(prefix="fivo_subset_") as directory:
     path = os.path.join(directory, "subset.pkl")
     contents = pianorolls.load(dataset_path)
     contents["test"] = sorted(contents["test"], key=len)[:_NUM_SEQUENCES]
-    pianorolls.save(path, contents)
+    pianorolls.save_with_mean(path, contents)
     copy = os.path.join(directory, "model")  # Evaluation writes summaries.
     shutil.copytree(logdir, copy)
     outcome = processes.run("evaluation", processes.PROGRAM + [
         "--mode=eval", "--split=test", "--logdir=" + copy,
         "--dataset_path=" + path, "--batch_size=%d" % _NUM_SEQUENCES,
         "--num_samples=16", "--eval_repeats=10"])
-  return reproduce_tables.read_bounds(
+  means, spread = reproduce_tables.read_bounds(
       lambda pattern: outcome.require(pattern)[-1][1])
+  return dict(zip(reproduce_tables.BOUNDS, zip(means, spread)))
 
 
 if __name__ == "__main__":

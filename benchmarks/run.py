@@ -88,63 +88,69 @@ def main(argv):
   if options.quick:
     for name, value in _QUICK.items():
       options.set_default(name, value)  # A flag that was given stays.
-  measures = [measure for measure in _MEASURES if measure in options.measure]
-  if not measures or set(options.measure) - set(measures):
-    raise errors.UserError("--measure=%s: must be of %s" % (
-        ",".join(options.measure), ", ".join(_MEASURES)))
+  for measure in options.measure:
+    if measure not in _MEASURES:
+      raise errors.UserError("--measure=%s: must be of %s" % (
+          measure, ", ".join(_MEASURES)))
   sizes = [_parse_size("sizes", text) for text in options.sizes]
   eval_size = _parse_size("eval_size", options.eval_size)
-  variants = training.parse_variants(options.variant)
-  yardsticks = training.parse_named("yardstick", options.yardstick)
-  sweeps = scaling.parse_sweeps(options.sweep)
-  if options.quick:
-    sweeps = {name: (values[0], values[-1]) for name, values in sweeps.items()}
+  variants = _parse_named("variant", options.variant)
+  yardsticks = _parse_named("yardstick", options.yardstick)
+  sweeps = collections.OrderedDict(map(_parse_sweep, options.sweep))
   report = _Report(options.out_dir)
-  if "training" in measures:
+  if "training" in options.measure:
     _measure_training(report, options, sizes, variants, yardsticks)
-  if "evaluation" in measures:
+  if "evaluation" in options.measure:
     _measure_evaluation(report, options, eval_size)
-  if "scaling" in measures:
-    _measure_scaling(report, options, sweeps, *sizes[0])
+  if "scaling" in options.measure:
+    _measure_scaling(report, options, sweeps, sizes[0])
 
 
 def _measure_training(report, options, sizes, variants, yardsticks):
   """Compares training with variants and yardsticks, for each of the sizes."""
-  baselines = [training.DEFAULT] + [name for name, _ in yardsticks]
-  num_sequences = _count_sequences(options.dataset_path, "train")
+  path = os.path.abspath(options.dataset_path or "")
+  num_sequences = _count_sequences(path, "train")
   for batch_size, num_samples in sizes:
+    # Whole epochs.
+    num_epochs = -(-options.steps * batch_size // num_sequences)
+    steps = -(-num_epochs * num_sequences // batch_size)
+    title = "Training on %s: batch %d, %d particles, %d steps" % (
+        os.path.basename(path), batch_size, num_samples, steps)
     job = training.Job(
-        os.path.abspath(options.dataset_path), batch_size, num_samples,
-        options.warmup_steps,
-        _whole_epochs(options.steps, batch_size, num_sequences))
+        path, batch_size, num_samples, options.warmup_steps, steps)
     measured = comparison.take_turns(
-        "Training on %s: batch %d, %d particles, %d steps" % (
-            os.path.basename(job.dataset_path), batch_size, num_samples,
-            job.steps),
-        training.contestants(job, variants, yardsticks), options.repeats,
-        training.METRICS, baselines)
-    report.add(measured, comparison.to_markdown(measured))
+        title, training.contestants(job, variants, yardsticks), options.repeats)
+    report.add(title, measured, comparison.to_markdown(
+        "", measured, training.METRICS,
+        ["default"] + [name for name, _ in yardsticks]))
 
 
 def _measure_evaluation(report, options, size):
   """Compares evaluation with that of separate bounds in file order."""
-  num_sequences = _count_sequences(options.dataset_path, options.eval_split)
-  job = training.Job(os.path.abspath(options.dataset_path), *size,
-                     warmup_steps=0, steps=0)
+  path = os.path.abspath(options.dataset_path or "")
+  title = "Evaluation of the %s split of %s: batch %d, %d particles" % (
+      (options.eval_split, os.path.basename(path)) + size)
   measured = evaluation.measure(
-      job, options.eval_split, num_sequences, options.eval_passes,
-      options.repeats)
-  report.add(measured, comparison.to_markdown(measured))
+      title, training.Job(path, *size, warmup_steps=1, steps=0),
+      options.eval_split, _count_sequences(path, options.eval_split),
+      options.eval_passes, options.repeats)
+  report.add(title, measured, comparison.to_markdown(
+      "", measured, evaluation.METRICS, [evaluation.SEPARATE]))
 
 
-def _measure_scaling(report, options, sweeps, batch_size, num_samples):
+def _measure_scaling(report, options, sweeps, size):
   """Measures how a training step grows, and draws it."""
-  growths = scaling.measure(
-      sweeps,
-      scaling.BASE._replace(batch_size=batch_size, num_samples=num_samples),
-      options.sweep_steps, options.sweep_repeats)
-  for name, growth in growths.items():
-    report.add(growth, scaling.to_markdown(name, growth))
+  base = dict(scaling.BASE, batch_size=size[0], num_samples=size[1])
+  growths = collections.OrderedDict()
+  for name, values in sweeps.items():
+    title = "Training steps by %s (%s)" % (name, ", ".join(
+        "%s %d" % (other, base[other]) for other in scaling.BASE
+        if other != name))
+    growths[name] = scaling.measure(
+        title, name, [values[0], values[-1]] if options.quick else values, base,
+        options.sweep_steps, options.sweep_repeats)
+    report.add(title, growths[name], comparison.to_markdown(
+        name, growths[name], scaling.METRICS))
   if options.out_dir:
     scaling.draw(os.path.join(options.out_dir, "scaling.png"), growths)
 
@@ -158,20 +164,35 @@ def _parse_size(flag, text):
   return int(found.group(1)), int(found.group(2))
 
 
+def _parse_named(flag, values):
+  """Pairs of a name and a text, of the values NAME=TEXT of a repeated flag."""
+  for value in values:
+    if not re.match(r"[\w.-]+=.*\S", value):
+      raise errors.UserError("--%s=%s: must be NAME=%s" % (
+          flag, value, "COMMAND" if flag == "yardstick" else "FLAGS"))
+  return [tuple(value.split("=", 1)) for value in values]
+
+
+def _parse_sweep(text):
+  """A name and a list of sizes, of a text such as num_samples=4:8:16."""
+  found = re.match(r"(\w+)(=[1-9]\d*(:[1-9]\d*)*)?$", text)
+  if not found or found.group(1) not in scaling.DEFAULT_VALUES:
+    raise errors.UserError(
+        "--sweep=%s: must be of %s, e.g. num_samples or num_samples=1:2:4" % (
+            text, ", ".join(scaling.DEFAULT_VALUES)))
+  name, _, values = text.partition("=")
+  return name, sorted(map(int, values.split(":"))) if values else (
+      scaling.DEFAULT_VALUES[name])
+
+
 def _count_sequences(path, split):
   """The number of sequences in a split of a pianoroll file."""
   with errors.naming_flag("dataset_path"):
-    sequences = pianorolls.load(path or "").get(split)
+    sequences = pianorolls.load(path).get(split)
   if not sequences:
     raise errors.UserError(
         "--dataset_path=%s: has no sequences in the %s split" % (path, split))
   return len(sequences)
-
-
-def _whole_epochs(steps, batch_size, num_sequences):
-  """The least number of steps that is at least `steps` and whole epochs."""
-  num_epochs = -(-steps * batch_size // num_sequences)
-  return -(-num_epochs * num_sequences // batch_size)
 
 
 class _Report(object):
@@ -183,27 +204,25 @@ class _Report(object):
       os.makedirs(out_dir, exist_ok=True)
     self._out_dir = out_dir
     self._tables = []
-    description = machine.describe()
-    self._results = collections.OrderedDict(
-        [("machine", description), ("comparisons", [])])
+    self._machine = machine.describe()
+    self._comparisons = []
     self._write("## Benchmark\n\n" + "".join(
-        "* %s: %s\n" % item for item in description.items()))
+        "* %s: %s\n" % item for item in self._machine.items()))
 
-  def add(self, measured, table):
-    """Adds a `comparison.Comparison` and its table."""
-    self._results["comparisons"].append(collections.OrderedDict([
-        ("title", measured.title), ("figures", measured.figures)]))
-    self._write(table)
+  def add(self, title, measured, table):
+    """Adds what `comparison.take_turns` returned, and its table."""
+    self._comparisons.append({"title": title, "figures": measured})
+    self._write("### %s\n\n%s" % (title, table))
 
-  def _write(self, table):
-    print(table, flush=True)
-    self._tables.append(table)
+  def _write(self, text):
+    print(text, flush=True)
+    self._tables.append(text)
     if self._out_dir:
       with files.atomic_write(
           os.path.join(self._out_dir, "table.md"), "w") as stream:
         stream.write("\n".join(self._tables))
-      files.write_json(os.path.join(self._out_dir, "results.json"),
-                       self._results.items())
+      files.write_json(os.path.join(self._out_dir, "results.json"), [
+          ("machine", self._machine), ("comparisons", self._comparisons)])
 
 
 if __name__ == "__main__":

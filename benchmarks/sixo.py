@@ -8,10 +8,6 @@ Takes some minutes on two cores.
   python -m benchmarks.sixo --steps=3000
 """
 
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
-
 import argparse
 
 import numpy as np
@@ -47,15 +43,8 @@ def measure(create_bound, emission_weights, num_steps, seed=1):
     model = ghmm.TrainableGaussianHMM(
         NUM_TIMESTEPS, "smoothing", .1, .1, emission_weights=emission_weights,
         twist="learned" if create_bound is bounds.sixo else None)
-
-    def gaps(batch_size):
-      _, xs = model.sample(batch_size)
-      return model.likelihood(xs) - create_bound(
-          model, xs, [NUM_TIMESTEPS] * batch_size,
-          num_samples=NUM_PARTICLES).log_p_hat
-
-    losses = [tf.reduce_mean(gaps(BATCH))]
-    test_gaps = gaps(TEST_BATCH)
+    losses = [tf.reduce_mean(_gaps(create_bound, model, BATCH))]
+    test_gaps = _gaps(create_bound, model, TEST_BATCH)
     if create_bound is bounds.sixo:
       losses.append(twists.density_ratio_loss(
           model, *model.sample(BATCH), [NUM_TIMESTEPS] * BATCH))
@@ -72,6 +61,14 @@ def measure(create_bound, emission_weights, num_steps, seed=1):
         for train_op in train_ops:
           session.run(train_op, {learning_rate: rate})
     return session.run(test_gaps)
+
+
+def _gaps(create_bound, model, batch_size):
+  """Gaps `[B]` of sequences drawn from a model, in nats."""
+  _, xs = model.sample(batch_size)
+  return model.likelihood(xs) - create_bound(
+      model, xs, [NUM_TIMESTEPS] * batch_size,
+      num_samples=NUM_PARTICLES).log_p_hat
 
 
 def main():

@@ -15,7 +15,6 @@ import os
 import re
 import shlex
 import subprocess
-import threading
 import time
 
 from absl import logging
@@ -26,20 +25,16 @@ from fivo.system import errors
 from fivo.system import files
 from fivo.system import signals
 
-# How often a call that a signal has killed is started once more.
-_MAX_DEATHS = 3
-
 
 class Call(object):
-  """A call of `run_fivo.py`, to be brought to its end."""
+  """A call of `run_fivo.py`."""
 
   def __init__(self, mode, directory, options):
     """Takes the mode, the directory, and an ordered dict of other flags."""
     self.name = "%s of %s" % (mode, os.path.basename(directory))
-    self.flags = ["--mode=" + mode] + ["--%s=%s" % item
-                                       for item in options.items()]
+    self.flags = ["--mode=" + mode] + [
+        "--%s=%s" % item for item in options.items()]
     self.log = os.path.join(directory, mode + ".log")
-    self.process = None
     self._path = os.path.join(directory, mode + ".json")
 
   def state(self):
@@ -56,45 +51,31 @@ class Call(object):
           "another --out_dir" % (self._path, state["command"]))
     return state
 
+  def save(self, state):
+    """Keeps what is known of the call."""
+    os.makedirs(os.path.dirname(self._path), exist_ok=True)
+    files.write_json(self._path, sorted(state.items()))
+
   def last_line(self, pattern=r"\S.*"):
     """The match in the last line of the log that has one, or None."""
     with open(self.log, errors="replace") as stream:
       found = [re.search(pattern, line) for line in stream]
     return next(filter(None, reversed(found)), None)
 
-  def start(self, lock):
-    """Starts the process, which inherits the descriptor of a lock."""
-    os.makedirs(os.path.dirname(self.log), exist_ok=True)
-    with open(self.log, "ab") as stream:
-      # A session of its own: Ctrl-C of a terminal comes from here alone.
-      self.process = subprocess.Popen(
-          processes.PROGRAM + self.flags, cwd=processes.ROOT,
-          stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-          start_new_session=True, pass_fds=[lock],
-          preexec_fn=functools.partial(signals.die_with, os.getpid()))
-
-  def wait(self):
-    """Waits for the end, keeps what it took, and gives the exit code."""
-    state, start = self.state(), time.monotonic()
-    _, status, usage = os.wait4(self.process.pid, 0)
-    code = os.WEXITSTATUS(status) - os.WTERMSIG(status)  # One of them is 0.
-    self.process.returncode = code
-    state["seconds"] += time.monotonic() - start
-    state["cpu_seconds"] += usage.ru_utime + usage.ru_stime
-    state["done"] = not code
-    files.write_json(self._path, sorted(state.items()))
-    return code
+  def last_words(self):
+    """The last line of the log."""
+    found = self.last_line()
+    return found.group() if found else "nothing said yet"
 
 
 class Runner(object):
-  """Runs calls below a directory, or only prints them."""
+  """Brings calls below a directory to their end, or only prints them."""
 
-  def __init__(self, out_dir, is_dry=False):
+  def __init__(self, out_dir, is_dry):
     self._out_dir = out_dir
     self._is_dry = is_dry
-    self._start_lock = threading.Lock()
     self._has_stopped = False
-    self._running = []
+    self._running = {}  # Processes by their calls.
 
   def map(self, function, items, num_jobs, progress_secs):
     """Calls a function, which calls `run`, with each item, some at a time.
@@ -121,23 +102,16 @@ class Runner(object):
       try:
         while futures.wait(jobs, progress_secs).not_done:
           for call in list(self._running):
-            last = call.last_line()
-            logging.info("%s: %s", call.name,
-                         last.group() if last else "starting")
-      finally:
-        self._stop(jobs)
+            logging.info("%s: %s", call.name, call.last_words())
+      finally:  # After Ctrl-C or SIGTERM; training saves a checkpoint.
+        self._has_stopped = True
+        for job in jobs:
+          job.cancel()
+        for process in list(self._running.values()):
+          process.terminate()
     failures = [str(job.exception()) for job in jobs if job.exception()]
     if failures:
       raise errors.UserError("; ".join(failures))
-
-  def _stop(self, jobs):
-    """Has the calls that run end; training saves a checkpoint first."""
-    with self._start_lock:
-      self._has_stopped = True
-      for job in jobs:
-        job.cancel()
-      for call in self._running:
-        call.process.terminate()
 
   def run(self, call):
     """Brings a `Call` to its end, unless it is only printed.
@@ -149,28 +123,38 @@ class Runner(object):
       Whether it has come to its end.
 
     Raises:
-      UserError: If it fails, or has to end for a signal to this process.
+      UserError: If it fails or is killed.
     """
     if self._is_dry:
       print(" ".join(map(shlex.quote, processes.PROGRAM + call.flags)))
-      return False
-    if call.state()["done"]:
-      return True
-    for _ in range(1 + _MAX_DEATHS):
-      with self._start_lock:
-        if self._has_stopped:
-          raise errors.UserError("%s: stopped" % call.name)
-        call.start(self._lock.fileno())
-        self._running.append(call)
-      logging.info("%s: started.", call.name)
-      code = call.wait()
-      self._running.remove(call)
-      if code >= 0:
-        break
-      logging.warning("%s: was killed by signal %d.", call.name, -code)
-    if code:
-      last = call.last_line()
-      raise errors.UserError("%s: failed (%s): %s" % (
-          call.name, call.log, last.group() if last else "it said nothing"))
-    logging.info("%s: done.", call.name)
-    return True
+    elif not call.state()["done"]:
+      logging.info("%s: starting.", call.name)
+      code = self._run(call)
+      if code:
+        raise errors.UserError("%s: failed with code %d (%s): %s" % (
+            call.name, code, call.log, call.last_words()))
+      logging.info("%s: done.", call.name)
+    return not self._is_dry
+
+  def _run(self, call):
+    """Runs a `Call`, notes what it takes, and gives its exit code."""
+    state, start = call.state(), time.monotonic()
+    call.save(state)
+    with open(call.log, "ab") as stream:
+      # A session of its own: Ctrl-C of a terminal comes from here alone.
+      process = subprocess.Popen(
+          processes.PROGRAM + call.flags, cwd=processes.ROOT,
+          stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
+          start_new_session=True, pass_fds=[self._lock.fileno()],
+          preexec_fn=functools.partial(signals.die_with, os.getpid()))
+    self._running[call] = process
+    if self._has_stopped:
+      process.terminate()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    del self._running[call]
+    state["seconds"] += time.monotonic() - start
+    state["cpu_seconds"] += usage.ru_utime + usage.ru_stime
+    state["done"] = not status
+    call.save(state)
+    return os.WEXITSTATUS(status) - os.WTERMSIG(status)  # One of them is 0.

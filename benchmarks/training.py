@@ -21,10 +21,6 @@ from fivo.system import errors
 _README_FLAGS = ["--mode=train", "--model=vrnn", "--bound=fivo",
                  "--learning_rate=0.0001", "--dataset_type=pianoroll"]
 _README_SUMMARIZE_EVERY = 100
-_OWN_FLAG = re.compile("--?(mode|logdir|dataset_path|batch_size|num_samples|"
-                       "max_steps|summarize_every)(=|$)")
-
-DEFAULT = "default"
 
 # Other programs may put a prefix before it.
 _STEP_LINE = r"\bStep (\d+), "
@@ -36,43 +32,17 @@ METRICS = (comparison.STEPS, comparison.SEQUENCES, comparison.STARTUP,
 
 # The sizes of a training run: the data, the sizes of a batch, how many steps
 # go by untimed, and how many are timed then.
-Job = collections.namedtuple("Job", (
-    "dataset_path", "batch_size", "num_samples", "warmup_steps", "steps"))
-
-
-def parse_named(flag, values):
-  """Pairs of a name and a text, of the values NAME=TEXT of a repeated flag."""
-  pairs = [value.partition("=")[::2] for value in values]
-  for name, text in pairs:
-    if not re.match(r"[\w.-]+$", name) or not text.strip():
-      raise errors.UserError("--%s=%s=%s: must be NAME=%s" % (
-          flag, name, text, "COMMAND" if flag == "yardstick" else "FLAGS"))
-  return pairs
-
-
-def parse_variants(values):
-  """Pairs of a name and a list of flags, of the values of `--variant`."""
-  variants = []
-  for name, text in parse_named("variant", values):
-    try:
-      flags = shlex.split(text)
-    except ValueError as error:
-      raise errors.UserError(
-          "--variant=%s=%s: %s" % (name, text, error)) from error
-    for own in filter(None, map(_OWN_FLAG.match, flags)):
-      raise errors.UserError(
-          "--variant=%s=%s: --%s is the benchmark's to set" % (
-              name, text, own.group(1)))
-    variants.append((name, flags))
-  return variants
+Job = collections.namedtuple(
+    "Job", "dataset_path batch_size num_samples warmup_steps steps")
 
 
 def contestants(job, variants, yardsticks):
-  """The `comparison.Contestant`s for the sizes of a `Job`.
+  """What `comparison.take_turns` measures for the sizes of a `Job`.
 
   Args:
     job: A `Job`.
-    variants: Pairs of a name and a list of flags for `run_fivo.py`.
+    variants: Pairs of a name and flags for `run_fivo.py`, as a shell takes
+      them.
     yardsticks: Pairs of a name and a shell command, in which `{python}`,
       `{max_steps}` and `{FIELD}` of `job` are filled in. It prints a line with
       "<number> steps/s", of which the last counts, or lines "Step N, ..." as
@@ -82,36 +52,32 @@ def contestants(job, variants, yardsticks):
     A list: the default, variants, yardsticks.
   """
   return [
-      comparison.Contestant(
-          name, functools.partial(measure_training, name, job, flags))
-      for name, flags in [(DEFAULT, [])] + variants
+      (name, functools.partial(measure, name, job, shlex.split(text)))
+      for name, text in [("default", "")] + variants
   ] + [
-      comparison.Contestant(
-          name, functools.partial(_measure_yardstick, name, job, text))
+      (name, functools.partial(_measure_yardstick, name, job, text))
       for name, text in yardsticks]
 
 
 def command(job, logdir, flags=()):
-  """The command line of a training run, with further flags."""
-  return processes.PROGRAM + _README_FLAGS + [
+  """The command line of a training run with further flags, a list."""
+  return processes.PROGRAM + _README_FLAGS + list(flags) + [
       "--logdir=" + logdir,
       "--dataset_path=" + job.dataset_path,
       "--batch_size=%d" % job.batch_size,
       "--num_samples=%d" % job.num_samples,
       "--max_steps=%d" % _max_steps(job),
-      "--summarize_every=%d" % max(1, min(
-          _README_SUMMARIZE_EVERY, job.warmup_steps)),
-  ] + list(flags)
+      "--summarize_every=%d" % min(_README_SUMMARIZE_EVERY, job.warmup_steps)]
 
 
-def measure_training(name, job, flags):
-  """Trains once, in a logdir of its own; gives a dict of figures."""
+def measure(name, job, flags):
+  """Trains once, in a logdir of its own, and gives a dict of figures."""
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
     return _figures(processes.run(name, command(job, logdir, flags)), job)
 
 
 def _measure_yardstick(name, job, text):
-  """Runs a yardstick once; gives a dict of figures."""
+  """Runs a yardstick once and gives a dict of figures."""
   values = dict(job._asdict(), python=sys.executable, max_steps=_max_steps(job))
   outcome = processes.run(name, re.sub(
       r"\{(%s)\}" % "|".join(values),
@@ -134,6 +100,7 @@ def _figures(outcome, job, speed=None):
     (first, start), (last, end) = timed[0], timed[-1]
     speed = (last - first) / (end - start)
   figures[comparison.STEPS.key] = speed
+  figures[comparison.MILLISECONDS.key] = 1000. / speed
   # All batches of training are full.
   figures[comparison.SEQUENCES.key] = speed * job.batch_size
   return figures
