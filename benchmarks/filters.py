@@ -9,14 +9,16 @@ Markdown and draws a picture; takes some minutes and needs matplotlib.
   python benchmarks/filters.py --out_file=docs/images/filters.png
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import os
-import sys
 import time
 
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-
-from absl import app
 from absl import flags
 import numpy as np
 import tensorflow as tf
@@ -177,6 +179,11 @@ def draw(path, particles, results):
   figures.save(path, figure, dpi=80)
 
 
+def define_flags():
+  """Defines the flag."""
+  flags.DEFINE_string("out_file", "", "The PNG file to draw.")
+
+
 def main(unused_argv):
   """Compares, prints and draws."""
   particles = [4, 8, 16]
@@ -184,8 +191,3 @@ def main(unused_argv):
   compare_gradients(num_particles=4, num_filters=32, num_steps=500)
   if flags.FLAGS.out_file:
     draw(flags.FLAGS.out_file, particles, results)
-
-
-if __name__ == "__main__":
-  flags.DEFINE_string("out_file", "", "The PNG file to draw.")
-  app.run(main)

@@ -8,14 +8,16 @@ are averages over many. It takes some seconds and needs matplotlib.
   python benchmarks/genealogy.py --out_file=docs/images/genealogy.png
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import os
-import sys
 
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-
-from absl import app
 from absl import flags
 import numpy as np
 import tensorflow as tf
@@ -174,11 +176,11 @@ def _draw_sample_size(axis, particles):
   axis.set_xticks(range(0, len(sizes), 5))
 
 
+def define_flags():
+  """Defines the flag."""
+  flags.DEFINE_string("out_file", "genealogy.png", "The PNG file to write.")
+
+
 def main(unused_argv):
   """Draws what `--out_file` names."""
   draw(flags.FLAGS.out_file, *compute())
-
-
-if __name__ == "__main__":
-  flags.DEFINE_string("out_file", "genealogy.png", "The PNG file to write.")
-  app.run(main)

@@ -14,15 +14,18 @@ the valid split is chosen, and only that one sees the test split.
 `--dataset=ghmm` is the study in `reproduce_ghmm.py`.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import itertools
 import json
 import os
 import re
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 from absl import flags
 
@@ -221,8 +224,3 @@ def _dataset_path(options):
         "--data_dir=%s: has no %s; bin/download_pianorolls.sh DIR downloads "
         "the pianoroll files" % (directory, os.path.basename(path)))
   return path
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

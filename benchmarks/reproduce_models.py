@@ -9,21 +9,24 @@ file `figures.json`: the row, and the bounds of the shortest sequences of the
 test split, by which a test knows the model again in seconds.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import csv
 import os
 import shutil
 import sys
 import tempfile
 
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-
 from absl import flags
 
 from benchmarks import processes
 from benchmarks import reproduce_tables
 from fivo.formats import pianorolls
-from fivo.system import console
 from fivo.system import files
 
 FIGURES = "figures.json"
@@ -92,8 +95,3 @@ def evaluate_subset(logdir, dataset_path):
   means, spread = reproduce_tables.read_bounds(
       lambda pattern: outcome.require(pattern)[-1][1])
   return dict(zip(reproduce_tables.BOUNDS, zip(means, spread)))
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

@@ -11,13 +11,16 @@ single figures to `results.json`, and a plot of the growth to `scaling.png`.
         --batch_size {batch_size} --num_samples {num_samples}'
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import os
 import re
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 from absl import flags
 
@@ -223,8 +226,3 @@ class _Report(object):
         stream.write("\n".join(self._tables))
       files.write_json(os.path.join(self._out_dir, "results.json"), [
           ("machine", self._machine), ("comparisons", self._comparisons)])
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

@@ -7,6 +7,13 @@ graph. Flags and log lines are those of `run_fivo.py`.
   python -m benchmarks.separate_bounds --mode=eval --logdir=... [...]
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 from absl import logging
 import tensorflow as tf
 
@@ -15,15 +22,16 @@ from fivo import runners
 from fivo.config import config as config_lib
 from fivo.evaluation import averages
 from fivo.logdir import checkpoints
-from fivo.system import console
-from fivo.system import logs
+from fivo.system import log
 import run_fivo
+
+define_flags = run_fivo.define_flags
 
 
 def main(argv):
   """Evaluates the newest checkpoint on all sequences of a split."""
   del argv
-  logs.configure(show_all=False)
+  log.configure()
   config = config_lib.resolve(run_fivo.FLAGS)
   with tf.compat.v1.Session() as session:
     global_step = tf.compat.v1.train.get_or_create_global_step()
@@ -55,7 +63,3 @@ def _batches(session, batch):
       yield session.run(batch)
     except tf.errors.OutOfRangeError:
       return
-
-
-if __name__ == "__main__":
-  console.run_main(main)

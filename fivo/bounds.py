@@ -22,9 +22,13 @@ which are discrete. The gradient of FIVO has a term for the second,
     E[ log p_hat grad log p(ancestors | weights) ],
 
 which multinomial resampling leaves out, as the paper does, because of its
-variance. ELBO and IWAE draw no ancestors: their
-gradients are unbiased. With relaxed resampling the gradient has no such term,
-but the bound itself is of another, biased, estimate.
+variance; `resampling/gradients.py` can add it. It has one more term where the
+criterion looks at the weights, as `ess` does: a parameter moves the boundary
+between the latents after which a filter resamples and those after which it does
+not. No gradient here has that term, so only with `always` is the one of "score"
+that of the bound. ELBO and IWAE draw no ancestors: their gradients are
+unbiased. With relaxed resampling the gradient has no term for ancestors, but
+the bound itself is of another, biased, estimate.
 """
 
 import collections

@@ -149,8 +149,8 @@ class _Scan(object):
         and of the records.
 
     Returns:
-      A list of gradients: by the initial state, by the sources of the reads,
-      and by the products' weights and biases.
+      A list of gradients, by the initial state, the sources of the reads, and
+      the products' weights and biases.
     """
     num_states = len(_floats(self._initial_state))
     _, by_state, by_reads, by_weights = tf.while_loop(
@@ -235,14 +235,9 @@ def _write(arrays, t, values):
 
 
 def _weight_gradients(inputs, by_outputs):
-  """The gradients by a linear layer's weights.
+  """The gradients by w `[input_size, size]` and b `[size]` of a linear layer.
 
-  Args:
-    inputs: A float Tensor `[CHUNK, rows, input_size]`.
-    by_outputs: A float Tensor `[CHUNK, rows, size]`: gradients by the outputs.
-
-  Returns:
-    The gradients by w, `[input_size, size]`, and b, `[size]`.
+  Its inputs, and the gradients by its outputs, are `[CHUNK, rows, size]`.
   """
   inputs, by_outputs = [
       tf.reshape(x, [-1, x.shape[2]]) for x in (inputs, by_outputs)]
@@ -251,16 +246,10 @@ def _weight_gradients(inputs, by_outputs):
 
 
 def _give_gradient(values, arguments, gradient_fn):
-  """Gives Tensors another gradient.
+  """Gives the float Tensors `values` a gradient by other float Tensors.
 
-  Args:
-    values: A list of float Tensors.
-    arguments: The float Tensors by which they are to have a gradient.
-    gradient_fn: A callable from a list of the gradients by the values to a list
-      of the gradients by the arguments.
-
-  Returns:
-    A list of Tensors equal to the values.
+  `gradient_fn` maps a list of the gradients by `values` to a list of those by
+  `arguments`.
   """
   @tf.custom_gradient
   def give_gradient(*unused_arguments):

@@ -18,16 +18,15 @@ to learn at every time scale, but no figure from it compares with one of TIMIT.
     JASA 1952, table II.
 """
 
-import os
-import sys
-import tempfile
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
 if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
   from fivo.system import startup
-  startup.begin_imports()
+  startup.run(__file__)
+
+import os
+import tempfile
 
 from absl import flags
 import numpy as np
@@ -211,7 +210,7 @@ def _write_utterances(corpus_dir, num_train, num_test, seconds, seed):
   """Writes TRAIN and TEST into `corpus_dir`."""
   for subset, speaker, sentence in progress.track(
       plan_corpus(num_train, num_test), "Writing the corpus",
-      total=num_train + num_test, unit="file"):
+      total=num_train + num_test, unit="files"):
     rng = np.random.RandomState([seed, speaker, sentence])
     num_samples = int(rng.uniform(0.5, 1.5) * seconds * SAMPLE_RATE)
     samples = synthesize(speaker, num_samples, rng)
@@ -235,7 +234,7 @@ def write_sphere(path, samples, sample_rate=SAMPLE_RATE, utterance_id="aaa0"):
     stream.write(header.ljust(1024) + samples.astype("<i2").tobytes())
 
 
-def _define_flags():
+def define_flags():
   """Defines the flags; --out_dir is also create_timit_dataset's."""
   console.define_path("out_dir", None, "The directory in which to make TIMIT/.")
   flags.DEFINE_integer(
@@ -250,8 +249,3 @@ def main(unused_argv):
   """Makes the corpus that the flags describe."""
   create_synthetic_timit(FLAGS.out_dir, FLAGS.num_train, FLAGS.num_test,
                          FLAGS.seconds, FLAGS.seed)
-
-
-if __name__ == "__main__":
-  _define_flags()
-  console.run_main(main)

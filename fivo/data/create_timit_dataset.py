@@ -16,19 +16,18 @@ summation (`np.mean` and `np.std` of one float32 array, in which the samples lie
 in that order), and the type of every intermediate result (float32).
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import glob
 import os
 import random
-import sys
 import tempfile
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -121,7 +120,7 @@ def find_utterances(raw_timit_dir, subset):
                         raw_timit_dir, os.path.join("TIMIT", pattern)))
   return [Utterance(path, sound.read_header(path))
           for path in progress.track(
-              paths, "Reading the headers of %s" % subset, unit="file")]
+              paths, "Reading the headers of %s" % subset, unit="files")]
 
 
 def _find_ignoring_case(directory, pattern):
@@ -240,7 +239,7 @@ def _concatenate(utterances):
   samples = np.empty(total, np.float32)
   end = 0
   for utterance in progress.track(
-      utterances, "Reading the train set", unit="file"):
+      utterances, "Reading the train set", unit="files"):
     start, end = end, end + utterance.header.sample_count
     samples[start:end] = _read_float(utterance)
   return samples
@@ -264,7 +263,7 @@ def _write_records(path, waveforms, num_waveforms, mean, std):
   description = "Writing the %s set" % os.path.basename(path)
   with tf.io.TFRecordWriter(path) as writer:
     for waveform in progress.track(
-        waveforms, description, total=num_waveforms, unit="file"):
+        waveforms, description, total=num_waveforms, unit="files"):
       frames = to_frames(waveform, mean, std)
       writer.write(frames.astype("<f4").tobytes())
   # Some file systems report a full disk only here.
@@ -275,7 +274,3 @@ def _write_records(path, waveforms, num_waveforms, mean, std):
 def main(unused_argv):
   """Makes the records that the flags describe."""
   create_timit_dataset(FLAGS.raw_timit_dir, FLAGS.out_dir, FLAGS.valid_frac)
-
-
-if __name__ == "__main__":
-  console.run_main(main)

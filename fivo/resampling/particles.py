@@ -66,14 +66,9 @@ def by_name(name, **options):
 
 
 def find_scheme(resampling_fn):
-  """The scheme behind a resampling function, with its arguments.
+  """The scheme behind a resampling function, with its arguments, or None.
 
-  Args:
-    resampling_fn: A result of `with_states`, maybe in a `functools.partial`, or
-      any other function.
-
-  Returns:
-    A callable of log weights and states; None where there is no scheme.
+  It is known of a result of `with_states`, maybe in a `functools.partial`.
   """
   options = {}
   if isinstance(resampling_fn, functools.partial) and not resampling_fn.args:
@@ -90,16 +85,14 @@ def resample(resampling_fn, log_weights, states, should_resample,
     resampling_fn: See `smc.smc`.
     log_weights: A float Tensor `[N, B]`.
     states: Nested Tensors `[N*B, ...]`.
-    should_resample: A bool Tensor `[B]`. The random numbers drawn do not depend
-      on it.
+    should_resample: A bool Tensor `[B]`; random numbers are drawn for all.
     num_particles: N.
     batch_size: B.
 
   Returns:
-    states: Nested Tensors `[N*B, ...]`.
-    ancestors: An int32 Tensor `[N, B]`, its own for each particle of a filter
-      that is left as it is; None where `resampling_fn` blends particles or has
-      no scheme.
+    The new states; and the ancestors, an int32 Tensor `[N, B]`, each its own
+    where a filter stays as it is; None if particles are blended or
+    `resampling_fn` has no scheme.
   """
   scheme = find_scheme(resampling_fn)
   if scheme is None:
@@ -149,18 +142,16 @@ def move(states, choice, num_particles, batch_size):
 
 
 def blend_tensor(blending_weights, tensor, num_particles, batch_size):
-  """Blends the particles of one Tensor.
+  """Blends particles: row (i, b) is the sum of w[i, b, l] times row (l, b).
 
   Args:
-    blending_weights: A float Tensor `[N, B, N]`: of new particle, filter, and
-      old particle.
+    blending_weights: w, a float Tensor `[N, B, N]`.
     tensor: A float Tensor `[N*B, ...]`.
     num_particles: N.
     batch_size: B.
 
   Returns:
-    A Tensor of the shape of `tensor`: row `(i, b)` is the sum over l of
-    `blending_weights[i, b, l]` times row `(l, b)`.
+    A Tensor of the shape of `tensor`.
   """
   assert tensor.dtype.is_floating, "only states of a float dtype can be blended"
   # [B, new, old] x [B, old, features] -> [B, new, features].

@@ -70,16 +70,7 @@ def stratified(log_weights, unused_states=None, random_seed=None,
   Particle n falls where (n + u_n) / N does among the cumulative weights, for
   independent uniform u_n (Kitagawa, Monte Carlo Filter and Smoother for
   Non-Gaussian Nonlinear State Space Models, 1996). Offspring vary less than
-  with `multinomial`, whose expectation they share.
-
-  Args:
-    log_weights: See `multinomial`.
-    unused_states: Not looked at.
-    random_seed: The op seed of the draw, or None.
-    uniforms: See `multinomial`.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
+  with `multinomial`, whose expectation, arguments and result they share.
   """
   return _ancestors_of_strata(
       log_weights, _draw_uniforms(log_weights, random_seed, uniforms))
@@ -90,16 +81,8 @@ def systematic(log_weights, unused_states=None, random_seed=None,
   """As `stratified`, with one uniform number for all parts.
 
   Particle n has N W_n offspring, rounded up or down (Carpenter, Clifford &
-  Fearnhead, Improved Particle Filter for Nonlinear Problems, 1999).
-
-  Args:
-    log_weights: See `multinomial`.
-    unused_states: Not looked at.
-    random_seed: The op seed of the draw, or None.
-    uniforms: See `multinomial`; only the first of each filter counts.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
+  Fearnhead, Improved Particle Filter for Nonlinear Problems, 1999). Of
+  `uniforms`, only the first of each filter counts.
   """
   return _ancestors_of_strata(
       log_weights, _draw_uniforms(log_weights, random_seed, uniforms)[:1])
@@ -110,16 +93,7 @@ def residual(log_weights, unused_states=None, random_seed=None, uniforms=None):
 
   The remaining ancestors are drawn independently, with what is left of the
   weights (Liu & Chen, Sequential Monte Carlo Methods for Dynamic Systems,
-  1998).
-
-  Args:
-    log_weights: See `multinomial`.
-    unused_states: Not looked at.
-    random_seed: The op seed of the draw, or None.
-    uniforms: See `multinomial`.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
+  1998). For arguments and result see `multinomial`.
   """
   expected = tf.nn.softmax(tf.stop_gradient(log_weights), axis=0)
   expected *= tf.cast(_num_particles(log_weights), expected.dtype)
@@ -156,12 +130,12 @@ def _to_weights(log_weights):
 
 
 def _find(weights, numbers, end):
-  """Finds where numbers fall among the cumulative weights.
+  """Finds where numbers fall among the cumulative weights of their filters.
 
   Args:
     weights: A float Tensor `[N, B]`.
-    numbers: A float Tensor `[N, B]` of numbers from [0, end).
-    end: A float, or a scalar Tensor, to which the weights are scaled to sum up.
+    numbers: A float Tensor of numbers from [0, end), `[N, B]`.
+    end: The sum to which the weights are scaled, a float or scalar Tensor.
 
   Returns:
     An int32 Tensor `[N, B]` of ancestors.
@@ -182,14 +156,9 @@ def _below_one(dtype):
 
 
 def _count_below(cumulative, thresholds):
-  """Counts the numbers of each filter that are at most a threshold.
+  """Counts the entries of each filter that are at most a threshold.
 
-  Args:
-    cumulative: A float Tensor `[N, B]`, increasing.
-    thresholds: A float Tensor `[N, B]` or `[N, 1]`.
-
-  Returns:
-    An int32 Tensor `[N, B]`, at most N - 1: a valid ancestor even of NaNs.
+  Both are `[N, B]`. A count is at most N - 1: a valid ancestor even of NaNs.
   """
   num_below = tf.reduce_sum(tf.cast(
       cumulative[tf.newaxis] <= thresholds[:, tf.newaxis], tf.int32), axis=1)
@@ -234,15 +203,7 @@ def relaxed(log_weights, unused_states=None, temperature=0.5,
 
 
 def _finite_logits(log_weights):
-  """Makes logits that a low temperature does not make plus infinity or NaN.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-
-  Returns:
-    A float Tensor `[B, N]` of which the largest per filter is zero, unless a
-    weight is NaN or plus infinity.
-  """
+  """Logits `[B, N]` that a low temperature makes neither infinite nor NaN."""
   logits = tf.transpose(log_weights)
   # A filter without a single possible particle has no distribution to draw
   # from; any will do, since its likelihood is zero already.

@@ -23,7 +23,7 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
     inputs: A float Tensor `[P, B, D]`, the prefix centred, one step later.
     targets: A float Tensor `[P, B, D]`, the prefix.
     mean: A float Tensor `[D]` that centres inputs, or None.
-    bound_name: "elbo", "iwae", "fivo", "fivo-aux" or "sixo".
+    bound_name: A name of `catalogue.BOUNDS`.
     num_samples: N, the number of particles and of trajectories per prefix.
     sample_length: S, the number of timesteps to sample.
     parallel_iterations: How many timesteps may run at once.
@@ -47,9 +47,10 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
         result, num_samples, batch_size, random_seed=random_seed)
   if hasattr(model, "sampling_state"):
     state = model.sampling_state(state)
-  _, rows = roll_outs.roll_out(
+  rows = roll_outs.roll_out(
       model, state, tf.tile(targets[-1], [num_samples, 1]),
-      0. if mean is None else mean, prefix_length + tf.range(sample_length))
+      0. if mean is None else mean, prefix_length + tf.range(sample_length),
+      record=lambda unused_state, observation: observation)
   # Rows are particle-major, see smc.py.
   by_particle = tf.reshape(
       rows, [sample_length, num_samples, batch_size, data_size])

@@ -100,11 +100,11 @@ def _assert_equal(actual, expected):
 
 
 @pytest.mark.parametrize("kind, bound, proposal_type", [
-    ("vrnn", "elbo", "filtering"), ("srnn", "elbo", "prior"),
+    ("srnn", "elbo", "prior"), ("vrnn", "fivo-aux", "filtering"),
     pytest.param("vrnn", "iwae", "smoothing", marks=pytest.mark.slow),
     pytest.param("vrnn", "fivo", "prior", marks=pytest.mark.slow),
-    ("srnn", "fivo", "filtering"), ("vrnn", "fivo-aux", "filtering"),
-    ("srnn", "fivo-aux", "smoothing")])
+    pytest.param("srnn", "fivo", "filtering", marks=pytest.mark.slow),
+    pytest.param("srnn", "fivo-aux", "smoothing", marks=pytest.mark.slow)])
 def test_equals_the_default_loop(kind, bound, proposal_type, unfused):
   arguments = (kind, bound, proposal_type, "bernoulli")
   expected = _bound_and_gradients(*arguments, rematerialize=False)
@@ -115,28 +115,17 @@ def test_equals_the_default_loop(kind, bound, proposal_type, unfused):
       expected)
 
 
-@pytest.mark.parametrize("resampling_type", [
-    pytest.param("stratified", marks=pytest.mark.slow), "systematic",
-    pytest.param("residual", marks=pytest.mark.slow)])
-def test_schemes(resampling_type, unfused):
+@pytest.mark.parametrize("resampling_type, compiled", [
+    ("systematic", False)] + [
+        pytest.param(name, True, marks=pytest.mark.slow)
+        for name in ("stratified", "systematic", "residual")])
+def test_schemes(resampling_type, compiled, unfused):
   results = [
       _bound_and_gradients(
-          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=rematerialize,
+          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=remade,
+          compiled=compiled and remade,
           resampling_criterion=smc.always_resample_criterion,
-          resampling_type=resampling_type) for rematerialize in (True, False)]
-  _assert_equal(*results)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("resampling_type", [
-    "stratified", "systematic", "residual"])
-def test_compiled_schemes(resampling_type):
-  results = [
-      _bound_and_gradients(
-          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=compiled,
-          compiled=compiled,
-          resampling_criterion=smc.always_resample_criterion,
-          resampling_type=resampling_type) for compiled in (True, False)]
+          resampling_type=resampling_type) for remade in (True, False)]
   _assert_equal(*results)
 
 

