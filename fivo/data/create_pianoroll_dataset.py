@@ -11,8 +11,7 @@ notes count once. If DIR consists of the folders train, valid and test, these
 are the splits; else, or with --splits, files are dealt out at random, by
 --seed.
 
-Of one file in the form in which others keep pianorolls, see
-`fivo/formats/note_lists.py`:
+Of a file of another form, see `fivo/formats/note_lists.py`:
 
   python fivo/data/create_pianoroll_dataset.py --json_file=A --out_file=X.pkl
   python fivo/data/create_pianoroll_dataset.py --mat_file=A --out_file=X.pkl
