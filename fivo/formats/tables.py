@@ -22,6 +22,8 @@ _MAX_BYTES = 1 << 30
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(
     r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|true|false|inf", re.IGNORECASE)
+# Comments, but for Excel's #N/A, and blank lines.
+_IGNORED = re.compile(r"\s*(#(?!n/?a\b)|%|[\s,;|]*$)", re.IGNORECASE)
 # What stands for a missing number, in lower case.
 MISSING = frozenset([
     "", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "#na", "-nan", "?",
@@ -140,9 +142,13 @@ def has_decimal_commas(rows):
     True, False, or None where it could be both.
   """
   rows = [[cell.strip() for cell in row] for row in rows]
-  if {len(row) for row in rows} not in ({2}, {1, 2}) or not all(
+  widths = {len(row) for row in rows}
+  if widths == {1} or not all(
       _INTEGER.fullmatch(cell) for row in rows for cell in row):
     return False
+  if not widths <= {1, 2}:
+    return None if any(re.match(r"0\d", cell) for row in rows
+                       for cell in row) else False
   if any(len(row) == 1 or row[0] == "-0" or re.match(r"0\d|\d{10}", row[1])
          for row in rows):
     return True
@@ -167,7 +173,7 @@ def _split_lines(path):
     raise UserError("%s: is not text; save a workbook as CSV" % path)
   lines = [(number, line) for number, line in enumerate(
       re.split("\r\n|\r|\n", text), 1)
-           if not re.match(r"\s*(#(?!n/?a\b)|%|$)", line, re.IGNORECASE)]
+           if not _IGNORED.match(line)]
   if not lines:
     raise UserError("%s: is empty" % path)
   return lines
@@ -227,8 +233,11 @@ def _has_number(row):
 
 def _find_names(path, titles, width, numbers):
   """Returns the row that names the columns, [] if none above the numbers."""
+  # A blank line, or one with a value, is above the header.
   first = max([index + 1 for index, row in enumerate(titles[:-1])
-               if _has_number(row)], default=0)
+               if numbers[index + 1] > numbers[index] + 1 or any(
+                   re.search(r"\d[-/:.]\d|^\d+$", cell) for cell in row)],
+              default=0)
   found = [index for size in (width, width - 1)  # R names no row names.
            for index in range(first, len(titles))
            if len(titles[index]) == size][:1]

@@ -116,7 +116,15 @@ _READ = {
                       [[1.5], [.5]], "x", "left out column 'y'"),
     "Unix time": ("t,x\n1600000000,1\n1600000060,3\n1600000120,2\n", {},
                   [[1.6e9, 1.], [1.6e9 + 60, 3.], [1.6e9 + 120, 2.]], "tx",
-                  "column 't' rises in every sequence"),
+                  "column 't' never falls"),
+    "an id": ("id,x\n" + 12 * "1,1.5\n" + 12 * "2,0.5\n", {},
+              12 * [[1., 1.5]] + 12 * [[2., .5]], ["id", "x"],
+              "column 'id' never falls"),
+    "a preamble of words": ("Device,A\nRate,100\nDate,2020-01-01\n\nt,x\n"
+                            "0.5,5\n0.25,7\n", {}, [[.5, 5.], [.25, 7.]], "tx",
+                            "left out line 1, 2, 3"),
+    "lines of separators": ("x,y\n1.5,5\n0.5,6\n,\n,\n", {},
+                            [[1.5, 5.], [.5, 6.]], "xy", ""),
     "same names": ("x,x\n1.5,5\n0.5,6\n", {}, [[1.5, 5.], [.5, 6.]],
                    ["x", "x.1"], ""),
 }
@@ -152,6 +160,8 @@ _REFUSED = {
     "words": ("some words\nand more\n", {}, "has no line of numbers"),
     "integers": ("0,1\n2,3\n4,5\n", {}, "line 1: 0,1 may be a header or num"),
     "one number or two": ("12,345\n12,5\n", {}, "12,345 may be one number or"),
+    "decimal commas between commas": (
+        "1,764,0,04\n1,5,0,5\n", {}, "1,764,0,04 may be one number or two"),
     "constant": ("x,y\n1,5\n2,5\n", {}, "column 'y' is the same in all of the"),
     "no such column": ("x,y\n1,5\n", {"time_column": "t"}, "has no column 't', "
                        "only 'x', 'y'"),
