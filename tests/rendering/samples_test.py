@@ -14,6 +14,7 @@ import tensorflow as tf
 from fivo import ghmm_runners
 from fivo import runners
 from fivo.config import config as config_lib
+from fivo.data import series_info
 from fivo.data import speech_statistics
 from fivo.rendering import lines
 from fivo.rendering import midi
@@ -92,6 +93,13 @@ def test_lines(tmp_path, dataset_type):
   """Of a caller's own data too, whose type is left at the default."""
   samples_lib.Renderer(dataset_type).write_pictures(str(tmp_path), *_arrays(3))
   _check_names(tmp_path)
+
+
+def test_names_of_columns():
+  info = series_info.SeriesInfo(np.zeros(2), np.ones(2), ["a", "b"])
+  figure = samples_lib.Renderer("series", series=info).draw(
+      np.zeros([3, 2]), np.zeros([4, 1, 2]))
+  assert [axis.get_ylabel() for axis in figure.axes] == ["a", "b"]
 
 
 @pytest.mark.parametrize("sample_rate", [8000, None])
