@@ -105,7 +105,7 @@ def _run(unused_argv, config, size, gate):
   log.configure()
   config = config_lib.resolve(config)
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
-    parameter_server.serve(config)
+    parameter_server.serve(config.cluster, config.cluster_timeout_secs)
   else:
     _train(config, size, gate)
 
