@@ -11,14 +11,14 @@ is transposed.
 
 A score is in the train split if the hash of its name, as a fraction, is below
 0.6, in the valid split if below 0.8, else in the test split. Several chorales
-stand in the corpus twice, under other numbers, in other keys or editions; a
+are in the corpus twice, under another number, in another key or edition; a
 score that shares more than half of its six-chord passages with an earlier one
-goes where that one went, so that no test score is known from training. The same
-scores make the same file, whatever the machine.
+goes to the split of that one, so that no test score is known from training. The
+same scores make the same file on every machine.
 
-This is a dataset of its own: its bounds are not comparable with those of JSB,
-which has another selection, other keys and another split. Some of the encodings
-are not free for every use, so make the file where you need it.
+Bounds on this dataset are not comparable with those on JSB, which has another
+selection, other keys and another split. Some of the encodings are not free for
+every use, so make the file where you need it.
 """
 
 if __name__ == "__main__":

@@ -177,15 +177,12 @@ def test_json_and_mat_commands(tmp_path):
 
 
 @pytest.mark.parametrize("args, message", [
-    ([], "--out_file is required: the pianoroll file to write"),
     (["--out_file=DIR/x.pkl"],
      "one of --midi_dir, --json_file and --mat_file is required; none is given"
      ),
     (["--out_file=DIR/x.pkl", "--midi_dir=DIR", "--mat_file=x"],
      "is required; --midi_dir and --mat_file"),
     (["--out_file=DIR/no/x.pkl", "--midi_dir=DIR"], "--out_file=DIR/no/x.pkl"),
-    (["--out_file=DIR/x.pkl", "--midi_dir=DIR", "--splits=0.5,0.5"],
-     "--splits=0.5,0.5: must be three fractions"),
     (["--out_file=DIR/x.pkl", "--midi_dir=DIR", "--splits=0.5,nan,0.5"],
      "must be three fractions"),
     (["--out_file=DIR/x.pkl", "--json_file=DIR/a", "--seed=1"],
