@@ -10,7 +10,6 @@ from fivo.cluster import supervision
 from fivo.system import log
 from fivo.system import signals
 
-_SECONDS_BETWEEN_LOOKS = 0.3
 # Schedulers send SIGTERM to all processes, and SIGKILL half a minute later. In
 # between the chief needs the variables to save them.
 _SECONDS_AFTER_SIGNAL = 10.
@@ -34,12 +33,12 @@ def serve(spec, timeout_secs):
         config=cluster_session.options(spec)) as session:
       with supervision.supervise(spec.needed, timeout_secs):
         while not caught and not session.run(num_ends):
-          time.sleep(_SECONDS_BETWEEN_LOOKS)
+          time.sleep(supervision.SECONDS_BETWEEN_LOOKS)
       deadline = time.monotonic() + (
           _SECONDS_AFTER_SIGNAL if caught else timeout_secs)
       while time.monotonic() < deadline and any(
           map(supervision.answers, spec.worker_hosts)):
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        time.sleep(supervision.SECONDS_BETWEEN_LOOKS)
   if caught:
     log.info("Stopped by signal %d.", caught[0])
     raise SystemExit(128 + caught[0])

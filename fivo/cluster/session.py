@@ -11,7 +11,9 @@ import time
 import tensorflow as tf
 
 from fivo.cluster import server
+from fivo.cluster import supervision
 from fivo.config import cluster_spec
+from fivo.system import sessions
 
 # What a session may meet when a process of the cluster dies or starts anew.
 PREEMPTIONS = (
@@ -20,15 +22,15 @@ PREEMPTIONS = (
     tf.errors.InternalError, tf.errors.UnavailableError,
     tf.errors.UnknownError)
 
-_SECONDS_BETWEEN_LOOKS = 0.3
-
 
 def options(spec):
-  """The ConfigProto of a session of a process in a cluster, a `ClusterSpec`.
+  """The ConfigProto of a training session; `spec` is a `ClusterSpec`, or None.
 
-  A session waits for all processes that it may use, so it must not see the
-  other workers, which come and go.
+  In a cluster, a session waits for all processes that it may use, so it must
+  not see the other workers, which come and go.
   """
+  if spec is None:
+    return sessions.options()
   filters = [server.device(spec.job, spec.task)]
   if spec.job == cluster_spec.WORKER:
     filters.append("/job:" + cluster_spec.PS)
@@ -68,11 +70,11 @@ class SessionCreator(tf.compat.v1.train.SessionCreator):
     manager = tf.compat.v1.train.SessionManager(
         self._scaffold.local_init_op, self._scaffold.ready_op,
         self._scaffold.ready_for_local_init_op,
-        recovery_wait_secs=_SECONDS_BETWEEN_LOOKS)
+        recovery_wait_secs=supervision.SECONDS_BETWEEN_LOOKS)
     while True:
       try:
         return manager.wait_for_session(
-            self._target, self._config, max_wait_secs=_SECONDS_BETWEEN_LOOKS)
+            self._target, self._config, max_wait_secs=1)
       except tf.errors.DeadlineExceededError:
         if self._caught:
           raise SystemExit(128 + self._caught[0]) from None
@@ -111,7 +113,7 @@ class WorkerHook(tf.compat.v1.train.SessionRunHook):
       if step >= self._first_step or num_ends:
         self._first_step = 0
       else:
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        time.sleep(supervision.SECONDS_BETWEEN_LOOKS)
     return tf.compat.v1.train.SessionRunArgs(self._num_ends)
 
   def after_run(self, run_context, run_values):

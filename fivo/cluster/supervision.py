@@ -17,7 +17,7 @@ from fivo.config import cluster_spec
 from fivo.system import log
 from fivo.system import signals
 
-_SECONDS_BETWEEN_LOOKS = 0.3
+SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_TO_ANSWER = 5.
 # How a client of gRPC begins (RFC 7540, section 3.5): a greeting and settings,
 # none of which differ from the defaults.
@@ -69,7 +69,7 @@ def _watch(needed, timeout_secs, stopped):
   """Looks after processes until `stopped`, a `threading.Event`, is set."""
   last_seen = dict.fromkeys(needed, time.monotonic())
   missing = set()
-  while not stopped.wait(_SECONDS_BETWEEN_LOOKS):
+  while not stopped.wait(SECONDS_BETWEEN_LOOKS):
     for name, address in needed.items():
       if answers(address):
         last_seen[name] = time.monotonic()

@@ -122,20 +122,14 @@ def _from_flags(config):
   for job, value in ((PS, config.ps_hosts), (WORKER, config.worker_hosts)):
     hosts[job] = tuple(part.strip() for part in value.split(","))
     _check_addresses("--%s_hosts=%s" % (job, value), hosts[job])
-  for address in set(hosts[PS]) & set(hosts[WORKER]):
-    raise errors.UserError("--worker_hosts=%s: %s is in --ps_hosts too" % (
-        config.worker_hosts, address))
-  if config.job_name == CHIEF and config.task != 0:
-    raise errors.UserError(
-        "--task=%d: must be 0 for --job_name=chief, which is the first of "
-        "--worker_hosts" % config.task)
+  _check_addresses(
+      "--ps_hosts and --worker_hosts", hosts[PS] + hosts[WORKER])
   job = PS if config.job_name == PS else WORKER
-  if config.task >= len(hosts[job]):
+  last = 0 if config.job_name == CHIEF else len(hosts[job]) - 1
+  if config.task > last:
     raise errors.UserError(
-        "--task=%d: must be at most %d: --%s_hosts=%s has %d for "
-        "--job_name=%s" % (
-            config.task, len(hosts[job]) - 1, job, ",".join(hosts[job]),
-            len(hosts[job]), config.job_name))
+        "--task=%d: must be at most %d for --job_name=%s and --%s_hosts=%s" % (
+            config.task, last, config.job_name, job, ",".join(hosts[job])))
   return ClusterSpec(hosts[PS], hosts[WORKER], job, config.task)
 
 
@@ -148,7 +142,7 @@ def _check_addresses(shown, addresses):
     if not 1 <= int(match.group(1)) <= _MAX_PORT:
       raise errors.UserError("%s: the port of %s must be from 1 to %d" % (
           shown, address, _MAX_PORT))
-    if list(addresses).count(address) > 1:
+    if addresses.count(address) > 1:
       raise errors.UserError("%s: has %s twice" % (shown, address))
 
 
@@ -161,7 +155,8 @@ def _from_variable(value):
     task = content.get("task") or {}
     # Those who write environment variables by templates put it in quotes.
     job, index = task.get("type"), int(task.get("index") or 0)
-  except (AttributeError, RecursionError, TypeError, ValueError) as e:
+  except (ArithmeticError, AttributeError, RecursionError, TypeError,
+          ValueError) as e:
     raise errors.UserError(
         'must be a JSON object with "cluster" and "task": %s' % e) from e
   if "sparseCluster" in content:

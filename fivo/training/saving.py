@@ -25,8 +25,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
       logdir: The directory of the checkpoints.
       save_secs: Seconds between checkpoints.
       scaffold: The session's Scaffold; it has the Saver.
-      restored_step: The global step of the checkpoint that the session starts
-        from, or None.
+      restored_step: The step of the checkpoint that is restored, or None.
     """
     self._logdir = logdir
     self._scaffold = scaffold
@@ -44,12 +43,8 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     tf.compat.v1.summary.FileWriterCache.get(self._logdir).add_graph(
         session.graph)
     # So that a run that is resumed often keeps no more than another.
-    saver = self._scaffold.saver
-    paths = checkpoints.listed(self._logdir)
-    kept = paths[-saver.saver_def.max_to_keep:]
-    for path in paths[:-len(kept)]:
-      tf.compat.v1.train.remove_checkpoint(path)
-    saver.recover_last_checkpoints(kept)
+    self._scaffold.saver.recover_last_checkpoints(
+        checkpoints.listed(self._logdir))
     self.save(session)
 
   def after_run(self, run_context, run_values):
@@ -62,17 +57,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     self.save(session)
 
   def save(self, session):
-    """Saves a checkpoint unless this step's has been saved.
-
-    Args:
-      session: A Session.
-
-    Returns:
-      The global step.
-
-    Raises:
-      UserError: If the logdir cannot be written to.
-    """
+    """Saves a checkpoint unless this step's has been; gives the global step."""
     step = int(session.run(self._global_step))
     is_saved = step == self._saved_step
     # A session that takes the place of a lost one must not put off a save: else

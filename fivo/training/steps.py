@@ -1,5 +1,7 @@
 """The steps of a training run: sessions, checkpoints, signals."""
 
+import functools
+import re
 import time
 
 import tensorflow as tf
@@ -15,13 +17,13 @@ from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.system import log
 from fivo.system import progress
-from fivo.system import sessions
 from fivo.system import signals
 from fivo.training import optimization
 from fivo.training import saving
 from fivo.training import speed
 from fivo.training import validation
 
+_NON_FINITE = re.compile("(.*) : Tensor had (NaN|Inf)")
 # Worker k waits for step k times this many, where workers are staggered.
 _STEPS_OF_STAGGER = 1000
 # Sessions of a cluster that fail, with no step in between.
@@ -56,7 +58,7 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
 
   Resumes from the newest checkpoint of the logdir, and leaves one behind on
   every way out that a process can notice: the last step, the end of the data,
-  Ctrl-C and SIGTERM.
+  Ctrl-C and SIGTERM, which raise SystemExit.
 
   Args:
     config: A `Config`.
@@ -68,11 +70,6 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
     hooks: More SessionRunHooks.
     num_timesteps: None, or a scalar int Tensor, the number of timesteps of data
       in the batch of a step.
-
-  Raises:
-    UserError: If a checkpoint does not fit the model, the bound is not finite,
-      or the logdir cannot be written.
-    SystemExit: After Ctrl-C or SIGTERM, with the usual exit code.
   """
   is_chief = config.task == 0
   path = checkpoints.latest(
@@ -84,26 +81,34 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
   with signals.catch_signals() as caught, supervision.supervise(
       _needed_processes(config), config.cluster_timeout_secs):
     steps = _Steps(config, train_op, log_tensors, log_line, caught)
-    scaffold = _create_scaffold(config.cluster)
+    # This process has the files, which parameter servers may not see.
+    with tf.device(config.cluster and server.device(
+        config.cluster.job, config.cluster.task)):
+      scaffold = tf.compat.v1.train.Scaffold(saver=tf.compat.v1.train.Saver(
+          optimization.names_in_checkpoints(), save_relative_paths=True))
     all_hooks = [steps]
     if is_chief:
       checkpoint_hook = saving.CheckpointHook(
           config.logdir, config.save_checkpoint_secs, scaffold,
           restored_step=checkpoints.step(path) if path else None)
-      all_hooks += [checkpoint_hook] + _summary_hooks(
-          config.logdir, config.summarize_every, scaffold, num_timesteps)
+      all_hooks += [
+          checkpoint_hook,
+          speed.SpeedHook(
+              num_timesteps, every_n_steps=config.summarize_every,
+              output_dir=config.logdir),
+          tf.compat.v1.train.SummarySaverHook(
+              save_steps=config.summarize_every, output_dir=config.logdir,
+              scaffold=scaffold)]
     if validator is not None:
       validator.attach(checkpoint_hook, caught)
       all_hooks.append(validator)
     all_hooks += list(hooks) + _cluster_hooks(config, caught)
-    creator = cluster_session.SessionCreator(
-        scaffold, config.master,
-        cluster_session.options(config.cluster) if config.cluster else
-        sessions.options(),
-        find_checkpoint=is_chief and (lambda: checkpoints.latest(
-            config.logdir, known=path)), caught=caught)
+    find_checkpoint = is_chief and functools.partial(
+        checkpoints.latest, config.logdir, known=path)
     try:
-      steps.take(creator, all_hooks)
+      steps.take(cluster_session.SessionCreator(
+          scaffold, config.master, cluster_session.options(config.cluster),
+          find_checkpoint, caught), all_hooks)
     except tf.errors.InvalidArgumentError as e:
       raise (_explain_non_finite(e, config, steps.last) or
              batching.find_user_error(e) or e) from e
@@ -122,22 +127,6 @@ def _needed_processes(config):
   return {"server of --master": address}
 
 
-def _create_scaffold(spec):
-  """A Scaffold with a Saver, in a cluster of this process, which has files."""
-  with tf.device(spec and server.device(spec.job, spec.task)):
-    return tf.compat.v1.train.Scaffold(saver=tf.compat.v1.train.Saver(
-        optimization.names_in_checkpoints(), save_relative_paths=True))
-
-
-def _summary_hooks(logdir, every_steps, scaffold, num_timesteps):
-  """Hooks that write charts of the speed and all summaries."""
-  return [
-      speed.SpeedHook(
-          num_timesteps, every_n_steps=every_steps, output_dir=logdir),
-      tf.compat.v1.train.SummarySaverHook(
-          save_steps=every_steps, output_dir=logdir, scaffold=scaffold)]
-
-
 def _cluster_hooks(config, caught):
   """Hooks of a process that trains with others; `caught` has signals."""
   first_step = config.task * _STEPS_OF_STAGGER if config.stagger_workers else 0
@@ -152,11 +141,7 @@ def _cluster_hooks(config, caught):
 
 
 class _Steps(tf.compat.v1.train.SessionRunHook):
-  """The steps of a training run.
-
-  Attributes:
-    last: The global step after the last step that was taken, or None.
-  """
+  """The steps of a training run; `last` is the global step after the last."""
 
   def __init__(self, config, train_op, log_tensors, log_line, caught):
     """Creates the ops of a step; for arguments see `train`."""
@@ -178,13 +163,11 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
     self.last = int(session.run(self._global_step))
 
   def take(self, creator, hooks):
-    """Takes steps until the last, the end of the data, or a signal.
-
-    Args:
-      creator: A SessionCreator.
-      hooks: A list of SessionRunHooks, among them this one.
-    """
-    with progress.StepBar(self._total, self._config.progress) as bar:
+    """Takes steps until the last, the end of the data, or a signal."""
+    total = self._config.max_steps
+    if total == options.OPTIONS["max_steps"].default:
+      total = None  # Nobody waits for it.
+    with progress.StepBar(total, self._config.progress) as bar:
       while True:
         try:
           with tf.compat.v1.train.MonitoredSession(creator, hooks) as session:
@@ -204,55 +187,33 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
     elif validation_record.stopped_step(self._config) is None:
       log.info("The data ended at step %d.", self.last)
 
-  @property
-  def _total(self):
-    """The last step; None where it is the default, which nobody waits for."""
-    last = self._config.max_steps
-    return None if last == options.OPTIONS["max_steps"].default else last
-
   def _take_in_session(self, session, bar):
     """Takes steps in one session."""
-    config = self._config
+    config, is_first = self._config, True
     bar.start(self.last)
-    is_first = True
     while not (self._caught or self.last >= config.max_steps or
                session.should_stop()):
       before = self.last
       self.last, values = session.run(self._fetches)
-      # Other workers may have taken steps in between.
+      # Workers take steps in between.
       if is_first or self.last >= config.max_steps or (
           (self.last - 1) // config.summarize_every >
           (before - 1) // config.summarize_every):
         log.info("%s", self._log_line(self.last, values))
-      if bar.is_shown:
-        # It has the number of the step.
+      if bar.is_shown:  # It has the number of the step.
         bar.update(self.last, self._log_line(
             self.last, values).partition(", ")[2])
       is_first = False
       self._num_failures = 0
     if self._caught:
-      log.info("Stopped by signal %d at step %d.", self._caught[0],
-               self.last)
+      log.info("Stopped by signal %d at step %d.", self._caught[0], self.last)
 
 
 def _explain_non_finite(error, config, last_step):
-  """Turns a failed check of finiteness into one line.
-
-  Args:
-    error: An InvalidArgumentError.
-    config: A `Config`.
-    last_step: The last step that was taken, or None.
-
-  Returns:
-    A NonFiniteError, or None if the error has another cause.
-  """
-  message = error.message.splitlines()[0]
-  for kind in ("NaN", "Inf"):
-    culprit, found, _ = message.partition(" : Tensor had %s" % kind)
-    if found:
-      return errors.NonFiniteError(
-          "%s is %s at step %d; the last checkpoint is %s; a lower "
-          "--learning_rate than %g may help" % (
-              culprit, kind, (last_step or 0) + 1,
-              checkpoints.latest(config.logdir), config.learning_rate))
-  return None
+  """A NonFiniteError for a failed check of finiteness, None for others."""
+  found = _NON_FINITE.match(error.message)
+  return found and errors.NonFiniteError(
+      "%s is %s at step %d; the last checkpoint is %s; a lower "
+      "--learning_rate than %g may help" % (
+          found.group(1), found.group(2), (last_step or 0) + 1,
+          checkpoints.latest(config.logdir), config.learning_rate))

@@ -60,7 +60,7 @@ def test_ends_a_process(
     raise SystemExit(exit_code)
 
   looks = list(looks)
-  monkeypatch.setattr(supervision, "_SECONDS_BETWEEN_LOOKS", 0.)
+  monkeypatch.setattr(supervision, "SECONDS_BETWEEN_LOOKS", 0.)
   monkeypatch.setattr(supervision, "answers", lambda _: looks.pop(0))
   monkeypatch.setattr(
       supervision.signals, "arrived", lambda: [] if len(looks) else arrived)
@@ -72,7 +72,7 @@ def test_ends_a_process(
 
 
 def test_rests_when_all_is_over(monkeypatch):
-  monkeypatch.setattr(supervision, "_SECONDS_BETWEEN_LOOKS", 0.)
+  monkeypatch.setattr(supervision, "SECONDS_BETWEEN_LOOKS", 0.)
   monkeypatch.setattr(
       supervision.os, "_exit", lambda code: pytest.fail("ended"))
   with supervision.supervise({"ps 0": "127.0.0.1:1"}, 60.):
