@@ -53,17 +53,16 @@ class _Particles(object):
     """The transition of `smc.smc`, weighed by all but the emission."""
     if state is None:
       return self._initial_state
-    return self._model.propose(state, t)
+    return self._model.propose_and_weight(
+        state, t, weigh_emission=False)
 
   def keep(self, arrays, unused_loop_args, state, unused_log_weights,
            unused_resampled, unused_mask, t):
     """The `loop_fn` of `smc.smc`: nested TensorArrays."""
     if arrays is None:
-      return nested.map_nested(
-          self._new_array, self._model.emission_inputs(self._initial_state))
+      return nested.map_nested(self._new_array, self._initial_state)
     return tf.nest.map_structure(
-        lambda array, x: array.write(t, x), arrays,
-        self._model.emission_inputs(state))
+        lambda array, x: array.write(t, x), arrays, state)
 
   def _new_array(self, x):
     # One entry too many, since without an entry its shape may be unknown.

@@ -34,7 +34,6 @@ import tensorflow as tf
 
 from fivo import nested_utils as nested
 from fivo.models import base
-from fivo.models import generative
 from fivo.system import errors
 
 
@@ -158,19 +157,18 @@ def roll_out(model, batch_size, num_steps, data_size, mean=None):
     observations: A pair of float Tensors `[T, B, D]`, inputs and targets: the
       targets drawn, and the same centred and one step later, from zeros.
     seq_lengths: An int32 Tensor `[B]`, each T.
-
-  Raises:
-    UserError: If the model cannot sample.
   """
-  generative.check_samples(model, "--twist=dre")
   dtype = getattr(model, "dtype", tf.float32)
   mean = tf.zeros([data_size], dtype) if mean is None else mean
   # Less the mean, the first input is zero.
   before_first = tf.zeros([batch_size, data_size], dtype) + mean
+  state = model.zero_state(batch_size, dtype)
+  if hasattr(model, "sampling_state"):
+    state = model.sampling_state(state)
   states, targets = tf.scan(
       lambda last, t: model.sample_step(last[0], last[1] - mean, t),
       tf.range(num_steps),
-      initializer=(model.zero_state(batch_size, dtype), before_first),
+      initializer=(state, before_first),
       back_prop=False)
   inputs = tf.concat([before_first[tf.newaxis], targets[:-1]], axis=0) - mean
   return states, (inputs, targets), tf.fill([batch_size], num_steps)

@@ -18,7 +18,7 @@ __all__ = [
     "encode_all", "ta_for_tensor"
 ]
 
-# What the layers of a VRNN or SRNN start with.
+# Of the layers of a VRNN or SRNN.
 DEFAULT_INITIALIZERS = {
     "w": tf.compat.v1.glorot_uniform_initializer(),
     "b": tf.compat.v1.zeros_initializer()
@@ -119,15 +119,7 @@ class ELBOTrainableSequenceModel(abc.ABC):
 
 
 def set_particle_observations(model, observations, seq_lengths, num_particles):
-  """Hands observations to a model, whether or not it has the base class.
-
-  Args:
-    model: An object with the methods of `ELBOTrainableSequenceModel`, of which
-      `set_tiled_observations` may be missing.
-    observations: Nested Tensors `[T, B, ...]`.
-    seq_lengths: An int Tensor `[B]`.
-    num_particles: N, an int or scalar Tensor.
-  """
+  """Calls `set_tiled_observations`, which models without the base class lack."""
   if hasattr(model, "set_tiled_observations"):
     model.set_tiled_observations(observations, seq_lengths, num_particles)
   else:
@@ -137,15 +129,7 @@ def set_particle_observations(model, observations, seq_lengths, num_particles):
 
 @contextlib.contextmanager
 def drawing_by(model, draw):
-  """Has a model draw in another way while the block runs.
-
-  Args:
-    model: An `ELBOTrainableSequenceModel`.
-    draw: What is to take the place of its method `draw`.
-
-  Yields:
-    Nothing.
-  """
+  """Replaces a model's method `draw` while the block runs."""
   previous = vars(model).get("draw")
   model.draw = draw
   try:
@@ -361,17 +345,10 @@ def ta_for_tensor(x, **kwargs):
 
 
 def zero_padding(x, seq_lengths):
-  """Zeros what lies past each sequence's end.
+  """Zeros what lies past each sequence's end in a Tensor `[T, B, ...]`.
 
   The filter ignores those steps, but a NaN there would still reach the
-  gradient, as 0 * NaN.
-
-  Args:
-    x: A float Tensor `[T, B, ...]`.
-    seq_lengths: An int Tensor `[B]`, or None where there is no padding.
-
-  Returns:
-    A float Tensor of the shape of `x`.
+  gradient, as 0 * NaN. Without lengths, None, there is no padding.
   """
   if seq_lengths is None:
     return x

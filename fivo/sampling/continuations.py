@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from fivo import bounds
-from fivo.models import generative
 
 
 def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
@@ -30,11 +29,7 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
 
   Returns:
     A float Tensor `[S, B, N, D]`: entry `[:, b, n]` continues prefix b.
-
-  Raises:
-    UserError: If the model cannot sample.
   """
-  generative.check_samples(model, "sampling")
   prefix_length, batch_size, data_size = tf.unstack(tf.shape(targets))
   result = bounds.create_bound(
       "iwae" if bound_name == "elbo" else bound_name, model, (inputs, targets),

@@ -5,7 +5,6 @@ import tensorflow as tf
 from fivo import bounds
 from fivo import diagnostics
 from fivo.compiled import xla
-from fivo.models import generative
 from fivo.models import recurrent
 from fivo.resampling import criteria
 from fivo.system import charts
@@ -60,8 +59,7 @@ def warm_up(config, model):
   if config.kl_warmup_steps is None:
     return
   if not isinstance(model, recurrent.TrainableRecurrentModel) or (
-      generative.overrides(model, recurrent.TrainableRecurrentModel,
-                           "propose_and_weight")):
+      recurrent.overrides(model, "propose_and_weight")):
     raise errors.UserError(
         "--kl_warmup_steps=%d: needs the weights of a VRNN or SRNN; %s has its "
         "own" % (config.kl_warmup_steps, type(model).__name__))
