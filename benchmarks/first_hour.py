@@ -7,16 +7,16 @@ writes `gap.png`, `particles.png`, `chorales.png` and, with `sample_0.png`, a
 `sample_0_N.mid` for each continuation. It needs the extra `render`.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import os
-import sys
 import tempfile
 import types
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 import numpy as np
@@ -28,7 +28,7 @@ from fivo.rendering import plot_training
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
-from fivo.system import logs
+from fivo.system import log
 from fivo.system import rendering_extra
 
 FLAGS = flags.FLAGS
@@ -139,7 +139,7 @@ def define_flags():
 def main(argv):
   """Makes everything."""
   del argv
-  logs.configure(show_all=False)
+  log.configure()
   for name in ("dataset_path", "out_dir"):
     if not getattr(FLAGS, name):
       raise errors.UserError("--%s is required" % name)
@@ -152,8 +152,3 @@ def main(argv):
         [2 ** i for i in range(FLAGS.max_particles.bit_length())],
         FLAGS.sequences)
     sample_chorales(FLAGS.out_dir, work_dir, FLAGS.dataset_path, FLAGS.steps)
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

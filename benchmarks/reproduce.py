@@ -13,14 +13,17 @@ likelihood is known: the gap of every bound and proposal over the number of
 particles and the length of the sequence.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import itertools
 import os
 import re
 import shlex
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 from absl import flags
 
@@ -30,7 +33,6 @@ from benchmarks import reproduce_ghmm
 from benchmarks import reproduce_tables
 from benchmarks import reproduce_tasks
 from fivo.config import options as fivo_options
-from fivo.system import console
 from fivo.system import errors
 
 GHMM = "ghmm"
@@ -224,8 +226,3 @@ def _dataset_path(options):
         "--data_dir=%s: has no %s; bin/download_pianorolls.sh DIR downloads "
         "the pianoroll files" % (directory, os.path.basename(path)))
   return path
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

@@ -9,14 +9,18 @@ file `figures.json`: the row, and the bounds of the shortest sequences of the
 test split, by which a test knows the model again in seconds.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import csv
 import os
 import shutil
 import sys
 import tempfile
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 from absl import flags
 
@@ -26,7 +30,6 @@ from benchmarks import reproduce_tables
 from fivo.config import stored
 from fivo.formats import pianorolls
 from fivo.logdir import best_checkpoint
-from fivo.system import console
 from fivo.system import files
 
 FIGURES = "figures.json"
@@ -122,8 +125,3 @@ def _write_subset(source, target, mean):
   contents = {"test": sorted(contents["test"], key=len)[:_NUM_SEQUENCES],
               pianorolls.MEAN_KEY: mean}
   pianorolls.save(target, contents)
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

@@ -11,14 +11,15 @@ single figures to `results.json`, and a plot of the growth to `scaling.png`.
         --batch_size {batch_size} --num_samples {num_samples}'
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import os
 import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 
@@ -227,8 +228,3 @@ def whole_epochs(steps, batch_size, num_sequences):
   """The least number of steps that is at least `steps` and whole epochs."""
   num_epochs = -(-steps * batch_size // num_sequences)
   return -(-num_epochs * num_sequences // batch_size)
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

@@ -155,7 +155,7 @@ def write_dataset(path, num_timesteps, num_sequences=_NUM_SEQUENCES):
                for sequence in notes.tolist()]
   contents = {split: sequences for split in pianorolls.SPLITS}
   contents[pianorolls.MEAN_KEY] = pianorolls.calculate_mean(
-      pianorolls.encode_split(contents, "train", path), pianorolls.NUM_NOTES)
+      pianorolls.dense_split(contents, "train", path))
   pianorolls.save(path, contents)
 
 

@@ -8,8 +8,11 @@ and summaries are those of `run_fivo.py`.
 """
 
 if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
   from fivo.system import startup
-  startup.begin_imports()
+  startup.run(__file__)
 
 import contextlib
 
@@ -22,9 +25,10 @@ from fivo.config import config as config_lib
 from fivo.evaluation import averages
 from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
-from fivo.system import console
-from fivo.system import logs
+from fivo.system import log
 import run_fivo
+
+define_flags = run_fivo.define_flags
 
 
 def evaluate(config):
@@ -54,8 +58,9 @@ def evaluate(config):
         _batches(session, batch),
         lambda values: session.run(bound_tensors, dict(zip(held, values))),
         config.eval_repeats)
-  with contextlib.closing(summaries.of_split(config)) as writer:
-    averages.report(result, config, step, writer)
+  with contextlib.closing(summaries.Summaries(
+      config.logdir, config.split)) as writer:
+    averages.report(result, config.split, step, writer)
   return result
 
 
@@ -91,9 +96,5 @@ def _batches(session, batch):
 def main(argv):
   """Calls `evaluate` with the flags."""
   del argv
-  logs.configure(show_all=False)
+  log.configure()
   evaluate(run_fivo.FLAGS)
-
-
-if __name__ == "__main__":
-  console.run_main(main)

@@ -9,11 +9,13 @@ Takes some minutes on two cores.
 """
 
 if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
   from fivo.system import startup
-  startup.begin_imports()
+  startup.run(__file__)
 
-import argparse
-
+from absl import flags
 import numpy as np
 import tensorflow as tf
 
@@ -74,20 +76,20 @@ def measure(create_bound, emission_weights, num_steps, seed=1):
     return session.run(test_gaps)
 
 
-def main():
+def define_flags():
+  """Defines the flag."""
+  flags.DEFINE_integer("steps", 3000, "The number of steps of the bound.", 1)
+
+
+def main(argv):
   """Prints a row for each chain and bound."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument("--steps", type=int, default=3000)
-  num_steps = parser.parse_args().steps
+  del argv
   print("| observed | bound | gap, nats | standard error |\n"
         "| --- | --- | --- | --- |")
   for chain, emission_weights in CHAINS.items():
     for name in ("fivo", "sixo"):
-      gaps = measure(getattr(bounds, name), emission_weights, num_steps)
+      gaps = measure(getattr(bounds, name), emission_weights,
+                     flags.FLAGS.steps)
       print("| %s | %s | %.4f | %.4f |" % (
           chain, name.upper(), gaps.mean(), gaps.std() / np.sqrt(len(gaps))),
             flush=True)
-
-
-if __name__ == "__main__":
-  main()

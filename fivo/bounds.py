@@ -22,9 +22,13 @@ which are discrete. The gradient of FIVO has a term for the second,
     E[ log p_hat grad log p(ancestors | weights) ],
 
 which multinomial resampling leaves out, as the paper does, because of its
-variance. ELBO and IWAE draw no ancestors: their
-gradients are unbiased. With relaxed resampling the gradient has no such term,
-but the bound itself is of another, biased, estimate.
+variance; `resampling/gradients.py` can add it. It has one more term where the
+criterion looks at the weights, as `ess` does: a parameter moves the boundary
+between the latents after which a filter resamples and those after which it does
+not. No gradient here has that term, so only with `always` is the one of "score"
+that of the bound. ELBO and IWAE draw no ancestors: their gradients are
+unbiased. With relaxed resampling the gradient has no term for ancestors, but
+the bound itself is of another, biased, estimate.
 """
 
 import collections
@@ -37,13 +41,9 @@ from fivo import importance_sampling
 from fivo import nested_utils as nested
 from fivo import smc
 from fivo import twists
+from fivo.config import catalogue
 from fivo.models import base
-from fivo.resampling import functions as resampling
-from fivo.resampling import gradients
-from fivo.system import errors
-
-RESAMPLING_TYPES = tuple(resampling.SCHEMES)
-IWAE_GRADIENTS = ("reparameterized", "dreg")
+from fivo.resampling import particles
 
 IWAEBound = collections.namedtuple(
     "IWAEBound", ("log_p_hat", "log_weights", "final_state"))
@@ -51,7 +51,7 @@ IWAEBound = collections.namedtuple(
 
 class FIVOBound(collections.namedtuple("FIVOBound", (
     "log_p_hat", "log_weights", "resampled", "final_state"))):
-  """What `fivo` returns: a tuple of four, with two attributes besides.
+  """The result of `fivo`: a tuple of four, with two attributes besides.
 
   Attributes:
     log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
@@ -100,8 +100,7 @@ def iwae(model, observations, seq_lengths, num_samples=1,
     num_samples: N, the number of trajectories. One gives the ELBO.
     parallel_iterations: How many timesteps may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
-    run_filter: How to run the particle filter: `smc.smc`, or a callable that
-      takes its arguments.
+    run_filter: The particle filter, `smc.smc` or a callable with its arguments.
     iwae_gradients: "reparameterized"; or "dreg", see `dreg.py`, for a model
       that draws its latents by `ELBOTrainableSequenceModel.draw`.
 
@@ -110,29 +109,21 @@ def iwae(model, observations, seq_lengths, num_samples=1,
       log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
       log_weights: A float Tensor `[T, B, N]`, accumulated over time.
       final_state: The model's state after the last step, `[N*B, ...]`.
-
-  Raises:
-    UserError: If `num_samples` is less than one, or `iwae_gradients` are
-      unknown.
   """
   run = functools.partial(
       _particle_filter, run_filter, model, observations, seq_lengths,
       resampling_criterion=smc.never_resample_criterion,
       parallel_iterations=parallel_iterations, swap_memory=swap_memory)
+  assert iwae_gradients in catalogue.IWAE_GRADIENTS, iwae_gradients
   if iwae_gradients == "dreg":
-    return _dreg(run, model, smc.check_num_particles(num_samples=num_samples))
-  if iwae_gradients != "reparameterized":
-    raise errors.UserError(
-        "iwae_gradients=%s: must be one of %s" % (
-            iwae_gradients, ", ".join(IWAE_GRADIENTS)))
+    return _dreg(run, model, smc.to_size(num_samples))
   result = run(num_samples)
   return IWAEBound(
-      _refuse_gradient_of_nothing(model, result.log_z_hat, seq_lengths),
-      result.log_weights, result.final_particle_state)
+      result.log_z_hat, result.log_weights, result.final_particle_state)
 
 
 def _dreg(run, model, num_samples):
-  """The bound of trajectories that a filter runs in copies; see `iwae`."""
+  """An `IWAEBound` with the gradient of `dreg.py`."""
   with dreg.drawing_copies(model):
     result = run(dreg.COPIES * num_samples)
   # Where all sequences are empty there are no weights, and the sums are zero.
@@ -148,8 +139,8 @@ def fivo(model, observations, seq_lengths, num_samples=1,
          resampling_criterion=smc.ess_criterion,
          resampling_type="multinomial", relaxed_resampling_temperature=0.5,
          parallel_iterations=30, swap_memory=True, random_seed=None,
-         run_filter=smc.smc, resampling_gradients=gradients.NONE,
-         ot_epsilon=.5, ot_max_iterations=100):
+         run_filter=smc.smc, resampling_gradients="none",
+         resampling_options=None):
   """The filtering variational objective of Maddison et al. (2017).
 
   Args:
@@ -158,61 +149,53 @@ def fivo(model, observations, seq_lengths, num_samples=1,
     seq_lengths: An int Tensor `[B]`.
     num_samples: N, the number of particles.
     resampling_criterion: When to resample, see `smc.smc`.
-    resampling_type: One of `RESAMPLING_TYPES`. "relaxed" and
-      "optimal_transport", whose weights carry gradient but which make the
+    resampling_type: The name of a scheme of `resampling/schemes.py`. "relaxed"
+      and "optimal_transport", whose weights carry gradient but which make the
       estimate biased, are for training only.
-    relaxed_resampling_temperature: A positive float.
+    relaxed_resampling_temperature: A positive float, or a scalar Tensor.
     parallel_iterations: How many timesteps may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
     random_seed: The op seed of the resampling, or None.
     run_filter: See `iwae`.
     resampling_gradients: See `smc.smc`.
-    ot_epsilon: The regularisation of optimal transport, a positive float, see
-      `optimal_transport.transport_plan`.
-    ot_max_iterations: How many iterations that may take.
+    resampling_options: A dict of further arguments of the scheme, or None.
 
   Returns:
     A `FIVOBound`.
-
-  Raises:
-    UserError: If `num_samples` is less than one, `resampling_type` is unknown
-      or does not suit `resampling_gradients`, or the temperature is not
-      positive and finite.
   """
+  needed = catalogue.RESAMPLING_GRADIENTS[resampling_gradients].needs
+  assert needed is None or getattr(
+      catalogue.SCHEMES[resampling_type], needed), resampling_gradients
+  options = dict(resampling_options or {}, random_seed=random_seed)
+  if resampling_type == "relaxed":
+    options.setdefault("temperature", relaxed_resampling_temperature)
   result = _particle_filter(
       run_filter, model, observations, seq_lengths, num_samples,
       resampling_criterion=resampling_criterion,
-      resampling_fn=resampling.by_name(
-          resampling_type, random_seed, relaxed_resampling_temperature,
-          ot_epsilon, ot_max_iterations),
+      resampling_fn=particles.by_name(resampling_type, **options),
       resampling_gradients=resampling_gradients,
       parallel_iterations=parallel_iterations, swap_memory=swap_memory)
   bound = FIVOBound(
-      _refuse_gradient_of_nothing(model, result.log_z_hat, seq_lengths),
-      result.log_weights, result.resampled, result.final_particle_state)
+      result.log_z_hat, result.log_weights, result.resampled,
+      result.final_particle_state)
   bound.ancestors = result.ancestors
   bound.particle_states = result.particle_states
   return bound
 
 
 def sixo(model, *args, **kwargs):
-  """FIVO of a model with its twist; see `twists.py` and, for arguments, `fivo`.
-
-  Raises:
-    UserError: If the model has no `log_twist`, or as in `fivo`.
-  """
+  """FIVO of a model with a twist, see `twists.py`; for arguments see `fivo`."""
   return fivo(twists.TwistedModel(model), *args, **kwargs)
 
 
 def create_bound(name, model, observations, seq_lengths, num_samples=1,
                  parallel_iterations=30, run_filter=smc.smc,
                  iwae_gradients="reparameterized", **fivo_options):
-  """Chooses a bound by its name: the meaning of the flag `--bound`.
+  """Computes the bound of a name: the meaning of the flag `--bound`.
 
   Args:
-    name: "elbo", "iwae", "fivo", "fivo-aux" or "sixo". "fivo-aux" is FIVO of
-      a model that has been built with a tilt, "sixo" that of a model with a
-      twist, see `twists.py`.
+    name: A key of `catalogue.BOUNDS`. "fivo-aux" is FIVO of a model that has
+      been built with a tilt, "sixo" that of a model with a twist.
     model: An `ELBOTrainableSequenceModel`.
     observations: Nested Tensors `[T, B, ...]`, as the model takes them.
     seq_lengths: An int Tensor `[B]`.
@@ -224,22 +207,16 @@ def create_bound(name, model, observations, seq_lengths, num_samples=1,
 
   Returns:
     A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
-
-  Raises:
-    UserError: If there is no bound of that name, the model has no twist for
-      "sixo", or as in `fivo`.
   """
-  common = dict(num_samples=1 if name == "elbo" else num_samples,
-                parallel_iterations=parallel_iterations, run_filter=run_filter)
-  if name in ("fivo", "fivo-aux"):
-    return fivo(model, observations, seq_lengths, **common, **fivo_options)
-  if name == "sixo":
-    return sixo(model, observations, seq_lengths, **common, **fivo_options)
-  if name not in ("elbo", "iwae"):
-    raise errors.UserError(
-        "bound=%s: must be one of elbo, iwae, fivo, fivo-aux, sixo" % name)
-  result = iwae(model, observations, seq_lengths,
-                iwae_gradients=iwae_gradients, **common)
+  bound = catalogue.BOUNDS[name]
+  options = (fivo_options if bound.resamples else
+             {"iwae_gradients": iwae_gradients})
+  result = globals()[bound.function](
+      model, observations, seq_lengths,
+      num_samples=1 if bound.one_particle else num_samples,
+      parallel_iterations=parallel_iterations, run_filter=run_filter, **options)
+  if bound.resamples:
+    return result
   return FIVOBound(
       result.log_p_hat, result.log_weights,
       tf.zeros_like(result.log_weights[:, :, 0]), result.final_state)
@@ -274,9 +251,6 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
 
   Returns:
     An `AllBounds`, or `AllBoundsAndSIXO`, of float Tensors `[B]`, in nats.
-
-  Raises:
-    UserError: If `num_samples` is less than one.
   """
   options = dict(
       num_samples=num_samples, resampling_type=resampling_type,
@@ -328,51 +302,12 @@ def resample_by_final_weights(bound, num_samples, batch_size,
       random_seed=random_seed)
 
 
-def _refuse_gradient_of_nothing(model, log_p_hat, seq_lengths):
-  """Says so where a batch without a timestep has no gradient by a model.
-
-  Args:
-    model: A model; it may say that it `needs_a_timestep`.
-    log_p_hat: A float Tensor `[B]`, zero for such a batch.
-    seq_lengths: Ints `[B]`.
-
-  Returns:
-    A float Tensor `[B]`.
-  """
-  seq_lengths = tf.convert_to_tensor(seq_lengths)
-  if not getattr(model, "needs_a_timestep", False) or (
-      tf.compat.dimension_value(seq_lengths.shape[0]) is not None):
-    return log_p_hat
-
-  def gradient(by_log_p_hat):
-    check = tf.debugging.Assert(
-        tf.reduce_any(seq_lengths > 0),
-        ["seq_lengths: all are zero; a gradient needs a timestep"])
-    with tf.control_dependencies([check]):
-      return tf.identity(by_log_p_hat)
-
-  return tf.custom_gradient(lambda x: (tf.identity(x), gradient))(log_p_hat)
-
-
 def _particle_filter(run_filter, model, observations, seq_lengths, num_samples,
                      resampling_criterion, **kwargs):
-  """Runs a particle filter on a model.
-
-  Args:
-    run_filter: See `iwae`.
-    model: An `ELBOTrainableSequenceModel`.
-    observations: Nested Tensors `[T, B, ...]`.
-    seq_lengths: An int Tensor `[B]`.
-    num_samples: N.
-    resampling_criterion: See `smc.smc`.
-    **kwargs: Passed on to `run_filter`.
-
-  Returns:
-    An `smc.SMCResult`.
-  """
-  num_samples = smc.check_num_particles(num_samples=num_samples)
+  """Runs a particle filter on a model and gives its `smc.SMCResult`."""
+  num_samples = smc.to_size(num_samples)
   observations = nested.map_nested(tf.convert_to_tensor, observations)
-  seq_lengths = smc.lengths_to_int32(seq_lengths=seq_lengths)
+  seq_lengths = tf.cast(seq_lengths, tf.int32)
   batch_size = (tf.compat.dimension_value(seq_lengths.shape[0]) or
                 tf.shape(seq_lengths)[0])
   base.set_particle_observations(model, observations, seq_lengths, num_samples)

@@ -6,7 +6,7 @@ split.
 """
 
 import collections
-import os
+import contextlib
 
 import numpy as np
 import tensorflow as tf
@@ -15,8 +15,8 @@ from fivo import bounds
 from fivo import smc
 from fivo.config import config as config_lib
 from fivo.data import datasets
-from fivo.evaluation import diagnosis
-from fivo.evaluation import following
+from fivo.evaluation import diagnostics_file
+from fivo.evaluation import new_checkpoints
 from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
 from fivo.logdir import restoring
@@ -26,7 +26,6 @@ from fivo.rendering import samples as samples_rendering
 from fivo.sampling import sample_files
 from fivo.system import charts
 from fivo.system import errors
-from fivo.system import faults
 from fivo.system import files
 from fivo.system import log
 from fivo.system import sessions
@@ -103,7 +102,7 @@ def run_eval(config):
   """Evaluates a bound on a batch of sequences and writes `out.npz`.
 
   With `eval_interval_secs` it goes on with each new checkpoint, see
-  `following.evaluate_each`, and writes summaries of them into `LOGDIR/eval`.
+  `new_checkpoints.evaluate`, and writes summaries of them into `LOGDIR/eval`.
 
   The file holds, beside what `EvalResult` says, the array `log_weights`
   `[T, B, N]` and, for FIVO and SIXO, `resampled` `[T, B]`.
@@ -130,14 +129,23 @@ def run_eval(config):
   """
   config = config_lib.enter(config, "eval")
   files.check_directory("logdir", config.logdir, [EVAL_FILE])
-  _check_size(config, 1 if config.bound == "elbo" else config.num_samples)
+  _check_size(
+      config, 1 if config.bound_traits.one_particle else config.num_samples)
   has_checkpoint = _has_checkpoint(config)
   if not has_checkpoint and config.eval_interval_secs is not None:
     raise errors.UserError(
         "--eval_interval_secs=%g: --proposal_type=%s has nothing to learn, so "
         "there are no checkpoints to follow; leave the flag out" % (
             config.eval_interval_secs, config.proposal_type))
-  return following.evaluate(config, _Evaluator, has_checkpoint)
+  path = None
+  if has_checkpoint:
+    path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  if config.wait_for_checkpoint:  # A run that has begun has left its own.
+    config = config_lib.complete(config)
+  with contextlib.closing(_Evaluator(config)) as evaluator:
+    return new_checkpoints.evaluate(
+        config.logdir, path, evaluator.evaluate, config.eval_interval_secs,
+        config.max_steps)
 
 
 class _Evaluator(object):
@@ -154,7 +162,7 @@ class _Evaluator(object):
         resampling_type=config.eval_resampling_type,
         resampling_gradients="none", iwae_gradients="reparameterized")
     self._summaries = summaries.Summaries(
-        os.path.join(config.logdir, _SUMMARY_DIRECTORY))
+        config.logdir, _SUMMARY_DIRECTORY)
     self._graph = tf.Graph()
     with self._graph.as_default():
       _set_seeds(self._config)
@@ -165,7 +173,7 @@ class _Evaluator(object):
       self._fetches = (bound._asdict(), model.likelihood(observations))
       self._diagnosis = ()
       if config.diagnostics and bound.ancestors is not None:
-        self._diagnosis = diagnosis.tensors(bound, lengths)
+        self._diagnosis = diagnostics_file.tensors(bound, lengths)
       variables = tf.compat.v1.global_variables()
       self._saver = tf.compat.v1.train.Saver(variables) if variables else None
 
@@ -188,7 +196,8 @@ class _Evaluator(object):
     _report(self._config, results)
     result_files.write("logdir", self._config.logdir, EVAL_FILE, results)
     if figures:
-      diagnosis.write(self._config, _SUMMARY_DIRECTORY, figures)
+      diagnostics_file.write(
+          self._config.logdir, _SUMMARY_DIRECTORY, figures)
     if self._config.eval_interval_secs is not None:
       self._summarize(results, checkpoints.step(path))
     return results
@@ -209,7 +218,7 @@ class _Evaluator(object):
 def _charts(config, bound_per_t, likelihood_per_t):
   """Pairs of a tag of `charts` and its value, floats or Tensors."""
   return [
-      ("bound_per_timestep/" + charts.of_bound(config.bound), bound_per_t),
+      ("bound_per_timestep/" + config.bound_traits.evaluated_as, bound_per_t),
       ("exact/log_likelihood_per_timestep", likelihood_per_t),
       ("exact/gap_per_timestep", likelihood_per_t - bound_per_t)]
 
@@ -279,8 +288,8 @@ def run_sample(config):
   path = result_files.write(
       "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
   if config.render:
-    with faults.writing_to("sample_out_dir", out_dir):
-      samples_rendering.render_trajectories(out_dir, values, *posterior)
+    with errors.writing_to("sample_out_dir", out_dir):
+      samples_rendering.write_trajectories(out_dir, values, *posterior)
   return path
 
 
@@ -363,7 +372,7 @@ def _statistics(config, bound, likelihood):
       ("log_weight_means", log_weights.mean(axis=(1, 2))),
       ("log_weight_variances", log_weights.var(axis=2).mean(axis=1)),
   ])
-  if config.bound in ("fivo", "sixo"):
+  if config.bound_traits.resamples:
     results["resampled"] = bound["resampled"]
     results["avg_resampled"] = bound["resampled"].mean(axis=1)
   return results

@@ -6,9 +6,7 @@ mistyped a flag or asked for help need not wait for that.
 
 from fivo.cluster import parameter_server
 from fivo.config import cluster_spec
-from fivo.system import faults
-from fivo.system import logs
-from fivo.system import sessions
+from fivo.system import log
 
 
 def run(flags, config):
@@ -19,20 +17,18 @@ def run(flags, config):
     config: The `Config` that `config.resolve` made of them.
 
   Raises:
-    UserError: If the data, the logdir, the log directory or an environment
-      variable of TensorFlow's is wrong, or as the runners say.
+    UserError: If the data, the logdir or the log directory is wrong, or as
+      the runners say.
     SystemExit: After Ctrl-C or SIGTERM, as the runners say.
   """
-  logs.configure(
+  log.configure(
       show_all=flags["verbosity"].present,
       # absl's default is what one of its variables says, for tests.
       log_dir=flags.log_dir if flags["log_dir"].present else None)
-  sessions.check_environment()
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
     parameter_server.serve(config)
     return
-  with faults.naming_memory():
-    _find_runner(config)(config)
+  _find_runner(config)(config)
 
 
 def _find_runner(config):

@@ -1,5 +1,9 @@
 """Training, evaluating and sampling from the VRNN and the SRNN."""
 
+import contextlib
+import functools
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,13 +15,20 @@ from fivo.config import config as config_lib
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.data import series_info
-from fivo.evaluation import following
-from fivo.evaluation import splits
+from fivo.data import speech_statistics
+from fivo.evaluation import averages
+from fivo.evaluation import diagnostics_file
+from fivo.evaluation import evaluator as evaluator_lib
+from fivo.evaluation import new_checkpoints
+from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
 from fivo.logdir import restoring
+from fivo.logdir import validation_record
 from fivo.models import base
 from fivo.models import srnn
 from fivo.models import vrnn
+from fivo.rendering import samples as samples_rendering
+from fivo.resampling import criteria
 from fivo.sampling import sample_files
 from fivo.sampling import sampler as sampler_lib
 from fivo.system import errors
@@ -93,40 +104,26 @@ def _is_binary(config):
 def _create_dataset(config, split, shuffle, repeat):
   """Gives inputs, targets, lengths and the mean, None for speech."""
   path = config.path_of_split(split)
-  order = dict(
-      shuffle=shuffle, repeat=repeat, seed=config.random_seed,
-      order=_order_of_sequences(config, shuffle, repeat),
-      training=batching.Training(
-          config.max_train_length, config.input_dropout) if repeat else None,
-      skip=config.start_step * config.batch_size if repeat else 0)
-  if config.dataset_type == "pianoroll":
-    return datasets.create_pianoroll_dataset(
-        path, split, config.batch_size, **order)
-  if config.dataset_type in ("pose", "series"):
-    if config.dataset_type == "pose":
-      dataset = datasets.create_human_pose_dataset(
-          path, split, config.batch_size, **order)
-    else:
-      dataset = datasets.create_series_dataset(
-          path, split, config.batch_size, config.series, **order)
-    checks.check_dimension(
-        config, tf.compat.dimension_value(dataset[1].shape[2]),
-        "--dataset_path=%s" % path)
-    return dataset
-  return datasets.create_speech_dataset(
-      path, config.batch_size, samples_per_timestep=(
-          config.data_dimension or
-          catalogue.DATASET_TYPES["speech"].dimension),
-      **order) + (None,)
-
-
-def _order_of_sequences(config, shuffle, repeat):
-  """The order of `batching.ORDERS`: similar lengths waste less on padding."""
-  if shuffle and repeat and config.bucket_by_length:
-    return batching.BUCKETED
+  options = batching.Options(
+      seed=config.random_seed, dimension=config.data_dimension,
+      series=config.series)
   if config.sort_by_length and not shuffle:
-    return batching.SORTED
-  return batching.default_order(shuffle)
+    options = options._replace(order=batching.SORTED)
+  if repeat:
+    options = options._replace(
+        skip=config.start_step * config.batch_size,
+        max_length=config.max_train_length, input_dropout=config.input_dropout)
+    if shuffle and config.bucket_by_length:
+      # Similar lengths waste less on padding.
+      options = options._replace(order=batching.BUCKETED)
+  create = getattr(
+      datasets, catalogue.DATASET_TYPES[config.dataset_type].create)
+  dataset = create(path, split, config.batch_size, shuffle=shuffle,
+                   repeat=repeat, options=options)
+  checks.check_dimension(
+      config, tf.compat.dimension_value(dataset[1].shape[2]),
+      "--dataset_path=%s" % path)
+  return dataset
 
 
 class _Recurrent(runs.Family):
@@ -147,10 +144,39 @@ class _Recurrent(runs.Family):
     self._train_mean = None
 
   def create_validator(self, config):
-    return validation.create(config, self._create)
+    if config.eval_every is None or config.task != 0:
+      return None
+    # Every evaluation draws the same noise, wherever the run was resumed.
+    valid = config._replace(
+        split=validation.SPLIT, start_step=0,
+        dataset_path=_path_of_all_splits(config))
+    try:
+      evaluator = self.create_evaluator(valid)
+    except errors.UserError as e:
+      raise errors.UserError("--eval_every=%d: of the %s split: %s" % (
+          config.eval_every, valid.split, e)) from e
+    draw_picture = None
+    if config.render:
+      draw_picture = functools.partial(
+          sample_files.draw_first,
+          self.create_sampler(valid._replace(batch_size=1)),
+          _create_renderer(valid))
+    return validation.Validator(config, evaluator, draw_picture)
 
-  def create_evaluator(self, config):
-    return splits.Reporter(config, self._create)
+  def create_evaluator(self, config, can_diagnose=False):
+    # The order does not matter to an average.
+    config = config._replace(sort_by_length=True)
+    return evaluator_lib.Evaluator(
+        functools.partial(self._create, config, split=config.split),
+        dict(num_samples=config.num_samples,
+             parallel_iterations=config.parallel_iterations,
+             random_seed=config.noise_seed,
+             resampling_criterion=criteria.by_name(
+                 config.resampling_criterion, config.ess_threshold),
+             resampling_type=config.eval_resampling_type),
+        has_twist=config.uses_twist, num_repeats=config.eval_repeats,
+        graph_seed=config.random_seed, show_bar=config.progress,
+        can_diagnose=can_diagnose)
 
   def set_seeds(self, config):
     tf.compat.v1.set_random_seed(config.random_seed)
@@ -168,22 +194,37 @@ class _Recurrent(runs.Family):
     return self._create.updated(config) if self.own_names else config
 
   def create_sampler(self, config):
-    return sampler_lib.Sampler(config, self._create)
+    return sampler_lib.Sampler(
+        functools.partial(self._create, config, split=config.split),
+        config.batch_size, config.prefix_length, config.sample_length,
+        config.num_samples, split=config.split, graph_seed=config.random_seed,
+        bound_name=config.bound, random_seed=config.noise_seed,
+        parallel_iterations=config.parallel_iterations)
 
   def objective(self, config, model, batch):
     inputs, targets, lengths = batch
-    objectives.warm_up(config, model)
-    log_p_hat, grads_and_vars, hooks = objectives.bound_and_gradients(
-        config, model, (inputs, targets), lengths)
-    bound = objectives.mean_bound(config, log_p_hat, lengths, summarize=True)
+    if config.kl_warmup_steps is not None:
+      objectives.warm_up(model, config.kl_warmup_steps)
+    grads_and_vars, hooks = None, []
+    if config.xla:
+      bound, grads_and_vars, hook = objectives.compile_bound_and_gradients(
+          config, model, (inputs, targets), lengths)
+      hooks.append(hook)
+    else:
+      bound = objectives.bound_of_config(
+          config, model, (inputs, targets), lengths)
+    objectives.summarize_particles(bound, lengths, config.diagnostics)
+    mean_bound = objectives.mean_bound(
+        config, bound.log_p_hat, lengths, summarize=True)
     objective = runs.Objective(
-        bound, {"bound": bound}, grads_and_vars, hooks, tf.reduce_sum(lengths))
+        mean_bound, {"bound": mean_bound}, grads_and_vars, hooks,
+        tf.reduce_sum(lengths))
     if not config.learns_density_ratio:
       return objective
     data_size = tf.compat.dimension_value(targets.shape[2])
     return twist_steps.learn_by_density_ratio(
         config, model, objective,
-        lambda num_steps: twists.roll_out(
+        lambda num_steps: twists.simulate(
             model, config.batch_size, num_steps, data_size, self._train_mean),
         tf.shape(targets)[0])
 
@@ -192,6 +233,33 @@ class _Recurrent(runs.Family):
         step, config.bound,
         "timestep" if config.normalize_by_seq_len else "sequence",
         values["bound"])
+
+
+def _path_of_all_splits(config):
+  """The `dataset_path` that has the valid split too.
+
+  Of speech, where it is the file of one split, that is the directory, which has
+  the others beside it.
+  """
+  if config.dataset_type == "speech" and os.path.isfile(config.dataset_path):
+    return os.path.dirname(os.path.abspath(config.dataset_path))
+  return config.dataset_path
+
+
+def _create_renderer(config):
+  """Creates what draws and plays samples of the data."""
+  statistics = None
+  if config.dataset_type == "speech" and config.dataset_path:
+    statistics = speech_statistics.load(
+        os.path.dirname(config.path_of_split(config.split)))
+  steps_per_quarter = config.steps_per_quarter
+  if config.dataset_type == "pianoroll" and config.render and (
+      steps_per_quarter is None):
+    steps_per_quarter = samples_rendering.steps_per_quarter_of(
+        config.dataset_path)
+  return samples_rendering.Renderer(
+      config.dataset_type, statistics, config.series, steps_per_quarter,
+      config.tempo)
 
 
 def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -214,7 +282,7 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   """Evaluates the newest checkpoint on all sequences of a split.
 
   With `eval_interval_secs` it goes on with each new one, see
-  `following.evaluate_each`.
+  `new_checkpoints.evaluate`.
 
   Args:
     config: A configuration, see `config.from_object`.
@@ -227,11 +295,28 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   Raises:
     UserError: If the configuration, the data or the checkpoint is wrong, or a
       bound is NaN.
-    SystemExit: On SIGTERM, if it follows the checkpoints.
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
   config = config_lib.enter(config, "eval", family.own_names)
-  return following.evaluate(config, family.create_evaluator)
+  path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  if config.wait_for_checkpoint:  # A run that has begun has left its own.
+    config = config_lib.complete(config)
+  evaluator = family.create_evaluator(config, config.diagnostics)
+  writer = summaries.Summaries(config.logdir, config.split)
+
+  def evaluate(path):
+    step, result = evaluator.evaluate(path)
+    averages.report(result, config.split, step, writer)
+    if config.diagnostics:
+      diagnostics_file.write(
+          config.logdir, config.split, evaluator.diagnose(path))
+    return result
+
+  with contextlib.closing(writer):
+    return new_checkpoints.evaluate(
+        config.logdir, path, evaluate, config.eval_interval_secs,
+        config.max_steps,
+        functools.partial(validation_record.stopped_step, config))
 
 
 def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -252,12 +337,16 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   family = _Recurrent(config, create_dataset_and_model_fn)
   config = config_lib.enter(config, "sample", family.own_names)
   path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
-  sample_files.load_statistics(config)  # Refuses before any work is done.
+  renderer = _create_renderer(config)
+  if config.sample_wav:
+    checks.check_sound(config, renderer.statistics)
   out_dir = config.sample_out_dir or config.logdir
   files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
   sampler = family.create_sampler(config)
   samples = restoring.use_newest(config.logdir, path, sampler.sample)
-  return sample_files.write(out_dir, sampler.prefixes, samples, config)
+  return sample_files.write(
+      out_dir, sampler.prefixes, samples, renderer,
+      sound=config.sample_wav or config.render, pictures=config.render)
 
 
 def restore_checkpoint_if_exists(saver, sess, logdir):

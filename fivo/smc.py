@@ -45,25 +45,24 @@ of the longest sequence.
 
 import collections
 import functools
-import numbers
+import operator
 
 import numpy as np
 import tensorflow as tf
 
 from fivo import nested_utils as nested
-from fivo.resampling import functions as resampling
 from fivo.resampling import gradients
+from fivo.resampling import particles
 from fivo.resampling.criteria import always_resample_criterion
 from fivo.resampling.criteria import ess_criterion
 from fivo.resampling.criteria import never_resample_criterion
-from fivo.resampling.functions import blend_tensor as _blend_tensor  # noqa: F401
-from fivo.resampling.functions import multinomial_resampling
-from fivo.resampling.functions import optimal_transport_resampling
-from fivo.resampling.functions import relaxed_resampling
-from fivo.resampling.functions import residual_resampling
-from fivo.resampling.functions import stratified_resampling
-from fivo.resampling.functions import systematic_resampling
-from fivo.system import errors
+from fivo.resampling.particles import blend_tensor as _blend_tensor  # noqa: F401
+from fivo.resampling.particles import multinomial_resampling
+from fivo.resampling.particles import optimal_transport_resampling
+from fivo.resampling.particles import relaxed_resampling
+from fivo.resampling.particles import residual_resampling
+from fivo.resampling.particles import stratified_resampling
+from fivo.resampling.particles import systematic_resampling
 from fivo.trajectories import trajectories
 
 __all__ = [
@@ -78,7 +77,7 @@ __all__ = [
 class SMCResult(collections.namedtuple("SMCResult", (
     "log_z_hat", "log_weights", "resampled", "final_particle_state",
     "final_loop_state"))):
-  """What `smc` returns: a tuple of five, with two attributes besides.
+  """The result of `smc`: a tuple of five, with two attributes besides.
 
   Attributes:
     log_z_hat: A float Tensor `[B]`, log of an unbiased estimate of each
@@ -87,14 +86,14 @@ class SMCResult(collections.namedtuple("SMCResult", (
       step, before the reset to zero that follows resampling.
     resampled: A float Tensor `[T, B]`, one where a filter resampled.
     final_particle_state: The nested state after the last step.
-    final_loop_state: What `loop_fn` gave last; 0 without a `loop_fn`.
+    final_loop_state: The last result of `loop_fn`; 0 without a `loop_fn`.
     ancestors: An int32 Tensor `[T, B, N]`: particle n after step t continues
       particle `ancestors[t, b, n]` that was proposed at step t; its own number
       where a filter did not resample. None where the resampling scheme blends
-      particles, or tells nothing of ancestors.
+      particles, or the `resampling_fn` was not made of a scheme.
     particle_states: The nested states after each step, resampled,
-      `[T, N*B, ...]`; an empty tuple where a state has TensorArrays. Neither
-      this nor the ancestors cost anything in a run that fetches neither.
+      `[T, N*B, ...]`; an empty tuple where a state has TensorArrays. Like the
+      ancestors, they cost nothing in a run that does not fetch them.
   """
 
   ancestors = None
@@ -110,7 +109,7 @@ def smc(transition_fn,
         parallel_iterations=30,
         swap_memory=True,
         scan=None,
-        resampling_gradients=gradients.NONE):
+        resampling_gradients="none"):
   """Runs a batch of particle filters and estimates log likelihoods.
 
   Args:
@@ -125,7 +124,7 @@ def smc(transition_fn,
     resampling_criterion: A callable `(log_weights [N, B], t) -> bool [B]`.
       With `never_resample_criterion`, `resampling_fn` is never called.
     resampling_fn: A callable `(log_weights, states, num_particles, batch_size)
-      -> states`, see `resampling/functions.py`.
+      -> states`, see `resampling/particles.py`.
     loop_fn: A callable that accumulates anything else along the way:
       `loop_fn(loop_state, loop_args, new_particle_state, log_weights,
       resampled, mask, t) -> loop_state`. First called with six Nones and -1,
@@ -136,54 +135,33 @@ def smc(transition_fn,
       `transition_fn` gives none.
     parallel_iterations: How many iterations of the loop may run at once.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
-    scan: What runs a step over time, with the signature of
-      `compiled.rematerialization.scan`, in place of a `tf.while_loop`.
-    resampling_gradients: What the gradient of log_z_hat knows of the choice of
-      ancestors, one of `resampling.gradients.TYPES`: "none", "score", for
-      `multinomial_resampling` only, or "stop_gradient".
+    scan: The loop over time, with the signature of
+      `compiled.rematerialization.scan`; None for a `tf.while_loop`.
+    resampling_gradients: How the gradient of log_z_hat takes the choice of
+      ancestors into account, see `resampling/gradients.py`: "none", "score"
+      (with a scheme whose ancestors are independent draws), "stop_gradient"
+      (with a scheme that copies particles).
 
   Returns:
     An `SMCResult`.
 
   Raises:
-    UserError: If `num_particles` is not an int of at least one, `num_steps` are
-      not ints, or `resampling_fn` does not suit `resampling_gradients`.
+    TypeError: If `num_particles` is no integer.
   """
-  num_particles = check_num_particles(num_particles=num_particles)
   with tf.name_scope("smc"):
     filters = _Filters(
-        transition_fn, lengths_to_int32(num_steps=num_steps), num_particles,
+        transition_fn, tf.cast(num_steps, tf.int32), to_size(num_particles),
         resampling_criterion, resampling_fn, loop_fn, resampling_gradients)
     return filters.run(scan or functools.partial(
         _scan, parallel_iterations=parallel_iterations,
         swap_memory=swap_memory))
 
 
-def check_num_particles(**argument):
-  """Gives an argument as an int or an int32 Tensor.
-
-  Raises:
-    UserError: If it is no Tensor and no integer of at least one.
-  """
-  (name, value), = argument.items()
-  if tf.is_tensor(value):
-    return tf.cast(value, tf.int32)
-  if not isinstance(value, numbers.Integral):
-    raise errors.UserError("%s=%r: must be an integer" % (name, value))
-  if value < 1:
-    raise errors.UserError("%s=%s: must be at least 1" % (name, value))
-  return int(value)  # NumPy's would make indices int64.
-
-
-def lengths_to_int32(**argument):
-  """Makes an int32 Tensor of an argument, or raises a `UserError`."""
-  (name, value), = argument.items()
-  lengths = tf.convert_to_tensor(value)
-  # A cast would cut 1.5 down to 1, and NaN to any number.
-  if not lengths.dtype.is_integer:
-    raise errors.UserError("%s has dtype %s: must be integers" % (
-        name, lengths.dtype.name))
-  return tf.cast(lengths, tf.int32)
+def to_size(num_particles):
+  """A number of particles as an int or, of a Tensor, an int32 Tensor."""
+  if tf.is_tensor(num_particles):
+    return tf.cast(num_particles, tf.int32)
+  return operator.index(num_particles)  # NumPy's would make indices int64.
 
 
 def log_average_weight(log_weights, axis):
@@ -210,12 +188,11 @@ _Record = collections.namedtuple(
 
 
 class _Filters(object):
-  """What stays the same over the timesteps of `smc`, and one step of it."""
+  """A batch of particle filters; for arguments see `smc`."""
 
   def __init__(self, transition_fn, num_steps, num_particles,
                resampling_criterion, resampling_fn, loop_fn,
                resampling_gradients):
-    resampling.check_gradients(resampling_gradients, resampling_fn)
     self._gradients = resampling_gradients
     self._transition_fn = transition_fn
     self._num_particles = num_particles
@@ -228,13 +205,13 @@ class _Filters(object):
     self._num_steps = num_steps
     self._row_num_steps = tf.tile(num_steps, [num_particles])
     self._max_num_steps = tf.reduce_max(num_steps)
-    self._own_ancestors = resampling.own_ancestors(
+    self._own_ancestors = particles.own_ancestors(
         num_particles, self._batch_size)
-    self._has_ancestors = True  # Until a step has resampled without.
+    self._has_ancestors = True  # Until a step has resampled without any.
     self._has_records = True  # Unless a state has TensorArrays.
 
   def run(self, scan):
-    """Runs the filters through time; see `smc`."""
+    """Runs the filters through time and gives an `SMCResult`."""
     particle_state = nested.map_nested(
         _to_tensor, self._transition_fn(None, -1))
     loop_state = tf.constant(0)
@@ -309,14 +286,11 @@ class _Filters(object):
       resampled.set_shape(self._num_steps.shape)
       return resampled, particle_state, self._own_ancestors
     resampled = tf.logical_and(resampled, t < self._num_steps)
-    particle_state, ancestors = resampling.resample(
+    particle_state, ancestors = particles.resample(
         self._resampling_fn, log_weights, particle_state, resampled,
         self._num_particles, self._batch_size)
     if ancestors is None:
-      if self._gradients == gradients.STOP_GRADIENT:
-        raise errors.UserError(
-            "resampling_gradients=stop_gradient: needs a resampling scheme "
-            "that copies particles")
+      assert self._gradients == "none", "no ancestors are known"
       self._has_ancestors, ancestors = False, self._own_ancestors
     return resampled, particle_state, ancestors
 
@@ -325,7 +299,7 @@ class _Filters(object):
     if self._criterion is never_resample_criterion:
       return log_weights
     equal = (gradients.weights_of_resampled(log_weights, ancestors)
-             if self._gradients == gradients.STOP_GRADIENT else
+             if self._gradients == "stop_gradient" else
              tf.zeros_like(log_weights))
     return tf.compat.v1.where(
         tf.tile(resampled[tf.newaxis], [self._num_particles, 1]),
@@ -352,7 +326,7 @@ class _Filters(object):
     log_averages = tf.compat.v1.where(
         counts, log_averages, tf.zeros_like(log_averages))
     log_z_hat = tf.reduce_sum(log_averages, axis=0)
-    if (self._gradients == gradients.SCORE and
+    if (self._gradients == "score" and
         self._criterion is not never_resample_criterion):
       log_z_hat += gradients.score_surrogate(
           record.log_weights, record.ancestors, record.resampled, log_averages,
@@ -364,9 +338,8 @@ def _scan(step, initial_state, initial_record, num_steps, parallel_iterations,
           swap_memory):
   """Runs a step over time; see `compiled.rematerialization.scan`.
 
-  What the step records goes into TensorArrays with one entry after the last
-  step, since an array without an entry has no shape where the batch size is not
-  known.
+  Records are kept in TensorArrays with one entry after the last step, since an
+  array without an entry has no shape where the batch size is not known.
   """
   arrays = nested.map_nested(
       lambda x: tf.TensorArray(

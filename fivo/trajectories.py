@@ -1,8 +1,4 @@
-"""Trajectories: the particles of all timesteps, put together by ancestry.
-
-A particle filter holds one timestep at a time. What it recorded, and who came
-from whom, says by which way each of its last particles has come.
-"""
+"""Trajectories: the particles of all timesteps, put together by ancestry."""
 
 import tensorflow as tf
 
@@ -38,7 +34,7 @@ def trajectories(states, ancestors):
 
 
 def filtering_moments(states, log_weights, resampled):
-  """The mean and the variance of p(z_t | x_{1:t}), as a filter has them.
+  """A filter's estimates of the mean and the variance of p(z_t | x_{1:t}).
 
   Args:
     states: Nested float Tensors `[T, N*B, ...]`, see `trajectories`.
@@ -72,15 +68,7 @@ def smoothing_moments(states, ancestors, log_weights, resampled):
 
 
 def weights_after(log_weights, resampled):
-  """The log weights of particles after each step: zero where resampled.
-
-  Args:
-    log_weights: A float Tensor `[T, B, N]`, as in `SMCResult`.
-    resampled: A float Tensor `[T, B]`, as in `SMCResult`.
-
-  Returns:
-    A float Tensor `[T, B, N]`.
-  """
+  """The log weights `[T, B, N]` after each step: zero where resampled."""
   return tf.compat.v2.where(
       resampled[:, :, tf.newaxis] > 0, tf.zeros([], log_weights.dtype),
       log_weights)
@@ -105,7 +93,7 @@ def _average(x, weights):
 
 
 def _repeat(x, num_particles):
-  """Gives each particle its sequence's entry of a Tensor `[T, B, ...]`."""
+  """Repeats a Tensor `[T, B, ...]` for N particles: `[T, N*B, ...]`."""
   return tf.tile(x, [1, num_particles] + [1] * (x.shape.ndims - 2))
 
 

@@ -1,4 +1,4 @@
-"""Twisted targets: a particle filter that knows of what is still to come.
+"""Twisted targets: a particle filter that looks ahead.
 
 Lawson, Raventos, Warrington & Linderman, SIXO: Smoothing Inference with Twisted
 Objectives, 2022. FIVO resamples by how well a particle explains x_{1:t}. SIXO
@@ -27,14 +27,14 @@ proposals are; then the gradient must have its term for the choice of ancestors
 Without it the rest pulls r down where particles turn out to do well.
 
 A model takes part by the method `log_twist(state, t)`. The variables of a twist
-are those that `is_of_twist` tells by their names.
+have names that begin with `twist`, see `is_of_twist`.
 """
 
 import tensorflow as tf
 
 from fivo import nested_utils as nested
+from fivo import roll_outs
 from fivo.models import base
-from fivo.system import errors
 
 
 class TwistedModel(object):
@@ -51,14 +51,7 @@ class TwistedModel(object):
         gives log r of the state after step t, a float Tensor `[batch]`, for t
         from 0, a scalar int32 Tensor. It is called at the last step too, where
         what it gives must be finite but has no influence.
-
-    Raises:
-      UserError: If the model has no `log_twist`.
     """
-    if not hasattr(model, "log_twist"):
-      raise errors.UserError(
-          "model %s: has no log_twist, which the bound sixo needs" %
-          type(model).__name__)
     self._model = model
     self._seq_lengths = None
 
@@ -95,14 +88,7 @@ class TwistedModel(object):
 
 
 def is_of_twist(variable):
-  """Tells if a variable is a twist's.
-
-  Args:
-    variable: A variable.
-
-  Returns:
-    True if a part of its name, between slashes, begins with `twist`.
-  """
+  """True if a part of a variable's name begins with `twist`."""
   return any(part.startswith("twist") for part in variable.op.name.split("/"))
 
 
@@ -141,12 +127,11 @@ def density_ratio_loss(model, states, observations, seq_lengths):
       tf.nn.softplus(-joint) + tf.nn.softplus(independent), axis=0))
 
 
-def roll_out(model, batch_size, num_steps, data_size, mean=None):
-  """Draws sequences from a model that feeds on what it has drawn.
+def simulate(model, batch_size, num_steps, data_size, mean=None):
+  """Draws whole sequences from a model.
 
   Args:
-    model: A model with `sample_step(state, inputs, t) -> (new_state, x_t)`,
-      which keeps the structure of a state.
+    model: A model with `zero_state` and, see `roll_outs.py`, `sample_step`.
     batch_size: B, an int or scalar Tensor.
     num_steps: T, an int or scalar Tensor.
     data_size: D, an int.
@@ -162,13 +147,8 @@ def roll_out(model, batch_size, num_steps, data_size, mean=None):
   mean = tf.zeros([data_size], dtype) if mean is None else mean
   # Less the mean, the first input is zero.
   before_first = tf.zeros([batch_size, data_size], dtype) + mean
-  state = model.zero_state(batch_size, dtype)
-  if hasattr(model, "sampling_state"):
-    state = model.sampling_state(state)
-  states, targets = tf.scan(
-      lambda last, t: model.sample_step(last[0], last[1] - mean, t),
-      tf.range(num_steps),
-      initializer=(state, before_first),
-      back_prop=False)
+  states, targets = roll_outs.roll_out(
+      model, model.zero_state(batch_size, dtype), before_first, mean,
+      tf.range(num_steps))
   inputs = tf.concat([before_first[tf.newaxis], targets[:-1]], axis=0) - mean
   return states, (inputs, targets), tf.fill([batch_size], num_steps)

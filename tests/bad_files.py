@@ -30,7 +30,6 @@ def make_all(directory):
   make_speech(os.path.join(directory, "speech"))
   make_logdirs(os.path.join(directory, "logdirs"))
   _write(os.path.join(directory, "file.txt"), b"A file.")
-  _write(os.path.join(directory, "latin1.txt"), b"--logdir=\xe9")
   _write(os.path.join(directory, "flags.txt"), b"--num_samples=0\n")
   os.mkfifo(os.path.join(directory, "pipe"))
   for name in ("samples.npz", "out.npz"):
@@ -83,7 +82,6 @@ def make_pianorolls(directory):
       ("huge_bytes", b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f."),
       ("huge_integer", b"\x80\x02}U\x05train]](\x8b\x00\x00\x10\x00" +
        b"\x7f" * (1 << 20) + b"taas."),
-      ("many_digits", b"I" + b"9" * (1 << 20) + b"\n."),
   ):
     _write(os.path.join(directory, name + ".pkl"), data)
 

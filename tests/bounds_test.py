@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import types
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ import tensorflow_probability as tfp
 
 from fivo import bounds
 from fivo import smc
+from fivo.config import catalogue
 from fivo.models import base
-from fivo.system import errors
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 
@@ -61,40 +62,6 @@ class RandomWalk(base.ELBOTrainableSequenceModel):
     return emission.log_prob(self._observations[t]), z
 
 
-class SmoothedWalk(RandomWalk):
-  """The same, proposing from p(z_t | z_{t-1}, x_t, ..., x_{T-1}) exactly.
-
-  Then the weights of all trajectories are equal: p(x_0, ..., x_{T-1}).
-
-  p(x_t, ..., x_{T-1} | z_t) is proportional to exp(-a_t z^2 / 2 + b_t z). Its
-  coefficients are computed backwards by hand.
-  """
-
-  def set_observations(self, observations, seq_lengths):
-    super().set_observations(observations, seq_lengths)
-    precision, linear = 0., tf.zeros_like(observations[0])
-    self._precisions, self._linears = [], []
-    for x in reversed(tf.unstack(observations)):
-      # Of what is known of z_t from later observations, through z_{t+1}.
-      shrink = 1. / (1. + precision)
-      precision = precision * shrink + self._scale**-2
-      linear = linear * shrink + x * self._scale**-2
-      self._precisions.insert(0, precision)
-      self._linears.insert(0, linear)
-
-  def propose_and_weight(self, state, t):
-    one = tf.ones([], state.dtype)
-    precision = tf.constant(self._precisions, state.dtype)[t] + 1.
-    q_z = tfp.distributions.Normal(
-        (state + tf.stack(self._linears)[t]) / precision,
-        tf.math.rsqrt(precision))
-    z = q_z.sample(seed=self._seed)
-    p_z = tfp.distributions.Normal(state, one)
-    p_x = tfp.distributions.Normal(z, self._scale * one)
-    return (p_z.log_prob(z) + p_x.log_prob(self._observations[t])
-            - q_z.log_prob(z)), z
-
-
 def walk_log_likelihood(x, scale):
   """Of an observation of the random walk: a multivariate Normal."""
   steps = np.arange(1, len(x) + 1)
@@ -136,17 +103,6 @@ def test_constant_weights(name):
     assert result["resampled"].shape == (6, 2)
 
 
-@pytest.mark.parametrize("name", ["elbo", "iwae"])
-def test_the_exact_proposal_gives_the_exact_likelihood(name):
-  """Without variance, whatever the noise; to float64's precision."""
-  x, scale = observations(), .7
-  log_p_hat = evaluate(lambda: _BOUNDS[name](
-      SmoothedWalk(scale), tf.constant(x), tf.constant([5] * 3)).log_p_hat)
-  np.testing.assert_allclose(
-      log_p_hat, [walk_log_likelihood(x[:, b], scale) for b in range(3)],
-      rtol=1e-12)
-
-
 @pytest.mark.parametrize("name", ["iwae", "fivo", "always"])
 def test_estimates_of_the_likelihood_are_unbiased(name):
   """Two sequences each, with error rate 6e-7 (5 sigma) under a random seed."""
@@ -183,11 +139,10 @@ def test_iwae_is_the_log_of_the_average_weight():
   lengths = [5, 1, 3]
   result = evaluate(lambda: bounds.iwae(
       RandomWalk(), tf.constant(observations()), lengths, num_samples=6))
-  log_weights = result.log_weights
   for b, length in enumerate(lengths):
-    final = log_weights[length - 1, b]
+    final = result.log_weights[length - 1, b]
     np.testing.assert_array_equal(
-        log_weights[length:, b], np.tile(final, [5 - length, 1]))
+        result.log_weights[length:, b], np.tile(final, [5 - length, 1]))
     np.testing.assert_allclose(
         result.log_p_hat[b], np.log(np.mean(np.exp(final))), rtol=1e-12)
 
@@ -217,33 +172,20 @@ def seeded(fn, *args, **kwargs):
       *args, **kwargs), seed=9)
 
 
-def test_elbo_is_iwae_with_one_sample():
-  for x, y in zip(seeded(bounds.elbo), seeded(bounds.iwae)):
+@pytest.mark.parametrize("fivo_options, iwae_options", [
+    (dict(num_samples=4, resampling_criterion=smc.never_resample_criterion),
+     dict(num_samples=4)),
+    # One particle: the ELBO. Two, whose effective sample size never falls to
+    # one: IWAE.
+    ({}, {}), (dict(num_samples=2), dict(num_samples=2))])
+def test_fivo_that_never_resamples_is_iwae(fivo_options, iwae_options):
+  fivo = seeded(bounds.fivo, random_seed=1, **fivo_options)
+  iwae = seeded(bounds.iwae, **iwae_options)
+  for x, y in zip(fivo[:2] + fivo[3:], iwae):
     np.testing.assert_array_equal(x, y)
-  for x, y in zip(seeded(bounds.iwae), seeded(bounds.iwae, num_samples=1)):
-    np.testing.assert_array_equal(x, y)
-
-
-def test_fivo_that_never_resamples_is_iwae():
-  fivo = seeded(bounds.fivo, 4, smc.never_resample_criterion, random_seed=1)
-  iwae = seeded(bounds.iwae, 4)
-  np.testing.assert_array_equal(fivo.log_p_hat, iwae.log_p_hat)
-  np.testing.assert_array_equal(fivo.log_weights, iwae.log_weights)
-  np.testing.assert_array_equal(fivo.final_state, iwae.final_state)
   assert not fivo.resampled.any()
-
-
-def test_fivo_with_one_particle_is_the_elbo():
-  fivo, elbo = seeded(bounds.fivo), seeded(bounds.elbo)
-  np.testing.assert_array_equal(fivo.log_p_hat, elbo.log_p_hat)
-
-
-def test_fivo_with_two_particles_is_iwae():
-  """The effective sample size of two particles never falls to one."""
-  fivo = seeded(bounds.fivo, num_samples=2, random_seed=1)
-  iwae = seeded(bounds.iwae, num_samples=2)
-  np.testing.assert_array_equal(fivo.log_p_hat, iwae.log_p_hat)
-  assert not fivo.resampled.any()
+  if not iwae_options:
+    np.testing.assert_array_equal(iwae[0], seeded(bounds.elbo)[0])
 
 
 def test_fivo_resamples_by_default_where_the_ess_is_low():
@@ -256,7 +198,7 @@ def test_fivo_resamples_by_default_where_the_ess_is_low():
   assert 0. < fivo.resampled.mean() < 1.
 
 
-@pytest.mark.parametrize("resampling_type", bounds.RESAMPLING_TYPES)
+@pytest.mark.parametrize("resampling_type", tuple(catalogue.SCHEMES))
 def test_seeds_and_parallel_iterations(resampling_type):
   run = functools.partial(
       seeded, bounds.fivo, num_samples=4, resampling_type=resampling_type,
@@ -268,16 +210,6 @@ def test_seeds_and_parallel_iterations(resampling_type):
   # Nothing is drawn by optimal transport but the latents.
   assert resampling_type == "optimal_transport" or np.any(
       run(random_seed=2).log_p_hat != first.log_p_hat)
-
-
-def test_relaxed_is_not_multinomial():
-  results = [
-      seeded(bounds.fivo, 4, smc.always_resample_criterion, resampling_type,
-             temperature, random_seed=1).log_p_hat
-      for resampling_type, temperature in (
-          ("multinomial", .5), ("relaxed", .5), ("relaxed", 5.))]
-  assert np.all(results[0] != results[1])
-  assert np.all(results[1] != results[2])
 
 
 # What a model is given -------------------------------------------------------
@@ -294,7 +226,7 @@ def test_the_model_gets_tiled_observations(name, dtype):
     _BOUNDS[name](model, (tf.constant(values, dtype), np.arange(6).reshape(
         [2, 3])), tf.constant([2, 1, 2]))
     calls = {call[0]: call[1:] for call in model.calls}
-    assert len(calls) == len(model.calls), "each is called once"
+    assert len(calls) == len(model.calls)  # Each is called once.
     assert calls["zero_state"] == (3 * num_samples, tf.float32), (
         "unless the model says otherwise")
     (first, second), lengths = session.run(calls["set_observations"])
@@ -304,18 +236,13 @@ def test_the_model_gets_tiled_observations(name, dtype):
   np.testing.assert_array_equal(lengths, [2, 1, 2] * num_samples)
 
 
-class Duck(object):
-  """A model that does without the base class."""
-
-  def __init__(self, model):
-    self.zero_state = model.zero_state
-    self.set_observations = model.set_observations
-    self.propose_and_weight = model.propose_and_weight
-
-
 def test_a_model_without_the_base_class():
+  model = ConstantModel(.5)
+  duck = types.SimpleNamespace(
+      zero_state=model.zero_state, set_observations=model.set_observations,
+      propose_and_weight=model.propose_and_weight)
   result = evaluate(lambda: bounds.fivo(
-      Duck(ConstantModel(.5)), tf.zeros([3, 2, 1]), [3, 1], num_samples=4))
+      duck, tf.zeros([3, 2, 1]), [3, 1], num_samples=4))
   np.testing.assert_allclose(result.log_p_hat, [1.5, .5], rtol=1e-6)
 
 
@@ -344,13 +271,60 @@ def test_nan_observations_make_that_bound_nan(name):
   np.testing.assert_array_equal(np.isnan(log_p_hat), [True, False, False])
 
 
-@pytest.mark.parametrize("lengths", [
-    [5, 2, 3], np.array([5, 2, 3]), np.array([5, 2, 3], np.int32)])
-def test_lengths_of_any_integer_type(lengths):
-  """A NumPy array of Python ints is int64."""
-  log_p_hat = evaluate(lambda: bounds.fivo(
-      RandomWalk(), observations(), lengths, num_samples=3).log_p_hat)
-  assert np.isfinite(log_p_hat).all()
+class TableModel(base.ELBOTrainableSequenceModel):
+  """Particle n of sequence b weighs x[t, b, n] + parameter at step t."""
+
+  def __init__(self, num_samples, parameter):
+    self._num_samples = num_samples
+    self._parameter = parameter
+
+  def zero_state(self, batch_size, dtype):
+    return tf.zeros([batch_size], dtype)
+
+  def propose_and_weight(self, state, t):
+    rows = tf.range(tf.size(state))
+    particles = rows // (tf.size(state) // self._num_samples)
+    weights = tf.gather_nd(self.observations_ta.read(t),
+                           tf.stack([rows, particles], axis=1))
+    return self._parameter + weights, state
+
+
+def test_all_bounds_are_those_of_separate_passes():
+  """With weights that are zero or NaN, and sequences without a timestep."""
+  tables = np.random.RandomState(2).normal(size=[2, 3, 4, 3], scale=3.)
+  tables[0, 1, 0, 0] = -np.inf  # One particle; all.
+  tables[0, 1, 1] = -np.inf
+  tables[0, 2, 2, 1] = np.nan
+  tables[0, 1:, 3] = np.nan  # Past that sequence's end.
+  with new_session() as session:
+    x = tf.compat.v1.placeholder(tf.float64, [None, None, 3])
+    lengths = tf.compat.v1.placeholder(tf.int32, [None])
+    parameter = tf.constant(0., tf.float64)
+    model = TableModel(3, parameter)
+    fetches = [
+        bounds.elbo(TableModel(1, parameter), x, lengths).log_p_hat,
+        bounds.iwae(model, x, lengths, 3).log_p_hat,
+        bounds.fivo(model, x, lengths, 3, random_seed=1).log_p_hat,
+        bounds.all_bounds(model, x, lengths, 3, random_seed=1)]
+    gradients = [tf.gradients(fetch, parameter)[0] for fetch in fetches[:3]]
+    elbo, iwae, fivo, together = session.run(
+        fetches, {x: tables[0], lengths: [3, 3, 3, 1]})
+    sums = tables[0].sum(axis=0)
+    sums[3] = tables[0, 0, 3]
+    averages = np.log(np.exp(sums).mean(axis=1))
+    np.testing.assert_allclose(elbo, sums[:, 0])
+    np.testing.assert_allclose(iwae, averages)
+    for value in (fivo, together.fivo):
+      np.testing.assert_array_equal(np.isnan(value), np.isnan(averages))
+      np.testing.assert_array_equal(np.isinf(value), np.isinf(averages))
+    np.testing.assert_allclose(together.elbo, sums.mean(axis=1))
+    np.testing.assert_allclose(together.iwae, averages)
+    # The parameter adds to each step of all particles.
+    for gradient in session.run(
+        gradients, {x: tables[1], lengths: [3, 2, 0, 1]}):
+      assert gradient == pytest.approx(6.)
+    for value in session.run(fetches[3], {x: tables[0, :0], lengths: [0] * 4}):
+      np.testing.assert_array_equal(value, np.zeros(4))
 
 
 # The choice of a bound -------------------------------------------------------
@@ -374,57 +348,26 @@ def test_create_bound(name, fn, kwargs):
   assert result.resampled.any() == (name in ("fivo", "fivo-aux"))
 
 
-def test_create_bound_passes_the_relaxation_on():
-  result = evaluate(lambda: bounds.create_bound(
-      "fivo", RandomWalk(seed=5), tf.constant(observations()),
-      tf.constant([5, 2, 4]), num_samples=4, resampling_type="relaxed",
-      relaxed_resampling_temperature=.9, parallel_iterations=1,
-      random_seed=3), seed=9)
-  expected = seeded(
-      bounds.fivo, num_samples=4, resampling_type="relaxed",
-      relaxed_resampling_temperature=.9, random_seed=3)
-  np.testing.assert_array_equal(result.log_p_hat, expected.log_p_hat)
+def test_create_bound_passes_options_on():
+  log_p_hats = [seeded(*args, num_samples=4, random_seed=3, **kwargs).log_p_hat
+                for args, kwargs in [
+      ((bounds.fivo,), dict(resampling_type="relaxed",
+                            relaxed_resampling_temperature=.9)),
+      ((functools.partial(bounds.create_bound, "fivo"),), dict(
+          resampling_type="relaxed", parallel_iterations=1,
+          resampling_options=dict(temperature=.9))),
+      ((bounds.fivo,), dict(resampling_type="relaxed")), ((bounds.fivo,), {})]]
+  np.testing.assert_array_equal(log_p_hats[0], log_p_hats[1])
+  assert (log_p_hats[1] != log_p_hats[2]).any()
+  assert (log_p_hats[2] != log_p_hats[3]).any()
 
 
-_RUN = (ConstantModel(0.), np.zeros([2, 2, 1], np.float32), [2, 2])
-
-
-@pytest.mark.parametrize("message,call", [
-    ("bound=vi: must be one of elbo, iwae, fivo, fivo-aux, sixo",
-     lambda: bounds.create_bound("vi", *_RUN)),
-    ("num_samples=0: must be at least 1",
-     lambda: bounds.iwae(*_RUN, num_samples=0)),
-    ("num_samples=-1: must be at least 1",
-     lambda: bounds.fivo(*_RUN, num_samples=-1)),
-    ("resampling_type=systemic: must be one of multinomial, stratified, "
-     "systematic, residual, relaxed, optimal_transport",
-     lambda: bounds.fivo(*_RUN, resampling_type="systemic")),
-    ("num_samples=1.5: must be an integer",
-     lambda: bounds.iwae(*_RUN, num_samples=1.5)),
-    ("num_samples='2': must be an integer",
-     lambda: bounds.fivo(*_RUN, num_samples="2")),
-    ("seq_lengths has dtype float32: must be integers",
-     lambda: bounds.iwae(*_RUN[:2], [1.5, 2.])),
-    ("relaxed_resampling_temperature=0.0: must be finite and greater than 0",
-     lambda: bounds.fivo(*_RUN, resampling_type="relaxed",
-                         relaxed_resampling_temperature=0.)),
-    ("relaxed_resampling_temperature=nan: must be finite and greater than 0",
-     lambda: bounds.fivo(*_RUN, resampling_type="relaxed",
-                         relaxed_resampling_temperature=float("nan"))),
-])
-def test_mistakes_are_named(message, call):
-  with tf.Graph().as_default(), pytest.raises(errors.UserError) as raised:
-    call()
-  assert str(raised.value) == message
-
-
-def test_the_temperature_may_be_a_tensor():
-  """It is annealed during training."""
-  log_p_hat = evaluate(lambda: bounds.fivo(
-      ConstantModel(1.), np.zeros([2, 2, 1], np.float32), [2, 2],
-      num_samples=3, resampling_type="relaxed",
-      relaxed_resampling_temperature=tf.constant(.3)).log_p_hat)
-  np.testing.assert_allclose(log_p_hat, [2., 2.], rtol=1e-6)
+def test_create_bound_refuses_gradients_that_a_scheme_lacks():
+  for options in (
+      dict(resampling_type="systematic", resampling_gradients="score"),
+      dict(resampling_type="relaxed", resampling_gradients="stop_gradient")):
+    with pytest.raises(AssertionError):
+      seeded(bounds.fivo, num_samples=4, **options)
 
 
 def test_signatures_are_the_contracts():

@@ -31,8 +31,8 @@ def pytest_collection_finish(session):
   gc.freeze()
   gc.set_threshold(20000, 20, 20)
   if "tensorflow" in sys.modules:
-    from fivo.system import logs  # pylint: disable=import-outside-toplevel
-    logs.skip_deprecation_checks()  # As in the program.
+    from fivo.system import log  # pylint: disable=import-outside-toplevel
+    log.skip_deprecation_checks()  # As in the program.
   _optimize_graphs(False)
 
 

@@ -19,7 +19,6 @@ _FILE = re.compile(
     r"(?<![-/\w.~])((?:bin|benchmarks|docs|fivo|tests)/[\w./-]*\w|\w+\.py\b)")
 _COMMAND = re.compile(r"run_fivo\.py((?:[^\n`]*\\\n)*[^\n`]*)")
 _FLAGS_OF_ABSL = {"alsologtostderr", "help"}
-_ROW = re.compile(r"^\| `--(\w+)` \| ([^|]*) \| (.*) \|$", re.MULTILINE)
 
 
 def _read(page):
@@ -76,23 +75,30 @@ def test_the_readme_names_all_pages():
     assert "(%s)" % page in readme
 
 
-class TestFlags:
-  """docs/flags.md says of the flags what `options.py` does."""
+_FLAGS_PAGE = "docs/flags.md"
 
-  def test_groups_are_in_order(self):
-    sections = _read("docs/flags.md").split("\n## ")[1:]
-    found = [(section.partition("\n")[0],
-              [name for name, _, _ in _ROW.findall(section)])
-             for section in sections]
-    assert found[:-1] == [(group, [option.name for option in listed])
-                          for group, listed in options.GROUPS.items()]
 
-  def test_defaults_and_choices(self):
-    rows = {name: rest for name, *rest in _ROW.findall(_read("docs/flags.md"))}
-    assert set(rows) == set(options.OPTIONS)
-    for name, option in options.OPTIONS.items():
-      default, meaning = rows[name]
-      assert default.strip() == (
-          "" if option.default in ("", None) else str(option.default)), name
-      for choice in option.choices or ():
-        assert re.search(r"\b%s\b" % choice, default + meaning), name
+def flags_page():
+  """The page of flags, with its tables made from the table of options."""
+  begin, _, end = _read(_FLAGS_PAGE).partition("\n## What to do")
+  lines = [begin.rstrip("\n")]
+  for group, listed in options.GROUPS.items():
+    lines.append("\n## %s\n" % group)
+    lines.append("| flag | default | meaning |\n| --- | --- | --- |")
+    for option in listed:
+      default = "" if option.default is None else option.default
+      one_of = option.choices and " One of %s." % ", ".join(option.choices)
+      lines.append("| `--%s` | %s | %s%s |" % (
+          option.name, default, option.help, one_of or ""))
+  return "\n".join(lines) + "\n\n## Of absl" + end.partition("\n## Of absl")[2]
+
+
+def test_flags_page():
+  """Mended by python -c "from tests import docs_test as d; d.write_flags()"."""
+  assert _read(_FLAGS_PAGE) == flags_page()
+
+
+def write_flags():
+  page = flags_page()
+  with open(os.path.join(programs.ROOT, _FLAGS_PAGE), "w") as stream:
+    stream.write(page)

@@ -11,7 +11,6 @@ import tensorflow_probability as tfp
 
 from fivo import bounds
 from fivo.models import base
-from fivo.system import errors
 from tests.models import recurrent_test
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
@@ -88,8 +87,3 @@ def test_a_recurrent_model(proposal_type):
       rtol=1e-4)
   assert all(np.isfinite(gradient).all() for gradient in gradients)
   assert "draw" not in vars(model)
-
-
-def test_unknown_gradients():
-  with pytest.raises(errors.UserError, match="iwae_gradients=no: must be one"):
-    bounds.iwae(None, None, None, iwae_gradients="no")

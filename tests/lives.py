@@ -20,7 +20,7 @@ from fivo.config import cluster_spec
 from fivo.config import config as config_lib
 from fivo.config import stored
 from fivo.system import console
-from fivo.system import logs
+from fivo.system import log
 from fivo.training import optimization
 from fivo.training import runs
 from fivo.training import steps
@@ -95,15 +95,14 @@ def _live(log, size, max_file_bytes, gate, environ, options):
   sys.argv = ["run"]
   try:
     console.run_main(functools.partial(
-        _run, config=types.SimpleNamespace(**options), size=size, gate=gate),
-                     is_interruptible=False)
+        _run, config=types.SimpleNamespace(**options), size=size, gate=gate))
   except SystemExit as e:
     sys.exit(e.code or 0)  # Of None, multiprocessing makes 1.
 
 
 def _run(unused_argv, config, size, gate):
   """Trains, or serves, as run_fivo.py does."""
-  logs.configure(show_all=False)
+  log.configure()
   config = config_lib.resolve(config)
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
     parameter_server.serve(config)

@@ -30,7 +30,7 @@ HANGUP = pytest.param(signal.SIGHUP, marks=pytest.mark.skipif(
 # defines its own.
 _PRELOADED = [
     "pytest", "tensorflow", "fivo.config.config", "fivo.system.console",
-    "fivo.modes", "fivo.config.options", "fivo.data.sphere", "tests.lives"]
+    "fivo.modes", "fivo.config.options", "fivo.formats.sound", "tests.lives"]
 
 _CUDA_LINE = re.compile(r"^.* tensorflow/stream_executor/.*cuda.*\n",
                         re.MULTILINE)

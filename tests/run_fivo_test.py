@@ -59,7 +59,7 @@ def _make_dataset(path, seed):
                for _ in range(length)] for length in rng.randint(4, 9, size=6)]
       for split in ("train", "valid", "test")}
   splits["train_mean"] = pianorolls.calculate_mean(
-      pianorolls.encode_split(splits, "train", path), pianorolls.NUM_NOTES)
+      pianorolls.dense_split(splits, "train", path))
   pianorolls.save(path, splits)
 
 

@@ -63,15 +63,15 @@ def test_only_training_cuts_and_drops(monkeypatch, repeat):
       dataset_path="x.pkl", max_train_length=7, input_dropout=.25))
   seen = []
 
-  def create(*unused_args, training, **unused_kwargs):
-    seen.append(training)
+  def create(*unused_args, options, **unused_kwargs):
+    seen.append((options.max_length, options.input_dropout))
     raise _StopError()
 
   monkeypatch.setattr(runners.datasets, "create_pianoroll_dataset", create)
   with pytest.raises(_StopError):
     runners.create_dataset_and_model(
         config, "train", shuffle=repeat, repeat=repeat)
-  assert seen == [(7, .25) if repeat else None]
+  assert seen == [(7, .25) if repeat else (None, 0.)]
 
 
 @pytest.mark.slow

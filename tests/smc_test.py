@@ -11,8 +11,6 @@ import pytest
 import tensorflow as tf
 
 from fivo import smc
-from fivo.resampling import functions as resampling
-from fivo.system import errors
 
 _State = collections.namedtuple("_State", ("position", "extra"))
 _INF = float("inf")
@@ -68,221 +66,22 @@ def rotate(log_weights, states, num_particles, batch_size):
   return tf.nest.map_structure(lambda x: tf.gather(x, rows), states)
 
 
-def rotation(log_weights):
-  """The same as a scheme, which tells its ancestors."""
-  num_particles, batch_size = log_weights.shape.as_list()
-  return tf.tile((tf.range(num_particles)[:, tf.newaxis] + 1) % num_particles,
-                 [1, batch_size])
-
-
 def odd_steps(log_weights, t):
   """A criterion of a user's own."""
   return tf.fill([tf.shape(log_weights)[1]], tf.equal(t % 2, 1))
 
 
-def heavy_first(log_weights, unused_t):
-  """A criterion of a user's own that tells the filters apart."""
-  return log_weights[0] > 0.
+# Arguments -------------------------------------------------------------------
 
 
-# Criteria ------------------------------------------------------------------
-
-
-def test_ess_criterion_on_handmade_weights():
-  # Filters by column: equal weights; one dominates; exactly half of the
-  # particles (ESS = N / 2, which resamples); just more than half.
-  weights = np.array([[1., 1., 1., 1.],
-                      [1., 1e-6, 1., 1.],
-                      [1., 1e-6, 0., 1e-2],
-                      [1., 1e-6, 0., 0.]])
-  with np.errstate(divide="ignore"):
-    log_weights = np.log(weights)
-  ess = weights.sum(0)**2 / (weights**2).sum(0)
-  expected = [False, True, True, False]
-  np.testing.assert_array_equal(ess <= 2., expected)
-  np.testing.assert_array_equal(
-      evaluate(lambda: smc.ess_criterion(log_weights, 0)), expected)
-
-
-@pytest.mark.parametrize("shift", [0., 1e4, -1e4])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_ess_criterion_ignores_the_scale(shift, dtype):
-  log_weights = np.log([[1., 1.], [1., 9.], [1., 1.]]) + shift
-  np.testing.assert_array_equal(
-      evaluate(lambda: smc.ess_criterion(log_weights.astype(dtype), 0)),
-      [False, True])
-
-
-def test_ess_criterion_without_a_usable_weight():
-  log_weights = np.array(
-      [[-_INF, _NAN, -_INF, 0.], [-_INF, 0., 0., 0.], [-_INF, 0., -_INF, _NAN]],
-      np.float32)
-  np.testing.assert_array_equal(
-      evaluate(lambda: smc.ess_criterion(log_weights, 0)),
-      [False, False, True, False])
-
-
-def test_ess_criterion_with_one_particle_never_resamples():
-  assert not evaluate(lambda: smc.ess_criterion(np.zeros([1, 5]), 0)).any()
-
-
-def test_ess_criterion_with_two_particles_hardly_ever_resamples():
-  """FIVO with two particles is IWAE: ESS <= 1 does not happen."""
-  log_weights = np.array([[0., 0., 0.], [0., 5., -3.]], np.float32)
-  assert not evaluate(lambda: smc.ess_criterion(log_weights, 0)).any()
-
-
-@pytest.mark.parametrize("criterion,expected", [
-    (smc.never_resample_criterion, False), (smc.always_resample_criterion, True)
-])
-def test_constant_criteria(criterion, expected):
-  with new_session() as session:
-    log_weights = tf.compat.v1.placeholder(tf.float32, [None, None])
-    result = criterion(log_weights, 3)
-    assert result.dtype == tf.bool
-    np.testing.assert_array_equal(
-        session.run(result, {log_weights: np.zeros([4, 3])}), [expected] * 3)
-
-
-@pytest.mark.parametrize("criterion", [
-    smc.ess_criterion, smc.never_resample_criterion,
-    smc.always_resample_criterion
-])
-def test_criteria_take_their_arguments_by_name(criterion):
-  assert list(inspect.signature(criterion).parameters)[:2] == [
-      "log_weights", "unused_t"]
-
-
-# The loop against an implementation in NumPy ---------------------------------
-
-
-def numpy_filter(increment_fn, positions, num_steps, num_particles, criterion):
-  """A batch of particle filters written down step by step.
-
-  Args:
-    increment_fn: A function of positions `[N, B]` and t, giving `[N, B]`.
-    positions: The initial state `[N, B]`.
-    num_steps: The lengths `[B]`.
-    num_particles: N.
-    criterion: A function of log weights `[N, B]` and t, giving `[B]`.
-
-  Returns:
-    log_z_hat `[B]`, log_weights `[T, B, N]`, resampled `[T, B]` and the final
-    positions `[N, B]`.
-  """
-  batch_size = len(num_steps)
-  log_z = np.zeros(batch_size)
-  log_weights = np.zeros([num_particles, batch_size])
-  all_log_weights, all_resampled = [], []
-  last = max(num_steps) - 1
-  for t in range(last + 1):
-    increments = increment_fn(positions, t)
-    positions = positions + 1.
-    for b in range(batch_size):
-      if t < num_steps[b]:
-        log_weights[:, b] += increments[:, b]
-    all_log_weights.append(log_weights.T.copy())
-    resampled = np.array(criterion(log_weights, t)) & (t < np.array(num_steps))
-    all_resampled.append(resampled)
-    for b in range(batch_size):
-      if resampled[b] or t == last:
-        with np.errstate(divide="ignore"):
-          log_z[b] += np.log(np.mean(np.exp(log_weights[:, b])))
-      if resampled[b]:
-        log_weights[:, b] = 0.
-        positions[:, b] = np.roll(positions[:, b], -1)
-  return (log_z, np.array(all_log_weights), np.array(all_resampled, float),
-          positions)
-
-
-def numpy_ess(log_weights, unused_t):
-  weights = np.exp(log_weights)
-  with np.errstate(invalid="ignore"):
-    return weights.sum(0)**2 / (weights**2).sum(0) <= len(weights) / 2.
-
-
-_CRITERIA = {
-    "ess": (smc.ess_criterion, numpy_ess),
-    "never": (smc.never_resample_criterion,
-              lambda w, t: np.zeros(w.shape[1], bool)),
-    "always": (smc.always_resample_criterion,
-               lambda w, t: np.ones(w.shape[1], bool)),
-    "odd_steps": (odd_steps, lambda w, t: np.full(w.shape[1], t % 2 == 1)),
-    "heavy_first": (heavy_first, lambda w, t: w[0] > 0.),
-    # A criterion may answer for all filters at once.
-    "scalar": (lambda w, t: tf.equal(t % 2, 0),
-               lambda w, t: np.full(w.shape[1], t % 2 == 0)),
-}
-
-
-@pytest.mark.parametrize(
-    "resampling_fn", [rotate, resampling.with_states(rotation)])
-@pytest.mark.parametrize("criterion", sorted(_CRITERIA))
-def test_agrees_with_numpy(criterion, resampling_fn):
-  """Mixed lengths, impossible particles, weights that depend on the state."""
-  num_particles, lengths = 4, [7, 1, 4]
-  table = np.random.RandomState(0).normal(size=[7, 4, 3], scale=2.)
-  table[2, 1, 0] = -_INF
-  table[0, 2, 2] = -_INF
-  table[5, :, 2] = -_INF  # Past that filter's end.
-  start = np.arange(12.).reshape([4, 3])
-  tf_criterion, np_criterion = _CRITERIA[criterion]
-  expected = numpy_filter(
-      lambda x, t: table[t] + np.sin(x), start, lengths, num_particles,
-      np_criterion)
-
-  def transition(state, t):
-    if state is None:
-      return [tf.constant(start.reshape([-1])), tf.zeros([12], tf.int64)]
-    increments = tf.reshape(tf.constant(table)[t], [-1]) + tf.sin(state[0])
-    return increments, [state[0] + 1., state[1] + 1]
-
-  result = evaluate(lambda: smc.smc(
-      transition, tf.constant(lengths), num_particles, tf_criterion,
-      resampling_fn)._asdict())
-  np.testing.assert_allclose(result["log_z_hat"], expected[0], rtol=1e-12)
-  np.testing.assert_allclose(result["log_weights"], expected[1], rtol=1e-12)
-  np.testing.assert_array_equal(result["resampled"], expected[2])
-  positions, steps = result["final_particle_state"]
-  np.testing.assert_allclose(positions.reshape([4, 3]), expected[3])
-  np.testing.assert_array_equal(steps, np.full([12], 7))
-  assert result["final_loop_state"] == 0
-
-
-@pytest.mark.parametrize("num_particles", [1, 3])
-@pytest.mark.parametrize("criterion", [
-    smc.ess_criterion, smc.never_resample_criterion,
-    smc.always_resample_criterion
-])
-def test_constant_weights_add_up(criterion, num_particles):
-  result = evaluate(lambda: smc.smc(
-      table_transition(tf.fill([5, num_particles * 3], -.5)),
-      tf.constant([5, 1, 3]), num_particles, criterion)._asdict())
-  np.testing.assert_allclose(result["log_z_hat"], [-2.5, -.5, -1.5], rtol=1e-6)
-  assert result["log_z_hat"].dtype == np.float32
-  assert result["log_weights"].shape == (5, 3, num_particles)
-  assert result["resampled"].dtype == np.float32
-  expected = np.array([[1, 1, 1], [1, 0, 1], [1, 0, 1], [1, 0, 0], [1, 0, 0]])
-  always = criterion is smc.always_resample_criterion
-  np.testing.assert_array_equal(result["resampled"], expected * always)
-
-
-def test_defaults():
-  parameters = inspect.signature(smc.smc).parameters
-  assert {name: parameter.default for name, parameter in parameters.items()
-          if parameter.default is not inspect.Parameter.empty} == {
-              "num_particles": 1,
-              "resampling_criterion": smc.ess_criterion,
-              "resampling_fn": smc.multinomial_resampling,
-              "loop_fn": None,
-              "parallel_iterations": 30,
-              "swap_memory": True,
-              "scan": None,
-              "resampling_gradients": "none",
-          }
-  result = evaluate(lambda: smc.smc(
-      table_transition(np.array([[1.], [2.]], np.float32)), tf.constant([2])))
-  log_z_hat, log_weights, resampled, state, loop_state = result
+def test_signature():
+  assert str(inspect.signature(smc.smc)).startswith(
+      "(transition_fn, num_steps, num_particles=1, resampling_criterion=")
+  assert list(inspect.signature(smc.smc).parameters)[4:8] == [
+      "resampling_fn", "loop_fn", "parallel_iterations", "swap_memory"]
+  log_z_hat, log_weights, resampled, state, loop_state = evaluate(
+      lambda: smc.smc(table_transition(
+          np.array([[1.], [2.]], np.float32)), tf.constant([2])))
   assert log_z_hat == [3.]
   np.testing.assert_array_equal(log_weights, [[[1.]], [[3.]]])
   np.testing.assert_array_equal(resampled, [[0.], [0.]])
@@ -292,9 +91,8 @@ def test_defaults():
 
 def test_a_resampling_fn_with_any_further_parameter():
   """One that happened to be called t, say, was handed the timestep."""
-  def resampling_fn(log_weights, states, num_particles, batch_size, t=7,
-                    should_resample=None):
-    assert t == 7 and should_resample is None
+  def resampling_fn(log_weights, states, num_particles, batch_size, t=7):
+    assert t == 7
     return rotate(log_weights, states, num_particles, batch_size)
 
   evaluate(lambda: smc.smc(
@@ -302,18 +100,31 @@ def test_a_resampling_fn_with_any_further_parameter():
       smc.always_resample_criterion, resampling_fn).log_z_hat)
 
 
-@pytest.mark.parametrize("criterion", [
-    smc.never_resample_criterion, smc.ess_criterion])
-def test_the_number_of_particles_may_be_a_tensor(criterion):
-  with new_session() as session:
-    number = tf.compat.v1.placeholder(tf.int64, [])
-    table = tf.constant(np.random.RandomState(0).normal(size=[3, 8], scale=3.))
-    results = [
-        smc.smc(table_transition(table), [3, 2], num_particles, criterion,
-                rotate) for num_particles in (number, 4)]
-    one, other = session.run(results, {number: 4})
+@pytest.mark.parametrize("num_particles", [
+    lambda: np.int64(4), lambda: tf.compat.v1.placeholder_with_default(
+        np.int64(4), [])])
+@pytest.mark.parametrize("lengths", [
+    (3, 2), np.array([3, 2], np.int32), np.array([3, 2], np.int64)])
+def test_numbers_and_lengths_of_any_integer_type(lengths, num_particles):
+  table = np.random.RandomState(0).normal(size=[3, 8], scale=3.)
+  one, other = evaluate(lambda: [
+      smc.smc(table_transition(table), *args, resampling_fn=rotate)
+      for args in ((lengths, num_particles()), ([3, 2], 4))])
   for x, y in zip(one, other):
     np.testing.assert_allclose(x, y)
+
+
+def test_numbers_that_are_no_integers():
+  for number in (1.5, "2", None, np.float32(2.)):
+    with tf.Graph().as_default(), pytest.raises(TypeError):
+      smc.smc(table_transition(tf.zeros([2, 4])), [2, 1], number)
+
+
+def test_a_criterion_may_answer_for_all_filters_at_once():
+  resampled = evaluate(lambda: smc.smc(
+      table_transition(tf.zeros([3, 4])), [3, 1], 2,
+      lambda log_weights, t: tf.equal(t % 2, 0)).resampled)
+  np.testing.assert_array_equal(resampled, [[1, 1], [0, 0], [1, 0]])
 
 
 def test_state_of_static_size_with_lengths_of_unknown_size():
@@ -341,17 +152,6 @@ def test_tensor_arrays_in_a_state():
       evaluate(build), [[0.] * 4, [1.] * 4, [2.] * 4])
 
 
-def test_ess_of_many_particles_in_half_precision():
-  """The square of N overflows where N is 1000."""
-  log_weights = np.zeros([1000, 2], np.float16)
-  log_weights[600:, 1] = -_INF
-  np.testing.assert_array_equal(
-      evaluate(lambda: smc.ess_criterion(log_weights, 0)), [False, False])
-  log_weights[400:, 1] = -_INF
-  np.testing.assert_array_equal(
-      evaluate(lambda: smc.ess_criterion(log_weights, 0)), [False, True])
-
-
 def test_static_shapes_survive():
   with tf.Graph().as_default():
     result = smc.smc(
@@ -361,11 +161,6 @@ def test_static_shapes_survive():
     assert result.log_weights.shape.as_list()[1:] == [2, 3]
     assert result.resampled.shape.as_list()[1:] == [2]
     assert result.final_particle_state.shape.as_list() == [6]
-
-
-def test_no_particles_are_refused():
-  with pytest.raises(errors.UserError, match="num_particles=0"):
-    smc.smc(table_transition(tf.zeros([2, 2])), [2, 2], 0)
 
 
 # loop_fn ---------------------------------------------------------------------
@@ -432,23 +227,6 @@ def test_loop_fn_gets_loop_args():
   assert result == 2 * (0 + 1 + 2 + 3 + 4)
 
 
-def test_loop_fn_counts_steps_of_nested_state():
-  def loop_fn(loop_state, unused_args, unused_state, unused_weights, resampled,
-              mask, unused_t):
-    if loop_state is None:
-      return {"steps": 0, "sums": (tf.zeros([2]), tf.zeros([6]))}
-    resamplings, masks = loop_state["sums"]
-    return {"steps": loop_state["steps"] + 1,
-            "sums": (resamplings + resampled, masks + mask)}
-
-  result = evaluate(lambda: smc.smc(
-      table_transition(tf.zeros([4, 6])), tf.constant([1, 4]), 3,
-      smc.always_resample_criterion, loop_fn=loop_fn).final_loop_state)
-  assert result["steps"] == 4
-  np.testing.assert_array_equal(result["sums"][0], [1, 4])
-  np.testing.assert_array_equal(result["sums"][1], [1, 4] * 3)
-
-
 # Resampling in the loop ------------------------------------------------------
 
 
@@ -484,25 +262,6 @@ def test_particles_stay_in_their_filter(resampling_fn):
       final, np.eye(batch_size)[rows % batch_size], atol=1e-5)
 
 
-def test_survivors_are_the_heavy_particles():
-  """Each filter keeps its own heavy particle."""
-  heavy = np.array([2, 0])  # The particle of each of two sequences.
-  table = np.full([3, 2], -60., np.float32)
-  table[heavy, [0, 1]] = 0.
-
-  def transition(state, t):
-    if state is None:
-      return tf.range(6)
-    return tf.cond(tf.equal(t, 0), lambda: tf.constant(table.reshape([-1])),
-                   lambda: tf.zeros([6])), state
-
-  result = evaluate(lambda: smc.smc(transition, tf.constant([2, 2]), 3))
-  np.testing.assert_array_equal(
-      result.final_particle_state.reshape([3, 2]), [heavy * 2 + [0, 1]] * 3)
-  np.testing.assert_array_equal(result.resampled, [[1, 1], [0, 0]])
-  np.testing.assert_allclose(result.log_z_hat, -np.log([3., 3.]), rtol=1e-6)
-
-
 # Every kind of state ---------------------------------------------------------
 
 
@@ -527,14 +286,11 @@ def _initial_states(num_rows):
     "rank 1", "rank 3", "float64", "int64", "bool", "list", "namedtuple",
     "dict", "lstm"
 ])
-@pytest.mark.parametrize("static", [True, False])
-def test_states(kind, static):
+def test_states(kind):
   """All leaves of a state are resampled alike, whatever their form."""
   with new_session() as session:
-    lengths = tf.constant([3, 2])
-    if not static:
-      lengths = tf.compat.v1.placeholder_with_default(lengths, [None])
-    num_rows = 4 * tf.size(lengths) if not static else 8
+    lengths = tf.compat.v1.placeholder_with_default([3, 2], [None])
+    num_rows = 4 * tf.size(lengths)
 
     def transition(state, unused_t):
       if state is None:
@@ -574,26 +330,6 @@ def test_smallest_sizes(num_particles, batch_size, length, resampling_fn):
   assert result["resampled"].all()
 
 
-@pytest.mark.parametrize("lengths", [
-    [3, 2], (3, 2), np.array([3, 2], np.int32), np.array([3, 2], np.int64)
-])
-def test_lengths_of_any_integer_type(lengths):
-  """A NumPy array of Python ints is int64."""
-  np.testing.assert_array_equal(
-      evaluate(lambda: smc.smc(
-          table_transition(tf.ones([3, 4])), lengths, 2).log_z_hat), [3., 2.])
-
-
-@pytest.mark.parametrize("resampling_fn",
-                         [smc.multinomial_resampling, smc.relaxed_resampling])
-def test_the_number_of_particles_may_come_from_numpy(resampling_fn):
-  np.testing.assert_allclose(
-      evaluate(lambda: smc.smc(
-          table_transition(tf.ones([3, 4])), [3, 2], np.int64(2),
-          smc.always_resample_criterion, resampling_fn).log_z_hat),
-      [3., 2.], rtol=1e-6)
-
-
 def test_one_graph_for_every_batch_size():
   with new_session() as session:
     lengths = tf.compat.v1.placeholder(tf.int32, [None])
@@ -610,54 +346,34 @@ def test_one_graph_for_every_batch_size():
 # Weights that are zero or not numbers ----------------------------------------
 
 
-@pytest.mark.parametrize("resampling_fn",
-                         [smc.multinomial_resampling, smc.relaxed_resampling])
-@pytest.mark.parametrize("criterion", [
-    smc.ess_criterion, smc.never_resample_criterion,
-    smc.always_resample_criterion
-])
-def test_an_impossible_particle(criterion, resampling_fn):
-  """Masks that multiply made NaN of -inf."""
-  table = np.zeros([4, 3, 2], np.float32)
+_EVERY_CASE = [
+    (smc.never_resample_criterion, None)] + list(itertools.product(
+        (smc.ess_criterion, smc.always_resample_criterion),
+        (smc.multinomial_resampling, smc.relaxed_resampling)))
+
+
+@pytest.mark.parametrize("criterion, resampling_fn", _EVERY_CASE)
+def test_weights_of_zero_or_nan(criterion, resampling_fn):
+  """Masks that multiply made NaN of -inf; NaN weights crashed.
+
+  One impossible particle; none that is possible; all NaN; one NaN; and what
+  lies past a sequence's end.
+  """
+  table = np.zeros([4, 3, 6], np.float32)
   table[1, 0, 0] = -_INF
+  table[1, :, 1] = -_INF
+  table[1, :, 2] = _NAN
+  table[0, 2, 3] = _NAN
+  table[3, :, 4] = -_INF
+  table[3, :, 5] = _NAN
   result = evaluate(lambda: smc.smc(
-      table_transition(table.reshape([4, 6])), tf.constant([4, 2]), 3,
+      table_transition(table.reshape([4, 18])), [4, 4, 4, 3, 2, 2], 3,
       criterion, resampling_fn)._asdict())
   np.testing.assert_allclose(
-      result["log_z_hat"], [np.log(2. / 3.), 0.], atol=1e-6)
-  assert not np.isnan(result["log_weights"]).any()
-
-
-@pytest.mark.parametrize("resampling_fn",
-                         [smc.multinomial_resampling, smc.relaxed_resampling])
-@pytest.mark.parametrize("criterion", [
-    smc.ess_criterion, smc.never_resample_criterion,
-    smc.always_resample_criterion
-])
-@pytest.mark.parametrize("bad,expected", [(-_INF, -_INF), (_NAN, _NAN)])
-def test_a_filter_without_a_possible_particle(
-    criterion, resampling_fn, bad, expected):
-  """NaN weights crashed with 'indices[0] = 16 is not in [0, 16)'."""
-  table = np.zeros([4, 3, 3], np.float32)
-  table[1, :, 0] = bad
-  table[3, :, 1] = bad  # Past that sequence's end.
-  result = evaluate(lambda: smc.smc(
-      table_transition(table.reshape([4, 9])), tf.constant([4, 2, 3]), 3,
-      criterion, resampling_fn)._asdict())
-  np.testing.assert_allclose(
-      result["log_z_hat"], [expected, 0., 0.], atol=1e-6)
-  assert np.isfinite(result["log_weights"][:, 1:]).all()
-
-
-@pytest.mark.parametrize("resampling_fn",
-                         [smc.multinomial_resampling, smc.relaxed_resampling])
-def test_one_nan_weight_makes_the_bound_nan(resampling_fn):
-  table = np.zeros([3, 4, 2], np.float32)
-  table[0, 2, 1] = _NAN
-  log_z = evaluate(lambda: smc.smc(
-      table_transition(table.reshape([3, 8])), tf.constant([3, 3]), 4,
-      smc.always_resample_criterion, resampling_fn).log_z_hat)
-  np.testing.assert_allclose(log_z, [0., _NAN], atol=1e-6)
+      result["log_z_hat"], [np.log(2. / 3.), -_INF, _NAN, _NAN, 0., 0.],
+      atol=1e-6)
+  assert np.isfinite(result["log_weights"][:, 4:]).all()
+  assert not np.isnan(result["log_weights"][:, :2]).any()
 
 
 @pytest.mark.parametrize("bad", [_NAN, -_INF, _INF])
@@ -796,29 +512,6 @@ def test_gradients_agree_with_finite_differences(resampling_fn):
   difference = (results[2][0] - results[0][0]) / 2e-5
   assert abs(difference) > 1e-3
   assert results[1][1] == pytest.approx(difference, rel=1e-6)
-
-
-@pytest.mark.parametrize("resampling_fn,carries", [
-    (smc.multinomial_resampling, False), (smc.relaxed_resampling, True)
-])
-def test_which_resampling_carries_gradient_through_the_weights(
-    resampling_fn, carries):
-  with new_session(seed=1) as session:
-    log_weights = tf.constant([0., 1., -1.])
-
-    def transition(state, t):
-      if state is None:
-        return tf.constant([1., 2., 3.])
-      return log_weights * tf.cast(tf.equal(t, 0), tf.float32), state
-
-    final = smc.smc(transition, tf.constant([2]), 3,
-                    smc.always_resample_criterion,
-                    resampling_fn).final_particle_state
-    gradient, = tf.gradients(final, log_weights)
-    if not carries:
-      assert gradient is None
-    else:
-      assert np.abs(session.run(gradient)).max() > 1e-4
 
 
 # Seeds -----------------------------------------------------------------------

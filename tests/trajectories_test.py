@@ -8,7 +8,7 @@ from fivo import bounds
 from fivo import smc
 from fivo import trajectories as smc_trajectories
 from fivo.models import ghmm
-from fivo.resampling import functions as resampling
+from fivo.resampling import particles as resampling
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 from tests.smc_test import rotate

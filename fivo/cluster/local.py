@@ -9,6 +9,13 @@ training is over, after Ctrl-C or SIGTERM, once the chief has saved, and when a
 process fails.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import argparse
 import contextlib
 import errno
@@ -22,19 +29,11 @@ import subprocess
 import sys
 import time
 
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
-
 from absl import flags
 
 from fivo.config import cluster_spec
 from fivo.config import options
 from fivo.logdir import locks
-from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import signals
@@ -324,11 +323,7 @@ def main(unused_argv):
     LocalCluster(args, command, addresses, caught).wait()
 
 
-def _leave_flags(argv):
+def flags_parser(argv):
   """Has absl parse nothing: the flags are for other processes."""
   flags.FLAGS.mark_as_parsed()
   return argv[:1]
-
-
-if __name__ == "__main__":
-  console.run_main(main, flags_parser=_leave_flags)

@@ -1,17 +1,17 @@
-"""A loop whose gradient is a loop of its own, made for a compiler.
+"""A loop with a gradient loop of its own, made for a compiler.
 
-The gradient that TensorFlow makes of a loop keeps every intermediate result of
-every iteration, and adds up the gradient by each weight in every iteration.
-Compiled by XLA, nearly all of the time goes into those two. The loop here keeps
-no more than its state. Its gradient runs backwards, computes each iteration
-again from the state that was kept (Chen et al., Training Deep Nets with
-Sublinear Memory Cost, 2016), and adds up the gradient by the weights once for
-`CHUNK` iterations, by one large matrix product per layer. On one core this
-makes a compiled training step three times as fast. Uncompiled it loses, since
-each operation more costs time whatever its size.
+TensorFlow's gradient of a loop keeps every intermediate result of every
+iteration, and adds up the gradient by each weight in every iteration. Compiled
+by XLA, nearly all of the time goes into those two. The loop here keeps no more
+than its state. Its gradient runs backwards, computes each iteration again from
+the state that was kept (Chen et al., Training Deep Nets with Sublinear Memory
+Cost, 2016), and adds up the gradient by the weights once for `CHUNK`
+iterations, by one large matrix product per layer. On one core this makes a
+compiled training step three times as fast. Uncompiled it is slower than
+TensorFlow's, because every operation costs time whatever its size.
 
-What an iteration takes from outside is found among its operations, see
-`step_inputs.py`: models need not know of this.
+The weights and series that an iteration uses are found among its operations,
+see `step_inputs.py`: models need not declare them.
 """
 
 import functools
@@ -19,20 +19,17 @@ import functools
 import tensorflow as tf
 
 from fivo.compiled import step_inputs
-from fivo.system import errors
 
-# What is kept of so many iterations fits into a processor's cache.
+# The results of so many iterations fit into a processor's cache.
 CHUNK = 32
 
 
 def scan(step, initial_state, initial_record, num_steps, max_num_steps):
   """Runs a step over time.
 
-  The gradient flows to the initial state, to what stands in TensorArrays that
-  the step reads at its timestep, and to the weights of its linear layers,
-  `tf.nn.bias_add(tf.matmul(x, w), b)`. Weights that are used in another way are
-  refused, and so is a step that draws random numbers: it would draw others when
-  it is computed again.
+  The gradient flows to the initial state, to the TensorArrays that the step
+  reads at its timestep, and to the weights of its linear layers,
+  `tf.nn.bias_add(tf.matmul(x, w), b)`.
 
   Args:
     step: A callable `(t, state) -> (new_state, record)`, with `t` a scalar
@@ -48,7 +45,8 @@ def scan(step, initial_state, initial_record, num_steps, max_num_steps):
     zero from `num_steps` on.
 
   Raises:
-    UserError: If the step is refused.
+    ValueError: If the step uses weights in another way; or draws random
+      numbers, which would be others when it is computed again.
   """
   def flat_step(t, state):
     new_state, record = step(
@@ -70,7 +68,7 @@ class _Scan(object):
     self._initial_state = [tf.convert_to_tensor(x) for x in initial_state]
     self._num_steps = num_steps
     self._max_num_steps = max_num_steps
-    # A step outside the loop, of which nothing but shapes is used.
+    # A step outside the loop; only its shapes are used.
     new_state, self._records, self._inputs = self._find_inputs(
         tf.constant(0), self._initial_state)
     self._refuse_random_numbers(new_state + self._records)
@@ -92,7 +90,7 @@ class _Scan(object):
     return results[:len(final_state)], results[len(final_state):]
 
   def _find_inputs(self, t, state):
-    """A step: its new state, its record, and what it takes from outside."""
+    """Builds a step: its new state, its record, and its `StepInputs`."""
     with step_inputs.finding(t) as inputs:
       new_state, record = self._step(t, state)
     return new_state, record, inputs
@@ -102,16 +100,16 @@ class _Scan(object):
             for variable in (product.w, product.b)]
 
   def _refuse_random_numbers(self, results):
-    """Refuses a step that would give another result when it is run again."""
+    """Refuses a step with another result when it is computed again."""
     for result in results:
       for op in self._inputs.random_ops:
         if step_inputs.depends_on(result, [op]):
-          raise errors.UserError(
+          raise ValueError(
               "%s: a compiled step must not draw random numbers; train without "
               "--xla" % op.name)
 
   def _refuse_other_weights(self, results):
-    """Refuses weights by which the loop would give no gradient."""
+    """Refuses weights that would get no gradient."""
     variables = tf.compat.v1.trainable_variables()
     gradients = tf.gradients(
         _floats(results), variables, stop_gradients=_floats(
@@ -120,7 +118,7 @@ class _Scan(object):
             [product.outputs for product in self._inputs.products]))
     for gradient, variable in zip(gradients, variables):
       if gradient is not None:
-        raise errors.UserError(
+        raise ValueError(
             "%s: a compiled step may use it in a linear layer only, "
             "tf.nn.bias_add(tf.matmul(x, w), b)" % variable.op.name)
 
@@ -138,7 +136,7 @@ class _Scan(object):
     return list(final_state), [array.stack() for array in records]
 
   def _forward_step(self, t, state, states, records):
-    """A step forwards."""
+    """A step forwards, which keeps the state before it, and its record."""
     new_state, record = self._step(t, state)
     return (t + 1, new_state, _write(states, t, state),
             _write(records, t, record))
@@ -151,8 +149,8 @@ class _Scan(object):
         and of the records.
 
     Returns:
-      A list of gradients: by the initial state, by the sources of the reads,
-      and by the weights and biases of the products.
+      A list of gradients, by the initial state, the sources of the reads, and
+      the products' weights and biases.
     """
     num_states = len(_floats(self._initial_state))
     _, by_state, by_reads, by_weights = tf.while_loop(
@@ -176,7 +174,7 @@ class _Scan(object):
       by_weights: A list of Tensors, the sums of the gradients by the weights.
 
     Returns:
-      What the chunk before takes.
+      The last four arguments for the chunk before.
     """
     # Whole chunks, counted from the first step.
     start = (end - 1) // CHUNK * CHUNK
@@ -199,17 +197,9 @@ class _Scan(object):
                      by_products):
     """A step backwards.
 
-    Args:
-      by_records: A list of Tensors `[T, ...]`, the gradients by the records.
-      start: The timestep at which the chunk starts.
-      t: The timestep.
-      by_state: The gradients by the float Tensors of the state after the step.
-      by_reads: A list of TensorArrays: gradients by the reads.
-      inputs: A list of TensorArrays: the products' inputs.
-      by_products: A list of TensorArrays: gradients by the products' outputs.
-
-    Returns:
-      What the next step, of timestep t - 1, takes.
+    It writes its products' inputs and the gradients by their outputs at entry
+    `t - start` of the TensorArrays `inputs` and `by_products`; for the other
+    arguments see `_backward_chunk`.
     """
     state = [tf.gather(states, t) for states in self._states]
     new_state, record, found = self._find_inputs(t, state)
@@ -227,6 +217,8 @@ class _Scan(object):
         _write(inputs, t - start,
                [product.inputs for product in found.products]),
         _write(by_products, t - start, gradients[num_states + num_reads:]))
+
+
 def _floats(tensors):
   return [x for x in tensors if x.dtype.is_floating]
 
@@ -243,14 +235,9 @@ def _write(arrays, t, values):
 
 
 def _weight_gradients(inputs, by_outputs):
-  """The gradients by a linear layer's weights.
+  """The gradients by w `[input_size, size]` and b `[size]` of a linear layer.
 
-  Args:
-    inputs: A float Tensor `[CHUNK, rows, input_size]`.
-    by_outputs: A float Tensor `[CHUNK, rows, size]`: gradients by the outputs.
-
-  Returns:
-    The gradients by w, `[input_size, size]`, and b, `[size]`.
+  Its inputs, and the gradients by its outputs, are `[CHUNK, rows, size]`.
   """
   inputs, by_outputs = [
       tf.reshape(x, [-1, x.shape[2]]) for x in (inputs, by_outputs)]
@@ -259,16 +246,10 @@ def _weight_gradients(inputs, by_outputs):
 
 
 def _give_gradient(values, arguments, gradient_fn):
-  """Makes Tensors a function of others as far as gradients are concerned.
+  """Gives the float Tensors `values` a gradient by other float Tensors.
 
-  Args:
-    values: A list of float Tensors.
-    arguments: A list of float Tensors.
-    gradient_fn: A callable of a list, the gradients by the values, that gives a
-      list, the gradients by the arguments.
-
-  Returns:
-    A list of Tensors equal to the values.
+  `gradient_fn` maps a list of the gradients by `values` to a list of those by
+  `arguments`.
   """
   @tf.custom_gradient
   def give_gradient(*unused_arguments):
@@ -279,10 +260,10 @@ def _give_gradient(values, arguments, gradient_fn):
 
 
 def _cut(x):
-  """Hides what a float Tensor was computed from.
+  """Cuts a float Tensor off from what it was computed of.
 
-  The search for a gradient's path walks through `tf.stop_gradient`, and would
-  make a gradient loop of zeros. It does not walk through integers.
+  TensorFlow's search for a gradient's path passes through `tf.stop_gradient`,
+  and would make a gradient loop of zeros. It does not pass through integers.
   """
   as_int = {2: tf.int16, 4: tf.int32, 8: tf.int64}[x.dtype.size]
   return tf.bitcast(tf.bitcast(x, as_int), x.dtype)

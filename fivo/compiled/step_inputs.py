@@ -1,8 +1,8 @@
-"""What a step of a loop takes from outside it: weights and timesteps.
+"""The inputs of a loop's step from outside: weights, and series it reads.
 
 A gradient loop that knows these can do without TensorFlow's own, see
-`rematerialization.py`. They are found in the graph: the operations that a step
-has added tell which of them multiply by variables, and which read a
+`rematerialization.py`. They are found in the graph, among the operations that a
+step has added: those that multiply by variables, and those that read a
 TensorArray.
 """
 
@@ -11,23 +11,21 @@ import contextlib
 
 import tensorflow as tf
 
-from fivo.system import errors
-
 # A linear layer: its Tensors [rows, size], and its two variables.
 Product = collections.namedtuple("Product", ("inputs", "outputs", "w", "b"))
 # A read of a TensorArray, and the Tensor [T, ...] that was unstacked into it.
 Read = collections.namedtuple("Read", ("source", "value"))
 
-# Operations that hand on what they are given, into a loop and out of variables.
+# Operations that pass a Tensor on unchanged, into a loop and out of variables.
 _TRANSPARENT = ("Enter", "RefEnter", "Identity", "ReadVariableOp")
 
 
 class StepInputs(object):
-  """What `finding` has found.
+  """The inputs of a step.
 
   Attributes:
     products: A list of `Product`, the linear layers with trainable weights.
-    reads: A list of `Read`, of what depends on trainable variables.
+    reads: A list of `Read`, of series that depend on trainable variables.
     random_ops: A list of operations that draw random numbers, some of them to
       initialize variables.
   """
@@ -40,7 +38,7 @@ class StepInputs(object):
 
 @contextlib.contextmanager
 def finding(t):
-  """Finds what the step that the block builds takes from outside.
+  """Finds the inputs of the step that the block builds.
 
   Args:
     t: The timestep at which TensorArrays are read, a scalar int32 Tensor.
@@ -49,8 +47,8 @@ def finding(t):
     A `StepInputs`, complete when the block ends.
 
   Raises:
-    UserError: If the step reads what depends on trainable variables at another
-      timestep.
+    ValueError: If the step reads a series that depends on trainable variables
+      at another timestep.
   """
   graph = tf.compat.v1.get_default_graph()
   num_before = len(graph.get_operations())
@@ -88,14 +86,14 @@ def _reads(op, t, variables):
   if not depends_on(source, variables):
     return []
   if op.inputs[1] is not t:
-    raise errors.UserError(
+    raise ValueError(
         "%s: a compiled step may read it at its own timestep only" %
         source.name)
   return [Read(source, op.outputs[0])]
 
 
 def _origin(tensor):
-  """The operation that a Tensor comes from, unchanged."""
+  """The operation that computes a Tensor, before it was passed on."""
   op = tensor.op
   while op.type in _TRANSPARENT:
     op = op.inputs[0].op
@@ -103,7 +101,7 @@ def _origin(tensor):
 
 
 def depends_on(tensor, ops):
-  """Tells if a Tensor depends on one of some operations."""
+  """True if a Tensor depends on one of some operations."""
   pending, seen = [tensor.op], set()
   while pending:
     op = pending.pop()

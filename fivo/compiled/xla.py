@@ -13,9 +13,7 @@ import time
 import tensorflow as tf
 from tensorflow.python.compiler.xla import xla
 
-from fivo import smc
-from fivo.compiled import filters
-from fivo.system import errors
+from fivo.compiled import noise as noise_lib
 from fivo.system import log
 
 _VARIABLE = "XLA_FLAGS"
@@ -30,10 +28,7 @@ LENGTHS = tuple(128 << octave for octave in range(24))
 
 
 def configure():
-  """Chooses how XLA compiles, and where variables are; call it before a graph.
-
-  Whoever sets the variable XLA_FLAGS chooses instead.
-  """
+  """Sets XLA's options, unless XLA_FLAGS is set, and the kind of variables."""
   if not os.environ.get(_VARIABLE):
     os.environ[_VARIABLE] = _OPTIONS
   # XLA has no others.
@@ -41,14 +36,7 @@ def configure():
 
 
 def padded_length(length):
-  """The smallest of `LENGTHS` that is at least as large.
-
-  Args:
-    length: A scalar int32 Tensor.
-
-  Returns:
-    A scalar int32 Tensor.
-  """
+  """The smallest of `LENGTHS` that is at least a scalar int32 Tensor."""
   lengths = tf.constant(LENGTHS, tf.int32)
   return lengths[tf.searchsorted(lengths, length[tf.newaxis])[0]]
 
@@ -69,26 +57,20 @@ def compile_step(function, model, observations, seq_lengths, num_particles,
   Returns:
     results: The list of Tensors that the compiled function gives.
     length: A scalar int32 Tensor, the length that it is compiled for.
-
-  Raises:
-    UserError: If B is not static.
   """
   batch_size = tf.compat.dimension_value(seq_lengths.shape[0])
-  if batch_size is None:
-    raise errors.UserError(
-        "--xla: needs batches whose size TensorFlow knows before they come")
+  assert batch_size is not None, "--xla needs a static batch size"
   length = padded_length(tf.shape(observations[0])[0])
   padded = [_pad(x, length) for x in observations]
-  noise = filters.draw_noise(
+  noise = noise_lib.draw_noise(
       length, num_particles, batch_size, model.latent_size, seed)
 
   def compute(inputs, targets, seq_lengths, *noise):
-    return function((inputs, targets), seq_lengths, filters.NoisyFilter(
-        model, filters.Noise(*noise)))
+    return function((inputs, targets), seq_lengths, noise_lib.NoisyFilter(
+        model, noise_lib.Noise(*noise)))
 
   results = xla.compile(
-      compute, padded + [smc.lengths_to_int32(seq_lengths=seq_lengths)] +
-      list(noise))
+      compute, padded + [tf.cast(seq_lengths, tf.int32)] + list(noise))
   return results, length
 
 

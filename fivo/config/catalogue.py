@@ -160,7 +160,7 @@ IWAE_GRADIENTS = _by_name(
 DATASET_TYPES = _by_name(
     DatasetType("pianoroll", "create_pianoroll_dataset", "pianoroll pickle",
                 dimension=88, is_binary=True),
-    DatasetType("speech", "create_speech_dataset",
+    DatasetType("speech", "create_speech_batches",
                 "TFRecord file of speech, or a directory of them",
                 dimension=200, has_mean=False, file_per_split=True),
     DatasetType("pose", "create_human_pose_dataset", "pickle of poses"),

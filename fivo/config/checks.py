@@ -208,6 +208,27 @@ def check_train_mean(config, mean):
             config.dataset_path, config.logdir))
 
 
+def check_sound(config, statistics):
+  """Refuses --sample_wav of data without a sample rate.
+
+  Args:
+    config: A resolved `Config`.
+    statistics: The `SpeechStatistics` of its data, or None.
+
+  Raises:
+    UserError: If the data is not speech, or its statistics are unknown.
+  """
+  if config.dataset_type != "speech":
+    raise errors.UserError(
+        "--sample_wav: only speech is sound; the data is of "
+        "--dataset_type=%s" % config.dataset_type)
+  if statistics is None:
+    raise errors.UserError(
+        "--sample_wav: needs speech with statistics.json beside its records, "
+        "as create_timit_dataset.py writes it; --dataset_path=%s has none" % (
+            config.dataset_path))
+
+
 def log_remarks(config):
   """Logs which options have no effect, and in training which have changed.
 

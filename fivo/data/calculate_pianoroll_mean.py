@@ -10,15 +10,12 @@ for each file that `bin/download_pianorolls.sh` downloads:
 The file is replaced whole or not at all.
 """
 
-import os
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
 if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
   from fivo.system import startup
-  startup.begin_imports()
+  startup.run(__file__)
 
 from absl import flags
 from absl import logging
@@ -26,7 +23,7 @@ from absl import logging
 from fivo.formats import pianorolls
 from fivo.formats.pianorolls import MAX_NOTE  # noqa: F401
 from fivo.formats.pianorolls import MIN_NOTE  # noqa: F401
-from fivo.formats.pianorolls import NUM_NOTES
+from fivo.formats.pianorolls import NUM_NOTES  # noqa: F401
 from fivo.system import console
 from fivo.system import errors
 
@@ -53,11 +50,12 @@ def add_train_mean(in_file, out_file=None):
   """
   with errors.naming_flag("in_file"):
     contents = pianorolls.load(in_file)
-    train = pianorolls.encode_split(contents, "train", in_file)
-  mean = pianorolls.calculate_mean(train, NUM_NOTES)
+    train = pianorolls.dense_split(contents, "train", in_file)
+  mean = pianorolls.calculate_mean(train)
   contents[pianorolls.MEAN_KEY] = mean
-  with errors.naming_flag("out_file" if out_file else "in_file"):
-    out_file = out_file or in_file
+  if out_file is None:
+    out_file = in_file
+  with errors.naming_flag("out_file"):
     pianorolls.save(out_file, contents)
   logging.info(
       "%s: added the mean of %d train sequences; %.2f notes sound at a time.",
@@ -69,12 +67,4 @@ def main(argv):
   del argv
   if not FLAGS.in_file:
     raise errors.UserError("--in_file is required: the pianoroll file to read")
-  if FLAGS.out_file == "":  # A variable that is not set, in a shell.
-    raise errors.UserError(
-        "--out_file is empty: must be a file to write; left out, it is "
-        "--in_file")
   add_train_mean(FLAGS.in_file, FLAGS.out_file)
-
-
-if __name__ == "__main__":
-  console.run_main(main)

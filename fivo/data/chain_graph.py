@@ -1,12 +1,9 @@
 """Synthetic data: chains of latent states with noisy observations."""
 
-import numbers
-
 import numpy as np
 import tensorflow as tf
 
 from fivo.data import batching
-from fivo.system.errors import UserError
 
 ROUND_TRANSITION, STANDARD_TRANSITION = TRANSITION_TYPES = ["round", "standard"]
 SQUARED_OBSERVATION, ABS_OBSERVATION, STANDARD_OBSERVATION = (
@@ -45,8 +42,7 @@ def create_chain_graph_dataset(
     num_timesteps: T, the number of transitions.
     steps_per_observation: How many transitions come before each observation.
       Must divide `num_timesteps`; may be a whole float, from a division.
-      Defaults to `num_timesteps`: one observation,
-      of the last state.
+      Defaults to `num_timesteps`: one observation, of the last state.
     state_size: The size of states and observations.
     transition_variance: The variance of a transition.
     observation_variance: The variance of an observation.
@@ -68,21 +64,15 @@ def create_chain_graph_dataset(
     lengths: An int32 Tensor `[B]`, each T_obs.
 
   Raises:
-    UserError: (A ValueError.) If `steps_per_observation` does not divide
-      `num_timesteps`, a type is unknown, or a number is out of its range.
+    ValueError: If `steps_per_observation` does not divide `num_timesteps`.
   """
   if steps_per_observation is None:
     steps_per_observation = num_timesteps
-  elif (isinstance(steps_per_observation, numbers.Real)
-        and float(steps_per_observation).is_integer()):
-    steps_per_observation = int(steps_per_observation)  # From a division.
-  _check_arguments(
-      batch_size, num_timesteps, steps_per_observation, state_size,
-      transition_variance, observation_variance, transition_type,
-      observation_type)
+  if num_timesteps % steps_per_observation or steps_per_observation % 1:
+    raise ValueError("steps_per_observation=%s must divide num_timesteps=%s"
+                     % (steps_per_observation, num_timesteps))
+  steps_per_observation = int(steps_per_observation)
   dtype = tf.as_dtype(dtype)
-  if dtype not in (tf.float32, tf.float64):
-    raise UserError("dtype=%s: must be float32 or float64" % dtype.name)
   num_observations = num_timesteps // steps_per_observation
   shape = [num_observations, batch_size, state_size]
   lengths = tf.fill([batch_size], num_observations)
@@ -90,11 +80,13 @@ def create_chain_graph_dataset(
     return tf.constant(
         np.broadcast_to(fixed_observation, shape), dtype), lengths
 
+  transition = _TRANSITIONS[transition_type]
+  observe = _OBSERVATIONS[observation_type]
+
   def draw_batch(_):
     return _draw_batch(
-        shape, steps_per_observation, _TRANSITIONS[transition_type],
-        np.sqrt(transition_variance), _OBSERVATIONS[observation_type],
-        np.sqrt(observation_variance), model_consistent
+        shape, steps_per_observation, transition, np.sqrt(transition_variance),
+        observe, np.sqrt(observation_variance), model_consistent
     ).astype(dtype.as_numpy_dtype)
 
   endless = tf.data.Dataset.from_tensors(0).repeat()
@@ -102,28 +94,6 @@ def create_chain_graph_dataset(
       batching.map_numpy(endless, draw_batch, dtype, shape),
       prefetch_buffer_size)
   return observations, lengths
-
-
-def _check_arguments(batch_size, num_timesteps, steps_per_observation,
-                     state_size, transition_variance, observation_variance,
-                     transition_type, observation_type):
-  """Raises a `UserError` that names the argument that is wrong."""
-  batching.check_at_least(
-      1, batch_size=batch_size, num_timesteps=num_timesteps,
-      steps_per_observation=steps_per_observation, state_size=state_size)
-  if num_timesteps % steps_per_observation != 0:
-    raise UserError("steps_per_observation=%d: must divide num_timesteps=%d"
-                    % (steps_per_observation, num_timesteps))
-  for name, value, choices in (
-      ("transition_type", transition_type, _TRANSITIONS),
-      ("observation_type", observation_type, _OBSERVATIONS)):
-    if value not in choices:
-      raise UserError("%s=%r: must be one of %s"
-                      % (name, value, ", ".join(sorted(choices))))
-  for name, value in (("transition_variance", transition_variance),
-                      ("observation_variance", observation_variance)):
-    if not 0. <= value < np.inf:
-      raise UserError("%s=%r: must be a number of at least 0" % (name, value))
 
 
 def _draw_batch(shape, steps_per_observation, transition, transition_scale,

@@ -11,15 +11,22 @@ is transposed.
 
 A score is in the train split if the hash of its name, as a fraction, is below
 0.6, in the valid split if below 0.8, else in the test split. Several chorales
-stand in the corpus twice, under other numbers, in other keys or editions; a
+are in the corpus twice, under another number, in another key or edition; a
 score that shares more than half of its six-chord passages with an earlier one
-goes where that one went, so that no test score is known from training. The same
-scores make the same file, whatever the machine.
+goes to the split of that one, so that no test score is known from training. The
+same scores make the same file on every machine.
 
-This is a dataset of its own: its bounds are not comparable with those of JSB,
-which has another selection, other keys and another split. Some of the encodings
-are not free for every use, so make the file where you need it.
+Bounds on this dataset are not comparable with those on JSB, which has another
+selection, other keys and another split. Some of the encodings are not free for
+every use, so make the file where you need it.
 """
+
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
 
 import collections
 import hashlib
@@ -27,15 +34,7 @@ import math
 import multiprocessing
 import os
 import signal
-import sys
 import tempfile
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 
@@ -71,7 +70,7 @@ def create_chorales_dataset(out_file):
 
 
 def find_scores():
-  """Returns the paths of the scores of Bach in music21's corpus, sorted.
+  """Returns the sorted paths of the scores of Bach in music21's corpus.
 
   Raises:
     UserError: If there is no music21, or it has no corpus.
@@ -104,27 +103,38 @@ def parse_scores(paths):
   # In a directory of its own, lest music21 makes one that stays.
   with tempfile.TemporaryDirectory() as scratch_dir:
     with multiprocessing.Pool(processes, _start_worker, [scratch_dir]) as pool:
-      parsed = pool.imap(_parse_score, paths)
-      for path, chords in zip(paths, progress.track(
-          parsed, "Parsing", total=len(paths), unit="score")):
-        if chords is None:
-          continue
-        name = os.path.basename(path)
-        stem = os.path.splitext(name)[0]
-        chorales[name if stem in chorales else stem] = chords
+      parsed = progress.track(pool.imap(_parse_score, paths), "Parsing",
+                              total=len(paths), unit="scores")
+      for path, chords in zip(paths, parsed):
+        if chords is not None:
+          name = os.path.basename(path)
+          stem = os.path.splitext(name)[0]
+          chorales[name if stem in chorales else stem] = chords
   return chorales
 
 
+def _start_worker(scratch_dir):
+  """Prepares a process for `_parse_score`."""
+  # Ctrl-C and a lost terminal reach all processes; the first one ends the
+  # others, by SIGTERM.
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  signal.signal(signal.SIGHUP, signal.SIG_IGN)
+  signal.signal(signal.SIGTERM, signal.SIG_DFL)
+  from music21 import environment  # pylint: disable=import-outside-toplevel
+  # Of this process only; nothing is written to the user's settings.
+  environment.Environment()["directoryScratch"] = scratch_dir
+
+
+def _parse_score(path):
+  """Returns the chords of a score in four parts, None for any other."""
+  from music21 import converter  # pylint: disable=import-outside-toplevel
+  # From the source: music21 would otherwise read and write pickles in /tmp.
+  score = converter.parse(path, forceSource=True)
+  return score_to_chords(score) if len(score.parts) == _NUM_PARTS else None
+
+
 def score_to_chords(score):
-  """Samples a score at every quarter note.
-
-  Args:
-    score: A `music21.stream.Score`.
-
-  Returns:
-    A list of sorted tuples of the distinct MIDI notes, as Python integers, that
-    sound at the beginning of each quarter note.
-  """
+  """Samples a `music21.stream.Score` at every quarter note."""
   chords = [set() for _ in range(math.ceil(score.highestTime))]
   for note in score.flatten().notes:
     # Grace notes have no length: they sound at no time.
@@ -135,7 +145,7 @@ def score_to_chords(score):
 
 
 def split_chorales(chorales):
-  """Divides chorales among the splits, see the module's docstring.
+  """Divides chorales among the splits, see the head of this file.
 
   Args:
     chorales: An OrderedDict from names to lists of chords.
@@ -182,24 +192,9 @@ def _overlap(passages, others):
   return len(passages & others) / smaller if smaller else 0.
 
 
-def _start_worker(scratch_dir):
-  """Prepares a process for `_parse_score`."""
-  # Ctrl-C and a lost terminal reach all processes; the first one ends the
-  # others, by SIGTERM.
-  signal.signal(signal.SIGINT, signal.SIG_IGN)
-  signal.signal(signal.SIGHUP, signal.SIG_IGN)
-  signal.signal(signal.SIGTERM, signal.SIG_DFL)
-  from music21 import environment  # pylint: disable=import-outside-toplevel
-  # Of this process only; nothing is written to the user's settings.
-  environment.Environment()["directoryScratch"] = scratch_dir
-
-
-def _parse_score(path):
-  """Returns the chords of a score in four parts, None for any other."""
-  from music21 import converter  # pylint: disable=import-outside-toplevel
-  # From the source: music21 would otherwise read and write pickles in /tmp.
-  score = converter.parse(path, forceSource=True)
-  return score_to_chords(score) if len(score.parts) == _NUM_PARTS else None
+def define_flags():
+  """Defines the flag; not at import, because others have the same name."""
+  console.define_path("out_file", None, "The pianoroll file to write.")
 
 
 def main(argv):
@@ -208,9 +203,3 @@ def main(argv):
   if not FLAGS.out_file:
     raise UserError("--out_file is required: the pianoroll file to write")
   create_chorales_dataset(FLAGS.out_file)
-
-
-if __name__ == "__main__":
-  # Not on import: other commands have a flag of this name.
-  console.define_path("out_file", None, "The pianoroll file to write.")
-  console.run_main(main)

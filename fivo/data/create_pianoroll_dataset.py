@@ -6,11 +6,12 @@ Of a folder of MIDI files, at any depth:
   python fivo/data/create_pianoroll_dataset.py --midi_dir=DIR --out_file=X.pkl
 
 A timestep is a sixteenth note, or what --steps_per_quarter makes it; see
-`midi_files` for how notes come onto this grid. Files with the same notes count
-once. If DIR consists of the folders train, valid and test, these are the
-splits; else, or with --splits, files are dealt out at random, by --seed.
+`fivo/formats/midi.py` for how notes come onto this grid. Files with the same
+notes count once. If DIR consists of the folders train, valid and test, these
+are the splits; else, or with --splits, files are dealt out at random, by
+--seed.
 
-Of one file in the form in which others keep pianorolls, see `note_lists`:
+Of a file of another form, see `fivo/formats/note_lists.py`:
 
   python fivo/data/create_pianoroll_dataset.py --json_file=A --out_file=X.pkl
   python fivo/data/create_pianoroll_dataset.py --mat_file=A --out_file=X.pkl
@@ -23,23 +24,23 @@ Notes that are not on a piano, 21 to 108, are left out, counted and named.
     profiles of Krumhansl and Kessler (1982), and the algorithm that uses them.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import os
+import pathlib
 import random
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 from absl import logging
 import numpy as np
 
-from fivo.formats import midi as midi_files
+from fivo.formats import midi
 from fivo.formats import note_lists
 from fivo.formats import pianorolls
 from fivo.system import console
@@ -49,12 +50,9 @@ from fivo.system.errors import UserError
 
 FLAGS = flags.FLAGS
 
-DEFAULT_STEPS_PER_QUARTER = 4
-_MAX_STEPS_PER_QUARTER = 96
-_DEFAULT_SPLITS = (0.8, 0.1, 0.1)
 _SOURCES = ("midi_dir", "json_file", "mat_file")
 _MIDI_FLAGS = ("steps_per_quarter", "splits", "seed", "skip_damaged")
-_MAX_NAMED_NOTES = 10
+_DEFAULT_SPLITS = (0.8, 0.1, 0.1)
 
 _TONICS = {
     "C": 0, "C#": 1, "Db": 1, "D": 2, "D#": 3, "Eb": 3, "E": 4, "F": 5, "F#": 6,
@@ -64,8 +62,7 @@ _MAJOR_AND_MINOR_PROFILES = (
     (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17))
 
 
-def read_midi_dir(midi_dir, steps_per_quarter=DEFAULT_STEPS_PER_QUARTER,
-                  skip_damaged=False):
+def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
   """Reads all MIDI files in a folder.
 
   Args:
@@ -75,21 +72,16 @@ def read_midi_dir(midi_dir, steps_per_quarter=DEFAULT_STEPS_PER_QUARTER,
       warning, rather than to fail.
 
   Returns:
-    An OrderedDict from the path of each file, relative to the folder, to its
-    chords; sorted by path. Of files with the same chords it has the first.
-
-  Raises:
-    UserError: If there are no files that can be used, or one cannot.
+    An OrderedDict from sorted paths, relative to the folder, to lists of
+    chords. Of files with the same chords it has the first.
   """
-  midi_files.import_mido()
+  midi.import_mido()
   paths = find_midi_files(midi_dir)
   pieces = collections.OrderedDict()
-  seen = set()
   num_damaged = num_notes = num_between = 0
-  for path in progress.track(paths, "Reading", unit="file"):
+  for path in progress.track(paths, "Reading", unit="files"):
     try:
-      piece = midi_files.read(
-          os.path.join(midi_dir, path), steps_per_quarter)
+      piece = midi.read(os.path.join(midi_dir, path), steps_per_quarter)
     except UserError as error:
       if not skip_damaged:
         raise UserError("%s; --skip_damaged leaves such files out"
@@ -97,9 +89,7 @@ def read_midi_dir(midi_dir, steps_per_quarter=DEFAULT_STEPS_PER_QUARTER,
       num_damaged += 1
       logging.warning("Left out: %s", error)
       continue
-    if tuple(piece.chords) not in seen:
-      pieces[path] = piece.chords
-    seen.add(tuple(piece.chords))
+    pieces.setdefault(tuple(piece.chords), path)
     num_notes += piece.num_notes
     num_between += piece.num_between
   if not pieces:
@@ -113,35 +103,19 @@ def read_midi_dir(midi_dir, steps_per_quarter=DEFAULT_STEPS_PER_QUARTER,
     logging.info("Left out %d of %d notes, which lie between the timesteps; a "
                  "larger --steps_per_quarter keeps them.", num_between,
                  num_notes)
-  return pieces
+  return collections.OrderedDict(
+      (path, list(chords)) for chords, path in pieces.items())
 
 
 def find_midi_files(midi_dir):
-  """Finds the MIDI files in a folder, at any depth.
-
-  Args:
-    midi_dir: The folder.
-
-  Returns:
-    Their paths, relative to the folder, sorted. Names that begin with a dot
-    are left out.
-
-  Raises:
-    UserError: If there are none, or a folder cannot be read.
-  """
-  def fail(error):
-    raise UserError("%s: %s; must be a folder of MIDI files"
-                    % (midi_dir, error.strerror))
-
-  paths = []
-  for directory, _, names in os.walk(midi_dir, onerror=fail):
-    paths += [os.path.relpath(os.path.join(directory, name), midi_dir)
-              for name in names if not name.startswith(".")
-              and name.lower().endswith(midi_files.EXTENSIONS)]
+  """Returns the sorted paths of all MIDI files, relative to their folder."""
+  paths = sorted(
+      str(path.relative_to(midi_dir)) for path in pathlib.Path(midi_dir).rglob(
+          "[!.]*") if path.suffix.lower() in midi.EXTENSIONS)
   if not paths:
     raise UserError("%s: holds no files that end with %s"
-                    % (midi_dir, " or ".join(midi_files.EXTENSIONS)))
-  return sorted(paths)
+                    % (midi_dir, " or ".join(midi.EXTENSIONS)))
+  return paths
 
 
 def split_pieces(pieces, fractions=None, seed=0):
@@ -178,14 +152,10 @@ def split_pieces(pieces, fractions=None, seed=0):
 
 
 def estimate_tonic(chords):
-  """Returns the pitch class, 0 to 11, of a piece's tonic, or None.
+  """Returns the pitch class, 0 to 11, of a piece's tonic; None if it has none.
 
-  Args:
-    chords: A list of tuples of MIDI notes.
-
-  Returns:
-    The tonic of the major or minor key whose profile correlates best with how
-    long each pitch class sounds; None where all sound equally long.
+  That of the major or minor key whose profile correlates best with how long
+  each pitch class sounds.
   """
   durations = np.bincount(
       [note % 12 for chord in chords for note in chord], minlength=12)
@@ -198,15 +168,7 @@ def estimate_tonic(chords):
 
 
 def transpose(chords, to_tonic):
-  """Transposes a piece, by a tritone at most, so that its tonic is `to_tonic`.
-
-  Args:
-    chords: A list of tuples of MIDI notes.
-    to_tonic: A pitch class, 0 to 11.
-
-  Returns:
-    A list of tuples of MIDI notes.
-  """
+  """Transposes a piece to a tonic, 0 to 11, by a tritone at most."""
   tonic = estimate_tonic(chords)
   if tonic is None:
     return chords
@@ -214,45 +176,46 @@ def transpose(chords, to_tonic):
   return [tuple(note + shift for note in chord) for chord in chords]
 
 
-def remove_other_notes(contents):
-  """Leaves out the notes that a piano does not have; warns with their number.
+def remove_other_notes(chords, counts):
+  """Returns chords without the notes that a piano lacks; counts those."""
+  on_piano = range(pianorolls.MIN_NOTE, pianorolls.MAX_NOTE + 1)
+  for chord in chords:
+    counts.update(note for note in chord if note not in on_piano)
+  return [tuple(note for note in chord if note in on_piano)
+          for chord in chords]
+
+
+def create_pianoroll_dataset(contents, out_file, transpose_to=None):
+  """Writes a pianoroll file with its train mean.
 
   Args:
     contents: A dictionary from splits to lists of lists of chords.
-
-  Returns:
-    The same without those notes.
+    out_file: The path to write.
+    transpose_to: None, or the tonic, 0 to 11, to transpose each piece to.
   """
   counts = collections.Counter()
-  on_piano = range(pianorolls.MIN_NOTE, pianorolls.MAX_NOTE + 1)
-
-  def remove(chord):
-    counts.update(note for note in chord if note not in on_piano)
-    return tuple(note for note in chord if note in on_piano)
-
-  contents = {split: [[remove(chord) for chord in chords]
-                      for chords in sequences]
-              for split, sequences in contents.items()}
+  for split in pianorolls.SPLITS:
+    for index, chords in enumerate(contents.get(split, ())):
+      if transpose_to is not None:
+        chords = transpose(chords, transpose_to)
+      contents[split][index] = remove_other_notes(chords, counts)
   if counts:
-    named = ["%d in %d steps" % item for item in sorted(counts.items())]
     logging.warning(
         "Left out notes that are not from %d to %d: %s.", pianorolls.MIN_NOTE,
         pianorolls.MAX_NOTE, ", ".join(
-            named[:_MAX_NAMED_NOTES] + ["..."] * (len(named) > _MAX_NAMED_NOTES)
-        ))
-  return contents
+            "%d in %d steps" % item for item in sorted(counts.items())))
+  pianorolls.save_with_mean(out_file, contents)
 
 
-def _define_flags():
+def define_flags():
   """Defines the flags; not at import, where other commands' would collide."""
   console.define_path("midi_dir", None, "The folder of MIDI files to read.")
   console.define_path("json_file", None, "The JSON file to read.")
   console.define_path("mat_file", None, "The MATLAB file to read.")
   console.define_path("out_file", None, "The pianoroll file to write.")
   flags.DEFINE_integer(
-      "steps_per_quarter", DEFAULT_STEPS_PER_QUARTER,
-      "The number of timesteps in a quarter note of MIDI.", lower_bound=1,
-      upper_bound=_MAX_STEPS_PER_QUARTER)
+      "steps_per_quarter", 4, "The number of timesteps in a quarter note of "
+      "MIDI.", lower_bound=1, upper_bound=96)
   flags.DEFINE_enum(
       "transpose_to", None, list(_TONICS),
       "The tonic to transpose every piece to. None: as it is.")
@@ -267,9 +230,7 @@ def _define_flags():
 
 
 def _parse_fractions(texts):
-  """Returns the values of --splits as floats, or raises a UserError."""
-  if texts is None:
-    return None
+  """Returns the values of --splits as floats."""
   try:
     fractions = [float(text) for text in texts]
   except ValueError:
@@ -294,7 +255,7 @@ def _read_source():
     if FLAGS[other].present and name != "midi_dir":
       raise UserError("--%s: belongs to --midi_dir, not to --%s"
                       % (other, name))
-  fractions = _parse_fractions(FLAGS.splits)
+  fractions = _parse_fractions(FLAGS.splits) if FLAGS.splits else None
   with errors.naming_flag(name):
     if name == "json_file":
       return note_lists.read_json(FLAGS.json_file)
@@ -302,7 +263,8 @@ def _read_source():
       return note_lists.read_mat(FLAGS.mat_file)
     pieces = read_midi_dir(
         FLAGS.midi_dir, FLAGS.steps_per_quarter, FLAGS.skip_damaged)
-  return split_pieces(pieces, fractions, FLAGS.seed)
+  contents = split_pieces(pieces, fractions, FLAGS.seed)
+  return dict(contents, steps_per_quarter=FLAGS.steps_per_quarter)
 
 
 def main(argv):
@@ -313,17 +275,6 @@ def main(argv):
   with errors.naming_flag("out_file"):
     pianorolls.check_writable(FLAGS.out_file)
   contents = _read_source()
-  if FLAGS.transpose_to:
-    tonic = _TONICS[FLAGS.transpose_to]
-    contents = {split: [transpose(chords, tonic) for chords in sequences]
-                for split, sequences in contents.items()}
-  contents = remove_other_notes(contents)
-  if FLAGS.midi_dir:
-    contents["steps_per_quarter"] = FLAGS.steps_per_quarter
   with errors.naming_flag("out_file"):
-    pianorolls.save_with_mean(FLAGS.out_file, contents)
-
-
-if __name__ == "__main__":
-  _define_flags()
-  console.run_main(main)
+    create_pianoroll_dataset(
+        contents, FLAGS.out_file, _TONICS.get(FLAGS.transpose_to))

@@ -18,21 +18,20 @@ to learn at every time scale, but no figure from it compares with one of TIMIT.
     JASA 1952, table II.
 """
 
-import collections
-import os
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
 if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
   from fivo.system import startup
-  startup.begin_imports()
+  startup.run(__file__)
+
+import os
+import tempfile
 
 from absl import flags
 import numpy as np
 
-from fivo.data import sphere
+from fivo.formats import sound
 from fivo.system import console
 from fivo.system import files
 from fivo.system import progress
@@ -40,7 +39,7 @@ from fivo.system.errors import UserError
 
 FLAGS = flags.FLAGS
 
-SAMPLE_RATE = sphere.DEFAULT_SAMPLE_RATE
+SAMPLE_RATE = sound.DEFAULT_SAMPLE_RATE
 
 _NUM_REGIONS = 8
 _SENTENCES_PER_SPEAKER = 10
@@ -80,8 +79,8 @@ def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
   _check_arguments(out_dir, num_train, num_test, seconds, seed)
   try:
     os.makedirs(out_dir, exist_ok=True)
-    with files.staging_directory(
-        out_dir, ".create_synthetic_timit.") as staging_dir:
+    with tempfile.TemporaryDirectory(
+        prefix=".create_synthetic_timit.", dir=out_dir) as staging_dir:
       corpus_dir = os.path.join(staging_dir, "TIMIT")
       _write_utterances(corpus_dir, num_train, num_test, seconds, seed)
       os.rename(corpus_dir, os.path.join(out_dir, "TIMIT"))
@@ -91,74 +90,45 @@ def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
 
 
 def plan_corpus(num_train, num_test):
-  """Names the utterances as TIMIT does.
+  """Yields subset, speaker and sentence of each utterance, as TIMIT has them.
 
-  Every ten belong to one speaker, every speaker to TRAIN or to TEST, and the
-  speakers are dealt out over the dialect regions.
-
-  Args:
-    num_train: The number of utterances under TRAIN.
-    num_test: The number of utterances under TEST.
-
-  Yields:
-    `PlannedUtterance`s.
+  Every ten belong to one speaker, every speaker to "TRAIN" or to "TEST". Women
+  have even numbers, men odd ones.
   """
   first_speaker = 0
   for subset, num_utterances in (("TRAIN", num_train), ("TEST", num_test)):
     for index in range(num_utterances):
       speaker = first_speaker + index // _SENTENCES_PER_SPEAKER
-      sentence = index % _SENTENCES_PER_SPEAKER
-      yield PlannedUtterance(subset, speaker, sentence)
+      yield subset, speaker, index % _SENTENCES_PER_SPEAKER
     first_speaker = speaker + 1
 
 
-class PlannedUtterance(collections.namedtuple("PlannedUtterance", [
-    "subset", "speaker", "sentence"])):
-  """An utterance of the corpus.
+def path_of(subset, speaker, sentence):
+  """Returns a path like TRAIN/DR1/FAAA0/SA1.WAV."""
+  return os.path.join(
+      subset, "DR%d" % (speaker % _NUM_REGIONS + 1), _speaker_name(speaker),
+      _sentence_name(speaker, sentence) + ".WAV")
 
-  Attributes:
-    subset: "TRAIN" or "TEST".
-    speaker: The number of the speaker: women are even, men are odd.
-    sentence: Which of the ten sentences of the speaker.
-  """
 
-  @property
-  def path(self):
-    """A path like TRAIN/DR1/FAAA0/SA1.WAV."""
-    region = "DR%d" % (self.speaker % _NUM_REGIONS + 1)
-    return os.path.join(self.subset, region, self.speaker_name,
-                        self.sentence_name + ".WAV")
+def _speaker_name(speaker):
+  """The sex and three initials, different for each speaker."""
+  # A stride prime to the number of initials visits each of them once.
+  number = speaker * 7919 % _NUM_INITIALS
+  letters = [chr(ord("A") + number // 26 ** k % 26) for k in range(3)]
+  return "%s%s0" % ("FM"[speaker % 2], "".join(letters))
 
-  @property
-  def speaker_name(self):
-    """The sex and three initials, different for each speaker."""
-    # A stride prime to the number of initials visits each of them once.
-    number = self.speaker * 7919 % _NUM_INITIALS
-    letters = [chr(ord("A") + number // 26 ** k % 26) for k in range(3)]
-    return "%s%s0" % ("FM"[self.speaker % 2], "".join(letters))
 
-  @property
-  def sentence_name(self):
-    """As in TIMIT: 2 sentences that all speak, 3 of one speaker, 5 of seven."""
-    if self.sentence < 2:
-      return "SA%d" % (1 + self.sentence)
-    if self.sentence < 5:
-      return "SI%d" % (450 + (self.speaker * 3 + self.sentence - 2) % 1890)
-    return "SX%d" % (1 + (self.speaker * 5 + self.sentence - 5) % 449)
+def _sentence_name(speaker, sentence):
+  """As in TIMIT: 2 sentences that all speak, 3 of one speaker, 5 of seven."""
+  if sentence < 2:
+    return "SA%d" % (1 + sentence)
+  if sentence < 5:
+    return "SI%d" % (450 + (speaker * 3 + sentence - 2) % 1890)
+  return "SX%d" % (1 + (speaker * 5 + sentence - 5) % 449)
 
 
 def synthesize(speaker, num_samples, rng):
-  """Makes the sound of one utterance.
-
-  Args:
-    speaker: The number of the speaker: women are even, men are odd. It decides
-      on the pitch.
-    num_samples: The number of samples.
-    rng: A `np.random.RandomState`.
-
-  Returns:
-    int16 `[num_samples]`, at 16 kHz.
-  """
+  """Returns an utterance of a speaker, int16 `[num_samples]`, at 16 kHz."""
   is_woman = speaker % 2 == 0
   pitch = (210. if is_woman else 120.) * 1.02 ** (speaker // 2 % 11 - 5)
   # Shorter vocal tracts resonate higher.
@@ -238,21 +208,33 @@ def _check_arguments(out_dir, num_train, num_test, seconds, seed):
 
 def _write_utterances(corpus_dir, num_train, num_test, seconds, seed):
   """Writes TRAIN and TEST into `corpus_dir`."""
-  for utterance in progress.track(
+  for subset, speaker, sentence in progress.track(
       plan_corpus(num_train, num_test), "Writing the corpus",
-      total=num_train + num_test, unit="file"):
-    rng = np.random.RandomState([seed, utterance.speaker, utterance.sentence])
+      total=num_train + num_test, unit="files"):
+    rng = np.random.RandomState([seed, speaker, sentence])
     num_samples = int(rng.uniform(0.5, 1.5) * seconds * SAMPLE_RATE)
-    samples = synthesize(utterance.speaker, num_samples, rng)
-    path = os.path.join(corpus_dir, utterance.path)
+    samples = synthesize(speaker, num_samples, rng)
+    path = os.path.join(corpus_dir, path_of(subset, speaker, sentence))
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    sphere.write(
-        path, samples, SAMPLE_RATE, database_id="SYNTHETIC",
-        utterance_id="%s_%s" % (utterance.speaker_name[1:].lower(),
-                                utterance.sentence_name.lower()))
+    write_sphere(path, samples, utterance_id="%s_%s" % (
+        _speaker_name(speaker)[1:], _sentence_name(speaker, sentence)))
 
 
-def _define_flags():
+def write_sphere(path, samples, sample_rate=SAMPLE_RATE, utterance_id="aaa0"):
+  """Writes samples, int16 `[num_samples]`, with the header that TIMIT has."""
+  fields = [
+      "database_id -s9 SYNTHETIC", "database_version -s3 1.0",
+      "utterance_id -s%d %s" % (len(utterance_id), utterance_id.lower()),
+      "channel_count -i 1", "sample_count -i %d" % len(samples),
+      "sample_rate -i %d" % sample_rate, "sample_min -i %d" % samples.min(),
+      "sample_max -i %d" % samples.max(), "sample_n_bytes -i 2",
+      "sample_byte_format -s2 01", "sample_sig_bits -i 16", "end_head", ""]
+  header = "\n".join(["NIST_1A", "   1024"] + fields).encode("ascii")
+  with open(path, "wb") as stream:
+    stream.write(header.ljust(1024) + samples.astype("<i2").tobytes())
+
+
+def define_flags():
   """Defines the flags; --out_dir is also create_timit_dataset's."""
   console.define_path("out_dir", None, "The directory in which to make TIMIT/.")
   flags.DEFINE_integer(
@@ -267,8 +249,3 @@ def main(unused_argv):
   """Makes the corpus that the flags describe."""
   create_synthetic_timit(FLAGS.out_dir, FLAGS.num_train, FLAGS.num_test,
                          FLAGS.seconds, FLAGS.seed)
-
-
-if __name__ == "__main__":
-  _define_flags()
-  console.run_main(main)

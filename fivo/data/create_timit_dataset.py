@@ -16,18 +16,18 @@ summation (`np.mean` and `np.std` of one float32 array, in which the samples lie
 in that order), and the type of every intermediate result (float32).
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import glob
 import os
 import random
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
+import tempfile
 
 from absl import flags
 from absl import logging
@@ -35,7 +35,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo.data import speech_statistics
-from fivo.data import sphere
+from fivo.formats import sound
 from fivo.system import console
 from fivo.system import files
 from fivo.system import progress
@@ -59,7 +59,7 @@ NUM_TEST_FILES = 1680
 _SHUFFLE_SEED = 1234
 _SPLITS = ("train", "valid", "test")
 
-# An utterance that is not read yet.
+# An utterance that is not read yet: its path and its `sound.Header`.
 Utterance = collections.namedtuple("Utterance", ["path", "header"])
 
 
@@ -91,8 +91,8 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
   try:
     os.makedirs(out_dir, exist_ok=True)
     # Inside out_dir, so that the renames at the end stay on one file system.
-    with files.staging_directory(
-        out_dir, ".create_timit_dataset.") as staging_dir:
+    with tempfile.TemporaryDirectory(
+        prefix=".create_timit_dataset.", dir=out_dir) as staging_dir:
       mean, std = _write_dataset(staging_dir, train, valid, test, sample_rate)
       for name in os.listdir(staging_dir):
         os.replace(os.path.join(staging_dir, name), os.path.join(out_dir, name))
@@ -103,22 +103,13 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
 
 
 def find_utterances(raw_timit_dir, subset):
-  """Finds the utterances of one subset, and reads their headers.
+  """Finds the utterances of "TRAIN" or "TEST", and reads their headers.
 
   Names that begin with a dot, such as the ._SA1.WAV that macOS leaves on other
   file systems, are no utterances. Nor are SA1.wav or SA1.WAV.wav beside
   SA1.WAV, where somebody converted the corpus in place.
 
-  Args:
-    raw_timit_dir: The directory that holds TIMIT/, or is it. The case of names
-      below it does not matter.
-    subset: "TRAIN" or "TEST".
-
-  Returns:
-    A list of `Utterance`s, sorted by path as if all were in upper case.
-
-  Raises:
-    UserError: If there are none, or a file is not as it must be.
+  Returns a list of `Utterance`s, sorted by path as if all were in upper case.
   """
   pattern = os.path.join(subset, "*", "*", "*.WAV")
   paths = (_find_ignoring_case(raw_timit_dir, os.path.join("TIMIT", pattern))
@@ -127,21 +118,13 @@ def find_utterances(raw_timit_dir, subset):
     raise UserError("--raw_timit_dir=%s holds no %s; give the directory that "
                     "holds TIMIT/, or TRAIN/ and TEST/" % (
                         raw_timit_dir, os.path.join("TIMIT", pattern)))
-  return [Utterance(path, sphere.read_header(path))
+  return [Utterance(path, sound.read_header(path))
           for path in progress.track(
-              paths, "Reading the headers of %s" % subset, unit="file")]
+              paths, "Reading the headers of %s" % subset, unit="files")]
 
 
 def _find_ignoring_case(directory, pattern):
-  """Finds files, each utterance once, in the order of their names.
-
-  Args:
-    directory: Where to look.
-    pattern: A glob pattern in upper case that ends with .WAV.
-
-  Returns:
-    A list of paths.
-  """
+  """Finds the files of a pattern in upper case that ends with .WAV, sorted."""
   pattern = "".join("[%s%s]" % (c, c.lower()) if c.isalpha() else c
                     for c in pattern)
   found = {}
@@ -160,15 +143,7 @@ def _find_ignoring_case(directory, pattern):
 
 
 def split_train_set(train, valid_frac):
-  """Splits the valid set off the train set.
-
-  Args:
-    train: A list, sorted.
-    valid_frac: The part to split off, in [0, 1).
-
-  Returns:
-    A tuple of two lists, the valid set and what is left to train on.
-  """
+  """Returns the valid set, and what is left to train on, of a sorted list."""
   train = list(train)
   shuffle_as_python2(train, random.Random(_SHUFFLE_SEED))
   num_valid = int(len(train) * valid_frac)
@@ -180,10 +155,6 @@ def shuffle_as_python2(items, rng):
 
   Python 3 draws its indices by another method, and has not taken the old one as
   an argument since 3.11.
-
-  Args:
-    items: The list.
-    rng: A `random.Random`.
   """
   for i in reversed(range(1, len(items))):
     j = int(rng.random() * (i + 1))
@@ -193,14 +164,15 @@ def shuffle_as_python2(items, rng):
 def to_frames(samples, mean, std):
   """Normalises an utterance and cuts it into timesteps.
 
+  The padding is of normalised samples, so that it is silence, not an offset.
+
   Args:
     samples: float32 `[num_samples]`.
     mean: What to subtract, a float32.
     std: What to divide by afterwards, a float32.
 
   Returns:
-    float32 `[T, 200]`, zero-padded at the end: the padding is of normalised
-    samples, so that it is silence and not an offset.
+    float32 `[T, 200]`, zero-padded at the end.
   """
   padding = -len(samples) % SAMPLES_PER_TIMESTEP
   normalized = np.pad((samples - mean) / std, (0, padding), "constant")
@@ -208,7 +180,7 @@ def to_frames(samples, mean, std):
 
 
 def _check_arguments(raw_timit_dir, out_dir, valid_frac):
-  """Raises UserError for what can be seen before a file is read."""
+  """Refuses what can be seen to be wrong before a file is read."""
   if not raw_timit_dir:
     raise UserError("--raw_timit_dir is not given; give the directory that "
                     "holds TIMIT/")
@@ -227,31 +199,19 @@ def _check_arguments(raw_timit_dir, out_dir, valid_frac):
 
 def _common_sample_rate(utterances):
   """Returns the one sample rate of all utterances."""
-  first_path, expected = None, None
+  rates = {}
   for path, header in utterances:
-    rate = header.sample_rate or sphere.DEFAULT_SAMPLE_RATE
-    if expected is None:
-      first_path, expected = path, rate
-    elif rate != expected:
-      raise UserError("%s has %d samples per second, but %s has %d; a corpus "
-                      "must have one sample rate" %
-                      (path, rate, first_path, expected))
-  return expected
+    rates.setdefault(header.sample_rate or sound.DEFAULT_SAMPLE_RATE, path)
+  if len(rates) > 1:
+    (rate, path), (other_rate, other_path) = list(rates.items())[:2]
+    raise UserError("%s has %d samples per second, but %s has %d; a corpus "
+                    "must have one sample rate" % (
+                        other_path, other_rate, path, rate))
+  return list(rates)[0]
 
 
 def _write_dataset(directory, train, valid, test, sample_rate):
-  """Writes the three record files and the statistics into `directory`.
-
-  Args:
-    directory: An existing directory.
-    train: A list of `Utterance`s, in the order in which they are summed.
-    valid: A list of `Utterance`s.
-    test: A list of `Utterance`s.
-    sample_rate: That of all of them.
-
-  Returns:
-    A tuple of two float32, the mean and the standard deviation.
-  """
+  """Writes three record files and the statistics; returns mean and std."""
   train_samples = _concatenate(train)
   mean, std = _mean_and_std(train_samples)
   speech_statistics.save(directory, speech_statistics.SpeechStatistics(
@@ -270,7 +230,7 @@ def _write_dataset(directory, train, valid, test, sample_rate):
 
 def _read_float(utterance):
   """Reads the samples of an utterance as float32 `[num_samples]`."""
-  return sphere.read(utterance.path)[0].astype(np.float32)
+  return sound.read(utterance.path)[0].astype(np.float32)
 
 
 def _concatenate(utterances):
@@ -279,7 +239,7 @@ def _concatenate(utterances):
   samples = np.empty(total, np.float32)
   end = 0
   for utterance in progress.track(
-      utterances, "Reading the train set", unit="file"):
+      utterances, "Reading the train set", unit="files"):
     start, end = end, end + utterance.header.sample_count
     samples[start:end] = _read_float(utterance)
   return samples
@@ -303,7 +263,7 @@ def _write_records(path, waveforms, num_waveforms, mean, std):
   description = "Writing the %s set" % os.path.basename(path)
   with tf.io.TFRecordWriter(path) as writer:
     for waveform in progress.track(
-        waveforms, description, total=num_waveforms, unit="file"):
+        waveforms, description, total=num_waveforms, unit="files"):
       frames = to_frames(waveform, mean, std)
       writer.write(frames.astype("<f4").tobytes())
   # Some file systems report a full disk only here.
@@ -314,7 +274,3 @@ def _write_records(path, waveforms, num_waveforms, mean, std):
 def main(unused_argv):
   """Makes the records that the flags describe."""
   create_timit_dataset(FLAGS.raw_timit_dir, FLAGS.out_dir, FLAGS.valid_frac)
-
-
-if __name__ == "__main__":
-  console.run_main(main)

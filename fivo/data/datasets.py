@@ -1,20 +1,20 @@
-"""Pianoroll datasets, and the names of all others.
+"""All datasets.
 
 Every `create_*_dataset` returns Tensors that hold the next batch each time they
 are run, time-major: T is the longest sequence of the batch, B the batch size, D
 the size of an observation. They raise `tf.errors.OutOfRangeError` after the
 last batch. What is wrong with a file is found before any op is made.
+
+Those that `fivo/config/catalogue.py` names are called with `path, split,
+batch_size` and the keywords `shuffle`, `repeat` and `options`, a
+`batching.Options`, and return what `batching.batches` does.
 """
 
 import os
 
 import numpy as np
-import tensorflow as tf
 
 from fivo.data import batching
-from fivo.data import tfrecords
-
-# pylint: disable=unused-import
 from fivo.data.batching import DEFAULT_PARALLELISM
 from fivo.data.chain_graph import ABS_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import create_chain_graph_dataset  # noqa: F401
@@ -24,11 +24,11 @@ from fivo.data.chain_graph import SQUARED_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import STANDARD_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import STANDARD_TRANSITION  # noqa: F401
 from fivo.data.chain_graph import TRANSITION_TYPES  # noqa: F401
-from fivo.data.pose import create_human_pose_dataset  # noqa: F401
 from fivo.data.series import create_series_dataset  # noqa: F401
-from fivo.data.speech import create_speech_dataset  # noqa: F401
+from fivo.data.speech import create_speech_dataset
 from fivo.formats import pianorolls
-from fivo.system.errors import UserError
+from fivo.formats import poses
+from fivo.system import errors
 
 
 def sparse_pianoroll_to_dense(pianoroll, min_note, num_notes):
@@ -51,23 +51,11 @@ def sparse_pianoroll_to_dense(pianoroll, min_note, num_notes):
   return dense.astype(np.float64), len(dense)
 
 
-def _load_pianorolls(path):
-  """As `pianorolls.load`; tells those who forgot to say that it is speech."""
-  try:
-    return pianorolls.load(path)
-  except UserError:
-    if tfrecords.is_tfrecord_file(path):
-      raise UserError("%s: is a TFRecord file, which --dataset_type=speech "
-                      "reads" % path) from None
-    raise
-
-
 def create_pianoroll_dataset(path, split, batch_size,
                              num_parallel_calls=DEFAULT_PARALLELISM,
                              shuffle=False, repeat=False,
                              min_note=pianorolls.MIN_NOTE,
-                             max_note=pianorolls.MAX_NOTE, skip=0, seed=None,
-                             order=None, training=None):
+                             max_note=pianorolls.MAX_NOTE, options=None):
   """Creates a dataset of a pianoroll file, see `pianorolls`.
 
   Args:
@@ -83,11 +71,7 @@ def create_pianoroll_dataset(path, split, batch_size,
       holds what is left.
     min_note: The lowest MIDI note.
     max_note: The highest MIDI note.
-    skip: How many sequences at the start of the (shuffled, repeated) stream to
-      leave out. A resumed run with the same seed continues its stream so.
-    seed: The seed of the shuffling. None: the graph's.
-    order: One of `batching.ORDERS`. None: what `shuffle` says.
-    training: None, or a `batching.Training`.
+    options: None, or a `batching.Options`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`, D = max_note - min_note + 1: the
@@ -99,24 +83,59 @@ def create_pianoroll_dataset(path, split, batch_size,
     mean: A float32 Tensor `[D]`, constant: the file's train mean.
 
   Raises:
-    UserError: If the file, its train mean or the split is missing or bad, or
-      an argument is out of its range.
+    UserError: If the file, its train mean or the split is missing or bad.
   """
-  batching.check_at_least(0, min_note=min_note)
-  batching.check_at_least(min_note, max_note=max_note)
-  num_notes = max_note - min_note + 1
   path = os.fsdecode(path)
-  with batching.naming_dataset_path():
-    contents = _load_pianorolls(path)
-    sequences = pianorolls.encode_split(
-        contents, split, path, min_note, max_note)
-    mean = pianorolls.get_mean(contents, path, num_notes)
-  mean = tf.constant(mean, tf.float32, name="train_mean")
+  with errors.naming_flag("dataset_path"):
+    contents = pianorolls.load(path)
+    dense = pianorolls.dense_split(contents, split, path, min_note, max_note)
+    width = max_note - min_note + 1
+    mean = pianorolls.get_mean(contents, path, width)
+  sequences = batching.Sequences(
+      list(map(len, dense)), lambda index: dense[index].astype(np.float32),
+      width, mean)
+  return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
+                          repeat, options)
 
-  def make_targets(index):
-    return pianorolls.decode(sequences[index], num_notes).astype(np.float32)
 
-  return batching.sequence_batches(
-      [len(sequence) for sequence in sequences], make_targets, num_notes, mean,
-      batch_size, order or batching.default_order(shuffle), repeat, skip, seed,
-      num_parallel_calls, training=training) + (mean,)
+def create_human_pose_dataset(path, split, batch_size,
+                              num_parallel_calls=DEFAULT_PARALLELISM,
+                              shuffle=False, repeat=False, options=None):
+  """Creates a dataset of a pose file, see `poses`.
+
+  Args:
+    path: The path of a pose file.
+    split: "train", "valid" or "test".
+    batch_size: B, the number of sequences per batch.
+    num_parallel_calls: How many sequences are made at a time.
+    shuffle: Whether each epoch is a new permutation of the split.
+    repeat: Whether to go on without end.
+    options: None, or a `batching.Options`.
+
+  Returns:
+    inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
+      later, with zeros first; zero past the end of each sequence.
+    targets: A float32 Tensor `[T, B, D]`, zero past the end of each sequence.
+    lengths: An int32 Tensor `[B]`.
+    mean: A float32 Tensor `[D]`, constant: the file's train mean.
+
+  Raises:
+    UserError: If the file, its train mean or the split is missing or bad.
+  """
+  path = os.fsdecode(path)
+  with errors.naming_flag("dataset_path"):
+    arrays, mean = poses.read(path, split)
+  sequences = batching.Sequences(
+      list(map(len, arrays)), arrays.__getitem__, len(mean), mean)
+  return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
+                          repeat, options)
+
+
+def create_speech_batches(path, split, batch_size, shuffle=False, repeat=False,
+                          options=None):
+  """Calls `create_speech_dataset` as the others are called; has no mean."""
+  del split  # The path is of one.
+  options = options or batching.Options()
+  return create_speech_dataset(
+      path, batch_size, options.dimension or 200, shuffle=shuffle,
+      repeat=repeat, options=options) + (None,)

@@ -3,18 +3,17 @@
 import os
 
 import numpy as np
-import tensorflow as tf
 
 from fivo.data import batching
 from fivo.data import series_files
 from fivo.data import series_info
+from fivo.system import errors
 from fivo.system.errors import UserError
 
 
-def create_series_dataset(path, split, batch_size, info=None,
+def create_series_dataset(path, split, batch_size,
                           num_parallel_calls=batching.DEFAULT_PARALLELISM,
-                          shuffle=False, repeat=False, skip=0, seed=None,
-                          order=None, training=None):
+                          shuffle=False, repeat=False, options=None):
   """Creates a dataset of time series.
 
   Args:
@@ -22,16 +21,11 @@ def create_series_dataset(path, split, batch_size, info=None,
       `series_files`.
     split: "train", "valid" or "test".
     batch_size: B, the number of sequences per batch.
-    info: The `SeriesInfo` of the run. None: that of the data, which then needs
-      a train split.
     num_parallel_calls: As of `datasets.create_pianoroll_dataset`, like all
       that follow.
     shuffle: Whether each epoch is a new permutation of the split.
     repeat: Whether to go on without end.
-    skip: How many sequences at the start of the stream to leave out.
-    seed: The seed of the shuffling. None: the graph's.
-    order: One of `batching.ORDERS`. None: what `shuffle` says.
-    training: None, or a `batching.Training`.
+    options: None, or a `batching.Options`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
@@ -47,17 +41,16 @@ def create_series_dataset(path, split, batch_size, info=None,
       range.
   """
   path = os.fsdecode(path)
-  info = info or series_info.read(path)
-  with batching.naming_dataset_path():
+  info = options and options.series or series_info.read(path)
+  with errors.naming_flag("dataset_path"):
     sequences = series_files.read_split(path, split)
     _check_fits(path, split, sequences, info)
-  sequences = [info.standardize(sequence) for sequence in sequences]
-  mean = tf.constant(info.mean if info.is_binary else np.zeros([info.width]),
-                     tf.float32, name="train_mean")
-  return batching.sequence_batches(
-      [len(sequence) for sequence in sequences], sequences.__getitem__,
-      info.width, mean, batch_size, order or batching.default_order(shuffle),
-      repeat, skip, seed, num_parallel_calls, training=training) + (mean,)
+  standardized = [info.standardize(sequence) for sequence in sequences]
+  sequences = batching.Sequences(
+      list(map(len, standardized)), standardized.__getitem__, info.width,
+      info.mean if info.is_binary else np.zeros([info.width]))
+  return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
+                          repeat, options)
 
 
 def _check_fits(path, split, sequences, info):

@@ -24,8 +24,8 @@ import zipfile
 
 import numpy as np
 
-from fivo.formats import pickled_splits
-from fivo.formats.pickles import describe
+from fivo.formats import reading
+from fivo.formats.reading import describe
 from fivo.system import files
 from fivo.system.errors import UserError
 
@@ -72,7 +72,7 @@ def _read_npz(path, split):
     # A damaged one raises almost anything.
     raise UserError("%s: is not a complete .npz file (%s); give one, or a "
                     "directory of CSV files" % (
-                        path, pickled_splits.one_line(error))) from error
+                        path, reading.one_line(error))) from error
   if values.ndim == 1:
     values = values[:, np.newaxis]
   if values.ndim != 2 or not values.size:

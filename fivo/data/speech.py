@@ -5,7 +5,8 @@ import os
 import numpy as np
 
 from fivo.data import batching
-from fivo.data import tfrecords
+from fivo.formats import tfrecords
+from fivo.system import errors
 from fivo.system.errors import UserError
 
 _SAMPLE_TYPE = np.dtype("<f4")
@@ -14,8 +15,7 @@ _SAMPLE_TYPE = np.dtype("<f4")
 def create_speech_dataset(path, batch_size, samples_per_timestep=200,
                           num_parallel_calls=batching.DEFAULT_PARALLELISM,
                           prefetch_buffer_size=2048, shuffle=False,
-                          repeat=False, skip=0, seed=None, order=None,
-                          training=None):
+                          repeat=False, options=None):
   """Creates a dataset of utterances.
 
   Only where each record lies in the file is held in memory (70 KB for TIMIT's
@@ -35,11 +35,7 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
     repeat: Whether to go on without end. Then batches run on from one epoch to
       the next, so that all are full and B is static. Otherwise the last batch
       holds what is left.
-    skip: How many utterances at the start of the (shuffled, repeated) stream to
-      leave out. A resumed run with the same seed continues its stream so.
-    seed: The seed of the shuffling. None: the graph's.
-    order: One of `batching.ORDERS`. None: what `shuffle` says.
-    training: None, or a `batching.Training`.
+    options: None, or a `batching.Options`.
 
   Returns:
     inputs: A float32 Tensor `[T, B, D]`: the targets one step later, with zeros
@@ -55,9 +51,8 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
       `tf.errors.InvalidArgumentError`, whose message names the file and the
       record; `batching.find_user_error` makes a `UserError` of it.
   """
-  batching.check_at_least(1, samples_per_timestep=samples_per_timestep)
   path = os.fsdecode(path)
-  with batching.naming_dataset_path():
+  with errors.naming_flag("dataset_path"):
     offsets, sizes = tfrecords.index_records(path)
     _check_sizes(path, sizes, samples_per_timestep)
 
@@ -65,11 +60,12 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
     samples = _read_samples(path, index, offsets[index])
     return samples.reshape([-1, samples_per_timestep])
 
-  return batching.sequence_batches(
+  sequences = batching.Sequences(
       sizes // (samples_per_timestep * _SAMPLE_TYPE.itemsize), read_targets,
-      samples_per_timestep, 0., batch_size,
-      order or batching.default_order(shuffle), repeat, skip, seed,
-      num_parallel_calls, prefetch_buffer_size, training)
+      samples_per_timestep)
+  return batching.batches(
+      sequences, batch_size, num_parallel_calls, shuffle, repeat, options,
+      prefetch_buffer_size)[:3]
 
 
 def _check_sizes(path, sizes, samples_per_timestep):
@@ -87,7 +83,7 @@ def _check_sizes(path, sizes, samples_per_timestep):
 
 def _read_samples(path, index, offset):
   """Returns the samples of one record, a float32 array, or raises."""
-  with batching.naming_dataset_path():
+  with errors.naming_flag("dataset_path"):
     record = tfrecords.read_record(path, index, offset)
     samples = np.frombuffer(record, _SAMPLE_TYPE)
     if not np.isfinite(samples).all():

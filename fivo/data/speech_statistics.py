@@ -6,20 +6,20 @@ back in the units of the data, and as a WAV file.
 """
 
 import collections
-import json
-import numbers
 import os
 
 import numpy as np
 from scipy.io import wavfile
 
+from fivo.formats import sound
 from fivo.system import files
 from fivo.system.errors import UserError
 
 FILE_NAME = "statistics.json"
 
-# A WAV file counts the bytes of a second, of two-byte samples, in 32 bits.
-MAX_SAMPLE_RATE = 2 ** 31 - 1
+# The samples are float32, and so must be what they were normalised by.
+_MIN = float(np.finfo(np.float32).tiny)
+_MAX = float(np.finfo(np.float32).max)
 
 _REMEDY = "make the records again with create_timit_dataset.py"
 
@@ -37,20 +37,10 @@ class SpeechStatistics(collections.namedtuple("SpeechStatistics", [
 
 
 def save(directory, statistics):
-  """Writes `statistics.json` into the directory that holds the records.
-
-  Args:
-    directory: The directory.
-    statistics: A `SpeechStatistics`.
-
-  Raises:
-    ValueError: If a value is not finite or not positive where it must be.
-    OSError: If the file cannot be written.
-  """
-  statistics = _checked(statistics._asdict())
-  with files.atomic_write(os.path.join(directory, FILE_NAME), "w") as stream:
-    json.dump(statistics._asdict(), stream, indent=2)
-    stream.write("\n")
+  """Writes `statistics.json` into the directory that holds the records."""
+  values = [(name, value.item() if isinstance(value, np.generic) else value)
+            for name, value in statistics._asdict().items()]
+  files.write_json(os.path.join(directory, FILE_NAME), values)
 
 
 def load(directory):
@@ -80,14 +70,9 @@ def load(directory):
 
 
 def denormalize(samples, statistics):
-  """Returns `samples * std + mean`: samples in the units of the data.
+  """Returns normalised samples in the units of the data, `[...]` of floats.
 
-  Args:
-    samples: Normalised samples, a float array of any shape.
-    statistics: A `SpeechStatistics`.
-
-  Returns:
-    An array of the shape of `samples`, float32 unless they are float64.
+  They are float32 unless `samples` are float64.
   """
   samples = np.asarray(samples)
   if samples.dtype != np.float64:
@@ -100,24 +85,17 @@ def write_wav(path, samples, sample_rate):
 
   Args:
     path: The file to write.
-    samples: Samples in the units of the data, which are rounded and clipped
-      to int16: `[num_samples]`, or `[T, samples_per_timestep]`, whose rows are
-      joined.
+    samples: Finite samples in the units of the data, which are rounded and
+      clipped to int16: `[num_samples]`, or `[T, samples_per_timestep]`, whose
+      rows are joined.
     sample_rate: Samples per second.
 
   Raises:
-    ValueError: If `samples` has another rank or a value that is not a number.
     OSError: If the file cannot be written.
   """
-  samples = np.asarray(samples)
-  if samples.ndim not in (1, 2):
-    raise ValueError(
-        "samples have shape %s; it must be [num_samples] or "
-        "[T, samples_per_timestep]" % (list(samples.shape),))
-  if np.isnan(samples).any():
-    raise ValueError("samples hold NaN; %s is not written" % path)
+  assert not np.isnan(samples).any()
   limits = np.iinfo(np.int16)
-  clipped = np.clip(np.rint(samples.reshape(-1)), limits.min, limits.max)
+  clipped = np.clip(np.rint(samples).reshape(-1), limits.min, limits.max)
   with files.atomic_write(path) as stream:
     wavfile.write(stream, int(sample_rate), clipped.astype(np.int16))
 
@@ -128,18 +106,15 @@ def _checked(values):
     raise ValueError("it is not a JSON object")
   for name in SpeechStatistics._fields:
     value = values.get(name)
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    # Also as the float32 that the samples are.
-    if not is_number or not abs(value) <= np.finfo(np.float32).max:
-      raise ValueError("%s is %r; it must be a number" % (name, value))
-    if name != "mean" and np.float32(value) <= 0:
-      raise ValueError("%s is %r; it must be positive" % (name, value))
-    if name in ("sample_rate", "samples_per_timestep") and value % 1:
-      raise ValueError("%s is %r; it must be an integer" % (name, value))
-    if name == "sample_rate" and value > MAX_SAMPLE_RATE:
-      raise ValueError("%s is %r; it must be at most %d" % (
-          name, value, MAX_SAMPLE_RATE))
+    is_count = name in ("sample_rate", "samples_per_timestep")
+    lower, upper, kind = (
+        (1, sound.MAX_SAMPLE_RATE, int) if is_count else
+        (-_MAX if name == "mean" else _MIN, _MAX, (int, float)))
+    if (not isinstance(value, kind) or isinstance(value, bool)
+        or not lower <= value <= upper):
+      raise ValueError("%s is %.20r; it must be %s from %g to %g" % (
+          name, value, "an integer" if is_count else "a number", lower, upper))
   return SpeechStatistics(
       mean=float(values["mean"]), std=float(values["std"]),
-      sample_rate=int(values["sample_rate"]),
-      samples_per_timestep=int(values["samples_per_timestep"]))
+      sample_rate=values["sample_rate"],
+      samples_per_timestep=values["samples_per_timestep"])

@@ -15,7 +15,6 @@ from fivo.system import progress
 EvalResult = collections.namedtuple(
     "EvalResult", ("ll_per_t", "ll_per_seq", "num_sequences"))
 _NAMES = bounds.AllBoundsAndSIXO._fields
-_UNITS = (("t", "ll_per_t"), ("seq", "ll_per_seq"))
 
 
 def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
@@ -37,13 +36,14 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
   Raises:
     UserError: If there are no sequences, or a bound is NaN (`NonFiniteError`).
   """
+  def evaluate(batch):
+    return batch[-1], np.array(
+        [evaluate_batch(batch) for _ in range(num_repeats)], dtype=np.float64)
+
   totals = num_sequences = num_timesteps = 0
   for lengths, values in _map_in_order(
-      lambda batch: (batch[-1], np.array(
-          [evaluate_batch(batch) for _ in range(num_repeats)],
-          dtype=np.float64)),
-      progress.track(
-          batches, "Evaluating", unit="batche", show_bar=show_bar),
+      evaluate, progress.track(
+          batches, "Evaluating", unit="batches", show_bar=show_bar),
       num_threads):
     if np.isnan(values).any():
       _, bound, b = np.argwhere(np.isnan(values))[0]
@@ -71,36 +71,35 @@ def _map_in_order(function, items, num_threads):
       yield pending.popleft().result()
 
 
-def report(result, config, step, summaries):
+def report(result, split, step, writer):
   """Logs the bounds and writes them as summaries.
 
   Args:
     result: An `EvalResult`.
-    config: A `Config`.
+    split: The name of the split.
     step: The checkpoint's global step.
-    summaries: A `summaries.Summaries`.
+    writer: A `summaries.Summaries`.
   """
-  for unit, name in _UNITS:
-    values = getattr(result, name)
+  for unit, values in (("t", result.ll_per_t), ("seq", result.ll_per_seq)):
     means = values.mean(axis=0)
     log.info(
         "%s elbo ll/%s: %f, iwae ll/%s: %f fivo ll/%s: %f" +
-        " sixo ll/%s: %f" * (len(means) - 3), config.split,
+        " sixo ll/%s: %f" * (len(means) - 3), split,
         *[x for mean in means for x in (unit, mean)])
     if len(values) > 1:
       standard_errors = values.std(axis=0, ddof=1) / np.sqrt(len(values))
       log.info(
           "%s standard errors over %d repeats, ll/%s: elbo %f, iwae %f, fivo "
-          "%f" + ", sixo %f" * (len(means) - 3), config.split, len(values),
-          unit, *standard_errors)
-  summarize(result, config, step, summaries)
+          "%f" + ", sixo %f" * (len(means) - 3), split, len(values), unit,
+          *standard_errors)
+  summarize(result, split, step, writer)
 
 
-def summarize(result, config, step, summaries):
+def summarize(result, split, step, writer):
   """Writes the bounds as summaries; arguments as of `report`."""
-  values = []
-  for (_, name), chart in zip(_UNITS, ("timestep", "sequence")):
+  scalars = []
+  for name, chart in (("ll_per_t", "timestep"), ("ll_per_seq", "sequence")):
     for bound, mean in zip(_NAMES, getattr(result, name).mean(axis=0)):
-      values += [("%s/%s_%s" % (config.split, bound, name), mean),
-                 ("bound_per_%s/%s" % (chart, bound), mean)]
-  summaries.add(values, step)
+      scalars += [("%s/%s_%s" % (split, bound, name), mean),
+                  ("bound_per_%s/%s" % (chart, bound), mean)]
+  writer.add(scalars, step)

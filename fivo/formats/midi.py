@@ -2,8 +2,11 @@
 
 import collections
 import io
+from typing import List
+from typing import NamedTuple
+from typing import Tuple
 
-from fivo.system import files
+from fivo.formats import reading
 from fivo.system.errors import UserError
 
 EXTENSIONS = (".mid", ".midi")
@@ -12,22 +15,20 @@ EXTENSIONS = (".mid", ".midi")
 _PERCUSSION_CHANNEL = 9
 # The files of large collections have a tenth of a megabyte.
 _MAX_FILE_BYTES = 1 << 24
-# A few bytes can delay a note by 2^28 ticks; Wagner's Ring has 10^5 sixteenths.
+# Four bytes can delay a note by 2^28 ticks; Wagner's Ring has 10^5 sixteenths.
 _MAX_STEPS = 1000 * 1000
-_MAX_LISTED_NOTES = 20 * 1000 * 1000
 
 
-# The chords are a list of sorted tuples of the MIDI notes, 0 to 127, that sound
-# in each timestep; the numbers are those of all notes, and of those left out.
-Piece = collections.namedtuple("Piece", ["chords", "num_notes", "num_between"])
+class Piece(NamedTuple):
+  """The sorted notes of each timestep, and how many were read and left out."""
+
+  chords: List[Tuple[int, ...]]
+  num_notes: int
+  num_between: int
 
 
 def import_mido():
-  """Returns the library that parses MIDI files; it is an extra.
-
-  Raises:
-    UserError: If it is not installed.
-  """
+  """Returns the library that parses MIDI files; it is an extra."""
   try:
     import mido  # pylint: disable=import-outside-toplevel
   except ImportError as error:
@@ -37,26 +38,19 @@ def import_mido():
 
 
 def read(path, steps_per_quarter):
-  """Reads a MIDI file.
+  """Reads a MIDI file, of format 0 or 1, as a `Piece`.
 
-  A chord holds the notes that sound as its timestep begins. What is late by
-  less than a quarter of a step counts as in time, and so does a note that is
-  early by less and too short to sound then; other notes between two steps
-  are left out. The grid is one of quarter notes, whatever the tempo and its
-  changes. Silence before the first note and after the last is left out, and so
-  is percussion.
-
-  Args:
-    path: The path of a file of format 0 or 1.
-    steps_per_quarter: The number of timesteps in a quarter note.
-
-  Returns:
-    A `Piece`.
-
-  Raises:
-    UserError: If the file cannot be used: names it, and says why.
+  A chord holds the notes that sound as its timestep begins. A note that begins
+  less than a quarter of a step late counts as in time, and so does one that
+  begins less than that early and is too short to sound then; other notes
+  between two steps are left out. Steps are fractions of quarter notes, whatever
+  the tempo. Percussion, and silence before the first note and after the last,
+  are left out.
   """
-  midi = _parse(path)
+  mido = import_mido()
+  data = reading.read_bytes(path, _MAX_FILE_BYTES)
+  with reading.complaining(path, "a complete MIDI file"):
+    midi = mido.MidiFile(file=io.BytesIO(data))
   if midi.type not in (0, 1):
     raise UserError("%s: is of format %d, several pieces in one; only 0 and 1 "
                     "are read" % (path, midi.type))
@@ -66,17 +60,14 @@ def read(path, steps_per_quarter):
   notes = [note for track in midi.tracks for note in _notes(track)]
   if not notes:
     raise UserError("%s: has no notes outside of the percussion channel" % path)
-
   placed = _place(notes, steps_per_quarter, midi.ticks_per_beat)
   if not placed:
     raise UserError("%s: has no notes but between the timesteps" % path)
   first = min(start for _, start, _ in placed)
   num_steps = max(end for _, _, end in placed) - first
-  num_listed = sum(end - start for _, start, end in placed)
-  if num_steps > _MAX_STEPS or num_listed > _MAX_LISTED_NOTES:
-    raise UserError("%s: has %d timesteps of %d notes; at most %d of %d are "
-                    "allowed" % (path, num_steps, num_listed, _MAX_STEPS,
-                                 _MAX_LISTED_NOTES))
+  if num_steps > _MAX_STEPS:
+    raise UserError("%s: has %d timesteps; at most %d are allowed"
+                    % (path, num_steps, _MAX_STEPS))
   chords = [set() for _ in range(num_steps)]
   for pitch, start, end in placed:
     for chord in chords[start - first:end - first]:
@@ -99,25 +90,6 @@ def _place(notes, steps_per_quarter, ticks_per_quarter):
     if first < stop:
       placed.append((pitch, first, stop))
   return placed
-
-
-def _parse(path):
-  """Returns a `mido.MidiFile`, or raises a UserError."""
-  mido = import_mido()
-  try:
-    data = files.read_bytes(path, _MAX_FILE_BYTES)
-  except OSError as error:
-    raise UserError("%s: cannot be read (%s)"
-                    % (path, error.strerror)) from error
-  except ValueError as error:
-    raise UserError("%s: is %s, which no MIDI file is"
-                    % (path, error)) from error
-  try:
-    return mido.MidiFile(file=io.BytesIO(data))
-  except Exception as error:  # pylint: disable=broad-except
-    # The library raises almost anything for a damaged file.
-    raise UserError("%s: is not a complete MIDI file (%s)" % (
-        path, " ".join(str(error).split()) or "it is cut off")) from error
 
 
 def _notes(track):

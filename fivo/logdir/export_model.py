@@ -7,6 +7,13 @@ of the size, and the configuration without paths of this machine. It can be
 evaluated and sampled from, not trained further.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import os
 
 from absl import flags
@@ -14,7 +21,6 @@ import tensorflow as tf
 
 from fivo.config import stored
 from fivo.logdir import checkpoints
-from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 
@@ -82,8 +88,3 @@ def main(argv):
   del argv
   path = export_model(flags.FLAGS.logdir, flags.FLAGS.out_dir)
   print("Wrote %s." % path)
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

@@ -5,7 +5,6 @@ import re
 
 from fivo.system import arrays
 from fivo.system import errors
-from fivo.system import faults
 from fivo.system import files
 from fivo.system import log
 
@@ -67,7 +66,7 @@ def write(flag, directory, name, named_arrays):
     UserError: If the directory cannot be written to.
   """
   path = os.path.join(directory, name)
-  with faults.writing_to(flag, directory):
+  with errors.writing_to(flag, directory):
     files.prepare_directory(flag, directory)
     arrays.save(path, named_arrays)
   log.info("Wrote %s.", path)

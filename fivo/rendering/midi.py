@@ -1,20 +1,22 @@
 """MIDI files of pianorolls."""
 
+import io
+
 import numpy as np
 
-from fivo.formats import midi as midi_files
 from fivo.system import files
 
 _TICKS_PER_QUARTER = 480
 _VELOCITY = 80
 _PIANO = 0  # The program of General MIDI.
+# In one timestep, notes end before others begin; the track ends last of all.
+_ORDER = {"note_off": 1, "note_on": 2, "end_of_track": 3}
 
 
 def notes(roll):
-  """The notes of a pianoroll, each held as long as it sounds without a break.
+  """Finds the notes of a pianoroll, each held while it sounds without a break.
 
-  A pianoroll does not tell a note that is held from one that is struck again at
-  each timestep. What sounds in consecutive timesteps is taken for one note.
+  A pianoroll does not tell a held note from one struck again at each timestep.
 
   Args:
     roll: An array `[T, D]`, non-zero where a note sounds.
@@ -38,20 +40,18 @@ def write(path, roll, lowest_note, steps_per_quarter, tempo,
 
   Args:
     path: The file.
-    roll: An array `[T, D]`, non-zero where a note sounds; see `notes` for notes
-      that are held.
+    roll: An array `[T, D]`, non-zero where a note sounds, see `notes`.
     lowest_note: The MIDI note of the first column.
     steps_per_quarter: Timesteps in a quarter note, an int.
     tempo: Quarter notes per minute.
-    prefix_length: None, or the timestep at which to put the marker
-      "continuation".
+    prefix_length: The timestep at which to put the marker "continuation", or
+      None.
 
   Raises:
-    UserError: If mido is not installed.
     OSError: If the file cannot be written.
   """
-  mido = midi_files.import_mido()
-  ticks_per_step = max(1, _TICKS_PER_QUARTER // steps_per_quarter)
+  import mido  # Here, because it is an extra.
+
   events = [
       (0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo))),
       (0, mido.Message("program_change", program=_PIANO)),
@@ -65,10 +65,9 @@ def write(path, roll, lowest_note, steps_per_quarter, tempo,
     events.append((start, mido.Message(
         "note_on", note=note, velocity=_VELOCITY)))
     events.append((end, mido.Message("note_off", note=note, velocity=0)))
-  # In one step, what ends comes before what begins, and the end last of all.
-  order = {"note_off": 1, "note_on": 2, "end_of_track": 3}
-  events.sort(key=lambda event: (event[0], order.get(event[1].type, 0)))
+  events.sort(key=lambda event: (event[0], _ORDER.get(event[1].type, 0)))
 
+  ticks_per_step = max(1, _TICKS_PER_QUARTER // steps_per_quarter)
   midi = mido.MidiFile(
       type=0, ticks_per_beat=ticks_per_step * steps_per_quarter)
   track = midi.add_track()
@@ -76,5 +75,7 @@ def write(path, roll, lowest_note, steps_per_quarter, tempo,
   for step, message in events:
     track.append(message.copy(time=(step - now) * ticks_per_step))
     now = step
+  data = io.BytesIO()
+  midi.save(file=data)
   with files.atomic_write(path, through_links=False) as stream:
-    midi.save(file=stream)
+    stream.write(data.getvalue())

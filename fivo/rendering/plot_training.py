@@ -7,17 +7,16 @@ the bounds of single batches, thick ones their moving averages, and dots those
 of evaluations.
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
 import glob
 import os
-import sys
-
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.realpath(__file__))))
-if __name__ == "__main__":
-  from fivo.system import startup
-  startup.begin_imports()
 
 from absl import flags
 from absl import logging
@@ -29,7 +28,7 @@ from fivo.rendering import figures
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
-from fivo.system import logs
+from fivo.system import log
 from fivo.system import rendering_extra
 
 FLAGS = flags.FLAGS
@@ -182,7 +181,7 @@ def define_flags():
 def main(argv):
   """Draws what the flags describe."""
   del argv
-  logs.configure(show_all=False)
+  log.configure()
   if not FLAGS.logdir:
     raise errors.UserError("no LOGDIR is given: the logdirs of runs to plot")
   if not FLAGS.out_file:
@@ -198,8 +197,3 @@ def main(argv):
           "--logdir=%s: must be a directory, the logdir of a run" % path)
   draw(FLAGS.out_file, logdirs)
   logging.info("Wrote %s.", FLAGS.out_file)
-
-
-if __name__ == "__main__":
-  define_flags()
-  console.run_main(main)

@@ -1,98 +1,126 @@
-"""Renders what was sampled: chooses the picture or sound by the data."""
+"""Pictures, MIDI files and sound of samples, as suits the dataset."""
 
 import os
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from fivo.config import options
+from fivo.data import speech_statistics
 from fivo.formats import pianorolls as pianoroll_files
+from fivo.rendering import figures
 from fivo.rendering import lines
 from fivo.rendering import midi
 from fivo.rendering import pianorolls
 from fivo.system import log
 
-# Of JSB and the chorales; files made of MIDI files say theirs.
-_STEPS_PER_QUARTER = 1
-_MAX_STEPS_PER_QUARTER = options.OPTIONS["steps_per_quarter"].maximum
 
+class Renderer(NamedTuple):
+  """Renders samples of a dataset.
 
-def render(out_dir, prefixes, samples, config, sample_rate=None):
-  """Writes `sample_BATCH.png` of each prefix, and MIDI files of pianorolls.
-
-  `sample_BATCH_PARTICLE.mid` is a prefix with one continuation, see
-  `midi.write`.
-
-  Args:
-    out_dir: A directory that exists.
-    prefixes: A float array `[prefix_length, B, D]`.
-    samples: A float array `[sample_length, B, N, D]`: entry `[:, b, n]`
-      continues prefix b.
-    config: A `Config`.
-    sample_rate: Of speech, samples per second; None where it is not known.
-
-  Raises:
-    UserError: If the dataset cannot be read.
-    OSError: If a file cannot be written.
+  Attributes:
+    dataset_type: A name of `catalogue.DATASET_TYPES`.
+    statistics: The `SpeechStatistics` of speech, None if unknown.
+    series: The `SeriesInfo` of time series, or None.
+    steps_per_quarter: Of pianorolls, timesteps in a quarter note.
+    tempo: Of pianorolls, quarter notes per minute.
   """
-  config = complete(config)
-  for b in range(prefixes.shape[1]):
-    draw(os.path.join(out_dir, "sample_%d.png" % b), prefixes[:, b],
-         samples[:, b], config, sample_rate, "prefix %d" % b)
-  log.info("Wrote %d pictures, sample_*.png, to %s.", prefixes.shape[1],
-           out_dir)
-  if _is_roll(config, prefixes, samples):
-    _write_midi(out_dir, prefixes, samples, config)
+
+  dataset_type: str
+  statistics: Any = None
+  series: Any = None
+  steps_per_quarter: int = 1
+  tempo: float = 120.
+
+  @property
+  def sample_rate(self):
+    """Samples per second of speech; None if unknown."""
+    return self.statistics and self.statistics.sample_rate
+
+  def in_units_of_data(self, values):
+    """Undoes the normalisation of speech or series, a float array `[..., D]`.
+
+    Speech whose statistics are unknown stays normalised.
+    """
+    if self.statistics is not None:
+      return speech_statistics.denormalize(values, self.statistics)
+    return values if self.series is None else self.series.restore(values)
+
+  def draw(self, prefix, continuations, title=""):
+    """Draws a prefix with its continuations.
+
+    Args:
+      prefix: A float array `[prefix_length, D]`.
+      continuations: A float array `[sample_length, N, D]`.
+      title: The title of the figure.
+
+    Returns:
+      A figure.
+    """
+    if self._are_rolls(prefix, continuations):
+      return pianorolls.draw(prefix, continuations, self.steps_per_quarter,
+                             self.tempo, title)
+    if self.dataset_type == "speech":
+      return lines.draw_speech(prefix, continuations, self.sample_rate, title)
+    return lines.draw_series(prefix, continuations, title=title)
+
+  def write_pictures(self, out_dir, prefixes, samples):
+    """Writes `sample_BATCH.png` of each prefix, and MIDI files of pianorolls.
+
+    `sample_BATCH_PARTICLE.mid` is a prefix with one continuation, see
+    `midi.write`.
+
+    Args:
+      out_dir: A directory that exists.
+      prefixes: A float array `[prefix_length, B, D]`.
+      samples: A float array `[sample_length, B, N, D]`: entry `[:, b, n]`
+        continues prefix b.
+
+    Raises:
+      OSError: If a file cannot be written.
+    """
+    _write_pictures(
+        out_dir, (self.draw(prefixes[:, b], samples[:, b], "prefix %d" % b)
+                  for b in range(prefixes.shape[1])))
+    if self._are_rolls(prefixes, samples):
+      num_files = _write_each(
+          out_dir, "mid", prefixes, samples,
+          lambda path, roll: midi.write(
+              path, roll, pianoroll_files.MIN_NOTE, self.steps_per_quarter,
+              self.tempo, prefix_length=len(prefixes)))
+      log.info("Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
+               "minute, timesteps in each: %d.", num_files, out_dir,
+               self.tempo, self.steps_per_quarter)
+
+  def write_sound(self, out_dir, prefixes, samples):
+    """Writes `sample_BATCH_PARTICLE.wav`; arguments as of `write_pictures`."""
+    num_files = _write_each(
+        out_dir, "wav", prefixes, samples,
+        lambda path, values: speech_statistics.write_wav(
+            path, values, self.sample_rate))
+    log.info("Wrote %d WAV files to %s.", num_files, out_dir)
+
+  def _are_rolls(self, *arrays):
+    """Whether arrays are of the notes of a piano: a caller's own may not be."""
+    return self.dataset_type == "pianoroll" and all(
+        x.shape[-1] == pianoroll_files.NUM_NOTES
+        and ((x == 0.) | (x == 1.)).all() for x in arrays)
 
 
-def complete(config):
-  """Says of pianorolls what a timestep is: as the flag, the dataset, or one.
+def steps_per_quarter_of(dataset_path):
+  """Gives the timesteps in a quarter note, if a pianoroll file says so, or 1.
 
-  Args:
-    config: A `Config`.
-
-  Returns:
-    A `Config` with its `steps_per_quarter`.
-
-  Raises:
-    UserError: If the dataset cannot be read.
+  Files made of MIDI files do; JSB and the chorales have quarter notes.
   """
-  if config.steps_per_quarter is not None:
-    return config
   found = None
-  # A caller's own data may be elsewhere.
-  if config.dataset_type == "pianoroll" and os.path.isfile(config.dataset_path):
-    found = pianoroll_files.load(config.dataset_path).get("steps_per_quarter")
-  if not isinstance(found, int) or not 0 < found <= _MAX_STEPS_PER_QUARTER:
-    found = _STEPS_PER_QUARTER
-  return config._replace(steps_per_quarter=found)
+  if os.path.isfile(dataset_path):  # A caller's own data may be elsewhere.
+    found = pianoroll_files.load(dataset_path).get("steps_per_quarter")
+  maximum = options.OPTIONS["steps_per_quarter"].maximum
+  return found if isinstance(found, int) and 0 < found <= maximum else 1
 
 
-def draw(path, prefix, continuations, config, sample_rate=None, title=""):
-  """Draws a prefix with its continuations.
-
-  Args:
-    path: The PNG file to write.
-    prefix: A float array `[prefix_length, D]`.
-    continuations: A float array `[sample_length, N, D]`.
-    config: A `Config` that `complete` returned.
-    sample_rate: Of speech, samples per second; None where it is not known.
-    title: What the picture is of.
-
-  Raises:
-    OSError: If the file cannot be written.
-  """
-  arguments = path, prefix, continuations
-  if _is_roll(config, prefix, continuations):
-    pianorolls.draw(
-        *arguments, steps_per_quarter=config.steps_per_quarter,
-        tempo=config.tempo, title=title)
-  elif config.dataset_type == "speech":
-    lines.draw_speech(*arguments, sample_rate=sample_rate, title=title)
-  else:
-    lines.draw_series(*arguments, title=title)
-
-
-def render_trajectories(out_dir, values, mean, variance):
+def write_trajectories(out_dir, values, mean, variance):
   """Writes `sample_BATCH.png` of each sequence of a Gaussian HMM.
 
   Args:
@@ -105,31 +133,29 @@ def render_trajectories(out_dir, values, mean, variance):
   Raises:
     OSError: If a file cannot be written.
   """
-  for b in range(mean.shape[1]):
-    lines.draw_trajectories(
-        os.path.join(out_dir, "sample_%d.png" % b), values["latents"][:, b],
-        values["observations"][:, b], values["samples"][:, b], mean[:, b],
-        variance, "sequence %d" % b)
-  log.info("Wrote %d pictures, sample_*.png, to %s.", mean.shape[1], out_dir)
+  _write_pictures(out_dir, (
+      lines.draw_trajectories(
+          values["latents"][:, b], values["observations"][:, b],
+          values["samples"][:, b], mean[:, b], variance, "sequence %d" % b)
+      for b in range(mean.shape[1])))
 
 
-def _is_roll(config, *arrays):
-  """Whether arrays are of the notes of a piano: a caller's own may not be."""
-  return config.dataset_type == "pianoroll" and all(
-      x.shape[-1] == pianoroll_files.NUM_NOTES
-      and ((x == 0.) | (x == 1.)).all() for x in arrays)
+def _write_pictures(out_dir, pictures):
+  """Writes figures as `sample_NUMBER.png`, which is logged."""
+  for number, figure in enumerate(pictures):
+    figures.save(os.path.join(out_dir, "sample_%d.png" % number), figure)
+  log.info("Wrote %d pictures, sample_*.png, to %s.", number + 1, out_dir)
 
 
-def _write_midi(out_dir, prefixes, samples, config):
-  """Writes a MIDI file of each continuation."""
+def _write_each(out_dir, extension, prefixes, samples, write):
+  """Calls `write(path, values)` with each prefix and one of its continuations.
+
+  Returns:
+    The number of files.
+  """
   _, batch_size, num_samples, _ = samples.shape
   for b in range(batch_size):
     for n in range(num_samples):
-      midi.write(
-          os.path.join(out_dir, "sample_%d_%d.mid" % (b, n)),
-          np.concatenate([prefixes[:, b], samples[:, b, n]]),
-          pianoroll_files.MIN_NOTE, config.steps_per_quarter, config.tempo,
-          prefix_length=len(prefixes))
-  log.info("Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-           "minute, timesteps in each: %d.", batch_size * num_samples, out_dir,
-           config.tempo, config.steps_per_quarter)
+      write(os.path.join(out_dir, "sample_%d_%d.%s" % (b, n, extension)),
+            np.concatenate([prefixes[:, b], samples[:, b, n]]))
+  return batch_size * num_samples

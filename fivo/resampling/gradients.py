@@ -1,8 +1,8 @@
-"""What the gradient of a particle filter knows of the choice of ancestors.
+"""Gradients of a particle filter that allow for the choice of ancestors.
 
-To differentiate the estimate log Z_hat of a filter is to leave out that the
-ancestors' probabilities depend on the weights, see `bounds.py`. Two estimators
-do not.
+Differentiating the estimate log Z_hat of a filter leaves out that the
+probabilities of ancestors depend on the weights, see `bounds.py`. There are two
+remedies.
 
 The score of the ancestors. At a resampling event, ancestors a^1, ..., a^N are
 drawn independently with the normalised weights W. What is left out of the
@@ -11,23 +11,26 @@ gradient of E[log Z_hat] is, summed over the events, the expectation of
     (sum_n grad log W_{a^n}) (R - c)
 
 with R the log average weights that come after the event, all that it can
-influence, and any c that does not depend on the draw. Here c is a guess at R
-from the other sequences of the batch: the average of their R per remaining
-timestep, times the sequence's own remaining timesteps. (A running mean would
-need a variable, and would mix sequences of all lengths and steps of training.)
-The sum is added to log Z_hat as a surrogate: a Tensor of this gradient whose
-value is zero, x - S(x) with S(x) for x as a constant.
+influence, and any c that does not depend on the draw. Here c is the prediction
+of R by a regression over the other sequences of the batch, see `_baseline`. (A
+running mean would need a variable, and would mix sequences of all lengths and
+steps of training.) The sum is added to log Z_hat as a surrogate, a Tensor with
+this gradient and the value zero: x - S(x), with S(x) for x as a constant.
+
+This is the gradient of E[log Z_hat] if all filters resample at fixed times, as
+with `always_resample_criterion`. If the weights decide, as with
+`ess_criterion`, it is the gradient with every decision held as it was; the term
+of latents that cross the boundary of a decision is missing.
 
 Stop-gradient resampling (Scibior & Wood, Differentiable Particle Filtering
 without Modifying the Forward Pass, 2021). A resampled particle starts with the
 log weight log W_{a^n} - S(log W_{a^n}), which is zero, in place of zero. Then
 Z_hat grad log Z_hat is an unbiased estimate of grad Z: it is the gradient of
-the likelihood, not of the bound.
+the likelihood, not of the bound. It is so by any criterion, since the
+expectation of Z_hat given the past is the same on both sides of a boundary.
 """
 
 import tensorflow as tf
-
-NONE, SCORE, STOP_GRADIENT = TYPES = ("none", "score", "stop_gradient")
 
 
 def surrogate(x):
@@ -50,45 +53,56 @@ def score_surrogate(log_weights, ancestors, resampled, log_averages, num_steps):
   """
   log_probs = tf.reduce_sum(_of_ancestors(
       tf.nn.log_softmax(log_weights, axis=1), ancestors), axis=1)
-  returns = tf.stop_gradient(tf.cumsum(
-      log_averages, axis=0, exclusive=True, reverse=True))
-  advantages = returns - _baseline(returns, num_steps)
+  past, returns = [
+      tf.stop_gradient(tf.cumsum(log_averages, axis=0, **kwargs))
+      for kwargs in (dict(), dict(exclusive=True, reverse=True))]
+  advantages = returns - _baseline(returns, past, num_steps)
   return surrogate(tf.reduce_sum(tf.compat.v1.where(
       resampled, log_probs * advantages, tf.zeros_like(log_probs)), axis=0))
 
 
-def _baseline(returns, num_steps):
-  """What the other sequences of a batch say of each one's returns.
+def _baseline(returns, past, num_steps):
+  """The returns `[T, B]` as the other sequences of the batch predict them.
 
-  Args:
-    returns: A float Tensor `[T, B]`.
-    num_steps: An int32 Tensor `[B]`.
+  The prediction for sequence b, with the means, the covariance and the variance
+  of the others, P for `past` and K for the remaining timesteps, is
 
-  Returns:
-    A float Tensor `[T, B]`, zero where no other sequence goes on.
+      K_b mean(R / K) + slope (P_b - mean(P)),
+      slope = K_b cov(P, R / K) / var(P), clipped to [-1, 0].
+
+  The slope is that of a twist: a factor of r that depends on x alone is added
+  to P and taken from R. Without it such factors, which change no bound, would
+  be noise that drives a twist away (slope 0 is the plain baseline, and slope -1
+  that of log Z_hat as a whole).
   """
-  steps_left = tf.cast(
+  steps_left = tf.maximum(tf.cast(
       num_steps - 1 - tf.range(tf.shape(returns)[0])[:, tf.newaxis],
-      returns.dtype)
+      returns.dtype), 0)
   goes_on = steps_left > 0
-  rates = tf.compat.v1.where(
-      goes_on, returns / tf.maximum(steps_left, 1), tf.zeros_like(returns))
-  num_others = tf.reduce_sum(
-      tf.cast(goes_on, returns.dtype), axis=1, keepdims=True) - 1
-  others = (tf.reduce_sum(rates, axis=1, keepdims=True) - rates) / tf.maximum(
-      num_others, 1)
-  return tf.maximum(steps_left, 0) * others
+  rates, past = [
+      tf.compat.v1.where(goes_on, x, tf.zeros_like(x))
+      for x in (returns / tf.maximum(steps_left, 1), past)]
+  num_others = tf.maximum(_of_others(tf.cast(goes_on, returns.dtype)), 1)
+  mean_rate, mean_past, mean_product, mean_square = [
+      _of_others(x) / num_others
+      for x in (rates, past, rates * past, tf.square(past))]
+  covariance = mean_product - mean_rate * mean_past
+  variance = tf.maximum(mean_square - tf.square(mean_past), 1e-6)
+  slope = tf.clip_by_value(steps_left * covariance / variance, -1., 0.)
+  return steps_left * mean_rate + slope * (past - mean_past)
+
+
+def _of_others(x):
+  """The sums over the other sequences, of a Tensor `[T, B]`."""
+  return tf.reduce_sum(x, axis=1, keepdims=True) - x
 
 
 def weights_of_resampled(log_weights, ancestors):
-  """The log weights with which stop-gradient resampling goes on: zeros.
+  """Log weights of new particles `[N, B]` for stop-gradient resampling: zeros.
 
   Args:
     log_weights: A float Tensor `[N, B]`.
     ancestors: An int32 Tensor `[N, B]`.
-
-  Returns:
-    A float Tensor `[N, B]`.
   """
   return surrogate(_of_ancestors(
       tf.nn.log_softmax(log_weights, axis=0), ancestors))

@@ -41,64 +41,48 @@ def transport_plan(log_weights, features, epsilon=.5, max_iterations=100):
     over the new ones are N W_j; those over the old ones are one within 1e-4,
     if so many iterations suffice for that.
   """
-  problem = _Problem(tf.transpose(log_weights),
-                     tf.transpose(features, [1, 0, 2]), epsilon)
-  zeros = tf.zeros_like(problem.log_weights)
+  log_weights, costs = _problem(tf.transpose(log_weights),
+                                tf.transpose(features, [1, 0, 2]), epsilon)
+  log_num_particles = tf.math.log(
+      tf.cast(tf.shape(log_weights)[1], costs.dtype))
+
+  def next_f(g):
+    return -tf.reduce_logsumexp(
+        (g + log_weights)[:, tf.newaxis] - costs, axis=2)
+
+  def iterate(i, f, g, unused_error):
+    f = next_f(g)
+    g = log_num_particles - tf.reduce_logsumexp(
+        f[:, :, tf.newaxis] - costs, axis=1)
+    return i + 1, f, g, tf.reduce_max(tf.abs(tf.exp(f - next_f(g)) - 1.))
+
+  # f and g are `[B, N]` and divided by epsilon.
+  zeros = tf.zeros_like(log_weights)
   _, f, g, _ = tf.while_loop(
       lambda i, f, g, error: tf.logical_and(
           i < max_iterations, error > _TOLERANCE),
-      problem.iterate,
+      iterate,
       (tf.constant(0), zeros, zeros, tf.constant(np.inf, zeros.dtype)),
       parallel_iterations=1)
-  return tf.transpose(problem.plan(f, g), [1, 0, 2])
+  plan = tf.exp(
+      f[:, :, tf.newaxis] + (g + log_weights)[:, tf.newaxis] - costs)
+  return tf.transpose(plan, [1, 0, 2])
 
 
-class _Problem(object):
-  """The transport of B filters; f and g `[B, N]` are divided by epsilon.
-
-  Attributes:
-    log_weights: log W, a float Tensor `[B, N]`.
-  """
-
-  def __init__(self, log_weights, features, epsilon):
-    """Creates the problem.
-
-    Args:
-      log_weights: A float Tensor `[B, N]`, unnormalised.
-      features: A float Tensor `[B, N, size]`.
-      epsilon: See `transport_plan`.
-    """
-    # A filter without a single possible particle is transported anyhow: its
-    # likelihood is zero already.
-    is_possible = tf.greater(log_weights, -float("inf"))
-    some = tf.reduce_any(is_possible, axis=1, keepdims=True)
-    log_weights = tf.compat.v2.where(
-        some, log_weights, tf.zeros([], log_weights.dtype))
-    self.log_weights = tf.nn.log_softmax(log_weights)
-    # An impossible particle may be infinite, and 0 * inf is NaN.
-    features = tf.compat.v2.where(
-        is_possible[:, :, tf.newaxis], features, tf.zeros([], features.dtype))
-    costs = tf.reduce_sum(tf.math.squared_difference(
-        features[:, :, tf.newaxis], features[:, tf.newaxis]), axis=3)
-    scale = tf.reduce_mean(costs, axis=[1, 2], keepdims=True)
-    self._costs = costs / (epsilon * tf.maximum(
-        scale, np.finfo(costs.dtype.as_numpy_dtype).tiny / epsilon))
-    self._log_num_particles = tf.math.log(
-        tf.cast(tf.shape(costs)[1], costs.dtype))
-
-  def iterate(self, i, f, g, unused_error):
-    """One iteration, and how far the sums over j are from 1 / N after it."""
-    f = self._next_f(g)
-    g = self._log_num_particles - tf.reduce_logsumexp(
-        f[:, :, tf.newaxis] - self._costs, axis=1)
-    error = tf.reduce_max(tf.abs(tf.exp(f - self._next_f(g)) - 1.))
-    return i + 1, f, g, error
-
-  def _next_f(self, g):
-    return -tf.reduce_logsumexp(
-        (g + self.log_weights)[:, tf.newaxis] - self._costs, axis=2)
-
-  def plan(self, f, g):
-    """N P_ij, `[B, N, N]`."""
-    return tf.exp(f[:, :, tf.newaxis] + (g + self.log_weights)[:, tf.newaxis] -
-                  self._costs)
+def _problem(log_weights, features, epsilon):
+  """Normalised log weights `[B, N]`, and costs `[B, N, N]` over epsilon."""
+  # A filter without a single possible particle is transported anyhow: its
+  # likelihood is zero already.
+  is_possible = tf.greater(log_weights, -float("inf"))
+  some = tf.reduce_any(is_possible, axis=1, keepdims=True)
+  log_weights = tf.compat.v2.where(
+      some, log_weights, tf.zeros([], log_weights.dtype))
+  # An impossible particle may be infinite, and 0 * inf is NaN.
+  features = tf.compat.v2.where(
+      is_possible[:, :, tf.newaxis], features, tf.zeros([], features.dtype))
+  costs = tf.reduce_sum(tf.math.squared_difference(
+      features[:, :, tf.newaxis], features[:, tf.newaxis]), axis=3)
+  scale = tf.reduce_mean(costs, axis=[1, 2], keepdims=True)
+  tiny = np.finfo(costs.dtype.as_numpy_dtype).tiny
+  return (tf.nn.log_softmax(log_weights),
+          costs / (epsilon * tf.maximum(scale, tiny / epsilon)))

@@ -7,31 +7,42 @@ N W_n times; that keeps a particle filter's estimate of the likelihood unbiased
 section 3.4). Schemes differ in how much the numbers of copies vary (Douc, Cappe
 & Moulines, Comparison of Resampling Schemes for Particle Filtering, 2005).
 
-A scheme is a function of the log weights `[N, B]` of B filters. It returns
+A scheme is a function of the log weights `[N, B]` of B filters, of their
+states, nested Tensors `[N*B, ...]` that few schemes look at, and of options of
+its own, among them `random_seed`. It returns
 
 * int32 ancestors `[N, B]`: new particle n of filter b is a copy of particle
   `ancestors[n, b]` of that filter;
 * or float blending weights `[N, B, N]`: new particle n of filter b is the sum
   over l of `blend[n, b, l]` times particle l of that filter.
 
-`functions.py` moves the particles.
+`particles.py` moves the particles. A new scheme is a function here and an entry
+of `catalogue.SCHEMES`.
 """
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from fivo.resampling import optimal_transport as transport
 
-def multinomial(log_weights, random_seed=None, uniforms=None):
+# Relative error of N W_n, in units of the dtype's precision, within which it
+# counts as a whole number.
+_ROUNDING = 16
+
+
+def multinomial(log_weights, unused_states=None, random_seed=None,
+                uniforms=None):
   """Draws each ancestor independently, with the normalised weights.
 
   Args:
     log_weights: A float Tensor `[N, B]`, unnormalised log weights. In a filter
       whose weights are all minus infinity, or hold a NaN or plus infinity, the
       ancestors are arbitrary, but valid.
+    unused_states: Not looked at.
     random_seed: The op seed of the draw, or None.
-    uniforms: A float Tensor `[N, B]` of draws from [0, 1) that decide in place
-      of draws of its own, or None.
+    uniforms: A float Tensor `[N, B]` of numbers from [0, 1) that decide in
+      place of a draw, or None.
 
   Returns:
     An int32 Tensor `[N, B]` of ancestors.
@@ -39,7 +50,7 @@ def multinomial(log_weights, random_seed=None, uniforms=None):
   log_weights = tf.stop_gradient(log_weights)
   num_particles = _num_particles(log_weights)
   if uniforms is not None:
-    return _invert_distribution_function(_to_weights(log_weights), uniforms)
+    return _find(_to_weights(log_weights), uniforms, 1)
   # TensorFlow 1.15 splits this op between threads whose random numbers overlap:
   # with more than one thread per operation some filters of a large batch share
   # draws. Each filter by itself is right. `system/sessions.py` therefore has
@@ -52,86 +63,63 @@ def multinomial(log_weights, random_seed=None, uniforms=None):
   return tf.transpose(tf.minimum(ancestors, num_particles - 1))
 
 
-def stratified(log_weights, random_seed=None, uniforms=None):
+def stratified(log_weights, unused_states=None, random_seed=None,
+               uniforms=None):
   """Draws one ancestor from each of N equal parts of the weights.
 
   Particle n falls where (n + u_n) / N does among the cumulative weights, for
   independent uniform u_n (Kitagawa, Monte Carlo Filter and Smoother for
   Non-Gaussian Nonlinear State Space Models, 1996). Offspring vary less than
-  with `multinomial`, whose expectation they share.
-
-  Args:
-    log_weights: See `multinomial`.
-    random_seed: The op seed of the draw, or None.
-    uniforms: See `multinomial`.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
+  with `multinomial`, whose expectation, arguments and result they share.
   """
   return _ancestors_of_strata(
       log_weights, _draw_uniforms(log_weights, random_seed, uniforms))
 
 
-def systematic(log_weights, random_seed=None, uniforms=None):
+def systematic(log_weights, unused_states=None, random_seed=None,
+               uniforms=None):
   """As `stratified`, with one uniform number for all parts.
 
   Particle n has N W_n offspring, rounded up or down (Carpenter, Clifford &
-  Fearnhead, Improved Particle Filter for Nonlinear Problems, 1999).
-
-  Args:
-    log_weights: See `multinomial`.
-    random_seed: The op seed of the draw, or None.
-    uniforms: See `multinomial`; only the first of each filter counts.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
+  Fearnhead, Improved Particle Filter for Nonlinear Problems, 1999). Of
+  `uniforms`, only the first of each filter counts.
   """
   return _ancestors_of_strata(
       log_weights, _draw_uniforms(log_weights, random_seed, uniforms)[:1])
 
 
-def residual(log_weights, random_seed=None, uniforms=None):
+def residual(log_weights, unused_states=None, random_seed=None, uniforms=None):
   """Copies each particle floor(N W_n) times and draws the rest.
 
   The remaining ancestors are drawn independently, with what is left of the
   weights (Liu & Chen, Sequential Monte Carlo Methods for Dynamic Systems,
-  1998).
-
-  Args:
-    log_weights: See `multinomial`.
-    random_seed: The op seed of the draw, or None.
-    uniforms: See `multinomial`.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
+  1998). For arguments and result see `multinomial`.
   """
   expected = tf.nn.softmax(tf.stop_gradient(log_weights), axis=0)
   expected *= tf.cast(_num_particles(log_weights), expected.dtype)
-  copies = tf.floor(expected)
+  # A whole number may have been rounded to slightly less.
+  copies = tf.floor(expected * (1. + _ROUNDING * np.finfo(
+      expected.dtype.as_numpy_dtype).eps))
   num_copied = tf.cumsum(copies, axis=0)
-  # Place n belongs to the first particle up to which more than n are copied.
-  places = tf.cast(_column(log_weights), copies.dtype)
-  drawn = _invert_distribution_function(
-      expected - copies, _draw_uniforms(log_weights, random_seed, uniforms))
+  # New particle n is a copy of the first particle up to which more than n are
+  # copied.
+  numbers = tf.cast(_column(log_weights), copies.dtype)
+  drawn = _find(
+      tf.maximum(expected - copies, 0.),
+      _draw_uniforms(log_weights, random_seed, uniforms), 1)
   return tf.compat.v1.where(
-      places + tf.zeros_like(copies) < num_copied[-1:] + tf.zeros_like(copies),
-      _count_below(num_copied, places), drawn)
+      numbers + tf.zeros_like(copies) < num_copied[-1:] + tf.zeros_like(copies),
+      _count_below(num_copied, numbers), drawn)
 
 
 def _ancestors_of_strata(log_weights, uniforms):
-  """The ancestors of one number in each of N equal parts of [0, 1).
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-    uniforms: A float Tensor `[N, B]` or `[1, B]`: where in its part each is.
-
-  Returns:
-    An int32 Tensor `[N, B]`.
-  """
+  """Ancestors `[N, B]` by numbers `[N or 1, B]` within N equal parts."""
   strata = tf.cast(_column(log_weights), uniforms.dtype)
   num_particles = tf.cast(_num_particles(log_weights), uniforms.dtype)
-  return _invert_distribution_function(
-      _to_weights(log_weights), (strata + uniforms) / num_particles)
+  # A sum that is rounded up must not reach the next part.
+  numbers = tf.minimum(
+      strata + uniforms, (strata + 1.) * _below_one(uniforms.dtype))
+  return _find(_to_weights(log_weights), numbers, num_particles)
 
 
 def _to_weights(log_weights):
@@ -141,34 +129,36 @@ def _to_weights(log_weights):
       log_weights - tf.reduce_max(log_weights, axis=0, keepdims=True))
 
 
-def _invert_distribution_function(weights, positions):
-  """Finds where numbers from [0, 1) fall among the cumulative weights.
+def _find(weights, numbers, end):
+  """Finds where numbers fall among the cumulative weights of their filters.
 
   Args:
     weights: A float Tensor `[N, B]`.
-    positions: A float Tensor `[N, B]`.
+    numbers: A float Tensor of numbers from [0, end), `[N, B]`.
+    end: The sum to which the weights are scaled, a float or scalar Tensor.
 
   Returns:
     An int32 Tensor `[N, B]` of ancestors.
   """
   cumulative = tf.cumsum(weights, axis=0)
+  total = cumulative[-1:]
+  thresholds = tf.cast(numbers, total.dtype) * (
+      total / tf.cast(end, total.dtype))
   # Rounded up to the total, a number would choose the last particle whatever
   # its weight.
-  positions = tf.minimum(
-      tf.cast(positions, cumulative.dtype),
-      1. - np.finfo(cumulative.dtype.as_numpy_dtype).epsneg)
-  return _count_below(cumulative, positions * cumulative[-1:])
+  return _count_below(
+      cumulative, tf.minimum(thresholds, total * _below_one(total.dtype)))
+
+
+def _below_one(dtype):
+  """The largest number below one."""
+  return 1. - np.finfo(dtype.as_numpy_dtype).epsneg
 
 
 def _count_below(cumulative, thresholds):
-  """How many of each filter's cumulative numbers are at most a threshold.
+  """Counts the entries of each filter that are at most a threshold.
 
-  Args:
-    cumulative: A float Tensor `[N, B]`.
-    thresholds: A float Tensor `[N, B]` or `[N, 1]`.
-
-  Returns:
-    An int32 Tensor `[N, B]`, at most N - 1: a valid ancestor even of NaNs.
+  Both are `[N, B]`. A count is at most N - 1: a valid ancestor even of NaNs.
   """
   num_below = tf.reduce_sum(tf.cast(
       cumulative[tf.newaxis] <= thresholds[:, tf.newaxis], tf.int32), axis=1)
@@ -188,8 +178,9 @@ def _column(log_weights):
   return tf.range(_num_particles(log_weights))[:, tf.newaxis]
 
 
-def relaxed(log_weights, temperature=0.5, random_seed=None):
-  """Draws blending weights whose derivative by the weights is known.
+def relaxed(log_weights, unused_states=None, temperature=0.5,
+            random_seed=None):
+  """Draws blending weights that are differentiable by the log weights.
 
   In place of an ancestor each new particle draws a sample of the Concrete, or
   Gumbel-softmax, distribution (Maddison, Mnih & Teh, The Concrete Distribution,
@@ -198,7 +189,8 @@ def relaxed(log_weights, temperature=0.5, random_seed=None):
 
   Args:
     log_weights: A float Tensor `[N, B]`, unnormalised log weights.
-    temperature: A positive float.
+    unused_states: Not looked at.
+    temperature: A positive float, or a scalar Tensor.
     random_seed: The op seed of the draw, or None.
 
   Returns:
@@ -211,15 +203,7 @@ def relaxed(log_weights, temperature=0.5, random_seed=None):
 
 
 def _finite_logits(log_weights):
-  """Makes logits that a low temperature does not make plus infinity or NaN.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-
-  Returns:
-    A float Tensor `[B, N]` of which the largest per filter is zero, unless a
-    weight is NaN or plus infinity.
-  """
+  """Logits `[B, N]` that a low temperature makes neither infinite nor NaN."""
   logits = tf.transpose(log_weights)
   # A filter without a single possible particle has no distribution to draw
   # from; any will do, since its likelihood is zero already.
@@ -231,6 +215,30 @@ def _finite_logits(log_weights):
   # Adding a number to all of them changes neither the draw nor its gradient.
   return logits - tf.stop_gradient(
       tf.reduce_max(logits, axis=1, keepdims=True))
+
+
+def optimal_transport(log_weights, states, epsilon=.5, max_iterations=100,
+                      random_seed=None):
+  """Blends particles by the transport plan from their weights to equal ones.
+
+  Args:
+    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
+    states: Nested float Tensors `[N*B, ...]`.
+    epsilon: See `optimal_transport.transport_plan`.
+    max_iterations: See `optimal_transport.transport_plan`.
+    random_seed: Of no use: nothing is drawn.
+
+  Returns:
+    A float Tensor `[N, B, N]` of blending weights.
+  """
+  del random_seed
+  num_particles, batch_size = tf.unstack(tf.shape(log_weights))
+  features = tf.concat([
+      tf.reshape(tf.cast(state, log_weights.dtype),
+                 [num_particles, batch_size, -1])
+      for state in tf.nest.flatten(states)], axis=2)
+  return transport.transport_plan(
+      log_weights, features, epsilon, max_iterations)
 
 
 def _num_particles(log_weights):

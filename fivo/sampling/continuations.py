@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from fivo import bounds
+from fivo import roll_outs
 
 
 def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
@@ -21,7 +22,7 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
     inputs: A float Tensor `[P, B, D]`, the prefix centred, one step later.
     targets: A float Tensor `[P, B, D]`, the prefix.
     mean: A float Tensor `[D]` that centres inputs, or None.
-    bound_name: "elbo", "iwae", "fivo", "fivo-aux" or "sixo".
+    bound_name: A name of `catalogue.BOUNDS`.
     num_samples: N, the number of particles and of trajectories per prefix.
     sample_length: S, the number of timesteps to sample.
     parallel_iterations: How many timesteps may run at once.
@@ -39,41 +40,11 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
   if bound_name != "elbo":
     state = bounds.resample_by_final_weights(
         result, num_samples, batch_size, random_seed=random_seed)
-  if hasattr(model, "sampling_state"):
-    state = model.sampling_state(state)
-  rows = _roll_out(
+  rows = roll_outs.roll_out(
       model, state, tf.tile(targets[-1], [num_samples, 1]),
-      0. if mean is None else mean, prefix_length, sample_length)
+      0. if mean is None else mean, prefix_length + tf.range(sample_length),
+      record=lambda unused_state, observation: observation)
   # Rows are particle-major, see smc.py.
   by_particle = tf.reshape(
       rows, [sample_length, num_samples, batch_size, data_size])
   return tf.transpose(by_particle, [0, 2, 1, 3])
-
-
-def _roll_out(model, state, last_observation, mean, first_t, sample_length):
-  """Feeds a model its own samples.
-
-  Args:
-    model: As in `sample_continuations`.
-    state: The state after the prefix, nested Tensors `[N*B, ...]`.
-    last_observation: A float Tensor `[N*B, D]`.
-    mean: What centres the model's inputs.
-    first_t: The timestep of the first sample.
-    sample_length: S.
-
-  Returns:
-    A float Tensor `[S, N*B, D]`.
-  """
-  def step(i, state, observation, samples):
-    # As in smc.py: steps draw in the order of time.
-    with tf.control_dependencies([observation]):
-      new_state, new_observation = model.sample_step(
-          state, observation - mean, first_t + i)
-    tf.nest.map_structure(lambda new, old: new.set_shape(old.shape),
-                          (new_state, new_observation), (state, observation))
-    return i + 1, new_state, new_observation, samples.write(i, new_observation)
-
-  samples = tf.TensorArray(last_observation.dtype, sample_length)
-  return tf.while_loop(
-      lambda i, *_: i < sample_length, step,
-      (tf.constant(0), state, last_observation, samples))[-1].stack()

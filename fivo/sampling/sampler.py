@@ -1,60 +1,69 @@
-"""Samples of a checkpoint, and of one after another, in one graph."""
+"""Samples of one checkpoint after another, in one graph."""
 
+import numpy as np
 import tensorflow as tf
 
 from fivo.data import feeding
 from fivo.logdir import checkpoints
+from fivo.logdir import result_files
 from fivo.sampling import continuations
-from fivo.sampling import prefixes
-from fivo.sampling import sample_files
+from fivo.system import errors
+from fivo.system import log
 from fivo.system import sessions
 
 
 class Sampler(object):
   """Continues the same prefixes by any checkpoint of a run.
 
-  The graph is its own, so that it may stand beside one that trains.
+  It has a graph of its own, so that it may stand beside one that trains.
 
   Attributes:
     prefixes: A float array `[prefix_length, B, D]`.
   """
 
-  def __init__(self, config, create_dataset_and_model_fn):
+  def __init__(self, create_dataset_and_model, batch_size, prefix_length,
+               sample_length, num_samples, split="train", graph_seed=None,
+               **kwargs):
     """Builds the graph and draws the prefixes.
 
     Args:
-      config: A `Config`; `split` says where prefixes come from.
-      create_dataset_and_model_fn: A callable like
-        `runners.create_dataset_and_model`.
+      create_dataset_and_model: A callable `(shuffle, repeat)` that returns what
+        `runners.create_dataset_and_model` does.
+      batch_size: B, the number of prefixes.
+      prefix_length: Their number of timesteps.
+      sample_length: The number of timesteps of a continuation.
+      num_samples: N, the number of continuations of each prefix.
+      split: The name of the split that prefixes come from.
+      graph_seed: The seed of the graph, or None.
+      **kwargs: Passed on to `continuations.sample_continuations`.
 
     Raises:
       UserError: If the options do not fit each other, the data is bad, no
         sequence is as long as the prefix, the samples are too large, or the
         model cannot sample.
     """
-    self._graph = tf.Graph()
-    with self._graph.as_default():
-      tf.compat.v1.set_random_seed(config.random_seed)
+    with tf.Graph().as_default() as self._graph:
+      tf.compat.v1.set_random_seed(graph_seed)
       tf.compat.v1.train.get_or_create_global_step()
-      inputs, targets, lengths, model, mean = create_dataset_and_model_fn(
-          config, split=config.split, shuffle=True, repeat=False)
-      sample_files.check_size(config, targets)
+      inputs, targets, lengths, model, mean = create_dataset_and_model(
+          shuffle=True, repeat=False)
+      _check_size(batch_size, targets, prefix_length, sample_length,
+                  num_samples)
       held = [tf.compat.v1.placeholder(
-          x.dtype, [config.prefix_length, config.batch_size, targets.shape[2]])
+          x.dtype, [prefix_length, batch_size, targets.shape[2]])
               for x in (inputs, targets)]
       self._samples = continuations.sample_continuations(
-          model, held[0], held[1], mean, config.bound,
-          config.num_samples, config.sample_length,
-          parallel_iterations=config.parallel_iterations,
-          random_seed=config.noise_seed)
-      self._variables = tf.compat.v1.global_variables()
-      self._scaffold = tf.compat.v1.train.Scaffold(
-          saver=tf.compat.v1.train.Saver(self._variables)).finalize()
-    with tf.compat.v1.Session(
-        graph=self._graph, config=sessions.options()) as session:
-      session.run(self._scaffold.local_init_op)  # A caller's data may need it.
-      values = prefixes.draw(
-          feeding.batches(session, (inputs, targets, lengths)), config)
+          model, held[0], held[1], mean, num_samples=num_samples,
+          sample_length=sample_length, **kwargs)
+      self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
+      # A caller's data or model may need them.
+      self._initialize = [tf.compat.v1.local_variables_initializer(),
+                          tf.compat.v1.tables_initializer()]
+    self._graph.finalize()
+    with self._open_session() as session:
+      values = draw_prefixes(
+          feeding.batches(session, (inputs, targets, lengths)), batch_size,
+          prefix_length, split)
     self._feed = feeding.feed(held, values)
     self.prefixes = values[1]
 
@@ -72,15 +81,58 @@ class Sampler(object):
       UserError: If the checkpoint is not of this model, is damaged or gone
         (`checkpoints.UnreadableError`).
     """
-    checkpoints.check_compatible(path, self._variables)
-    with self._graph.as_default():
-      try:
-        session = tf.compat.v1.train.MonitoredSession(
-            tf.compat.v1.train.ChiefSessionCreator(
-                self._scaffold, config=sessions.options(),
-                checkpoint_filename_with_path=path))
-      except (tf.errors.OpError, ValueError) as e:
-        raise checkpoints.UnreadableError(
-            "%s: damaged: %s" % (path, str(e).splitlines()[0])) from e
-      with session:
-        return session.run(self._samples, self._feed)
+    with self._open_session() as session:
+      checkpoints.restore(session, path, self._saver)
+      return session.run(self._samples, self._feed)
+
+  def _open_session(self):
+    session = tf.compat.v1.Session(graph=self._graph, config=sessions.options())
+    session.run(self._initialize)
+    return session
+
+
+def _check_size(batch_size, targets, prefix_length, sample_length, num_samples):
+  """Refuses samples that are too large, see `result_files.check_size`."""
+  data_size = tf.compat.dimension_value(targets.shape[2])
+  if data_size is not None:
+    row = batch_size * data_size * targets.dtype.size
+    result_files.check_size(
+        "sample_length", sample_length, row * num_samples,
+        "--batch_size or --num_samples", row * prefix_length)
+
+
+def draw_prefixes(batches, batch_size, prefix_length, split):
+  """Takes prefixes from the first sequences that are long enough.
+
+  Args:
+    batches: An iterator over batches `(inputs, targets, lengths)` in random
+      order.
+    batch_size: B, the number of prefixes.
+    prefix_length: Their number of timesteps.
+    split: The name of the split, for messages.
+
+  Returns:
+    Inputs and targets, float arrays `[prefix_length, B, D]` each. If fewer
+    than B sequences are long enough, some come more than once.
+
+  Raises:
+    UserError: If no sequence is long enough.
+  """
+  drawn = []
+  longest = 0
+  for inputs, targets, lengths in batches:
+    longest = max(longest, lengths.max())
+    drawn.extend((inputs[:prefix_length, b], targets[:prefix_length, b])
+                 for b in np.flatnonzero(lengths >= prefix_length))
+    if len(drawn) >= batch_size:
+      break
+  if not drawn:
+    raise errors.UserError(
+        "--prefix_length=%d: no sequence of the %s split is that long; must be "
+        "at most %d" % (prefix_length, split, longest))
+  if len(drawn) < batch_size:
+    log.warning(
+        "Only %d sequences have %d timesteps: some prefixes come more than "
+        "once in the batch of %d.", len(drawn), prefix_length, batch_size)
+  chosen = [drawn[b % len(drawn)] for b in range(batch_size)]
+  return [np.stack(x, axis=1) for x in zip(*chosen)]

@@ -91,7 +91,3 @@ def _metadata(tag):
   metadata.plugin_data.plugin_name = "scalars"
   return metadata
 
-
-def of_bound(bound):
-  """The last part of the tags of a bound: fivo-aux is FIVO of its model."""
-  return "fivo" if bound == "fivo-aux" else bound

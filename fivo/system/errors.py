@@ -1,18 +1,31 @@
-"""The one exception that stands for a mistake of the caller.
+"""Errors that are not defects of this code, each told in one line.
 
-`run_fivo.py` and the data commands print its message as one line and exit;
-every other exception is a defect of this code and keeps its stack trace.
+A mistake of the user is a `UserError`. A full disk, a directory without
+permission, or a model that does not fit into memory comes as an exception of
+Python's or TensorFlow's, which is explained here. Every other exception keeps
+its stack trace.
 """
 
 import contextlib
 import difflib
 import errno
+import os
+import re
 
-# The state of the user's disk and permissions, not a defect of this code.
-EXPECTED_ERRNOS = frozenset([
+# The state of the user's disk and permissions.
+_ERRNOS = frozenset([
     errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EIO,
     errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENOENT,
-    errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS, errno.ESTALE])
+    errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EPIPE, errno.EROFS,
+    errno.ESTALE])
+# TensorFlow says "PATH; what the C library says of the error number", and its
+# Saver what is below of a directory that has gone.
+_DISK = re.compile(r"^(.*); (%s)$" % "|".join(
+    re.escape(os.strerror(number)) for number in _ERRNOS))
+_GONE = re.compile(r"^Parent directory of .* doesn't exist")
+# The second is of a constant that it finds no room for.
+_NO_MEMORY = ("OOM when allocating", "Cannot parse tensor from proto")
+_MAX_WORDS = 200  # Of TensorFlow's own.
 
 
 class UserError(ValueError):
@@ -24,6 +37,84 @@ class UserError(ValueError):
 
 class NonFiniteError(UserError):
   """A bound or its gradient is NaN or infinite."""
+
+
+def explain(error):
+  """Says in one line what went wrong, if it is no defect of this code.
+
+  Args:
+    error: An exception.
+
+  Returns:
+    A str, or None for a defect.
+  """
+  if isinstance(error, UserError):
+    return str(error)
+  words = _first_line(error)
+  if isinstance(error, MemoryError) or (
+      _is_tensorflows(error) and words.startswith(_NO_MEMORY)):
+    return ("out of memory%s; --batch_size, --num_samples, --latent_size and "
+            "the length of sequences decide how much is needed" % (
+                words and ": " + words[:_MAX_WORDS]))
+  return _explain_disk(error)
+
+
+def _explain_disk(error):
+  """Says what the file system says in an exception; None: it is of none."""
+  if isinstance(error, OSError):
+    if error.errno not in _ERRNOS:
+      return None
+    return (error.strerror if error.filename is None else
+            "%s: %s" % (error.filename, error.strerror))
+  if isinstance(error, ValueError) and _GONE.match(_first_line(error)):
+    return os.strerror(errno.ENOENT)
+  found = _is_tensorflows(error) and _DISK.match(_first_line(error))
+  return "%s: %s" % found.groups() if found else None
+
+
+def _is_tensorflows(error):
+  return type(error).__module__.startswith("tensorflow.")
+
+
+def _first_line(error):
+  """The line of a message that matters, even of TensorFlow's long ones."""
+  return str(getattr(error, "message", error)).partition("\n")[0]
+
+
+@contextlib.contextmanager
+def writing_to(flag, path, remark=""):
+  """Names the flag in the line of a fault of the disk.
+
+  Args:
+    flag: The flag that names what the block writes to.
+    path: Its value.
+    remark: What to say beside the fault.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    UserError: If the block raises an exception of that kind.
+  """
+  try:
+    yield
+  except UserError:
+    raise
+  except Exception as e:  # pylint: disable=broad-except
+    reason = _explain_disk(e)
+    if reason is None:
+      raise
+    raise UserError("--%s=%s: cannot be written to: %s%s" % (
+        flag, path, reason, remark and "; " + remark)) from e
+
+
+@contextlib.contextmanager
+def naming_flag(name):
+  """Puts a flag before the value with which a `UserError` begins."""
+  try:
+    yield
+  except UserError as error:
+    raise UserError("--%s=%s" % (name, error)) from error
 
 
 def did_you_mean(word, candidates, prefix=""):
@@ -39,12 +130,3 @@ def did_you_mean(word, candidates, prefix=""):
   """
   near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
   return "; did you mean %s%s?" % (prefix, near[0]) if near else ""
-
-
-@contextlib.contextmanager
-def naming_flag(name):
-  """Puts a flag before the value with which a `UserError` begins."""
-  try:
-    yield
-  except UserError as error:
-    raise UserError("--%s=%s" % (name, error)) from error

@@ -23,7 +23,7 @@ _SECONDS_BETWEEN_LINES = 10.
 _bars = []
 
 
-def track(iterable, description, total=None, unit="sequence", show_bar=True):
+def track(iterable, description, total=None, unit="sequences", show_bar=True):
   """Iterates over `iterable` and shows how far it has come.
 
   Without a bar this is a log line every ten seconds, so that logs stay short.
@@ -32,7 +32,7 @@ def track(iterable, description, total=None, unit="sequence", show_bar=True):
     iterable: What to iterate over.
     description: What is being done, e.g. "Evaluating".
     total: The number of items. Defaults to `len(iterable)` where it has one.
-    unit: What one item is.
+    unit: What the items are, e.g. "files".
     show_bar: Whether a terminal may show a bar.
 
   Returns:
@@ -42,7 +42,7 @@ def track(iterable, description, total=None, unit="sequence", show_bar=True):
     total = len(iterable)
   if show_bar and _can_show_bar():
     return _with_bar(tqdm.tqdm(
-        iterable, desc=description, total=total, unit=" %ss" % unit,
+        iterable, desc=description, total=total, unit=" " + unit,
         leave=None if _bars else True))
   return _logged(iterable, description, total, unit)
 
@@ -66,7 +66,7 @@ def _logged(iterable, description, total, unit):
     if now - last_line >= _SECONDS_BETWEEN_LINES:
       last_line = now
       out_of = "" if total is None else " of %d" % total
-      log.info("%s: %d%s %ss", description, done, out_of, unit)
+      log.info("%s: %d%s %s", description, done, out_of, unit)
     yield item
 
 

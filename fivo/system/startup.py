@@ -1,8 +1,22 @@
-"""The first seconds of a command, in which it imports its packages.
+"""How a command starts: it imports its packages, parses flags, and runs.
 
-Needs none of them itself, and no certain Python: a wrong one is to say so.
+A command is a module with a function `main` of `argv`, which holds no more than
+the program's name. It may have `define_flags`, called before the flags are
+parsed, and `flags_parser`, which takes the place of absl's. At its top, since
+its other imports must wait for the second line, it says
+
+  if __name__ == "__main__":
+    import os, sys
+    sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
+    from fivo.system import startup
+    startup.run(__file__)
+
+with as many `..` as lead to the project's root. This module needs no package
+itself, and no particular Python, so that it can say which ones are missing.
 """
 
+import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -10,75 +24,78 @@ import traceback
 
 _PYTHONS = ((3, 6), (3, 7))
 _TENSORFLOW = "1.15"
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.realpath(__file__))))
 
 
-def begin_imports():
-  """Has Ctrl-C end the process quietly, and a wrong Python with one line."""
-  _replace_handler(signal.default_int_handler, _leave)
-  sys.excepthook = _explain
+def run(path):
+  """Runs a command and exits.
 
-
-def end_imports():
-  """Ends what `begin_imports` began.
+  Args:
+    path: The file of the command's module, below the project's root.
 
   Raises:
-    SystemExit: If there is another TensorFlow.
+    SystemExit: Always, except for a defect, which keeps its stack trace.
   """
-  _replace_handler(_leave, signal.default_int_handler)
-  sys.excepthook = sys.__excepthook__
-  if _has_other_tensorflow():
+  # TensorFlow's notes about the processor are noise; 0 shows them.
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+  name = os.path.relpath(os.path.realpath(path), _ROOT)[:-len(".py")]
+  with importing():
+    from fivo.system import console
+    module = importlib.import_module(name.replace(os.sep, "."))
+  console.run_module(module)
+
+
+@contextlib.contextmanager
+def importing():
+  """While packages are imported, lets Ctrl-C end the process quietly.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    SystemExit: With one line, if Python or its packages do not fit.
+  """
+  is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+  if is_default:
+    # Some packages would swallow an exception.
+    signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
+  try:
+    yield
+  except Exception as error:  # pylint: disable=broad-except
+    if not _is_of_packages(error):
+      raise
+    sys.exit(_complaint("%s: %s" % (type(error).__name__, error)))
+  finally:
+    if is_default:
+      signal.signal(signal.SIGINT, signal.default_int_handler)
+  if _other_tensorflow():
     sys.exit(_complaint(""))
 
 
-def _replace_handler(before, after):
-  """Has Ctrl-C do something else, if it does what it did `before`."""
-  if signal.getsignal(signal.SIGINT) is before:
-    try:
-      signal.signal(signal.SIGINT, after)
-    except ValueError:
-      pass  # Not in the main thread.
-
-
-def _leave(number, _):
-  # An exception would be lost in some packages, and change others' words.
-  os._exit(128 + number)
-
-
-def _has_other_tensorflow():
+def _other_tensorflow():
+  """The version of a TensorFlow that is not the right one, or ""."""
   module = sys.modules.get("tensorflow")
-  return module is not None and not _version(module).startswith(_TENSORFLOW)
+  version = str(getattr(module, "__version__", "unknown"))
+  return "" if not module or version.startswith(_TENSORFLOW) else version
 
 
-def _version(module):
-  return str(getattr(module, "__version__", "unknown"))
-
-
-def _explain(kind, error, trace):
-  """Writes one line where packages are to blame, else the stack trace."""
-  if _is_of_packages(kind, error, trace):
-    sys.stderr.write(_complaint("%s: %s" % (kind.__name__, error)) + "\n")
-  else:
-    sys.__excepthook__(kind, error, trace)
-
-
-def _is_of_packages(kind, error, trace):
-  """Returns whether an exception is due to packages that do not fit."""
-  if not issubclass(kind, Exception):
-    return False
-  if sys.version_info[:2] not in _PYTHONS or _has_other_tensorflow():
+def _is_of_packages(error):
+  """Whether an exception is due to packages rather than to this project."""
+  if sys.version_info[:2] not in _PYTHONS or _other_tensorflow():
     return True
-  if issubclass(kind, ImportError):
-    return not (getattr(error, "name", None) or "").startswith("fivo")
-  file_name = traceback.extract_tb(trace)[-1][0]
-  return not os.path.abspath(file_name).startswith(_PACKAGE)
+  if isinstance(error, ImportError):
+    return not (error.name or "").startswith("fivo")
+  file_name = traceback.extract_tb(error.__traceback__)[-1][0]
+  return not os.path.realpath(file_name).startswith(
+      os.path.join(_ROOT, "fivo") + os.sep)
 
 
 def _complaint(reason):
   """One line: what is needed, what is there, and what to do."""
   found = "this is %s, %d.%d" % ((sys.executable,) + sys.version_info[:2])
-  if _has_other_tensorflow():
-    found += " with TensorFlow " + _version(sys.modules["tensorflow"])
+  if _other_tensorflow():
+    found += " with TensorFlow " + _other_tensorflow()
   elif reason:
     found += " (%s)" % " ".join(reason.split())[:200]
   if os.environ.get("PYTHONPATH"):

@@ -5,24 +5,21 @@ import tensorflow as tf
 from fivo.system import charts
 from fivo.system import errors
 
-# What a schedule leaves of the learning rate at its end.
+# The share of the learning rate that is left at a schedule's end.
 _LAST_RATE = 0.01
-# What TensorFlow appends to a variable's name for its average's.
+# TensorFlow's suffix of the name of a variable's average.
 _AVERAGE = "/ExponentialMovingAverage"
 
 
 def compute_gradients(loss, variables=None):
-  """The gradients of a loss by all variables that it depends on.
+  """Pairs of a loss's gradient and the variable that it is taken by.
 
   Args:
     loss: A scalar float Tensor.
-    variables: The variables to look at; None: all that are trainable.
-
-  Returns:
-    A list of pairs of gradients and trainable variables.
+    variables: Variables to consider; None: all trainable ones.
 
   Raises:
-    UserError: If no trainable variable has a gradient.
+    UserError: If the loss depends on none of them.
   """
   if variables is None:
     variables = tf.compat.v1.trainable_variables()
@@ -36,23 +33,22 @@ def compute_gradients(loss, variables=None):
   return grads_and_vars
 
 
-def scheduled_learning_rate(config):
+def scheduled_learning_rate(learning_rate, schedule, num_steps):
   """The learning rate at the present step.
 
-  `cosine` is the annealing of Loshchilov & Hutter, SGDR, 2017, equation 5,
-  without restarts, from the learning rate down to a hundredth of it.
-
   Args:
-    config: A `Config`.
+    learning_rate: A float, the rate at the start.
+    schedule: "constant", or "cosine": equation 5 of Loshchilov & Hutter, SGDR,
+      2017, without restarts, down to a hundredth of the rate.
+    num_steps: The step at which the schedule ends.
 
   Returns:
     A float; a scalar float32 Tensor where there is a schedule.
   """
-  if config.learning_rate_schedule == "constant":
-    return config.learning_rate
-  global_step = tf.compat.v1.train.get_or_create_global_step()
+  if schedule == "constant":
+    return learning_rate
   return tf.compat.v1.train.cosine_decay(
-      config.learning_rate, global_step, config.schedule_steps,
+      learning_rate, tf.compat.v1.train.get_or_create_global_step(), num_steps,
       alpha=_LAST_RATE)
 
 
@@ -60,25 +56,18 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
                     grads_and_vars=None, average_decay=None, is_counted=True):
   """Makes the op that takes one step of Adam.
 
-  No step is taken unless the loss and its whole gradient are finite, so the
-  variables never hold a NaN.
+  A step is taken only if the loss and its whole gradient are finite, so that
+  variables never become NaN.
 
   Args:
     loss: A scalar float Tensor.
     bound_name: The bound's name, for error messages.
     learning_rate: A float, or a scalar Tensor.
-    clip_gradient_norm: None, or the largest norm of the gradient by all
-      variables together: a longer one is scaled down to it, see
-      `_clip_by_global_norm`.
-    grads_and_vars: What `compute_gradients` gives, where it has been called
-      already.
-    average_decay: None, or the decay of the variables' averages, see
-      `names_in_checkpoints`. The first steps count for less: the decay is at
-      most (1 + step) / (10 + step).
-    is_counted: Whether the step increments the global step, and has charts.
-
-  Returns:
-    An op that updates the variables.
+    clip_gradient_norm: None, or the largest global norm of the gradient.
+    grads_and_vars: The pairs of `compute_gradients`, or None.
+    average_decay: None, or the decay of the variables' moving averages; it is
+      at most (1 + step) / (10 + step).
+    is_counted: Whether the step increments the global step and has charts.
 
   Raises:
     UserError: If no trainable variable has a gradient.
@@ -113,13 +102,10 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
 
 
 def names_in_checkpoints():
-  """What a training session saves and restores under which name.
+  """The default graph's global variables by their names in checkpoints.
 
-  Where variables have averages, the two change names, so that whoever reads a
-  checkpoint gets the averages for the variables.
-
-  Returns:
-    A dict of the default graph's global variables by name.
+  A variable and its average swap names, so that restoring a checkpoint gives
+  variables the values of their averages.
   """
   variables = {v.op.name: v for v in tf.compat.v1.global_variables()}
   for name in list(variables):
@@ -130,19 +116,10 @@ def names_in_checkpoints():
 
 
 def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
-  """Scales gradients down to a joint norm.
+  """Multiplies gradients by max_norm / max(n, max_norm), n their joint norm.
 
-  With the norm of all gradients together, `n`, each becomes
-  `gradient * max_norm / max(n, max_norm)` (Pascanu, Mikolov & Bengio, On the
-  difficulty of training recurrent neural networks, 2013, algorithm 1).
-
-  Args:
-    grads_and_vars: A list of pairs of finite gradients and variables.
-    max_norm: A float above zero.
-    bound_name: The bound's name, for error messages.
-
-  Returns:
-    A list of pairs of gradients and variables.
+  Pascanu, Mikolov & Bengio, On the difficulty of training recurrent neural
+  networks, 2013, algorithm 1.
   """
   gradients, variables = zip(*grads_and_vars)
   # The squares of finite gradients may overflow, which would make them NaN.

@@ -18,7 +18,7 @@ from fivo.data import feeding
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import locks
-from fivo.system import faults
+from fivo.system import errors
 from fivo.system import files
 from fivo.training import optimization
 from fivo.training import steps
@@ -114,13 +114,17 @@ def train(source, family):
     family.set_seeds(config)
     with device_setter(config):
       model, batch, train_mean = family.create(config)
-      feeder = feeding.feeder(config, lambda: family.create(config)[1])
-      if feeder is not None:
-        batch = feeder.placeholders
+      feeders = []
+      if config.master and not config.job_name:  # A server of the user's.
+        feeders = [feeding.Feeder(
+            lambda: family.create(config)[1], config.random_seed)]
+        batch = feeders[0].placeholders
       objective = family.objective(config, model, batch)
       train_op = optimization.create_train_op(
           -objective.value, config.bound,
-          optimization.scheduled_learning_rate(config),
+          optimization.scheduled_learning_rate(
+              config.learning_rate, config.learning_rate_schedule,
+              config.schedule_steps),
           config.clip_gradient_norm, objective.grads_and_vars,
           config.average_variables)
     with owning_logdir(config):
@@ -130,7 +134,7 @@ def train(source, family):
       steps.train(
           config, train_op, objective.log_values,
           lambda step, values: family.log_line(config, step, values), validator,
-          list(objective.hooks) + ([feeder] if feeder else []),
+          list(objective.hooks) + feeders,
           objective.num_timesteps)
 
 
@@ -196,7 +200,7 @@ def owning_logdir(config):
     yield
     return
   files.prepare_directory("logdir", config.logdir)
-  with faults.writing_to("logdir", config.logdir):
+  with errors.writing_to("logdir", config.logdir):
     with locks.training_lock(config.logdir) as is_held:
       if is_held:
         checkpoints.remove_leftovers(config.logdir)

@@ -6,7 +6,7 @@ import time
 import tensorflow as tf
 
 from fivo.logdir import checkpoints
-from fivo.system import faults
+from fivo.system import errors
 from fivo.system import log
 
 
@@ -87,7 +87,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     # Explained here, because a session takes the OutOfRangeError of a file
     # that grows too large for the end of the data.
     saver = self._scaffold.saver
-    with faults.writing_to("logdir", self._logdir, self._last_saved()):
+    with errors.writing_to("logdir", self._logdir, self._last_saved()):
       # The Saver itself removes one after it has taken it from its list, so
       # that a kill in between would leave it for good.
       saver.recover_last_checkpoints(checkpoints.drop_one_too_many(

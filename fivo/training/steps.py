@@ -86,8 +86,8 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
         config, scaffold, is_chief, checkpoints.step(path) if path else None,
         place.on_saved, num_timesteps)
     if validator is not None:
-      all_hooks.append(validation.ValidationHook(
-          validator, config.eval_every, all_hooks[0], caught))
+      validator.attach(all_hooks[0], caught)
+      all_hooks.append(validator)
     all_hooks.extend(hooks)
     outcome = state.FAILED if is_chief else None
     try:

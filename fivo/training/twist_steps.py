@@ -1,4 +1,4 @@
-"""Steps that a twist learns by, between those of a bound: `--twist=dre`."""
+"""Steps of the classifier that learns a twist, between steps of the bound."""
 
 import tensorflow as tf
 
@@ -9,23 +9,22 @@ from fivo.training import optimization
 
 
 def learn_by_density_ratio(config, model, objective, simulate, num_steps):
-  """Has a twist learned by a classifier rather than by the bound.
+  """Has a classifier learn the twist, and the bound all other variables.
 
   Args:
     config: A `Config`.
-    model: The model, with `log_twist`, whose variables have been created.
+    model: The model, with `log_twist`, whose variables exist.
     objective: A `runs.Objective`.
-    simulate: A callable that draws sequences of T steps from the model: takes
-      T, a scalar int32 Tensor, and gives what `twists.density_ratio_loss` takes
-      after the model.
-    num_steps: T of the batch at hand, an int or scalar int32 Tensor.
+    simulate: A callable that maps T, a scalar int32 Tensor, to sequences of T
+      steps drawn from the model, as `twists.density_ratio_loss` takes them.
+    num_steps: T of the bound's batch, an int or scalar int32 Tensor.
 
   Returns:
-    A `runs.Objective` whose gradients leave out the twist, and with a hook that
+    A `runs.Objective` whose gradients leave out the twist, with a hook that
     takes the twist's steps.
 
   Raises:
-    UserError: If the bound, or the classifier, has nothing to train.
+    UserError: If there is nothing to train by the bound, or by the classifier.
   """
   variables = tf.compat.v1.trainable_variables()
   if not any(twists.is_of_twist(x) for x in variables):
@@ -59,11 +58,11 @@ class TwistHook(tf.compat.v1.train.SessionRunHook):
 
     Args:
       train_op: An op that takes a step of the twist.
-      twist_steps: An int.
-      model_steps: An int.
-      num_taken: How many steps of the bound the run has taken already.
+      twist_steps: The number of its steps in a row.
+      model_steps: The number of steps of the bound before them.
+      num_taken: The number of steps of the bound that the run has taken.
       num_steps: A scalar int32 Tensor, T of the bound's batch.
-      held_num_steps: The placeholder of T for `train_op`.
+      held_num_steps: The placeholder of T that `train_op` reads.
     """
     self._train_op = train_op
     self._twist_steps = twist_steps

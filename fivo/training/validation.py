@@ -13,12 +13,10 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo.evaluation import averages
-from fivo.evaluation import splits
 from fivo.evaluation import summaries
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
-from fivo.sampling import pictures
 from fivo.system import errors
 from fivo.system import log
 
@@ -29,28 +27,8 @@ class _InterruptedError(Exception):
   """A signal has come during an evaluation."""
 
 
-def create(config, create_dataset_and_model_fn):
-  """Builds what evaluates a run, where it asks for that.
-
-  Args:
-    config: A `Config`.
-    create_dataset_and_model_fn: A callable like
-      `runners.create_dataset_and_model`.
-
-  Returns:
-    A `Validator`; None without `eval_every`, and for workers that are not the
-    chief.
-
-  Raises:
-    UserError: If there is no valid split, or it is bad.
-  """
-  if config.eval_every is None or config.task != 0:
-    return None
-  return Validator(config, create_dataset_and_model_fn)
-
-
 def is_due(config, step):
-  """Whether a run that has taken its last step is to be evaluated still."""
+  """Whether a run that has taken its last step is still to be evaluated."""
   if config.eval_every is None or config.task != 0 or not step:
     return False
   record = validation_record.load(config.logdir)
@@ -59,184 +37,67 @@ def is_due(config, step):
 
 def lacks_best(config):
   """Whether `best` is not the checkpoint that the run's record names."""
-  if not config.export_best or config.task != 0:
-    return False
-  record = validation_record.load(config.logdir)
-  return (record is not None and record.best_step is not None and
-          record.best_step != best_checkpoint.step_in(config.logdir))
+  return _step_to_export(config) is not None
 
 
 def mend_best(config):
   """Makes `best` what the run's record says, unless that was not kept."""
-  if not lacks_best(config):
+  step = _step_to_export(config)
+  if step is None:
     return
-  best_step = validation_record.load(config.logdir).best_step
-  path = checkpoints.path_of(config.logdir, best_step)
+  path = checkpoints.path_of(config.logdir, step)
   if os.path.exists(path + ".index"):
     best_checkpoint.export(config.logdir, path)
   else:
-    log.warning("The best checkpoint so far, of step %d, was not kept.",
-                best_step)
+    log.warning("The best checkpoint so far, of step %d, was not kept.", step)
 
 
-def bound_of(result, config):
-  """The bound that a run trains on, in the unit of its log lines.
+def _step_to_export(config):
+  """The step of the run's best checkpoint if `best` is not that, else None."""
+  if not config.export_best or config.task != 0:
+    return None
+  record = validation_record.load(config.logdir)
+  if record and record.best_step != best_checkpoint.step_in(config.logdir):
+    return record.best_step
+  return None
 
-  Args:
-    result: An `averages.EvalResult`.
-    config: A `Config`.
 
-  Returns:
-    A float, in nats per timestep or per sequence; the mean over repeats.
+class Validator(tf.compat.v1.train.SessionRunHook):
+  """Evaluates a run every so many steps and at its end, and keeps the record.
+
+  It exports the best checkpoint and stops the run early where the
+  configuration says so.
   """
-  values = (result.ll_per_t if config.normalize_by_seq_len else
-            result.ll_per_seq)
-  name = "fivo" if config.bound == "fivo-aux" else config.bound
-  return float(values[:, bounds.AllBoundsAndSIXO._fields.index(name)].mean())
 
-
-def _path_of_all_splits(config):
-  """The `dataset_path` that has the valid split too.
-
-  Of speech, where it is the file of one split, that is the directory, which has
-  the others beside it.
-  """
-  if config.dataset_type == "speech" and os.path.isfile(config.dataset_path):
-    return os.path.dirname(os.path.abspath(config.dataset_path))
-  return config.dataset_path
-
-
-class Validator(object):
-  """Evaluates checkpoints of a run and keeps the record of that."""
-
-  def __init__(self, config, create_dataset_and_model_fn):
-    """Builds the graph; for arguments see `create`."""
-    self._config = config
-    # Every evaluation draws the same noise, wherever the run was resumed.
-    self._valid_config = config._replace(
-        split=SPLIT, start_step=0,
-        dataset_path=_path_of_all_splits(config))
-    try:
-      self._evaluator = splits.Evaluator(
-          self._valid_config, create_dataset_and_model_fn)
-    except errors.UserError as e:
-      raise errors.UserError("--eval_every=%d: of the %s split: %s" % (
-          config.eval_every, SPLIT, e)) from e
-    self._pictures = None
-    if config.render:
-      self._pictures = pictures.Pictures(
-          self._valid_config, create_dataset_and_model_fn)
-    self._summaries = summaries.of_split(self._valid_config)
-    self.record = None
-
-  def resume(self, step):
-    """Reads the record of a run that goes on from a step; mends `best`."""
-    self.record = validation_record.resume(self._config, step)
-    if self._config.export_best:
-      best_checkpoint.remove_leftovers(self._config.logdir)
-    mend_best(self._config)
-
-  def evaluate(self, step, caught):
-    """Evaluates the checkpoint of a step, unless a signal comes.
-
-    Args:
-      step: The global step.
-      caught: A list that receives the numbers of signals.
-
-    Returns:
-      Whether the run is to stop early, which is logged.
-
-    Raises:
-      NonFiniteError: If the bound is NaN or positive infinity.
-    """
-    def before_batch():
-      if caught:
-        raise _InterruptedError()
-
-    path = checkpoints.path_of(self._config.logdir, step)
-    try:
-      _, result = self._evaluator.evaluate(path, before_batch)
-    except _InterruptedError:
-      log.info("The evaluation of step %d is left for later.", step)
-      return False
-    except errors.NonFiniteError as e:
-      raise self._explain_non_finite(step, str(e)) from e
-    bound = bound_of(result, self._config)
-    if math.isnan(bound) or bound == float("inf"):
-      raise self._explain_non_finite(step, "the mean is %f" % bound)
-    averages.summarize(result, self._valid_config, step, self._summaries)
-    if self._pictures is not None:
-      self._summaries.add_picture(
-          pictures.TAG, self._pictures.draw(path), step)
-    self._note(step, bound, path)
-    return self._says_stop(step)
-
-  def close(self):
-    """Closes the file of summaries."""
-    self._summaries.close()
-
-  def _note(self, step, bound, path):
-    """Logs and records a bound; keeps the checkpoint if it is the best.
-
-    The record decides which is the best, so it is written first: whatever
-    `best` holds if the process dies before the export, a resume mends.
-    """
-    record = validation_record.update(self.record, step, bound)
-    is_best = record.best_step is not None and not record.num_worse
-    log.info(
-        "Step %d, %s %s bound per %s: %f (%s)", step, SPLIT, self._config.bound,
-        "timestep" if self._config.normalize_by_seq_len else "sequence", bound,
-        "the best so far" if is_best else _describe_best(record))
-    validation_record.save(self._config.logdir, record)
-    self.record = record
-    if is_best and self._config.export_best:
-      best_checkpoint.export(self._config.logdir, path)
-
-  def _says_stop(self, step):
-    """Whether patience is at an end, which is logged."""
-    if not validation_record.has_lost_patience(self._config, self.record):
-      return False
-    log.info(
-        "Stopping early at step %d: %d evaluations without a better %s bound "
-        "(--early_stop_patience=%d); %s.", step, self.record.num_worse, SPLIT,
-        self._config.early_stop_patience, _describe_best(self.record))
-    return True
-
-  def _explain_non_finite(self, step, cause):
-    """The error of a bound that is not finite."""
-    return errors.NonFiniteError(
-        "--eval_every=%d: the %s bound of the %s split is not finite at step "
-        "%d: %s; %s; a lower --learning_rate than %g may help" % (
-            self._config.eval_every, self._config.bound, SPLIT, step, cause,
-            _describe_best(self.record), self._config.learning_rate))
-
-
-def _describe_best(record):
-  """The best bound so far, in a few words."""
-  if record.best_bound is None:
-    return "none is finite so far"
-  return "the best is %f at step %d" % (record.best_bound, record.best_step)
-
-
-class ValidationHook(tf.compat.v1.train.SessionRunHook):
-  """Evaluates every so many steps and at the end of training."""
-
-  def __init__(self, validator, every_steps, checkpoint_hook, caught):
+  def __init__(self, config, evaluator, draw_picture=None):
     """Creates the hook.
 
     Args:
-      validator: A `Validator`.
-      every_steps: Steps between evaluations.
+      config: The `Config` of the run.
+      evaluator: An `evaluator.Evaluator` of the valid split.
+      draw_picture: None, or a callable that takes a checkpoint's path and gives
+        the bytes of a PNG file for the summaries.
+    """
+    self._config = config
+    self._evaluator = evaluator
+    self._draw_picture = draw_picture
+    self._summaries = summaries.Summaries(config.logdir, SPLIT)
+    self._checkpoint_hook = None
+    self._caught = None
+    self._record = None
+    self._next_step = None
+    self._global_step = None
+
+  def attach(self, checkpoint_hook, caught):
+    """Takes what belongs to the training session; call it before that begins.
+
+    Args:
       checkpoint_hook: The `saving.CheckpointHook` of the session, which must
         come before this hook.
       caught: A list that receives the numbers of signals.
     """
-    self._validator = validator
-    self._every_steps = every_steps
     self._checkpoint_hook = checkpoint_hook
     self._caught = caught
-    self._next_step = None
-    self._global_step = None
 
   def begin(self):
     """Finds the global step of the graph."""
@@ -245,10 +106,12 @@ class ValidationHook(tf.compat.v1.train.SessionRunHook):
   def after_create_session(self, session, coord):
     """Makes up for an evaluation that a process before this one missed."""
     step = self._checkpoint_hook.save(session)
-    self._validator.resume(step)
+    self._record = validation_record.resume(self._config, step)
+    if self._config.export_best:
+      best_checkpoint.remove_leftovers(self._config.logdir)
+    mend_best(self._config)
     self._plan(step)
-    is_due = step and not step % self._every_steps
-    if is_due and self._evaluate(session):
+    if step % self._config.eval_every == 0 and self._evaluate(session):
       coord.request_stop()
 
   def before_run(self, run_context):
@@ -260,26 +123,90 @@ class ValidationHook(tf.compat.v1.train.SessionRunHook):
     # The step fetched with the training step may be the one before it.
     if run_values.results + 1 < self._next_step:
       return
-    session = run_context.session
-    step = int(session.run(self._global_step))
+    step = int(run_context.session.run(self._global_step))
     if step >= self._next_step:
       self._plan(step)
-      if self._evaluate(session):
+      if self._evaluate(run_context.session):
         run_context.request_stop()
 
   def end(self, session):
     """Evaluates the last step."""
     if not self._caught:
       self._evaluate(session)
-    self._validator.close()
+    self._summaries.close()
 
   def _plan(self, step):
     """Sets the step of the next evaluation; other workers may skip it."""
-    self._next_step = (step // self._every_steps + 1) * self._every_steps
+    every = self._config.eval_every
+    self._next_step = (step // every + 1) * every
 
   def _evaluate(self, session):
-    """Evaluates the present step unless it has been; whether to stop."""
+    """Evaluates the present step unless it has been; returns whether to stop.
+
+    A signal puts the evaluation off until the run is resumed.
+    """
     step = self._checkpoint_hook.save(session)
-    if not step or step <= self._validator.record.last_step:
+    if not step or step <= self._record.last_step:
       return False
-    return self._validator.evaluate(step, self._caught)
+    path = checkpoints.path_of(self._config.logdir, step)
+    try:
+      _, result = self._evaluator.evaluate(path, self._heed_signals)
+      bound = self._bound_of(result)
+    except _InterruptedError:
+      log.info("The evaluation of step %d is left for later.", step)
+      return False
+    except errors.NonFiniteError as e:
+      raise errors.NonFiniteError(
+          "--eval_every=%d: the %s bound of the %s split is not finite at step "
+          "%d: %s; %s; a lower --learning_rate than %g may help" % (
+              self._config.eval_every, self._config.bound, SPLIT, step, e,
+              self._best_so_far(), self._config.learning_rate)) from e
+    averages.summarize(result, SPLIT, step, self._summaries)
+    if self._draw_picture is not None:
+      self._summaries.add_picture("samples", self._draw_picture(path), step)
+    self._note(step, bound, path)
+    if not validation_record.has_lost_patience(self._config, self._record):
+      return False
+    log.info(
+        "Stopping early at step %d: %d evaluations without a better %s bound "
+        "(--early_stop_patience=%d); %s.", step, self._record.num_worse, SPLIT,
+        self._config.early_stop_patience, self._best_so_far())
+    return True
+
+  def _heed_signals(self):
+    if self._caught:
+      raise _InterruptedError()
+
+  def _bound_of(self, result):
+    """The bound that a run trains on, in the unit of its log lines."""
+    values = (result.ll_per_t if self._config.normalize_by_seq_len else
+              result.ll_per_seq)
+    index = bounds.AllBoundsAndSIXO._fields.index(
+        self._config.bound_traits.evaluated_as)
+    bound = float(values[:, index].mean())
+    if math.isnan(bound) or bound == float("inf"):
+      raise errors.NonFiniteError("the mean is %f" % bound)
+    return bound
+
+  def _note(self, step, bound, path):
+    """Logs and records a bound; exports the checkpoint if it is the best.
+
+    The record decides which is the best, so it is written first: whatever
+    `best` holds if the process dies before the export, a resume mends.
+    """
+    config = self._config
+    self._record = validation_record.update(self._record, step, bound)
+    is_best = not self._record.num_worse
+    log.info(
+        "Step %d, %s %s bound per %s: %f (%s)", step, SPLIT, config.bound,
+        "timestep" if config.normalize_by_seq_len else "sequence", bound,
+        "the best so far" if is_best else self._best_so_far())
+    validation_record.save(config.logdir, self._record)
+    if is_best and config.export_best:
+      best_checkpoint.export(config.logdir, path)
+
+  def _best_so_far(self):
+    if self._record.best_bound is None:
+      return "none is finite so far"
+    return "the best is %f at step %d" % (
+        self._record.best_bound, self._record.best_step)

@@ -40,7 +40,7 @@ def test_dataset_has_sequences_of_one_length(tmp_path):
   scaling.write_dataset(path, num_timesteps=7, num_sequences=3)
   contents = pianorolls.load(path)
   for split in pianorolls.SPLITS:
-    encoded = pianorolls.encode_split(contents, split, path)
+    encoded = pianorolls.dense_split(contents, split, path)
     assert [len(sequence) for sequence in encoded] == [7, 7, 7]
   mean = pianorolls.get_mean(contents, path, pianorolls.NUM_NOTES)
   assert 0. < mean.sum() <= 4.

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from fivo.compiled import rematerialization
 from fivo.models import base
-from fivo.system import errors
 
 _LENGTHS = [4, 1, 3]
 _MAX_STEPS = 6
@@ -32,7 +31,7 @@ def _scan(step, initial_state, record, num_steps, max_num_steps, rematerialize):
 
 
 @pytest.mark.parametrize("dtype, chunk", [
-    (tf.float32, 32), (tf.float64, 3), (tf.float32, 2), (tf.float32, 1)])
+    (tf.float32, 32), (tf.float64, 3), (tf.float32, 1)])
 def test_scan(dtype, chunk, monkeypatch):
   """All ways that a gradient flows, and a state that has none."""
   monkeypatch.setattr(rematerialization, "CHUNK", chunk)
@@ -71,48 +70,41 @@ def test_scan(dtype, chunk, monkeypatch):
     np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
 
 
-def _refused(make_step):
+def _no_gradient(w, b, unused_series):
+  return lambda t, state: ([_linear(state[0], w, b) + b], [state[0]])
+
+
+def _no_series(w, unused_b, series):
+  hidden = tf.matmul(tf.ones([2, 3]), w)
+  return lambda t, state: ([state[0] + hidden], [state[0] + series.read(t)])
+
+
+def _another_timestep(unused_w, unused_b, series):
+  return lambda t, state: ([state[0] + series.read(t + 1)], [state[0]])
+
+
+def _normals(*unused_args):
+  return lambda t, state: ([state[0] + tf.random.normal([2, 3])], state)
+
+
+def _categories(*unused_args):
+  return lambda t, state: ([state[0] + tf.cast(
+      tf.random.categorical(tf.ones([2, 3]), 3), tf.float32)], state)
+
+
+@pytest.mark.parametrize("make_step, message", [
+    (_no_gradient, "layer/b: a compiled step may use it in a linear layer "),
+    (_no_series, "layer/w: a compiled step may use it in a linear layer only"),
+    (_another_timestep, "may read it at its own timestep only"),
+    # The gradient's loop would draw others.
+    (_normals, "a compiled step must not draw random numbers"),
+    (_categories, "a compiled step must not draw random numbers")])
+def test_refused(make_step, message):
   with tf.Graph().as_default():
     w = tf.compat.v1.get_variable("layer/w", [3, 3])
     b = tf.compat.v1.get_variable("layer/b", [3])
     series = base.ta_for_tensor(tf.matmul(tf.ones([4, 3]), w))
-    with pytest.raises(errors.UserError) as e:
+    with pytest.raises(ValueError, match=message):
       rematerialization.scan(
           make_step(w, b, series), [tf.ones([2, 3])], [tf.ones([2, 3])],
           tf.constant(4), 4)
-    return str(e.value)
-
-
-def test_refuses_weights_that_would_get_no_gradient():
-  def make_step(w, b, unused_series):
-    return lambda t, state: ([_linear(state[0], w, b) + b], [state[0]])
-
-  assert _refused(make_step) == (
-      "layer/b: a compiled step may use it in a linear layer only, "
-      "tf.nn.bias_add(tf.matmul(x, w), b)")
-
-
-def test_refuses_what_depends_on_weights_and_is_no_series():
-  def make_step(w, b, series):
-    hidden = tf.matmul(tf.ones([2, 3]), w)
-    return lambda t, state: ([state[0] + hidden], [state[0] + series.read(t)])
-
-  assert _refused(make_step).startswith("layer/w: ")
-
-
-def test_refuses_another_timestep():
-  def make_step(w, b, series):
-    return lambda t, state: ([state[0] + series.read(t + 1)], [state[0]])
-
-  assert "may read it at its own timestep only" in _refused(make_step)
-
-
-@pytest.mark.parametrize("draw", [
-    lambda: tf.random.normal([2, 3]),
-    lambda: tf.cast(tf.random.categorical(tf.ones([2, 3]), 3), tf.float32)])
-def test_refuses_random_numbers(draw):
-  """The gradient's loop would draw others."""
-  def make_step(w, b, series):
-    return lambda t, state: ([state[0] + draw()], [state[0]])
-
-  assert "a compiled step must not draw random numbers" in _refused(make_step)

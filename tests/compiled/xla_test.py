@@ -97,11 +97,6 @@ def test_trains_and_resumes_without(tmp_path, caplog):
   assert names[0] == names[1]
 
 
-def test_refuses_batches_of_unknown_size(tmp_path):
-  with pytest.raises(errors.UserError, match="--xla: needs batches whose size"):
-    _train(tmp_path, toy.create_dataset_and_model, xla=True, max_steps=1)
-
-
 def test_refuses_other_models(tmp_path):
   def create(*args, **kwargs):
     inputs, targets, lengths, _, mean = _create_full_batches(*args, **kwargs)
@@ -109,22 +104,3 @@ def test_refuses_other_models(tmp_path):
 
   with pytest.raises(errors.UserError, match="--xla: compiles a VRNN or SRNN"):
     _train(tmp_path, create, xla=True, max_steps=1)
-
-
-@pytest.mark.parametrize("kwargs, message", [
-    (dict(resampling_type="relaxed"),
-     "--xla: cannot compile --resampling_type=relaxed; use one of multinomial, "
-     "stratified, systematic, residual"),
-    (dict(resampling_gradients="score"),
-     "--xla: cannot compile --resampling_gradients=score"),
-    (dict(iwae_gradients="dreg"),
-     "--xla: cannot compile --iwae_gradients=dreg"),
-    (dict(master="grpc://localhost:1"), "--xla: cannot compile variables of "
-     "another process; train in one process, or without --xla"),
-    (dict(job_name="chief", worker_hosts="a:1", ps_hosts="b:1"),
-     "--xla: cannot compile variables of another process; train in one "
-     "process, or without --xla")])
-def test_refuses_what_cannot_be_compiled(tmp_path, kwargs, message):
-  with pytest.raises(errors.UserError) as e:
-    _train(tmp_path, xla=True, **kwargs)
-  assert str(e.value) == message

@@ -73,16 +73,6 @@ def test_skip_continues_the_stream(order):
   assert _indices(300, order, seed=4) != whole
 
 
-@pytest.mark.parametrize("kwargs, message", [
-    (dict(order="random"), "order='random': must be one of in_file"),
-    (dict(order="bucketed", repeat=False), "needs repeat=True"),
-    (dict(order="sorted", batch_size=0), "batch_size=0"),
-])
-def test_refused(kwargs, message):
-  with pytest.raises(UserError, match=message):
-    _indices(1, **kwargs)
-
-
 @pytest.mark.parametrize("lengths, max_length, expected", [
     ([5], 5, [(0, 0, 5)]),
     ([6], 5, [(0, 0, 3), (0, 3, 6)]),
@@ -90,17 +80,22 @@ def test_refused(kwargs, message):
     ([2], 1, [(0, 0, 1), (0, 1, 2)]),
 ])
 def test_cut(lengths, max_length, expected):
-  assert batching.cut(lengths, max_length).tolist() == [
-      list(piece) for piece in expected]
+  sequences = [np.arange(length)[:, np.newaxis] for length in lengths]
+  pieces = batching.cut(
+      batching.Sequences(lengths, sequences.__getitem__, 1), max_length)
+  assert list(pieces.lengths) == [end - start for _, start, end in expected]
+  for number, (_, start, end) in enumerate(expected):
+    assert pieces.read(number)[1:, 0].tolist() == list(range(start, end))
 
 
-def _sequence_batches(sequences, mean, num_batches=None, **kwargs):
+def _batches(sequences, mean, num_batches=None, **options):
   """Batches of one sequence each, as lists of arrays without padding."""
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    tensors = batching.sequence_batches(
-        [len(x) for x in sequences], lambda index: sequences[index],
-        width=2, mean=tf.constant(mean, tf.float32), batch_size=1,
-        repeat=num_batches is not None, skip=0, **kwargs)
+    tensors = batching.batches(
+        batching.Sequences([len(x) for x in sequences],
+                           lambda index: sequences[index], 2, mean),
+        batch_size=1, repeat=num_batches is not None,
+        options=batching.Options(**options))
     batches = []
     try:
       while len(batches) != num_batches:
@@ -110,14 +105,13 @@ def _sequence_batches(sequences, mean, num_batches=None, **kwargs):
     return batches
 
 
-def test_pieces_are_the_sequence():
+@pytest.mark.parametrize("mean", [[.25, .5], None])
+def test_pieces_are_the_sequence(mean):
   """Their inputs too: only the first of all has nothing before it."""
   random = np.random.RandomState(1)
   sequences = [random.rand(n, 2).astype(np.float32) for n in (7, 2)]
-  kwargs = dict(mean=[.25, .5], order=batching.IN_FILE, seed=None)
-  whole = _sequence_batches(sequences, **kwargs)
-  pieces = _sequence_batches(
-      sequences, training=batching.Training(max_length=3), **kwargs)
+  whole = _batches(sequences, mean)
+  pieces = _batches(sequences, mean, max_length=3)
   assert [len(targets) for _, targets in pieces] == [2, 2, 3, 2]
   for i in range(2):  # Inputs and targets.
     np.testing.assert_array_equal(
@@ -127,19 +121,29 @@ def test_pieces_are_the_sequence():
 
 def test_input_dropout():
   ones = [np.ones([2000, 2], np.float32)]
-  kwargs = dict(mean=[.25, .5], order=batching.IN_FILE, num_batches=2)
-  first, second = [inputs for inputs, _ in _sequence_batches(
-      ones, training=batching.Training(input_dropout=.2), seed=5, **kwargs)]
-  for inputs in (first, second):
+  runs = [_batches(ones, [.25, .5], 2, input_dropout=.2, seed=5)
+          for _ in range(2)]
+  for inputs, targets in runs[0]:
+    assert targets.all()
     assert not inputs[0].any()  # There is nothing before the first.
     is_dropped = inputs[1:] == [-.25, -.5]
     assert (is_dropped | (inputs[1:] == [.75, .5])).all()
     # 3998 draws: the standard error is 0.0063.
     assert abs(is_dropped.mean() - .2) < 4 * .0063
     assert abs((is_dropped[:, 0] == is_dropped[:, 1]).mean() - .68) < .04
-  assert (first != second).any()
-  again = _sequence_batches(
-      ones, training=batching.Training(input_dropout=.2), seed=5, **kwargs)
-  for (inputs, targets), before in zip(again, (first, second)):
-    np.testing.assert_array_equal(inputs, before)
-    assert targets.all()
+  np.testing.assert_array_equal(*runs)
+  assert (runs[0][0][0] != runs[0][1][0]).any()
+
+
+def test_error_of_the_data_is_found():
+  def read(_):
+    raise UserError("--dataset_path=\xe9/a: [1] is bad")
+
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    tensors = batching.batches(batching.Sequences([1], read, 2), 1)
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+      session.run(tensors[:2])
+  assert str(batching.find_user_error(error.value)) == (
+      "--dataset_path=\xe9/a: [1] is bad")
+  assert batching.find_user_error(tf.errors.InvalidArgumentError(
+      None, None, "assertion failed: [x]")) is None

@@ -3,7 +3,6 @@
 import collections
 import fractions
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -13,9 +12,6 @@ import pytest
 from fivo.data import create_chorales_dataset as chorales
 from fivo.formats import pianorolls
 from fivo.system.errors import UserError
-
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
 
 
 def _score(*parts):
@@ -43,42 +39,33 @@ def _random_chorale(seed, length=40):
           for _ in range(length)]
 
 
-class TestScoreToChords:
+_THIRD = fractions.Fraction(1, 3)
 
-  def test_samples_what_sounds_at_quarter_notes(self):
-    score = _score(
-        [(0, 1, [72]), (1, 0.5, [74]), (1.5, 0.5, [76]), (2, 2, [77])],
-        [(0, 4, [60])])
-    assert chorales.score_to_chords(score) == [
-        (60, 72), (60, 74), (60, 77), (60, 77)]
 
-  def test_notes_that_begin_late_or_end_early(self):
+@pytest.mark.parametrize("parts, chords", [
+    # What sounds at quarter notes.
+    ([[(0, 1, [72]), (1, 0.5, [74]), (1.5, 0.5, [76]), (2, 2, [77])],
+      [(0, 4, [60])]], [(60, 72), (60, 74), (60, 77), (60, 77)]),
     # A syncopation sounds at the quarter it is held over, an eighth after a
     # quarter at none.
-    score = _score([(0.5, 1, [60]), (1.5, 0.25, [62]), (1.75, 1.25, [64])])
-    assert chorales.score_to_chords(score) == [(), (60,), (64,)]
-
-  def test_chords_are_sorted_and_distinct(self):
-    score = _score([(0, 1, [72])], [(0, 1, [72])], [(0, 1, [67, 48])],
-                   [(0, 1, [60])])
-    chord, = chorales.score_to_chords(score)
-    assert chord == (48, 60, 67, 72)
-    assert {type(note) for note in chord} == {int}
-
-  def test_rests(self):
-    score = _score([(0, 1, [60]), (1, 1, []), (2, 1, [62])],
-                   [(0, 1, []), (1, 1, []), (2, 1, [50])])
-    assert chorales.score_to_chords(score) == [(60,), (), (50, 62)]
-
-  def test_grace_notes_sound_at_no_time(self):
-    score = _score([(0, 1, [60]), (1, 0, [61]), (1, 1, [62])])
-    assert chorales.score_to_chords(score) == [(60,), (62,)]
-
-  def test_triplets(self):
-    third = fractions.Fraction(1, 3)
-    score = _score([(0, third, [60]), (third, third, [61]),
-                    (2 * third, third, [62]), (1, 1, [63])])
-    assert chorales.score_to_chords(score) == [(60,), (63,)]
+    ([[(0.5, 1, [60]), (1.5, 0.25, [62]), (1.75, 1.25, [64])]],
+     [(), (60,), (64,)]),
+    # Sorted and distinct.
+    ([[(0, 1, [72])], [(0, 1, [72])], [(0, 1, [67, 48])], [(0, 1, [60])]],
+     [(48, 60, 67, 72)]),
+    # Rests.
+    ([[(0, 1, [60]), (1, 1, []), (2, 1, [62])],
+      [(0, 1, []), (1, 1, []), (2, 1, [50])]], [(60,), (), (50, 62)]),
+    # Grace notes sound at no time.
+    ([[(0, 1, [60]), (1, 0, [61]), (1, 1, [62])]], [(60,), (62,)]),
+    # Triplets.
+    ([[(0, _THIRD, [60]), (_THIRD, _THIRD, [61]), (2 * _THIRD, _THIRD, [62]),
+       (1, 1, [63])]], [(60,), (63,)]),
+], ids=["quarters", "syncopation", "sorted", "rests", "grace", "triplets"])
+def test_score_to_chords(parts, chords):
+  found = chorales.score_to_chords(_score(*parts))
+  assert found == chords
+  assert {type(note) for chord in found for note in chord} == {int}
 
 
 class TestSplit:
@@ -137,7 +124,9 @@ class TestParseScores:
   def test_scores_of_the_corpus(self, monkeypatch, tmp_path):
     pytest.importorskip("music21")
     # The second is in five parts.
-    paths = [path for path in chorales.find_scores()
+    scores = chorales.find_scores()
+    assert len(scores) == 413 and scores == sorted(scores)
+    paths = [path for path in scores
              if os.path.basename(path) in ("bwv66.6.mxl", "bwv227.3.mxl")]
     assert len(paths) == 2
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -150,12 +139,6 @@ class TestParseScores:
     assert chords[-1] == (54, 58, 61, 66)
     # music21 would leave a directory there.
     assert not os.listdir(str(tmp_path))
-
-  def test_corpus_is_complete_and_sorted(self):
-    pytest.importorskip("music21")
-    paths = chorales.find_scores()
-    assert len(paths) == 413
-    assert paths == sorted(paths)
 
 
 class TestCommand:
@@ -184,19 +167,3 @@ class TestCommand:
     monkeypatch.setitem(sys.modules, "music21", None)
     with pytest.raises(UserError, match=r"pip install fivo\[chorales\]"):
       chorales.find_scores()
-
-  @pytest.mark.parametrize("cwd, script", [
-      (".", ["fivo/data/create_chorales_dataset.py"]),
-      ("fivo", ["data/create_chorales_dataset.py"]),
-      (".", ["-m", "fivo.data.create_chorales_dataset"]),
-  ])
-  def test_runs_as_a_script_and_as_a_module(self, tmp_path, cwd, script):
-    path = str(tmp_path / "nowhere" / "x.pkl")
-    result = subprocess.run(
-        [sys.executable] + script + ["--out_file=" + path],
-        cwd=os.path.join(_ROOT, cwd), stderr=subprocess.PIPE,
-        universal_newlines=True, check=False)
-    assert result.returncode == 1
-    assert result.stderr == (
-        "create_chorales_dataset.py: --out_file=%s: there is no directory %s\n"
-        % (path, os.path.dirname(path)))

@@ -1,22 +1,15 @@
 """Tests of fivo.data.create_synthetic_timit."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 
 from fivo.data import create_synthetic_timit
-from fivo.data import sphere
+from fivo.formats import sound
 from fivo.system.errors import UserError
 from tests import programs
-
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
 
 
 def _corpus(directory):
@@ -39,10 +32,10 @@ def test_layout_is_timits(tmp_path):
 
 def test_plan_of_the_full_size():
   plan = list(create_synthetic_timit.plan_corpus(4620, 1680))
-  assert len({utterance.path for utterance in plan}) == 6300
-  speakers = [
-      {utterance.speaker_name for utterance in plan
-       if utterance.subset == subset} for subset in ("TRAIN", "TEST")]
+  paths = {create_synthetic_timit.path_of(*utterance) for utterance in plan}
+  assert len(paths) == 6300
+  speakers = [{path.split("/")[2] for path in paths if path.startswith(subset)}
+              for subset in ("TRAIN", "TEST")]
   assert [len(names) for names in speakers] == [462, 168]
   assert not speakers[0] & speakers[1]
 
@@ -51,9 +44,23 @@ def test_every_file_is_read_and_has_about_the_duration(tmp_path):
   create_synthetic_timit.create_synthetic_timit(
       str(tmp_path), num_train=6, num_test=1, seconds=0.4)
   for path in tmp_path.rglob("*.WAV"):
-    samples, header = sphere.read(str(path))
-    assert header.sample_rate == 16000
+    samples, header = sound.read(str(path))
+    assert header == (1024, len(samples), 16000, samples.min(), samples.max())
     assert 0.2 * 16000 - 1 <= len(samples) <= 0.6 * 16000
+
+
+def test_header_is_timits(tmp_path):
+  path = tmp_path / "SA1.WAV"
+  create_synthetic_timit.write_sphere(
+      str(path), np.array([3, -5, 260], np.int16), utterance_id="CJF0_SA1")
+  content = path.read_bytes()
+  assert content[1024:] == b"\x03\0\xfb\xff\x04\x01"
+  assert content[:1024].decode("ascii").rstrip(" ") == (
+      "NIST_1A\n   1024\ndatabase_id -s9 SYNTHETIC\ndatabase_version -s3 1.0\n"
+      "utterance_id -s8 cjf0_sa1\nchannel_count -i 1\nsample_count -i 3\n"
+      "sample_rate -i 16000\nsample_min -i -5\nsample_max -i 260\n"
+      "sample_n_bytes -i 2\nsample_byte_format -s2 01\nsample_sig_bits -i 16"
+      "\nend_head\n")
 
 
 def test_the_seed_and_nothing_else_decides(tmp_path):
@@ -118,9 +125,8 @@ def test_never_writes_over_a_corpus(tmp_path, name):
   assert [path.name for path in tmp_path.rglob("*")] == [name]
 
 
-def test_leaves_nothing_when_it_fails(tmp_path, monkeypatch):
-  """As when the disk is full after two files."""
-  write, written = sphere.write, []
+def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
+  write, written = create_synthetic_timit.write_sphere, []
 
   def write_two(path, *args, **kwargs):
     if len(written) == 2:
@@ -128,59 +134,32 @@ def test_leaves_nothing_when_it_fails(tmp_path, monkeypatch):
     written.append(path)
     write(path, *args, **kwargs)
 
-  monkeypatch.setattr(sphere, "write", write_two)
+  monkeypatch.setattr(create_synthetic_timit, "write_sphere", write_two)
   with pytest.raises(UserError, match="--out_dir=.*No space left on device"):
     create_synthetic_timit.create_synthetic_timit(str(tmp_path), 3, 1, 0.1)
   assert len(written) == 2 and not list(tmp_path.iterdir())
 
 
-def test_out_dir_below_a_file(tmp_path):
-  (tmp_path / "file").write_text("")
-  with pytest.raises(UserError, match="file is not a directory"):
-    create_synthetic_timit.create_synthetic_timit(
-        str(tmp_path / "file" / "out"), 1, 1, 0.1)
-
-
-@pytest.mark.parametrize("directory,command", [
-    ("fivo", ["data/create_synthetic_timit.py"]),
-    (".", ["fivo/data/create_synthetic_timit.py"]),
-    (".", ["-m", "fivo.data.create_synthetic_timit"])])
-def test_runs_from_where_one_runs_it(tmp_path, directory, command):
-  result = subprocess.run(
-      [sys.executable] + command + [
-          "--out_dir=%s" % tmp_path, "--num_train=2", "--num_test=1",
-          "--seconds=0.1", "--seed=3"],
-      cwd=os.path.join(_ROOT, directory), stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE, universal_newlines=True)
-  assert result.returncode == 0, result.stderr
+def test_command(tmp_path):
+  args = ["--out_dir=%s" % tmp_path, "--num_train=2", "--num_test=1",
+          "--seconds=0.1", "--seed=3"]
+  program = "fivo/data/create_synthetic_timit.py"
+  result = programs.run(args, program)
+  assert (result.exit_code, result.stderr) == (0, "")
   assert len(_corpus(tmp_path)) == 3
-
-
-def test_an_error_is_one_line(tmp_path):
-  result = subprocess.run(
-      [sys.executable, "-m", "fivo.data.create_synthetic_timit",
-       "--out_dir=%s" % tmp_path, "--num_train=0"],
-      cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True)
-  assert result.returncode == 1
-  assert "--num_train=0" in result.stderr
+  result = programs.run(args, program)
+  assert result.exit_code == 1
+  assert "holds TIMIT already" in result.stderr
   assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [
-    signal.SIGTERM, programs.HANGUP, signal.SIGINT])
-def test_an_end_by_a_signal_leaves_nothing(tmp_path, number):
-  process = subprocess.Popen(
-      [sys.executable, "-m", "fivo.data.create_synthetic_timit",
-       "--out_dir=%s" % tmp_path, "--num_train=80000", "--seconds=0.1"],
-      cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-  try:
-    while not list(tmp_path.glob(".*/TIMIT/TRAIN/*/*/*.WAV")):
-      assert process.poll() is None
-      time.sleep(0.01)
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=30)
-  finally:
-    process.kill()
-  assert (process.returncode, output, errors) == (128 + number, b"", b"")
+def test_termination_leaves_nothing(tmp_path, monkeypatch):
+
+  def terminated(*_, **__):
+    assert list(tmp_path.glob(".*"))
+    raise SystemExit(128 + signal.SIGTERM)  # As `console.run_main` has it.
+
+  monkeypatch.setattr(create_synthetic_timit, "write_sphere", terminated)
+  with pytest.raises(SystemExit):
+    create_synthetic_timit.create_synthetic_timit(str(tmp_path), 3, 1, 0.1)
   assert not list(tmp_path.iterdir())

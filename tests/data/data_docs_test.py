@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from fivo.data import sphere
+from fivo.data import create_synthetic_timit
 from tests import programs
 from tests.formats import midi_test as midi_files_test
 
@@ -61,8 +61,9 @@ def _write_speech(home):
     directory = home / "raw" / "timit" / subset / "DR1" / "fabc0"
     directory.mkdir(parents=True)
     for number in range(3):
-      sphere.write(str(directory / ("SA%d.wav" % number)),
-                   rng.normal(size=[6000], scale=99.).astype(np.int16))
+      create_synthetic_timit.write_sphere(
+          str(directory / ("SA%d.wav" % number)),
+          rng.normal(size=[6000], scale=99.).astype(np.int16))
 
 
 def _run(command, code, home):

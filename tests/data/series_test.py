@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fivo.data import batching
 from fivo.data import series
 from fivo.data import series_info
 from fivo.system.errors import UserError
@@ -33,10 +34,12 @@ def _binary(*lengths):
           for length in lengths]
 
 
-def _run(*args, **kwargs):
+def _run(path, split, batch_size, info=None, shuffle=False, **options):
   """Runs a dataset of its own graph once."""
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    return session.run(series.create_series_dataset(*args, **kwargs))
+    return session.run(series.create_series_dataset(
+        path, split, batch_size, shuffle=shuffle,
+        options=batching.Options(series=info, **options)))
 
 
 def test_real_data_is_standardised(tmp_path):

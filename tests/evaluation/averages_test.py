@@ -2,14 +2,12 @@
 
 import contextlib
 import threading
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from fivo import bounds
-from fivo.config import config as config_lib
 from fivo.evaluation import averages
 from fivo.evaluation import summaries
 from fivo.system import errors
@@ -23,6 +21,11 @@ def _by_length(batch):
   """Bounds that are simple functions of a sequence's length."""
   lengths = batch[-1].astype(np.float32)
   return bounds.AllBounds(-3 * lengths, -2 * lengths, -lengths - 1)
+
+
+def _report(result, split, *path):
+  with contextlib.closing(summaries.Summaries(*path, split)) as writer:
+    averages.report(result, split, 7, writer)
 
 
 def test_averages():
@@ -74,17 +77,14 @@ def test_nan_names_bound_and_sequence():
     if batch[0] == "b":
       values.iwae[0] = float("nan")
     return values
-  with pytest.raises(errors.UserError,
+  with pytest.raises(errors.NonFiniteError,
                      match="the iwae bound of sequence 2 is NaN"):
     averages.average(_batches(), evaluate_batch)
 
 
 def test_report(tmp_path, caplog):
   caplog.set_level("INFO", logger="absl")
-  config = config_lib.from_object(
-      types.SimpleNamespace(logdir=str(tmp_path), split="valid"))
-  with contextlib.closing(summaries.of_split(config)) as writer:
-    averages.report(averages.average(_batches(), _by_length), config, 7, writer)
+  _report(averages.average(_batches(), _by_length), "valid", str(tmp_path))
   assert [record.getMessage() for record in caplog.records] == [
       "valid elbo ll/t: -3.000000, iwae ll/t: -2.000000 fivo ll/t: -1.333333",
       "valid elbo ll/seq: -9.000000, iwae ll/seq: -6.000000 fivo ll/seq: "
@@ -102,27 +102,16 @@ def test_report(tmp_path, caplog):
   assert len(found) == 12
 
 
-def test_report_without_a_place_for_summaries(tmp_path, caplog):
-  """Of a run on a read-only file system it gave a stack trace."""
+def test_report_of_repeats_where_no_summaries_can_be_written(tmp_path, caplog):
+  """A run on a read-only file system can be evaluated."""
   caplog.set_level("INFO", logger="absl")
   (tmp_path / "run").touch()
-  config = config_lib.from_object(
-      types.SimpleNamespace(logdir=str(tmp_path / "run"), split="test"))
-  with contextlib.closing(summaries.of_split(config)) as writer:
-    averages.report(averages.average(_batches(), _by_length), config, 7, writer)
+  values = np.array([[1., 2., 3.], [3., 2., 5.]])
+  _report(averages.EvalResult(values, values, 2), "test", str(tmp_path / "run"))
   lines = [record.getMessage() for record in caplog.records]
-  assert lines[0].startswith("test elbo ll/t: -3.000000, ")
-  assert lines[2] == (
+  assert lines[1] == (
+      "test standard errors over 2 repeats, ll/t: elbo 1.000000, iwae "
+      "0.000000, fivo 1.000000")
+  assert lines[-1] == (
       "The summaries cannot be written: %s/run/test: Not a directory" % (
           tmp_path))
-
-
-def test_report_of_repeats(tmp_path, caplog):
-  caplog.set_level("INFO", logger="absl")
-  config = config_lib.from_object(
-      types.SimpleNamespace(logdir=str(tmp_path), split="test"))
-  values = np.array([[1., 2., 3.], [3., 2., 5.]])
-  with contextlib.closing(summaries.of_split(config)) as writer:
-    averages.report(averages.EvalResult(values, values, 2), config, 0, writer)
-  assert ("test standard errors over 2 repeats, ll/t: elbo 1.000000, iwae "
-          "0.000000, fivo 1.000000") in caplog.text

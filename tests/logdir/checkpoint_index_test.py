@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
-from fivo.data import tfrecords
 from fivo.logdir import checkpoint_index
 from fivo.logdir import checkpoints
 from fivo.system import errors
@@ -19,7 +18,14 @@ _DATA = np.ones([3], np.float32).tobytes()
 
 
 def _checksum(data):
-  return tfrecords._masked_crc32c(data)  # pylint: disable=protected-access
+  """The masked CRC-32C of tensorflow/core/lib/hash/crc32c.h."""
+  crc = 0xffffffff
+  for byte in data:
+    crc ^= byte
+    for _ in range(8):
+      crc = (crc >> 1) ^ (0x82f63b78 if crc & 1 else 0)
+  crc ^= 0xffffffff
+  return (((crc >> 15) | (crc << 17)) + 0xa282ead8) & 0xffffffff
 
 
 def _varint(number):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo import smc
-from fivo.compiled import filters
+from fivo.compiled import noise as noise_lib
 from fivo.models import base
 from fivo.models import distributions
 from fivo.models import factory
@@ -64,7 +64,7 @@ def _create(kind, method, change, on_instance=False):
 
 
 def _noise():
-  return filters.Noise(
+  return noise_lib.Noise(
       tf.constant(np.random.RandomState(1).normal(
           size=[4, 3 * _N, recurrent_test.LATENT]), tf.float32),
       tf.constant(np.random.RandomState(2).uniform(
@@ -102,7 +102,7 @@ def _in_every_way(kind, method, change, monkeypatch):
         bounds.fivo(model, xs, _LENGTHS, _N,
                     smc.never_resample_criterion).log_weights]
     monkeypatch.setattr(lstm, "_is_compiled", lambda: True)
-    run_filter = filters.NoisyFilter(model, _noise())
+    run_filter = noise_lib.NoisyFilter(model, _noise())
     model.draw = _draw_mean
     results.append(bounds.iwae(
         model, xs, _LENGTHS, _N, run_filter=run_filter).log_weights)

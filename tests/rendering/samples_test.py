@@ -1,5 +1,6 @@
 """Tests of what is rendered for which data."""
 
+import io
 import os
 import pickle
 import sys
@@ -8,16 +9,18 @@ import types
 import numpy as np
 import pytest
 from scipy.io import wavfile
+import tensorflow as tf
 
 from fivo import ghmm_runners
+from fivo import runners
 from fivo.config import config as config_lib
 from fivo.data import speech_statistics
 from fivo.rendering import lines
 from fivo.rendering import midi
 from fivo.rendering import pianorolls
 from fivo.rendering import samples as samples_lib
-from fivo.sampling import sample_files
 from fivo.system import errors
+from tests import toy
 
 _P, _S, _B, _N = 5, 7, 2, 3
 
@@ -28,10 +31,6 @@ def _needs_the_extra():
   pytest.importorskip("mido")
 
 
-def _config(**kwargs):
-  return config_lib.from_object(types.SimpleNamespace(render=True, **kwargs))
-
-
 def _arrays(size, binary=False):
   rng = np.random.RandomState(0)
   values = [rng.uniform(size=shape).astype(np.float32)
@@ -39,46 +38,34 @@ def _arrays(size, binary=False):
   return [(x < 0.1).astype(np.float32) for x in values] if binary else values
 
 
-def _names(directory):
-  return sorted(name for name in os.listdir(str(directory))
-                if name.startswith("sample_"))
-
-
-def _pictures(directory):
-  """The sizes of all pictures, each of which has more than one colour."""
+def _check_picture(file):
   from matplotlib import image
-  shapes = []
-  for name in _names(directory):
+  pixels = image.imread(file)
+  assert len(np.unique(pixels.reshape(-1, 4), axis=0)) > 10
+
+
+def _check_names(directory, *others):
+  names = os.listdir(str(directory))
+  assert sorted(names) == sorted(
+      ["sample_%d.png" % b for b in range(_B)] + list(others))
+  for name in names:
     if name.endswith(".png"):
-      pixels = image.imread(os.path.join(str(directory), name))
-      assert len(np.unique(pixels.reshape(-1, 4), axis=0)) > 10
-      shapes.append(pixels.shape)
-  return shapes
+      _check_picture(os.path.join(str(directory), name))
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-  """Which pictures were drawn, with the arguments; none is."""
-  calls = []
-  for module, name in ((lines, "draw_series"), (lines, "draw_speech"),
-                       (lines, "draw_trajectories"), (pianorolls, "draw")):
-    monkeypatch.setattr(
-        module, name,
-        lambda *args, name=name, **kwargs: calls.append((name, args, kwargs)))
-  return calls
+def _each(extension):
+  return ["sample_%d_%d.%s" % (b, n, extension)
+          for b in range(_B) for n in range(_N)]
 
 
 def test_pianorolls(tmp_path):
   """Each continuation is in a file with its prefix."""
   import mido
   prefixes, samples = _arrays(88, binary=True)
-  sample_files.write(str(tmp_path), prefixes, samples, _config(tempo=60.))
-  midi_names = ["sample_%d_%d.mid" % (b, n)
-                for b in range(_B) for n in range(_N)]
-  assert _names(tmp_path) == sorted(
-      ["sample_0.png", "sample_1.png"] + midi_names)
-  assert len(_pictures(tmp_path)) == 2
-  for name in midi_names:
+  samples_lib.Renderer("pianoroll", tempo=60.).write_pictures(
+      str(tmp_path), prefixes, samples)
+  _check_names(tmp_path, *_each("mid"))
+  for name in _each("mid"):
     b, n = int(name[7]), int(name[9])
     file = mido.MidiFile(str(tmp_path / name))
     assert file.length == pytest.approx(_P + _S)  # Quarters, seconds.
@@ -88,53 +75,52 @@ def test_pianorolls(tmp_path):
 
 @pytest.mark.parametrize("flag, in_file, expected", [
     (None, None, 1), (None, 4, 4), (8, 4, 8), (None, "x", 1), (None, 10**9, 1)])
-def test_the_grid_of_the_dataset(tmp_path, drawn, flag, in_file, expected):
+def test_the_grid_of_the_dataset(tmp_path, flag, in_file, expected):
   contents = {"train": [[(60,)]], "train_mean": np.zeros(88)}
   if in_file:
     contents["steps_per_quarter"] = in_file
   path = tmp_path / "x.pkl"
   path.write_bytes(pickle.dumps(contents))
-  samples_lib.render(str(tmp_path), *_arrays(88, binary=True), _config(
-      dataset_path=str(path), steps_per_quarter=flag))
-  assert [(name, kwargs["steps_per_quarter"]) for name, _, kwargs in drawn] == [
-      ("draw", expected)] * _B
+  renderer = runners._create_renderer(  # pylint: disable=protected-access
+      config_lib.from_object(types.SimpleNamespace(
+          dataset_path=str(path), steps_per_quarter=flag, render=True)))
+  assert renderer.steps_per_quarter == expected
 
 
-@pytest.mark.parametrize("dataset_type, size", [
-    ("series", 3), pytest.param("pose", 20, marks=pytest.mark.slow),
-    ("pianoroll", 3)])
-def test_lines(tmp_path, dataset_type, size):
+@pytest.mark.parametrize("dataset_type", ["series", "pianoroll"])
+def test_lines(tmp_path, dataset_type):
   """Of a caller's own data too, whose type is left at the default."""
-  sample_files.write(
-      str(tmp_path), *_arrays(size), _config(dataset_type=dataset_type))
-  assert _names(tmp_path) == ["sample_0.png", "sample_1.png"]
-  assert len(_pictures(tmp_path)) == 2
+  samples_lib.Renderer(dataset_type).write_pictures(str(tmp_path), *_arrays(3))
+  _check_names(tmp_path)
 
 
-def test_speech(tmp_path):
+@pytest.mark.parametrize("sample_rate", [8000, None])
+def test_speech(tmp_path, sample_rate):
   """Sound and pictures of it, even of silence."""
-  records = tmp_path / "records"
-  records.mkdir()
-  speech_statistics.save(str(records), speech_statistics.SpeechStatistics(
-      mean=0., std=100., sample_rate=8000, samples_per_timestep=40))
+  statistics = sample_rate and speech_statistics.SpeechStatistics(
+      mean=0., std=100., sample_rate=sample_rate, samples_per_timestep=40)
+  renderer = samples_lib.Renderer("speech", statistics)
   prefixes, samples = _arrays(40)
   samples[:, 0] = prefixes[:, 0] = 0.
-  sample_files.write(str(tmp_path), prefixes, samples, _config(
-      dataset_type="speech", dataset_path=str(records)))
-  assert len(_names(tmp_path)) == _B + _B * _N
-  assert len(_pictures(tmp_path)) == 2
-  rate, sound = wavfile.read(str(tmp_path / "sample_1_2.wav"))
-  assert rate == 8000 and len(sound) == 40 * (_P + _S)
+  renderer.write_pictures(str(tmp_path), prefixes, samples)
+  _check_names(tmp_path)
+  if sample_rate:
+    renderer.write_sound(str(tmp_path), prefixes, samples)
+    _check_names(tmp_path, *_each("wav"))
+    rate, sound = wavfile.read(str(tmp_path / "sample_1_2.wav"))
+    assert rate == 8000 and len(sound) == 40 * (_P + _S)
 
 
-def test_speech_of_unknown_rate(tmp_path):
-  sample_files.write(str(tmp_path), *_arrays(40), _config(
-      dataset_type="speech", dataset_path=str(tmp_path)))
-  assert _names(tmp_path) == ["sample_0.png", "sample_1.png"]
-
-
-def test_trajectories_with_the_exact_posterior(tmp_path, drawn):
+def test_trajectories_with_the_exact_posterior(tmp_path, monkeypatch):
   """Rendering changes nothing of what is sampled."""
+  drawn = []
+  draw = lines.draw_trajectories
+
+  def record(*args):
+    drawn.append(args)
+    return draw(*args)
+
+  monkeypatch.setattr(lines, "draw_trajectories", record)
   files = []
   for name in ("a", "b"):
     files.append(np.load(ghmm_runners.run_sample(types.SimpleNamespace(
@@ -143,9 +129,10 @@ def test_trajectories_with_the_exact_posterior(tmp_path, drawn):
         random_seed=2, render=name == "b"))))
   for key in ("latents", "observations", "samples"):
     np.testing.assert_array_equal(files[0][key], files[1][key])
-  assert [call[0] for call in drawn] == ["draw_trajectories"] * _B
-  for b, (_, args, _) in enumerate(drawn):
-    _, latents, observations, samples, mean, variance = args[:6]
+  _check_names(tmp_path / "b", "samples.npz")
+  assert len(drawn) == _B
+  for b, (latents, observations, samples, mean, variance, _) in enumerate(
+      drawn):
     np.testing.assert_array_equal(latents, files[1]["latents"][:, b])
     np.testing.assert_array_equal(samples, files[1]["samples"][:, b])
     # By the joint distribution: z = chain, x = z + noise, all variances 0.1.
@@ -157,14 +144,43 @@ def test_trajectories_with_the_exact_posterior(tmp_path, drawn):
         variance, np.diag(cov - gain @ cov), rtol=1e-4)
 
 
-def test_picture_of_trajectories(tmp_path):
-  rng = np.random.RandomState(0)
-  samples_lib.render_trajectories(
-      str(tmp_path), {"latents": rng.normal(size=[6, 2]),
-                      "observations": rng.normal(size=[6, 2]),
-                      "samples": rng.normal(size=[6, 2, 3])},
-      rng.normal(size=[6, 2]), np.full([6], 0.1))
-  assert len(_pictures(tmp_path)) == 2
+def _train(logdir, **kwargs):
+  config = dict(
+      logdir=str(logdir), batch_size=2, num_samples=3, max_steps=2,
+      eval_every=1, prefix_length=3, sample_length=4, random_seed=1)
+  config.update(kwargs)
+  runners.run_train(
+      types.SimpleNamespace(**config), toy.create_dataset_and_model)
+
+
+def _written(logdir):
+  """The pictures and the scalars of the valid split, by step."""
+  pictures, scalars = {}, {}
+  for path in (logdir / "valid").glob("events.*"):
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+      for value in event.summary.value:
+        if value.HasField("image"):
+          pictures[event.step, value.tag] = value.image.encoded_image_string
+        else:
+          scalars[event.step, value.tag] = value.simple_value
+  return pictures, scalars
+
+
+def test_one_at_each_evaluation_in_training(tmp_path):
+  """Training and evaluation compute what they compute without."""
+  _train(tmp_path / "with", render=True)
+  _train(tmp_path / "without")
+  pictures, scalars = _written(tmp_path / "with")
+  assert set(pictures) == {(1, "samples"), (2, "samples")}
+  for png in pictures.values():
+    _check_picture(io.BytesIO(png))
+  assert _written(tmp_path / "without") == ({}, scalars)
+
+
+def test_too_long_a_prefix_is_refused_before_training(tmp_path):
+  with pytest.raises(errors.UserError, match="--prefix_length=7: no sequence"):
+    _train(tmp_path, render=True, prefix_length=7)
+  assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("missing", ["matplotlib", "mido"])

@@ -1,14 +1,17 @@
-"""Tests of what criteria are called; tests/smc_test.py has the others."""
+"""Tests of resampling criteria."""
+
+import inspect
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from fivo import smc
-from fivo.config import catalogue
 from fivo.resampling import criteria
-from fivo.resampling import functions
+from tests.fuzz import INF
+from tests.fuzz import NAN
 from tests.smc_test import evaluate
+from tests.smc_test import new_session
 
 
 @pytest.mark.parametrize("name, threshold, expected", [
@@ -20,13 +23,52 @@ def test_by_name(name, threshold, expected):
   weights = np.array([[1., 1., 1.], [1., 1., 1e-9], [1., 2., 1e-9],
                       [1., 1e-9, 1e-9]])
   criterion = criteria.by_name(name, threshold)
-  np.testing.assert_array_equal(
-      evaluate(lambda: criterion(tf.constant(np.log(weights)), 0)), expected)
+  with new_session() as session:
+    log_weights = tf.compat.v1.placeholder(tf.float64, [None, None])
+    np.testing.assert_array_equal(session.run(
+        criterion(log_weights, 3), {log_weights: np.log(weights)}), expected)
 
 
 def test_never_is_the_criterion_that_the_filter_knows():
   assert criteria.by_name("never") is smc.never_resample_criterion
 
 
-def test_the_flags_choose_among_all_schemes():
-  assert tuple(catalogue.SCHEMES) == tuple(functions.SCHEMES)
+@pytest.mark.parametrize("weights, expected", [
+    ([1., 1., 1., 1.], False), ([1., 1e-6, 1e-6, 1e-6], True),
+    ([1., 1., 0., 0.], True),  # An ESS of exactly N / 2.
+    ([1., 1., 1e-2, 0.], False), ([3.], False),
+    # Two particles: that of FIVO is IWAE.
+    ([1., np.exp(5.)], False), ([np.exp(-3.), 1.], False)])
+@pytest.mark.parametrize("shift, dtype", [
+    (0., np.float32), (1e4, np.float64), (-1e4, np.float32)])
+def test_ess(weights, expected, shift, dtype):
+  """Whatever the scale."""
+  with np.errstate(divide="ignore"):
+    log_weights = (np.log(weights) + shift)[:, np.newaxis].astype(dtype)
+  assert evaluate(lambda: smc.ess_criterion(log_weights, 0)) == [expected]
+
+
+def test_ess_without_a_usable_weight():
+  log_weights = np.array(
+      [[-INF, NAN, -INF, 0.], [-INF, 0., 0., 0.], [-INF, 0., -INF, NAN]],
+      np.float32)
+  np.testing.assert_array_equal(
+      evaluate(lambda: smc.ess_criterion(log_weights, 0)),
+      [False, False, True, False])
+
+
+def test_ess_of_many_particles_in_half_precision():
+  """The square of N overflows where N is 1000."""
+  log_weights = np.zeros([1000, 3], np.float16)
+  log_weights[600:, 1] = -INF
+  log_weights[400:, 2] = -INF
+  np.testing.assert_array_equal(
+      evaluate(lambda: smc.ess_criterion(log_weights, 0)),
+      [False, False, True])
+
+
+def test_names_of_arguments():
+  for criterion in (smc.ess_criterion, smc.never_resample_criterion,
+                    smc.always_resample_criterion):
+    assert list(inspect.signature(criterion).parameters)[:2] == [
+        "log_weights", "unused_t"]

@@ -4,6 +4,7 @@ The statistical tests have an error rate of 6e-5 each (4 standard errors) under
 a random seed; the seeds are fixed.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import stats
 import tensorflow as tf
 
 from fivo import smc
-from fivo.system import errors
+from fivo.resampling import gradients
 from tests.smc_test import evaluate
 
 _N, _T = 2, 3
@@ -147,19 +148,125 @@ def test_stop_gradient_of_other_schemes(resampling_fn):
   assert _deviation(np.exp(log_z) * gradient, _derivative(_exact_z)) < 4.
 
 
-@pytest.mark.parametrize("resampling_gradients, resampling_fn, message", [
-    ("score", smc.systematic_resampling,
-     "resampling_gradients=score: needs multinomial resampling, whose "
-     "ancestors are independent"),
-    ("stop_gradient", smc.relaxed_resampling,
-     "resampling_gradients=stop_gradient: needs a resampling scheme that "
-     "copies particles"),
-    ("exact", smc.multinomial_resampling,
-     "resampling_gradients=exact: must be one of none, score, stop_gradient")])
-def test_refused(resampling_gradients, resampling_fn, message):
-  with tf.Graph().as_default(), pytest.raises(errors.UserError) as e:
-    smc.smc(lambda state, t: (
-        tf.zeros([4]), tf.zeros([4])) if state is not None else tf.zeros([4]),
-            [3, 2], 2, resampling_fn=resampling_fn,
-            resampling_gradients=resampling_gradients)
-  assert str(e.value) == message
+class TestBaseline(object):
+  """Of the score: c, the prediction of a sequence's returns by the others."""
+
+  def _baseline(self, returns, past, num_steps=(4, 3, 4, 2, 4)):
+    return evaluate(lambda: gradients._baseline(
+        tf.constant(returns), tf.constant(past), tf.constant(num_steps)))
+
+  def test_does_not_depend_on_the_draw(self):
+    """Else it would bias the gradient."""
+    rng = np.random.RandomState(0)
+    returns, past = rng.normal(size=[2, 4, 5])
+    changed = returns.copy()
+    changed[:, 2] += rng.normal(size=4)
+    before, after = [self._baseline(x, past) for x in (returns, changed)]
+    np.testing.assert_allclose(before[:, 2], after[:, 2], rtol=1e-12)
+    assert (before[:3, 0] != after[:3, 0]).all()
+
+  def test_a_factor_of_the_twist_that_depends_on_x_alone_cancels(self):
+    factors = np.random.RandomState(1).normal(scale=9., size=[4, 5])
+    returns = 2. * np.arange(3, -1, -1)[:, np.newaxis] - factors
+    advantages = (returns - self._baseline(returns, factors, [4] * 5))[:3]
+    np.testing.assert_allclose(advantages, np.zeros([3, 5]), atol=1e-6)
+
+
+# Where a criterion decides ----------------------------------------------------
+
+# Two particles e ~ N(0, 1), two steps: log weights theta e, then
+# -3 (e - 1)^2 / 2. They are resampled in between if |e_1 - e_2| is above a
+# boundary, which by the effective sample size moves with theta.
+_THRESHOLD = .9
+_SLOPE = .5
+_CRITERIA = {
+    "always": smc.always_resample_criterion,
+    "ess": functools.partial(smc.ess_criterion, threshold=_THRESHOLD)}
+
+
+def _boundary(theta):
+  """ESS / N = (1 + 1 / cosh(theta (e_1 - e_2))) / 2."""
+  return np.arccosh(1. / (2. * _THRESHOLD - 1.)) / theta
+
+
+def _quadrature(theta, boundary):
+  """E[log Z_hat] to ten digits, by the sum and the difference of e_1, e_2."""
+  inner = min(boundary / np.sqrt(2.), 7.)
+  v, v_weights = np.polynomial.hermite_e.hermegauss(60)
+  nodes, node_weights = np.polynomial.legendre.leggauss(60)
+  total = 0.
+  for low, high in ((-7., -inner), (-inner, inner), (inner, 7.)):
+    u = ((high - low) * nodes + high + low) / 2.
+    u_weights = (high - low) / 2. * node_weights * np.exp(-u ** 2 / 2.)
+    e = np.stack(np.broadcast_arrays(v + u[:, None], v - u[:, None]))
+    e = e / np.sqrt(2.)
+    weights, later = np.exp(theta * e), np.exp(-1.5 * (e - 1.) ** 2)
+    if (low, high) == (-inner, inner):
+      log_z = np.log((weights * later).mean(axis=0))
+    else:
+      shares = weights / weights.sum(axis=0)
+      log_z = np.log(weights.mean(axis=0)) + sum(
+          shares[a] * shares[b] * np.log((later[a] + later[b]) / 2.)
+          for a in range(2) for b in range(2))
+    total += u_weights @ log_z @ v_weights
+  return total / (2. * np.pi)
+
+
+def _gradients_by(criterion, resampling_gradients):
+  """log Z_hat and its gradient by theta, of many independent filters."""
+  def build():
+    theta = tf.fill([_REPEATS], np.float64(_SLOPE))
+    start = tf.random.normal([2 * _REPEATS], seed=1, dtype=tf.float64)
+
+    def transition(state, t):
+      if state is None:
+        return start
+      return tf.cond(
+          tf.equal(t, 0), lambda: tf.tile(theta, [2]) * state,
+          lambda: -1.5 * tf.square(state - 1.)), state
+
+    log_z_hat = smc.smc(
+        transition, [2] * _REPEATS, 2, _CRITERIA[criterion],
+        resampling_gradients=resampling_gradients).log_z_hat
+    return log_z_hat, tf.gradients(log_z_hat, theta)[0]
+
+  return evaluate(build, seed=1)
+
+
+def _derivative_of_decisions(fn, step=1e-4):
+  return (fn(_SLOPE + step) -
+          fn(_SLOPE - step)) / (2 * step)
+
+
+def test_the_score_has_the_gradient_of_the_bound_if_all_is_resampled():
+  expected = _derivative_of_decisions(
+      lambda theta: _quadrature(theta, 0.))
+  log_z, gradient = _gradients_by("always", "score")
+  assert _deviation(log_z, _quadrature(_SLOPE, 0.)) < 4.
+  assert _deviation(gradient, expected) < 4.
+
+
+def test_no_gradient_has_the_term_of_the_decision_to_resample():
+  """The score's is that of the bound with all decisions as they are."""
+  boundary = _boundary(_SLOPE)
+  whole = _derivative_of_decisions(
+      lambda theta: _quadrature(theta, _boundary(theta)))
+  held = _derivative_of_decisions(
+      lambda theta: _quadrature(theta, boundary))
+  log_z, score = _gradients_by("ess", "score")
+  assert _deviation(
+      log_z, _quadrature(_SLOPE, boundary)) < 4.
+  assert _deviation(score, held) < 4.
+  assert _deviation(score, whole) > 5.
+  _, plain = _gradients_by("ess", "none")
+  assert min(_deviation(plain, x) for x in (whole, held)) > 5.
+
+
+@pytest.mark.parametrize("criterion", sorted(_CRITERIA))
+def test_stop_gradient_is_right_wherever_it_is_resampled(criterion):
+  """Z = exp((theta + 3)^2 / 8 - 3 / 2) / 2."""
+  expected = np.exp((_SLOPE + 3.) ** 2 / 8. - 1.5) / 2.
+  log_z, gradient = _gradients_by(criterion, "stop_gradient")
+  assert _deviation(np.exp(log_z), expected) < 4.
+  assert _deviation(
+      np.exp(log_z) * gradient, (_SLOPE + 3.) / 4. * expected) < 4.

@@ -1,104 +1,282 @@
-"""Tests of the schemes with a low variance.
+"""Tests of the resampling schemes.
 
 Statistical tests fail with probability `_ERROR_RATE` each under a random seed;
 the seeds are fixed.
 """
 
+import functools
+import itertools
+
+import hypothesis
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 from scipy import stats
 import tensorflow as tf
+import tensorflow_probability as tfp
 
+from fivo.config import catalogue
 from fivo.resampling import schemes
+from tests import fuzz
+from tests.fuzz import INF
+from tests.fuzz import NAN
 from tests.smc_test import evaluate
-from tests.smc_test import new_session
+from tests.smc_test import unoptimized
 
 _ERROR_RATE = 1e-6
-_INF = float("inf")
-_SCHEMES = (schemes.stratified, schemes.systematic, schemes.residual)
-_REPEATS = 20000
+_COPYING = [getattr(schemes, name)
+            for name in catalogue.names(catalogue.SCHEMES, copies=True)]
+_LOW_VARIANCE = [schemes.stratified, schemes.systematic, schemes.residual]
+_REPEATS = 5000
 _WEIGHTS = np.array([2., .3, 0., 5., 1.7, .9])
+_SHARES = _WEIGHTS / _WEIGHTS.sum()
 _N = len(_WEIGHTS)
-_EXPECTED = _N * _WEIGHTS / _WEIGHTS.sum()
+_EXPECTED = _N * _SHARES
+
+
+def _log_weights(dtype=np.float32):
+  """The log weights above for `_REPEATS` filters."""
+  with np.errstate(divide="ignore"):
+    return np.tile(
+        np.log(_WEIGHTS)[:, np.newaxis], [1, _REPEATS]).astype(dtype)
+
+
+def _choose(scheme, log_weights, seed=1, **kwargs):
+  """What a scheme chooses by log weights `[N, B]`."""
+  return evaluate(lambda: scheme(
+      tf.constant(log_weights), random_seed=seed, **kwargs), seed=seed)
+
+
+def _largest(log_weights, unused_states=None, temperature=.5, random_seed=None):
+  """The largest blending weight: by the Gumbel-max trick a multinomial draw."""
+  return tf.argmax(
+      schemes.relaxed(log_weights, None, temperature, random_seed), axis=2,
+      output_type=tf.int32)
 
 
 def _offspring(scheme, dtype=np.float32):
   """How often each particle is copied, `[_REPEATS, N]`."""
-  with np.errstate(divide="ignore"):
-    log_weights = np.tile(
-        np.log(_WEIGHTS)[:, np.newaxis], [1, _REPEATS]).astype(dtype)
-  ancestors = evaluate(
-      lambda: scheme(tf.constant(log_weights), random_seed=1), seed=1)
+  ancestors = _choose(scheme, _log_weights(dtype))
   assert ancestors.dtype == np.int32
   return np.stack([(ancestors == n).sum(axis=0) for n in range(_N)], axis=1)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("scheme", _SCHEMES)
+def _assert_distributed(counts, shares):
+  """A chi-square test of counts of independent draws."""
+  counts, shares = np.ravel(counts), np.ravel(shares)
+  possible = shares > 0.
+  assert not counts[~possible].any()
+  expected = counts.sum() * shares[possible]
+  statistic = np.sum((counts[possible] - expected)**2 / expected)
+  assert stats.chi2.sf(statistic, possible.sum() - 1) > _ERROR_RATE
+
+
+@pytest.mark.parametrize("scheme, dtype", [
+    (scheme, np.float32) for scheme in _COPYING + [
+        _largest, functools.partial(_largest, temperature=1e-3)]
+] + [(schemes.residual, np.float64), (schemes.stratified, np.float64)])
 def test_offspring(scheme, dtype):
   """Its mean is N W; its variance is at most that of multinomial offspring."""
   counts = _offspring(scheme, dtype)
   np.testing.assert_array_equal(counts.sum(axis=1), _N)
   assert not counts[:, _WEIGHTS == 0.].any()
-  standard_errors = counts.std(axis=0) / np.sqrt(_REPEATS)
   quantile = stats.norm.isf(_ERROR_RATE / (2 * _N))
   np.testing.assert_array_less(
       np.abs(counts.mean(axis=0) - _EXPECTED),
-      quantile * standard_errors + 1e-6)
-  multinomial = _EXPECTED * (1. - _EXPECTED / _N)
+      quantile * counts.std(axis=0) / np.sqrt(_REPEATS) + 1e-6)
   # The relative error of a variance is about sqrt(2 / n), less for what is
   # bounded.
+  multinomial = _EXPECTED * (1. - _SHARES)
   assert (counts.var(axis=0) <= multinomial * (
       1. + quantile * np.sqrt(2. / _REPEATS))).all()
+  if scheme is schemes.systematic:
+    assert np.abs(counts - _EXPECTED).max() < 1.
+  if scheme is schemes.residual:
+    assert (counts >= np.floor(_EXPECTED)).all()
 
 
-def test_systematic_offspring_is_rounded_up_or_down():
-  assert np.abs(_offspring(schemes.systematic) - _EXPECTED).max() < 1.
+@pytest.mark.parametrize("scheme", [schemes.multinomial, _largest])
+def test_independent_draws(scheme):
+  """The first ancestor; two ancestors of a filter; those of two filters."""
+  draws = np.eye(_N)[_choose(scheme, _log_weights())]  # [N, _REPEATS, N]
+  _assert_distributed(draws[0].sum(axis=0), _SHARES)
+  pairs = [(draws[i], draws[j])
+           for i, j in itertools.combinations(range(3), 2)]
+  pairs.append((draws[0, ::2], draws[0, 1::2]))
+  for one, other in pairs:
+    _assert_distributed(one.T @ other, np.outer(_SHARES, _SHARES))
 
 
-def test_residual_offspring_is_not_less_than_rounded_down():
-  assert (_offspring(schemes.residual) >= np.floor(_EXPECTED)).all()
+def test_multinomial_is_n_draws_of_a_categorical():
+  """One sampling op, so that seeded runs equal the original code's."""
+  log_weights = _log_weights()
+  expected = evaluate(
+      lambda: tfp.distributions.Categorical(logits=log_weights.T).sample(
+          _N, seed=7), seed=7)
+  np.testing.assert_array_equal(
+      _choose(schemes.multinomial, log_weights, seed=7), expected)
 
 
-@pytest.mark.parametrize("scheme", _SCHEMES)
+@pytest.mark.parametrize("kwargs, temperature", [
+    ({}, .5), (dict(temperature=.75), .75),
+    # It may be annealed during training.
+    (dict(temperature=lambda: tf.constant(.3, tf.float64)), .3)])
+def test_relaxed_is_n_draws_of_a_relaxed_categorical(kwargs, temperature):
+  log_weights = np.random.RandomState(0).normal(size=[4, 3])
+  blend = evaluate(lambda: schemes.relaxed(
+      tf.constant(log_weights), random_seed=7, **{
+          name: x() if callable(x) else x for name, x in kwargs.items()}),
+                   seed=7)
+  expected = evaluate(
+      lambda: tfp.distributions.RelaxedOneHotCategorical(
+          np.float64(temperature), logits=log_weights.T).sample(4, seed=7),
+      seed=7)
+  np.testing.assert_allclose(blend, expected, rtol=1e-12)
+
+
+def test_relaxed_tends_to_multinomial():
+  """Blends are distributions: the colder, the closer to one ancestor."""
+  blends = [_choose(schemes.relaxed, _log_weights()[:, :500], temperature=t)
+            for t in (1., .3, .1, 1e-4)]
+  for blend in blends:
+    assert blend.min() >= 0. and not blend[:, :, _WEIGHTS == 0.].any()
+    np.testing.assert_allclose(blend.sum(axis=2), 1., rtol=1e-5)
+  impurity = [np.mean(1. - blend.max(axis=2)) for blend in blends]
+  assert impurity == sorted(impurity, reverse=True)
+  assert impurity[0] > .1
+  # Nearly ties remain: two Gumbels within a few temperatures.
+  assert impurity[-1] < 1e-3
+
+
+@pytest.mark.parametrize("log_weights, possible", [
+    ([3e38, -3e38, 0.], [0]), ([3e38, 3e38, 0.], [0, 1]),
+    ([-3e38, -3e38, -INF], [0, 1]), ([-INF, -INF, -INF], [0, 1, 2])])
+@pytest.mark.parametrize("temperature", [.5, 1e-10])
+def test_relaxed_weights_do_not_overflow(log_weights, possible, temperature):
+  """Divided by the temperature they were infinite, and the states NaN."""
+  blend = _choose(schemes.relaxed, np.float32(log_weights)[:, np.newaxis],
+                  temperature=temperature)
+  np.testing.assert_allclose(
+      blend[:, 0, possible].sum(axis=1), 1., rtol=1e-5)
+
+
+def test_relaxed_gradient_agrees_with_finite_differences():
+  """Beside an impossible particle, too."""
+  log_weights = np.random.RandomState(3).normal(size=[3, 2])
+  log_weights[2, 1] = -INF
+
+  def target(values):
+    values = tf.constant(values)
+    total = tf.reduce_sum(tf.square(
+        schemes.relaxed(values, temperature=.8, random_seed=1)))
+    return total, tf.gradients(total, values)[0]
+
+  _, gradient = evaluate(lambda: target(log_weights), seed=1)
+  assert np.isfinite(gradient).all()
+  for index in np.ndindex(2, 2):
+    step = np.zeros_like(log_weights)
+    step[index] = 1e-5
+    above, below = [evaluate(lambda x=x: target(x)[0], seed=1)
+                    for x in (log_weights + step, log_weights - step)]
+    assert gradient[index] == pytest.approx((above - below) / 2e-5, rel=1e-5)
+
+
+# Edges ------------------------------------------------------------------------
+
+
+def test_multinomial_of_uniforms_inverts_the_distribution_function():
+  uniforms = np.random.RandomState(0).uniform(size=[_N, _REPEATS])
+  ancestors = evaluate(lambda: schemes.multinomial(
+      tf.constant(_log_weights()), uniforms=tf.constant(uniforms, tf.float32)))
+  np.testing.assert_array_equal(
+      ancestors, np.searchsorted(np.cumsum(_SHARES), uniforms))
+
+
+@pytest.mark.parametrize("scheme", _COPYING)
 @pytest.mark.parametrize("uniform", [0., .5, 1. - 2. ** -24])
 def test_weights_of_zero_are_never_chosen(scheme, uniform):
   """First, last or in between, whatever the number drawn."""
-  log_weights = np.array([[-_INF, 0., -_INF, 3e4], [0., -_INF, -_INF, -_INF],
-                          [1., 1., -_INF, 3e4], [-_INF, -_INF, 5., -_INF]],
+  log_weights = np.array([[-INF, 0., -INF, 3e4], [0., -INF, -INF, -INF],
+                          [1., 1., -INF, 3e4], [-INF, -INF, 5., -INF]],
                          np.float32)
   ancestors = evaluate(lambda: scheme(
       tf.constant(log_weights), uniforms=tf.fill([4, 4], uniform)))
   chosen = np.take_along_axis(log_weights, ancestors, axis=0)
-  assert (chosen > -_INF).all()
+  assert (chosen > -INF).all()
 
 
-@pytest.mark.parametrize("scheme", _SCHEMES)
-@pytest.mark.parametrize("bad", [-_INF, _INF, float("nan")])
-def test_ancestors_are_valid_without_a_distribution(scheme, bad):
-  log_weights = np.array([[bad, 0.], [bad, 0.], [bad, bad]], np.float32)
-  ancestors = evaluate(
-      lambda: scheme(tf.constant(log_weights), random_seed=1))
-  assert ((ancestors >= 0) & (ancestors < 3)).all()
+@pytest.mark.parametrize("scheme", _LOW_VARIANCE)
+@pytest.mark.parametrize("uniform", [0., .5, 1. - 2. ** -23])
+def test_whole_numbers_of_copies_leave_nothing_to_chance(scheme, uniform):
+  """N W_n came to 0.99999994: all was drawn anew, or a neighbour copied."""
+  for num_particles in (1, 3, 41, 47, 107, 1000):
+    log_weights = np.full([num_particles, 2], -7., np.float32)
+    copies = np.ones(num_particles, int)
+    if num_particles > 2:  # One particle in place of its neighbour.
+      log_weights[:2, 1] = [-INF, -7. + np.log(2.)]
+      copies[:2] = 0, 2
+    ancestors = evaluate(lambda x=log_weights: scheme(
+        tf.constant(x), uniforms=tf.fill(x.shape, uniform)))
+    np.testing.assert_array_equal(ancestors[:, 0], np.arange(num_particles))
+    if scheme is schemes.residual or uniform == .5:
+      np.testing.assert_array_equal(
+          np.bincount(ancestors[:, 1], minlength=num_particles), copies)
 
 
-@pytest.mark.parametrize("scheme", _SCHEMES)
-def test_sizes(scheme):
-  """One particle; equal weights, which nothing need be done about; dynamic."""
-  with new_session(seed=1) as session:
-    log_weights = tf.compat.v1.placeholder(tf.float32, [None, None])
-    ancestors = scheme(log_weights, random_seed=1)
+def test_residual_of_softmax_weights_with_whole_numbers():
+  """Rounded either way, in either dtype."""
+  rng = np.random.RandomState(0)
+  for dtype in (np.float32, np.float64):
+    copies = rng.multinomial(60, np.full(60, 1. / 60.), size=50).T
+    with np.errstate(divide="ignore"):
+      log_weights = np.log(copies / 60.) + rng.normal(size=[1, 50])
+    ancestors = _choose(schemes.residual, log_weights.astype(dtype))
     np.testing.assert_array_equal(
-        session.run(ancestors, {log_weights: np.zeros([1, 3])}), [[0] * 3])
-    result = session.run(ancestors, {log_weights: np.full([4, 2], -7.)})
-  np.testing.assert_array_equal(result, np.tile(np.arange(4)[:, None], [1, 2]))
+        [np.bincount(a, minlength=60) for a in ancestors.T], copies.T)
 
 
-@pytest.mark.parametrize("scheme", _SCHEMES)
-def test_seeds(scheme):
+@pytest.mark.parametrize("scheme", _COPYING + [schemes.relaxed])
+def test_seeds_and_sizes(scheme):
   log_weights = np.random.RandomState(0).normal(size=[5, 50])
-  one, same, other = [
-      evaluate(lambda s=seed: scheme(tf.constant(log_weights), random_seed=s),
-               seed=1) for seed in (1, 1, 2)]
-  np.testing.assert_array_equal(one, same)
-  assert (one != other).any()
+  draw = functools.partial(_choose, scheme, log_weights)
+  np.testing.assert_array_equal(draw(seed=1), draw(seed=1))
+  assert (draw(seed=1) != draw(seed=2)).any()
+  assert (draw(seed=0) != draw(seed=1)).any()
+  one = _choose(scheme, np.float32([[-3., 5., 0.]]))
+  np.testing.assert_array_equal(one, np.full(
+      one.shape, 0 if scheme in _COPYING else 1))
+
+
+@functools.lru_cache(maxsize=None)
+def _graph(scheme, num_particles, dtype):
+  """A function from log weights `[N, B]` to choices, in one session."""
+  with tf.Graph().as_default() as graph:
+    log_weights = tf.compat.v1.placeholder(dtype, [num_particles, None])
+    choice = scheme(log_weights, random_seed=1)
+    session = tf.compat.v1.Session(graph=graph, config=unoptimized())
+  return lambda values: session.run(choice, {log_weights: values})
+
+
+@fuzz.settings(150)
+@hypothesis.given(
+    st.data(), st.sampled_from(_COPYING + [schemes.relaxed]),
+    st.sampled_from([1, 2, 5, 300]), st.integers(1, 4),
+    st.sampled_from(["float32", "float64"]))
+def test_choices_are_possible_particles(
+    data, scheme, num_particles, batch_size, dtype):
+  """All of whose weights are zero, or no numbers, too: valid ancestors."""
+  log_weights = data.draw(fuzz.log_weights(
+      [num_particles, batch_size], [-INF, NAN, INF])).astype(dtype)
+  choice = _graph(scheme, num_particles, dtype)(log_weights)
+  with np.errstate(invalid="ignore"):
+    clean = (log_weights < INF).all(axis=0)
+    some = clean & (log_weights > -INF).any(axis=0)
+    taken = choice > 0
+  if scheme is schemes.relaxed:
+    np.testing.assert_allclose(choice[:, clean].sum(axis=2), 1., rtol=1e-5)
+    taken = taken.any(axis=0).T[:, some]
+    assert (log_weights[:, some][taken] > -INF).all()
+  else:
+    assert ((choice >= 0) & (choice < num_particles)).all()
+    chosen = np.take_along_axis(log_weights, choice, axis=0)
+    assert (chosen[:, some] > -INF).all()

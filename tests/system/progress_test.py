@@ -59,7 +59,7 @@ def test_yields_every_item(clock, lines):
 
 def test_logs_a_line_every_ten_seconds(clock, lines):
   taken = take(
-      progress.track(range(100), "Evaluating", unit="batch"), clock, 1.)
+      progress.track(range(100), "Evaluating", unit="batches"), clock, 1.)
   assert taken == list(range(100))
   assert 8 <= len(lines) <= 10
   assert all(line.startswith("Evaluating: ") for line in lines)

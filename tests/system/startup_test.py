@@ -64,8 +64,8 @@ def test_another_tensorflow(tmp_path, args):
 def test_a_defect_keeps_its_stack_trace(tmp_path):
   program = tmp_path / "program.py"
   program.write_text("from fivo.system import startup\n"
-                     "startup.begin_imports()\n"
-                     "from fivo.system.files import no_such_function\n")
+                     "with startup.importing():\n"
+                     "  from fivo.system.files import no_such_function\n")
   result = subprocess.run(
       [sys.executable, str(program)], stderr=subprocess.PIPE, check=False,
       universal_newlines=True, env=dict(os.environ, PYTHONPATH=_ROOT))

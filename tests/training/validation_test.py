@@ -12,7 +12,6 @@ import tensorflow as tf
 from fivo import runners
 from fivo.config import stored
 from fivo.evaluation import averages
-from fivo.evaluation import splits
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
@@ -57,15 +56,15 @@ class _ScriptedEvaluator(object):
 
 
 @pytest.fixture
-def train(tmp_path, monkeypatch):
+def train(tmp_path):
   """Trains one variable, with scripted bounds of the valid split."""
   def run(bounds_by_step, on_evaluate=None, **kwargs):
     scripted = _ScriptedEvaluator(bounds_by_step, on_evaluate)
-    monkeypatch.setattr(splits, "Evaluator", lambda *_: scripted)
     kwargs = dict(dict(eval_every=2, export_best=True, max_steps=8), **kwargs)
     config = runs.begin(
         types.SimpleNamespace(logdir=str(tmp_path), **kwargs))
-    validator = validation.create(config, None)
+    validator = (validation.Validator(config, scripted)
+                 if config.eval_every else None)
     with tf.Graph().as_default():
       loss = tf.square(tf.compat.v1.get_variable("v", initializer=1.))
       train_op = optimization.create_train_op(loss, "fivo", .1)

@@ -1,4 +1,4 @@
-"""`--diagnostics` in evaluation: how the particles of one batch have fared."""
+"""The file and the picture of `--diagnostics` in evaluation."""
 
 import collections
 import os
@@ -15,7 +15,7 @@ PICTURE_NAME = "diagnostics.png"
 
 
 def tensors(bound, lengths):
-  """What to fetch for a file of diagnostics.
+  """Creates the Tensors to fetch for a file of diagnostics.
 
   Args:
     bound: A `bounds.FIVOBound` that knows its ancestors.
@@ -32,20 +32,17 @@ def tensors(bound, lengths):
       [("ancestors", bound.ancestors), ("lengths", tf.identity(lengths))])
 
 
-def write(config, directory, values):
-  """Writes diagnostics, and draws them where that can be done.
+def write(logdir, name, values):
+  """Writes the values of `tensors` into LOGDIR/NAME.
 
-  Args:
-    config: A `Config`.
-    directory: A directory in the logdir.
-    values: A dict of arrays, see `tensors`.
+  It draws them too if the extra is installed.
   """
-  directory = os.path.join(config.logdir, directory)
+  directory = os.path.join(logdir, name)
   result_files.write("logdir", directory, FILE_NAME, values)
   if not rendering_extra.is_installed():
     log.info("No picture of it: that needs the extra render.")
     return
-  from fivo.rendering import filters  # pylint: disable=import-outside-toplevel
+  from fivo.rendering import genealogy  # pylint: disable=import-outside-toplevel
   path = os.path.join(directory, PICTURE_NAME)
-  filters.draw(path, values)
+  genealogy.draw(path, values)
   log.info("Drew %s.", path)

@@ -1,6 +1,5 @@
 """Tests of what a run survives: kills, full disks, read-only directories."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -11,81 +10,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.logdir import checkpoints
-from fivo.system import errors
-from fivo.system import faults
 from tests import lives
-
-
-def _tensorflow_error(class_, message):
-  return class_(None, None, message)
-
-
-@pytest.mark.parametrize("error, explanation", [
-    (OSError(errno.ENOSPC, "No space left on device"),
-     "No space left on device"),
-    (OSError(errno.EROFS, "Read-only file system", "/a/b"),
-     "/a/b: Read-only file system"),
-    (_tensorflow_error(
-        tf.errors.ResourceExhaustedError,
-        "/a/m; x.tempstate1; No space left on device\n\t [[node save/SaveV2]]"),
-     "/a/m; x.tempstate1: No space left on device"),
-    (_tensorflow_error(tf.errors.OutOfRangeError, "/a; File too large"),
-     "/a: File too large"),
-    (_tensorflow_error(tf.errors.PermissionDeniedError,
-                       "/a; Read-only file system"),
-     "/a: Read-only file system"),
-    (_tensorflow_error(tf.errors.NotFoundError,
-                       "/a; No such file or directory"),
-     "/a: No such file or directory"),
-    (ValueError("Parent directory of /a/b doesn't exist, can't save."),
-     "No such file or directory"),
-])
-def test_faults_are_explained(error, explanation):
-  assert faults.explain(error) == explanation
-  with pytest.raises(errors.UserError) as caught:
-    with faults.writing_to("logdir", "/x", "a remark"):
-      raise error
-  assert str(caught.value) == (
-      "--logdir=/x: cannot be written to: %s; a remark" % explanation)
-
-
-@pytest.mark.parametrize("error, start", [
-    (MemoryError(), "out of memory; --batch_size, "),
-    (MemoryError("Unable to allocate array"),
-     "out of memory: Unable to allocate array; --batch_size, "),
-    (_tensorflow_error(tf.errors.ResourceExhaustedError,
-                       "OOM when allocating tensor with shape[9,9]\n\t[[node"),
-     "out of memory: OOM when allocating tensor with shape[9,9]; --batch_size"),
-])
-def test_memory(error, start):
-  with pytest.raises(errors.UserError) as caught:
-    with faults.naming_memory():
-      raise error
-  assert str(caught.value).startswith(start)
-
-
-def test_other_exhaustion_is_not_of_memory():
-  error = _tensorflow_error(tf.errors.ResourceExhaustedError,
-                            "/a; No space left on device")
-  with pytest.raises(tf.errors.ResourceExhaustedError):
-    with faults.naming_memory():
-      raise error
-
-
-@pytest.mark.parametrize("error", [
-    OSError(errno.EINVAL, "Invalid argument"),
-    ValueError("shapes differ"),
-    _tensorflow_error(tf.errors.ResourceExhaustedError,
-                      "OOM when allocating tensor with shape[9,9]"),
-    _tensorflow_error(tf.errors.OutOfRangeError, "End of sequence"),
-    KeyError("x"),
-])
-def test_defects_keep_their_stack_trace(error):
-  assert faults.explain(error) is None
-  with pytest.raises(type(error)) as caught:
-    with faults.writing_to("logdir", "/x"):
-      raise error
-  assert caught.value is error
 
 
 def _mount(path, options):

@@ -1,4 +1,4 @@
-"""A particle filter for a compiler: nothing in it is random.
+"""A particle filter whose random numbers are drawn before it runs.
 
 A compiler has other random numbers than TensorFlow, and a loop that computes
 its steps twice must draw the same ones. So what the steps would draw is drawn
@@ -13,7 +13,7 @@ from fivo import smc
 from fivo.compiled import rematerialization
 from fivo.models import base
 from fivo.models import distributions
-from fivo.resampling import functions as resampling
+from fivo.resampling import particles
 
 
 class Noise(collections.namedtuple("Noise", ("latents", "uniforms"))):
@@ -30,18 +30,7 @@ class Noise(collections.namedtuple("Noise", ("latents", "uniforms"))):
 
 
 def draw_noise(num_steps, num_particles, batch_size, latent_size, seed=None):
-  """Draws noise.
-
-  Args:
-    num_steps: T, an int or scalar Tensor.
-    num_particles: N, an int.
-    batch_size: B, an int.
-    latent_size: The dimension of a latent.
-    seed: The op seed, or None.
-
-  Returns:
-    A `Noise`.
-  """
+  """Draws `Noise` for T = num_steps; N and B are ints, seed an op seed."""
   latents = tf.random.normal(
       [num_steps, num_particles * batch_size, latent_size], seed=seed)
   uniforms = tf.random.uniform(
@@ -82,11 +71,11 @@ class NoisyFilter(object):
                resampling_fn=smc.multinomial_resampling,
                resampling_gradients="none", **unused_loop_options):
     """Runs the filter; for arguments and result see `smc.smc`."""
-    scheme = resampling.find_scheme(resampling_fn)
+    scheme = particles.find_scheme(resampling_fn)
     return smc.smc(
         transition_fn, num_steps, num_particles, resampling_criterion,
-        resampling.with_states(lambda log_weights: scheme(
-            log_weights, uniforms=self._uniforms_ta.read(self._t))),
+        particles.with_states(lambda log_weights, states: scheme(
+            log_weights, states, uniforms=self._uniforms_ta.read(self._t))),
         scan=self._scan_steps, resampling_gradients=resampling_gradients)
 
   def _draw(self, distribution, unused_seed=None):

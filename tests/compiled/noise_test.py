@@ -7,7 +7,7 @@ from tensorflow.python.compiler.xla import xla
 
 from fivo import bounds
 from fivo import smc
-from fivo.compiled import filters
+from fivo.compiled import noise as noise_lib
 from fivo.compiled import rematerialization
 from fivo.models import lstm
 from tests.models import recurrent_test
@@ -35,7 +35,7 @@ def _noise(num_steps, num_particles, seed=0):
   latents = rng.normal(size=[
       _MAX_STEPS, num_particles * batch, recurrent_test.LATENT])
   uniforms = rng.uniform(size=[_MAX_STEPS, num_particles, batch])
-  return filters.Noise(tf.constant(latents[:num_steps], tf.float32),
+  return noise_lib.Noise(tf.constant(latents[:num_steps], tf.float32),
                        tf.constant(uniforms[:num_steps], tf.float32))
 
 
@@ -67,7 +67,7 @@ def _bound_and_gradients(kind, bound, proposal_type, emission, rematerialize,
     def compute(*inputs):
       result = bounds.create_bound(
           bound, model, list(inputs), _LENGTHS, num_samples=num_particles,
-          run_filter=filters.NoisyFilter(
+          run_filter=noise_lib.NoisyFilter(
               model, noise, rematerialization.scan if rematerialize else
               _default_scan), **options)
       variables = tf.compat.v1.trainable_variables()
@@ -100,11 +100,11 @@ def _assert_equal(actual, expected):
 
 
 @pytest.mark.parametrize("kind, bound, proposal_type", [
-    ("vrnn", "elbo", "filtering"), ("srnn", "elbo", "prior"),
+    ("srnn", "elbo", "prior"), ("vrnn", "fivo-aux", "filtering"),
     pytest.param("vrnn", "iwae", "smoothing", marks=pytest.mark.slow),
     pytest.param("vrnn", "fivo", "prior", marks=pytest.mark.slow),
-    ("srnn", "fivo", "filtering"), ("vrnn", "fivo-aux", "filtering"),
-    ("srnn", "fivo-aux", "smoothing")])
+    pytest.param("srnn", "fivo", "filtering", marks=pytest.mark.slow),
+    pytest.param("srnn", "fivo-aux", "smoothing", marks=pytest.mark.slow)])
 def test_equals_the_default_loop(kind, bound, proposal_type, unfused):
   arguments = (kind, bound, proposal_type, "bernoulli")
   expected = _bound_and_gradients(*arguments, rematerialize=False)
@@ -115,28 +115,17 @@ def test_equals_the_default_loop(kind, bound, proposal_type, unfused):
       expected)
 
 
-@pytest.mark.parametrize("resampling_type", [
-    pytest.param("stratified", marks=pytest.mark.slow), "systematic",
-    pytest.param("residual", marks=pytest.mark.slow)])
-def test_schemes(resampling_type, unfused):
+@pytest.mark.parametrize("resampling_type, compiled", [
+    ("systematic", False)] + [
+        pytest.param(name, True, marks=pytest.mark.slow)
+        for name in ("stratified", "systematic", "residual")])
+def test_schemes(resampling_type, compiled, unfused):
   results = [
       _bound_and_gradients(
-          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=rematerialize,
+          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=remade,
+          compiled=compiled and remade,
           resampling_criterion=smc.always_resample_criterion,
-          resampling_type=resampling_type) for rematerialize in (True, False)]
-  _assert_equal(*results)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("resampling_type", [
-    "stratified", "systematic", "residual"])
-def test_compiled_schemes(resampling_type):
-  results = [
-      _bound_and_gradients(
-          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=compiled,
-          compiled=compiled,
-          resampling_criterion=smc.always_resample_criterion,
-          resampling_type=resampling_type) for compiled in (True, False)]
+          resampling_type=resampling_type) for remade in (True, False)]
   _assert_equal(*results)
 
 

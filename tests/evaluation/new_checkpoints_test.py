@@ -1,10 +1,9 @@
-"""Tests of an evaluator that follows a run."""
+"""Tests of evaluating checkpoints as they are saved."""
 
 import functools
 import os
 import re
 import shutil
-import signal
 import time
 import types
 
@@ -13,32 +12,27 @@ import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo import runners
-from fivo.config import config as config_lib
-from fivo.evaluation import following
+from fivo.evaluation import new_checkpoints
 from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
 from fivo.system import errors
 from tests import toy
 
 
 @pytest.fixture
 def follow(tmp_path, monkeypatch):
-  """Follows looks: steps that are newest, one after another.
+  """Evaluates in turn what is newest at each look; gives the steps evaluated.
 
-  A pair is a step, and a number that tells writings of the checkpoint apart.
+  A look finds None, or a step and the time at which it was written.
   """
-  def run(looks, on_evaluate=lambda step: None, max_steps=9, **kwargs):
-    config = config_lib.from_object(types.SimpleNamespace(
-        logdir=str(tmp_path), eval_interval_secs=.5, max_steps=max_steps,
-        **kwargs))
+  def run(looks, on_evaluate=lambda step: None, **kwargs):
     looks = list(looks)
     naps = []
 
     def look(*unused_args, **unused_kwargs):
-      if looks[0] is None:
-        looks.pop(0)
+      found = looks.pop(0)
+      if found is None:
         return None
-      step, written = looks.pop(0)
+      step, written = found
       path = checkpoints.path_of(str(tmp_path), step)
       with open(path + ".index", "w"):
         pass
@@ -46,37 +40,35 @@ def follow(tmp_path, monkeypatch):
       return path
 
     monkeypatch.setattr(checkpoints, "latest", look)
-    monkeypatch.setattr(following.time, "sleep", naps.append)
+    monkeypatch.setattr(time, "sleep", naps.append)
     evaluated = []
 
-    def evaluate(path):
+    def evaluate_one(path):
       on_evaluate(checkpoints.step(path))
       evaluated.append(checkpoints.step(path))
       return evaluated[-1]
 
-    assert following.evaluate_each(config, look(), evaluate) == evaluated[-1]
+    assert new_checkpoints.evaluate(
+        str(tmp_path), look(), evaluate_one, interval_secs=.5, max_steps=9,
+        **kwargs) == evaluated[-1]
     assert not looks
     assert set(naps) <= {.5}
     return evaluated
   return run
 
 
-def test_each_once_until_the_last(follow):
-  assert follow([(0, 1), (0, 1), (3, 2), None, (3, 2), (9, 3)]) == [0, 3, 9]
-
-
-def test_an_older_one_is_no_news(follow):
-  """It is the newest where the newest is just being replaced."""
-  assert follow([(3, 2), (2, 1), (9, 3)]) == [3, 9]
-
-
-def test_a_later_time_hides_no_later_step(follow):
-  """A copy, or another machine's clock, may have set it."""
-  assert follow([(3, 100), (4, 1), (9, 2)]) == [3, 4, 9]
-
-
-def test_a_run_that_began_again(follow):
-  assert follow([(3, 2), (0, 4), (3, 5), (9, 6)]) == [3, 0, 3, 9]
+@pytest.mark.parametrize("looks, evaluated", [
+    # Each once, until the last.
+    ([(0, 1), (0, 1), (3, 2), None, (3, 2), (9, 3)], [0, 3, 9]),
+    # An older one is newest where the newest is just being replaced.
+    ([(3, 2), (2, 1), (9, 3)], [3, 9]),
+    # A copy, or another machine's clock, may have set a later time.
+    ([(3, 100), (4, 1), (9, 2)], [3, 4, 9]),
+    # A run that began again.
+    ([(3, 2), (0, 4), (3, 5), (9, 6)], [3, 0, 3, 9]),
+])
+def test_what_is_new(follow, looks, evaluated):
+  assert follow(looks) == evaluated
 
 
 def test_gone_while_it_is_read(follow):
@@ -98,22 +90,8 @@ def test_other_errors_end_it(follow):
     follow([(3, 1)], on_evaluate)
 
 
-def test_ends_with_a_run_that_stopped_early(follow, tmp_path):
-  kwargs = dict(early_stop_patience=1)
-  record = validation_record.empty(
-      config_lib.from_object(types.SimpleNamespace()))
-  for step in (2, 4):
-    record = validation_record.update(record, step, -1.)
-  validation_record.save(str(tmp_path), record)
-  assert follow([(2, 1), (4, 2)], **kwargs) == [2, 4]
-
-
-def test_sigterm(follow):
-  before = signal.getsignal(signal.SIGTERM)
-  with pytest.raises(SystemExit) as caught:
-    follow([(3, 1)], lambda _: os.kill(os.getpid(), signal.SIGTERM))
-  assert caught.value.code == 143
-  assert signal.getsignal(signal.SIGTERM) == before
+def test_ends_with_a_run_that_stopped_early(follow):
+  assert follow([(2, 1), (4, 2)], stopped_step=lambda: 4) == [2, 4]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pictures of particle filters: sample size, resampling, genealogy."""
+"""Pictures of particle filters: sample size, resampling and genealogy."""
 
 import numpy as np
 
@@ -11,13 +11,14 @@ _MAX_PARTICLES = 64
 def draw(path, values):
   """Draws the diagnostics of the longest sequence of a batch.
 
-  Above, its effective sample size, the particles of the step before and of the
-  first step that have descendants, and where it resampled; below, where each of
-  the last particles comes from: lines that meet have an ancestor in common.
+  The upper panel shows the effective sample size, the numbers of particles of
+  the step before and of the first step that have descendants, and where the
+  filter resampled. The lower one traces each of the last particles back to the
+  first step; lines that meet have an ancestor in common.
 
   Args:
     path: The PNG file.
-    values: A dict of arrays, see `evaluation.diagnosis.tensors`.
+    values: A dict of arrays, see `evaluation.diagnostics_file.tensors`.
   """
   b = int(np.argmax(values["lengths"]))
   length = int(values["lengths"][b])
@@ -40,14 +41,14 @@ def draw(path, values):
 
 
 def lineages(ancestors):
-  """Follows particles back to the first step.
+  """Traces the last particles back to the first step.
 
   Args:
     ancestors: An int array `[T, N]`.
 
   Returns:
-    An int array `[T, particles]`: the number of each last particle's ancestor
-    after each step, of at most 64 particles.
+    An int array `[T, particles]`: the index of each last particle's ancestor
+    after each step, for at most 64 particles.
   """
   num_steps, num_particles = ancestors.shape
   chosen = np.unique(np.linspace(

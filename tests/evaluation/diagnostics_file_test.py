@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo import runners
-from fivo.evaluation import diagnosis
-from fivo.rendering import filters
+from fivo.evaluation import diagnostics_file
+from fivo.rendering import genealogy
 from fivo.system import rendering_extra
 from tests import toy
 
@@ -41,12 +41,12 @@ def test_evaluation(tmp_path, has_extra, monkeypatch):
   without = runners.run_eval(
       types.SimpleNamespace(**dict(vars(config), diagnostics=False)),
       toy.create_dataset_and_model)
-  assert not (tmp_path / "test" / diagnosis.FILE_NAME).exists()
+  assert not (tmp_path / "test" / diagnostics_file.FILE_NAME).exists()
   result = runners.run_eval(config, toy.create_dataset_and_model)
   assert result.ll_per_t.shape == without.ll_per_t.shape
-  values = np.load(str(tmp_path / "test" / diagnosis.FILE_NAME))
+  values = np.load(str(tmp_path / "test" / diagnostics_file.FILE_NAME))
   _check(values, max(values["lengths"]))
-  picture = tmp_path / "test" / diagnosis.PICTURE_NAME
+  picture = tmp_path / "test" / diagnostics_file.PICTURE_NAME
   assert picture.exists() == has_extra
   tags = {value.tag for path in tmp_path.glob("events*")
           for event in tf.compat.v1.train.summary_iterator(str(path))
@@ -57,12 +57,12 @@ def test_evaluation(tmp_path, has_extra, monkeypatch):
 def test_ghmm(tmp_path):
   pytest.importorskip("matplotlib")
   ghmm_runners.run_eval(_config(tmp_path, model="ghmm", proposal_type="prior"))
-  _check(np.load(str(tmp_path / "eval" / diagnosis.FILE_NAME)), 5)
-  png = (tmp_path / "eval" / diagnosis.PICTURE_NAME).read_bytes()
+  _check(np.load(str(tmp_path / "eval" / diagnostics_file.FILE_NAME)), 5)
+  png = (tmp_path / "eval" / diagnostics_file.PICTURE_NAME).read_bytes()
   assert png.startswith(b"\x89PNG")
 
 
 def test_lineages():
   ancestors = np.array([[0, 1, 2], [0, 0, 2], [2, 1, 1]])
   np.testing.assert_array_equal(
-      filters.lineages(ancestors), [[2, 0, 0], [2, 1, 1], [0, 1, 2]])
+      genealogy.lineages(ancestors), [[2, 0, 0], [2, 1, 1], [0, 1, 2]])

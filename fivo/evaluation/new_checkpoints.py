@@ -1,0 +1,65 @@
+"""Evaluating the checkpoints of a run as they are saved."""
+
+import os
+import time
+
+from fivo.logdir import checkpoints
+from fivo.logdir import restoring
+from fivo.system import log
+
+
+def evaluate(logdir, path, evaluate_one, interval_secs=None, max_steps=None,
+             stopped_step=lambda: None):
+  """Evaluates a checkpoint and, with `interval_secs`, each new newest one.
+
+  Checkpoints that come and go between two looks are left out, and so is one
+  that is gone, or not whole, when it is read: without `interval_secs` the next
+  one takes its place.
+
+  Args:
+    logdir: A directory.
+    path: The path of the first checkpoint.
+    evaluate_one: A callable that takes a checkpoint's path, evaluates and
+      reports it, and gives a result.
+    interval_secs: Seconds between looks for a new checkpoint, or None.
+    max_steps: The last step of the run, whose checkpoint is the last.
+    stopped_step: A callable that gives the step at which the run has stopped
+      early, whose checkpoint is the last too, or None.
+
+  Returns:
+    The last result.
+
+  Raises:
+    UserError: What `evaluate_one` raises; but not `UnreadableError` with
+      `interval_secs`.
+  """
+  if interval_secs is None:
+    return restoring.use_newest(logdir, path, evaluate_one)
+  result, last_step, last_written = None, -1, -1
+  while True:
+    step, written = checkpoints.step(path), _time_written(path)
+    # A run that began again writes checkpoints of earlier steps; a later step
+    # counts even where a copy, or another machine's clock, has set its time.
+    if written is not None and (
+        step > last_step or written > last_written):
+      try:
+        result = evaluate_one(path)
+        last_step, last_written = step, written
+      except checkpoints.UnreadableError as e:
+        log.info("Passed over: %s", e)
+    if last_step >= max_steps:
+      return result
+    stopped = stopped_step()
+    if stopped is not None and last_step >= stopped:
+      log.info("The run has stopped early at step %d.", stopped)
+      return result
+    time.sleep(interval_secs)
+    path = checkpoints.latest(logdir, warn=False)
+
+
+def _time_written(path):
+  """The time at which a checkpoint was written, in ns; None if it is gone."""
+  try:
+    return path and os.stat(path + ".index").st_mtime_ns
+  except OSError:
+    return None

@@ -1,0 +1,97 @@
+"""TFRecord files: where each record lies, and reading one of them.
+
+A record is framed by 16 bytes: its length as a little-endian uint64, a checksum
+of these eight bytes, the payload, and a checksum of the payload
+(tensorflow/core/lib/io/record_writer.h).
+"""
+
+import os
+import struct
+
+import numpy as np
+import tensorflow as tf
+
+# The one reader in TensorFlow 1.15 that starts in the middle of a file.
+from tensorflow.python import pywrap_tensorflow
+
+from fivo.system.errors import UserError
+
+_LENGTH = struct.Struct("<Q")
+_FRAME_SIZE = 16
+
+
+def index_records(path):
+  """Finds the records of an uncompressed TFRecord file by their lengths alone.
+
+  Takes some 20 ms for as many records as TIMIT's train set has, 4389.
+
+  Args:
+    path: The path of the file.
+
+  Returns:
+    offsets: An int64 array: where in the file each record begins.
+    sizes: An int64 array: the number of bytes of each payload.
+
+  Raises:
+    UserError: If the file is missing, empty, cut off, or not a TFRecord file.
+      The message begins with `path`.
+  """
+  if not os.path.exists(path):
+    raise UserError("%s: no such file" % path)
+  if not os.path.isfile(path):
+    raise UserError("%s: not a file; give the path of a TFRecord file in it"
+                    % path)
+  file_size = os.path.getsize(path)
+  if not file_size:
+    raise UserError("%s: the file is empty: it has no records" % path)
+  if not is_tfrecord_file(path):
+    raise UserError("%s: not a TFRecord file; create_timit_dataset.py makes "
+                    "those of speech" % path)
+  offsets, sizes = [], []
+  offset = 0
+  # Without a buffer, since all but the lengths is skipped.
+  with open(path, "rb", buffering=0) as stream:
+    while offset < file_size:
+      stream.seek(offset)
+      size, = _LENGTH.unpack(stream.read(_LENGTH.size).ljust(_LENGTH.size))
+      offsets.append(offset)
+      sizes.append(size)
+      offset += size + _FRAME_SIZE
+  if offset > file_size:
+    raise UserError("%s: record %d is cut off; make the file again"
+                    % (path, len(offsets) - 1))
+  return np.array(offsets, np.int64), np.array(sizes, np.int64)
+
+
+def is_tfrecord_file(path):
+  """Reads the first record; returns if it has the header of one."""
+  try:
+    return os.path.isfile(path) and _read(path, 0) is not None
+  except tf.errors.DataLossError as error:
+    return error.message != "corrupted record at 0"
+  except tf.errors.OpError:
+    return False
+
+
+def read_record(path, index, offset):
+  """Returns the payload of the record at an offset, bytes.
+
+  Raises a `UserError` if it is damaged, which names it by its index.
+  """
+  try:
+    return _read(path, offset)
+  except tf.errors.OpError as error:
+    raise UserError("%s: record %d is damaged (%s); make the file again"
+                    % (path, index, error.message)) from error
+
+
+def _read(path, offset):
+  """Returns the payload at an offset, whose checksums TensorFlow verifies."""
+  with tf.compat.v1.errors.raise_exception_on_not_ok_status() as status:
+    reader = pywrap_tensorflow.PyRecordReader_New(
+        os.fsencode(path), int(offset), b"", status)
+  try:
+    reader.GetNext()
+    return reader.record()
+  finally:
+    reader.Close()

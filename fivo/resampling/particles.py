@@ -1,0 +1,164 @@
+"""Resampling of particles: N equally weighted ones in place of N weighted ones.
+
+A scheme (`schemes.py`) chooses ancestors, or blending weights. `move` moves the
+states accordingly, in the layout drawn in `smc.py`. `with_states` makes of a
+scheme a function in the original's form,
+
+    resampling_fn(log_weights, states, num_particles, batch_size, ...) -> states
+
+which is what `smc.smc` takes. A `resampling_fn` that is not made of a scheme
+works there too, but its ancestors stay unknown.
+
+Gradients. Copies carry the gradient of their ancestor's state. The choice of
+the ancestors has no derivative, see `gradients.py`. Blending weights have one.
+"""
+
+import functools
+
+import tensorflow as tf
+
+from fivo import nested_utils as nested
+from fivo.resampling import schemes
+
+
+def with_states(scheme):
+  """Makes of a scheme a function that resamples states.
+
+  Args:
+    scheme: A scheme, see `schemes.py`.
+
+  Returns:
+    A callable `(log_weights, states, num_particles, batch_size, ...)` with the
+    scheme's further arguments, which returns the resampled states, nested
+    Tensors `[N*B, ...]`. Its attribute `scheme` is the scheme.
+  """
+  def resampling_fn(log_weights, states, num_particles, batch_size, *args,
+                    **kwargs):
+    choice = scheme(tf.convert_to_tensor(log_weights), states, *args, **kwargs)
+    return move(states, choice, num_particles, batch_size)
+
+  resampling_fn.__name__ = scheme.__name__ + "_resampling"
+  resampling_fn.__doc__ = (
+      "Resamples states `[N*B, ...]` by `schemes.%s`." % scheme.__name__)
+  resampling_fn.scheme = scheme
+  return resampling_fn
+
+
+multinomial_resampling = with_states(schemes.multinomial)
+stratified_resampling = with_states(schemes.stratified)
+systematic_resampling = with_states(schemes.systematic)
+residual_resampling = with_states(schemes.residual)
+relaxed_resampling = with_states(schemes.relaxed)
+optimal_transport_resampling = with_states(schemes.optimal_transport)
+
+
+def by_name(name, **options):
+  """The resampling function of a scheme.
+
+  Args:
+    name: The name of a function in `schemes.py`, as in `catalogue.SCHEMES`.
+    **options: Further arguments of the scheme.
+
+  Returns:
+    A resampling function.
+  """
+  return functools.partial(with_states(getattr(schemes, name)), **options)
+
+
+def find_scheme(resampling_fn):
+  """The scheme behind a resampling function, with its arguments, or None.
+
+  It is known of a result of `with_states`, maybe in a `functools.partial`.
+  """
+  options = {}
+  if isinstance(resampling_fn, functools.partial) and not resampling_fn.args:
+    resampling_fn, options = resampling_fn.func, resampling_fn.keywords
+  scheme = getattr(resampling_fn, "scheme", None)
+  return scheme and functools.partial(scheme, **options)
+
+
+def resample(resampling_fn, log_weights, states, should_resample,
+             num_particles, batch_size):
+  """Resamples some filters and leaves the others as they are.
+
+  Args:
+    resampling_fn: See `smc.smc`.
+    log_weights: A float Tensor `[N, B]`.
+    states: Nested Tensors `[N*B, ...]`.
+    should_resample: A bool Tensor `[B]`; random numbers are drawn for all.
+    num_particles: N.
+    batch_size: B.
+
+  Returns:
+    The new states; and the ancestors, an int32 Tensor `[N, B]`, each its own
+    where a filter stays as it is; None if particles are blended or
+    `resampling_fn` has no scheme.
+  """
+  scheme = find_scheme(resampling_fn)
+  if scheme is None:
+    candidates = resampling_fn(log_weights, states, num_particles, batch_size)
+  else:
+    choice = scheme(log_weights, states)
+    if choice.dtype.is_integer:
+      ancestors = tf.compat.v1.where(
+          tf.tile(should_resample[tf.newaxis], [num_particles, 1]),
+          choice, own_ancestors(num_particles, batch_size))
+      return move(states, ancestors, num_particles, batch_size), ancestors
+    candidates = move(states, choice, num_particles, batch_size)
+  return nested.where_tensors(
+      tf.tile(should_resample, [num_particles]), candidates, states), None
+
+
+def own_ancestors(num_particles, batch_size):
+  """The ancestors of particles that stay: int32 `[N, B]`, n in row n."""
+  return tf.tile(tf.range(num_particles)[:, tf.newaxis], [1, batch_size])
+
+
+def move(states, choice, num_particles, batch_size):
+  """Moves particles as a scheme has chosen.
+
+  Args:
+    states: Nested Tensors `[N*B, ...]`; to be blended they must be float.
+    choice: int32 ancestors `[N, B]`, or float blending weights `[N, B, N]`.
+    num_particles: N, an int or scalar Tensor.
+    batch_size: B, an int or scalar Tensor.
+
+  Returns:
+    Nested Tensors `[N*B, ...]`.
+  """
+  if choice.dtype.is_integer:
+    batch_size = tf.cast(batch_size, tf.int32)
+    rows = tf.reshape(choice * batch_size + tf.range(batch_size), [-1])
+    return nested.gather_tensors(states, rows)
+  states = nested.map_nested(tf.convert_to_tensor, states)
+  # A particle that no other takes from may be infinite, and 0 * inf is NaN.
+  is_unused = tf.transpose(tf.reduce_all(tf.equal(choice, 0), axis=0))
+  states = nested.where_tensors(
+      tf.reshape(is_unused, [-1]), nested.map_nested(tf.zeros_like, states),
+      states)
+  return nested.map_nested(
+      lambda state: blend_tensor(choice, state, num_particles, batch_size),
+      states)
+
+
+def blend_tensor(blending_weights, tensor, num_particles, batch_size):
+  """Blends particles: row (i, b) is the sum of w[i, b, l] times row (l, b).
+
+  Args:
+    blending_weights: w, a float Tensor `[N, B, N]`.
+    tensor: A float Tensor `[N*B, ...]`.
+    num_particles: N.
+    batch_size: B.
+
+  Returns:
+    A Tensor of the shape of `tensor`.
+  """
+  assert tensor.dtype.is_floating, "only states of a float dtype can be blended"
+  # [B, new, old] x [B, old, features] -> [B, new, features].
+  rows = tf.reshape(tensor, [num_particles, batch_size, -1])
+  blended = tf.matmul(
+      tf.transpose(tf.cast(blending_weights, tensor.dtype), [1, 0, 2]),
+      tf.transpose(rows, [1, 0, 2]))
+  blended = tf.reshape(tf.transpose(blended, [1, 0, 2]), tf.shape(tensor))
+  blended.set_shape(tensor.shape)
+  return blended

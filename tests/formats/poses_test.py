@@ -1,0 +1,57 @@
+"""Tests of fivo.formats.poses."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from fivo.formats import poses
+from fivo.system.errors import UserError
+
+_TRAIN = [np.arange(6.).reshape([2, 3])]
+
+
+def _write(tmp_path, **contents):
+  path = str(tmp_path / "pose.pkl")
+  with open(path, "wb") as stream:
+    pickle.dump(dict(dict(train=_TRAIN, train_mean=np.zeros([3])), **contents),
+                stream, 2)
+  return path
+
+
+@pytest.mark.parametrize("train", [
+    _TRAIN, np.stack(_TRAIN), tuple(sequence.tolist() for sequence in _TRAIN)])
+def test_read(tmp_path, train):
+  arrays, mean = poses.read(_write(tmp_path, train=train), "train")
+  assert [array.dtype for array in arrays] == [np.float32]
+  np.testing.assert_array_equal(arrays, _TRAIN)
+  assert mean.tolist() == [0., 0., 0.]
+
+
+@pytest.mark.parametrize("contents, words", [
+    ({"train": [[[0.] * 3, [0.] * 2]]},
+     "split 'train', sequence 0: not an array [T, D] of numbers"),
+    ({"train": _TRAIN + [np.zeros([2, 4])]}, "sequence 1: has shape [2, 4]"),
+    ({"train": [np.array([[0., 0., 0.], [0., np.nan, 0.]])]},
+     "sequence 0, step 1: number 1 is nan"),
+    ({"train": [[[0., 0., 1e300]]]}, "step 0: number 2 is 1e+300"),
+    ({"train": [[[0., 0., 10 ** 400]]]}, "sequence 0: not an array"),
+    ({"train": [[[0., 0., "a"]]]}, "sequence 0: not an array"),
+    ({"train": [[0., 1., 2.]]}, "sequence 0: has shape [3]"),
+    ({"train": [np.zeros([3, 0])]}, "sequence 0: has shape [3, 0]"),
+    ({"train": [np.zeros([0, 3])]}, "sequence 0 has length 0"),
+    ({"train": [np.float32(1.)]}, "sequence 0 is 1.0, not a list of timesteps"),
+    ({"train": np.array(1.)}, "split 'train' is an array of shape []"),
+    ({"train": [[(60, 64)]]}, "train_mean has shape [3], not [2]"),
+    ({"train_mean": [0., np.nan, 0.]},
+     "train_mean[1] is nan, not in [-inf, inf]; calculate it again with: "),
+    ({"train_mean": None}, "train_mean has shape [], not [3]"),
+    ({"train": [{"x": open}]}, "refused: it asks for"),
+])
+def test_bad_file(tmp_path, contents, words):
+  path = _write(tmp_path, **contents)
+  with pytest.raises(UserError) as error:
+    poses.read(path, "train")
+  message = str(error.value)
+  assert message.startswith(path + ": ")
+  assert words in message and "\n" not in message

@@ -1,0 +1,145 @@
+"""Tests of what resampling does to the states of particles."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fivo import smc
+from fivo.resampling import particles
+from fivo.resampling import schemes
+from tests.fuzz import INF
+from tests.fuzz import NAN
+from tests.smc_test import evaluate
+from tests.smc_test import new_session
+
+_FUNCTIONS = (smc.multinomial_resampling, smc.relaxed_resampling,
+              smc.optimal_transport_resampling)
+_LOG_WEIGHTS = np.random.RandomState(0).normal(size=[4, 3])
+
+
+def _row_of_particle_and_filter():
+  """A state `[4 * 3, 2]` that knows its particle and its filter."""
+  return np.stack(np.indices([4, 3]), axis=2).reshape([12, 2]).astype(float)
+
+
+def test_copies():
+  """Row (n, b) is that of particle ancestors[n, b]; all leaves alike."""
+  state = np.random.RandomState(1).normal(size=[12, 2, 5])
+  ancestors, (copies, others) = evaluate(lambda: (
+      schemes.multinomial(tf.constant(_LOG_WEIGHTS), random_seed=2),
+      smc.multinomial_resampling(
+          tf.constant(_LOG_WEIGHTS), [tf.constant(state), state[:, 0, 0]],
+          4, 3, random_seed=2)), seed=2)
+  state = state.reshape([4, 3, 2, 5])
+  expected = np.stack([state[ancestors[:, b], b] for b in range(3)], axis=1)
+  np.testing.assert_array_equal(copies, expected.reshape([12, 2, 5]))
+  np.testing.assert_array_equal(others, copies[:, 0, 0])
+
+
+def test_blends():
+  """Row (i, b) is the sum over l of w[i, b, l] state[(l, b)]."""
+  state = np.random.RandomState(1).normal(size=[12, 2, 5])
+  weights, (blended, others) = evaluate(lambda: (
+      schemes.relaxed(tf.constant(_LOG_WEIGHTS), random_seed=2),
+      smc.relaxed_resampling(
+          tf.constant(_LOG_WEIGHTS), [tf.constant(state), state[:, 0, 0]],
+          4, 3, .5, 2)), seed=2)
+  expected = np.einsum(
+      "ibl,lb...->ib...", weights, state.reshape([4, 3, 2, 5]))
+  np.testing.assert_allclose(
+      blended, expected.reshape([12, 2, 5]), rtol=1e-10)
+  np.testing.assert_allclose(others, blended[:, 0, 0], rtol=1e-10)
+  # As old tests call it.
+  np.testing.assert_allclose(evaluate(lambda: smc._blend_tensor(
+      tf.constant(weights), tf.constant(state), 4, 3)), blended, rtol=1e-10)
+
+
+@pytest.mark.parametrize("fn", _FUNCTIONS)
+def test_other_filters_are_left_alone(fn):
+  """The same random numbers, whoever takes them; ancestors if there are any."""
+  chosen = np.array([True, False, True])
+  states = _row_of_particle_and_filter()
+
+  def build():
+    log_weights = tf.constant(_LOG_WEIGHTS)
+    seeded = functools.partial(fn, random_seed=1)
+    some, ancestors = particles.resample(
+        seeded, log_weights, tf.constant(states), tf.constant(chosen), 4, 3)
+    assert (ancestors is None) == (fn is not smc.multinomial_resampling)
+    return (some, seeded(log_weights, tf.constant(states), 4, 3),
+            tf.zeros([]) if ancestors is None else ancestors)
+
+  some, resampled, ancestors = evaluate(build, seed=1)
+  some, resampled, states = [
+      x.reshape([4, 3, 2]) for x in (some, resampled, states)]
+  np.testing.assert_allclose(some[:, chosen], resampled[:, chosen], rtol=1e-12)
+  np.testing.assert_array_equal(some[:, ~chosen], states[:, ~chosen])
+  assert (resampled != states).any(axis=(0, 2)).all()
+  np.testing.assert_allclose(
+      some[:, :, 1], np.tile(np.arange(3.), [4, 1]), rtol=1e-3)
+  if ancestors.ndim:
+    np.testing.assert_array_equal(some[:, :, 0], ancestors)
+
+
+@pytest.mark.parametrize("fn", _FUNCTIONS)
+@pytest.mark.parametrize("to_batch_size", [
+    int, np.int64, lambda size: tf.constant(size, tf.int64)])
+def test_batch_sizes_of_any_type(fn, to_batch_size):
+  """Those of int64 were refused; nor need any size be known beforehand."""
+  with new_session() as session:
+    log_weights = tf.compat.v1.placeholder(tf.float32, [None, None])
+    states = tf.compat.v1.placeholder(tf.float32, [None])
+    for batch_size in (1, 4):
+      new = fn(log_weights, [states], 3, to_batch_size(batch_size))
+      value = np.tile(np.arange(float(batch_size)), [3])
+      result, = session.run(new, {
+          states: value, log_weights: np.zeros([3, batch_size])})
+      np.testing.assert_allclose(result, value, rtol=1e-5)
+
+
+def test_gradient_of_copies_flows_through_the_states_alone():
+  with new_session() as session:
+    log_weights = tf.constant(_LOG_WEIGHTS)
+    states = tf.constant(np.arange(12.))
+    new = smc.multinomial_resampling(log_weights, states, 4, 3)
+    target = tf.reduce_sum(np.arange(1., 13.) * new)
+    assert tf.gradients(target, log_weights) == [None]
+    new, gradient = session.run([
+        new, tf.convert_to_tensor(tf.gradients(target, states)[0])])
+  expected = np.zeros(12)
+  np.add.at(expected, new.astype(int), np.arange(1., 13.))
+  np.testing.assert_allclose(gradient, expected)
+
+
+@pytest.mark.parametrize("bad", [NAN, INF])
+@pytest.mark.parametrize("fn", _FUNCTIONS[1:])
+def test_the_state_of_an_impossible_particle_reaches_no_other(bad, fn):
+  """0 * NaN is NaN, in the states and in both gradients."""
+  for resample in (True, False):
+    def build(resample=resample):
+      log_weights = tf.constant([[0.], [-INF], [1.]])
+      states = tf.constant([1., bad, 3.])
+      new, _ = particles.resample(
+          fn, log_weights, states, tf.constant([resample]), 3, 1)
+      return [new] + tf.gradients(new[0] + new[2], [log_weights, states])
+
+    new, weight_gradient, state_gradient = evaluate(build, seed=1)
+    assert np.isfinite(weight_gradient).all()
+    assert np.isfinite(state_gradient).all()
+    if resample:
+      assert ((new >= 1.) & (new <= 3.)).all()
+    else:
+      np.testing.assert_array_equal(new, [1., bad, 3.])
+      np.testing.assert_array_equal(state_gradient, [1., 0., 1.])
+
+
+def test_find_scheme():
+  fn = functools.partial(functools.partial(
+      smc.relaxed_resampling, temperature=3.), random_seed=2)
+  scheme = particles.find_scheme(fn)
+  assert scheme.func is schemes.relaxed
+  assert scheme.keywords == dict(temperature=3., random_seed=2)
+  assert particles.find_scheme(lambda *args: args[1]) is None
+  assert particles.find_scheme(functools.partial(max, 1)) is None
