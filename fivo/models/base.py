@@ -28,7 +28,7 @@ DEFAULT_INITIALIZERS = {
 class ELBOTrainableSequenceModel(abc.ABC):
   """A sequence model and its proposal, as the bounds see them.
 
-  Subclass this to train a model of your own. A model sees one timestep at a
+  Subclass this to train a model of your own. A model takes one timestep at a
   time of a batch of rows and knows nothing of particles: to it N particles of B
   sequences are a batch of N*B rows, in the layout drawn in `fivo/smc.py`.
 
@@ -88,8 +88,8 @@ class ELBOTrainableSequenceModel(abc.ABC):
   def draw(self, distribution, seed=None):
     """Draws the latents of a step, and evaluates the proposal there.
 
-    A model that draws by this can be trained by bounds that need a say in it:
-    compiled ones, and doubly reparameterized gradients.
+    Bounds that replace the draw need a model that draws by this: compiled ones,
+    and doubly reparameterized gradients.
 
     Args:
       distribution: The proposal, of batch shape `[batch_size, ...]`.
@@ -119,7 +119,7 @@ class ELBOTrainableSequenceModel(abc.ABC):
 
 
 def set_particle_observations(model, observations, seq_lengths, num_particles):
-  """Calls `set_tiled_observations`, which models without the base class lack."""
+  """Calls `set_tiled_observations`, which a model of your own may lack."""
   if hasattr(model, "set_tiled_observations"):
     model.set_tiled_observations(observations, seq_lengths, num_particles)
   else:
@@ -270,18 +270,7 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
                raw_sigma_bias=0.25, hidden_activation_fn=tf.nn.relu,
                initializers=None, smoothing=False,
                name="conditional_normal_distribution"):
-    """Creates the proposal; variables come with the first call.
-
-    Args:
-      size: The dimension of the random variable.
-      hidden_layer_sizes: The sizes of the MLP's hidden layers.
-      sigma_min: The smallest scale, a float.
-      raw_sigma_bias: Added to the MLP's raw scale before the softplus.
-      hidden_activation_fn: The hidden layers' activation.
-      initializers: None, or a dict with initializers for "w" and "b".
-      smoothing: Whether calls are given `smoothing_tensors`.
-      name: The MLP is named `name + "_fcnet"`.
-    """
+    """As of the base class; `smoothing`: if calls have `smoothing_tensors`."""
     super(NormalApproximatePosterior, self).__init__(
         size, hidden_layer_sizes, sigma_min=sigma_min,
         raw_sigma_bias=raw_sigma_bias,

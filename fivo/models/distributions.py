@@ -9,8 +9,8 @@ which old code knows as `tf.distributions` and `tf.contrib.distributions`.
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 from tensorflow.python.util import deprecation
+import tensorflow_probability as tfp
 
 _HALF_LOG_2_PI = 0.5 * np.log(2. * np.pi)
 

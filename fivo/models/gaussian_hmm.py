@@ -69,8 +69,9 @@ class GaussianHMM(object):
 
   A timestep t is an int from 0 to T - 1 or a scalar integer Tensor, maybe
   inside a `tf.while_loop`. Latents are float Tensors of any shape, usually
-  `[batch]`. That of step -1, which step 0 ignores, may be None. All results
-  have gradients with respect to the parameters.
+  `[batch]`; `z_prev` is z_{t-1}, which step 0 ignores: there it may be None.
+  Observations `xs` are float Tensors `[T, batch]`, or `[T, batch, 1]`. All
+  results have gradients with respect to the parameters.
 
   Attributes:
     num_timesteps: T, an int.
@@ -146,29 +147,13 @@ class GaussianHMM(object):
     return self.lookahead(0, None)
 
   def transition(self, t, z_prev):
-    """The prior p(z_t | z_{t-1}).
-
-    Args:
-      t: The timestep.
-      z_prev: z_{t-1}, a float Tensor, or None at t = 0.
-
-    Returns:
-      A Normal of the batch shape of `z_prev`.
-    """
+    """The prior p(z_t | z_{t-1}), a Normal of the shape of `z_prev`."""
     return distributions.Normal(
         loc=tf.gather(self._w, t) * self._latent(z_prev),
         scale=tf.gather(self._transition_scales, t))
 
   def emission(self, t, z):
-    """The likelihood of a latent, p(x_t | z_t).
-
-    Args:
-      t: The timestep.
-      z: z_t, a float Tensor.
-
-    Returns:
-      A Normal of the batch shape of `z`.
-    """
+    """The likelihood p(x_t | z_t) of z_t, a Normal of the shape of `z`."""
     return distributions.Normal(
         loc=tf.gather(self._h, t) * self._latent(z),
         scale=tf.gather(self._emission_scales, t))
@@ -176,13 +161,7 @@ class GaussianHMM(object):
   def filtering(self, t, z_prev, x_cur):
     """The optimal proposal p(z_t | z_{t-1}, x_t); see the module's docstring.
 
-    Args:
-      t: The timestep.
-      z_prev: z_{t-1}, a float Tensor, or None at t = 0.
-      x_cur: x_t, a float Tensor of the shape of `z_prev`.
-
-    Returns:
-      A Normal of the batch shape of `z_prev`.
+    `x_cur`, x_t, has the shape of `z_prev`, as has the Normal returned.
     """
     return self._posterior(
         t, z_prev, tf.gather(self._precisions, t),
@@ -193,7 +172,7 @@ class GaussianHMM(object):
 
     Args:
       t: The timestep.
-      z_prev: z_{t-1}, a float Tensor, or None at t = 0.
+      z_prev: z_{t-1}.
       xs: The observations x_t, ..., x_{T-1}, a float Tensor `[T - t, batch]` or
         a list of `[batch]` Tensors; or those of all steps, `[T, batch]`.
 
@@ -210,16 +189,10 @@ class GaussianHMM(object):
         t, z_prev, tf.gather(precisions, row), tf.gather(informations, row))
 
   def lookahead(self, t, z_prev):
-    """The distribution of all that is still to be observed.
+    """p(x_t, ..., x_{T-1} | z_{t-1}), of all that is still to be observed.
 
-    Args:
-      t: The timestep.
-      z_prev: z_{t-1}, a float Tensor, or None at t = 0.
-
-    Returns:
-      p(x_t, ..., x_{T-1} | z_{t-1}), a
-      `tfp.distributions.MultivariateNormalTriL` of the batch shape of `z_prev`
-      and event shape `[T - t]`.
+    It is a `tfp.distributions.MultivariateNormalTriL` of the batch shape of
+    `z_prev` and event shape `[T - t]`.
     """
     loc_weights = tf.gather(self._w, t) * self._h[t:] * tf.cast(
         self._chain[t:, t], self.dtype)
@@ -229,14 +202,7 @@ class GaussianHMM(object):
         scale_tril=tf.cast(tf.linalg.cholesky(covariance), self.dtype))
 
   def likelihood(self, xs):
-    """The log likelihood log p(x_0, ..., x_{T-1}), by the Kalman filter.
-
-    Args:
-      xs: The observations, a float Tensor `[T, batch]`, or `[T, batch, 1]`.
-
-    Returns:
-      A float Tensor `[batch]`, in nats.
-    """
+    """log p(x_0, ..., x_{T-1}) by the Kalman filter, `[batch]`, in nats."""
     xs = observations(xs, self.dtype)
     means, variances, _, _ = kalman.filter_forward(*self._evidence(xs))
     innovations = distributions.Normal(
@@ -245,29 +211,13 @@ class GaussianHMM(object):
     return tf.reduce_sum(innovations.log_prob(tf.transpose(xs)), axis=-1)
 
   def filtered(self, xs):
-    """The filter's marginals p(z_t | x_0, ..., x_t) of all steps.
-
-    Args:
-      xs: The observations, a float Tensor `[T, batch]`, or `[T, batch, 1]`.
-
-    Returns:
-      means: A float Tensor `[T, batch]`.
-      variances: A float Tensor `[T]`.
-    """
+    """Means `[T, batch]` and variances `[T]` of p(z_t | x_0, ..., x_t)."""
     _, _, means, variances = kalman.filter_forward(
         *self._evidence(observations(xs, self.dtype)))
     return means, variances
 
   def smoothed(self, xs):
-    """The smoother's marginals p(z_t | x_0, ..., x_{T-1}) of all steps.
-
-    Args:
-      xs: The observations, a float Tensor `[T, batch]`, or `[T, batch, 1]`.
-
-    Returns:
-      means: A float Tensor `[T, batch]`.
-      variances: A float Tensor `[T]`.
-    """
+    """Means `[T, batch]` and variances `[T]` of p(z_t | x_0, ..., x_{T-1})."""
     evidence = self._evidence(observations(xs, self.dtype))
     means, variances, _, _ = kalman.filter_forward(*evidence)
     precisions, informations = kalman.filter_backward(*evidence)
@@ -311,16 +261,10 @@ class GaussianHMM(object):
     return distributions.Normal(loc=mean, scale=tf.sqrt(variance))
 
   def _evidence(self, xs, first=0):
-    """What `kalman` takes: the chain, and what each x_t alone tells.
+    """The arguments of `kalman.filter_forward`, from step `first` on.
 
-    Args:
-      xs: A float Tensor `[steps]` or `[steps, batch]`, the observations from
-        step `first` on.
-      first: An int or scalar Tensor.
-
-    Returns:
-      Weights w, variances v and precisions, float Tensors `[steps]`, and
-      informations of the shape of `xs`.
+    These are the chain and what each x_t alone tells: weights, variances and
+    precisions `[steps]`, and informations of the shape of `xs`.
     """
     weights, variances, precisions, information_weights = [
         values[first:first + _num_rows(xs)] for values in (

@@ -93,14 +93,9 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
           num_timesteps, self.dtype)
 
   def zero_state(self, batch_size, dtype=None):
-    """The latent before the first timestep.
+    """The latent before the first timestep: zeros `[batch_size]`.
 
-    Args:
-      batch_size: An int or scalar Tensor.
-      dtype: The dtype of the state; None for that of the model.
-
-    Returns:
-      Zeros `[batch_size]`.
+    Their dtype is the model's unless another is given.
     """
     return tf.zeros([batch_size], dtype or self.dtype)
 
@@ -134,15 +129,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
           self._future_precisions - precisions, messages - informations)
 
   def proposal(self, t, state):
-    """The distribution that z_t is drawn from.
-
-    Args:
-      t: The timestep, an int or scalar Tensor.
-      state: z_{t-1}, a float Tensor `[batch]`.
-
-    Returns:
-      A distribution of batch shape `[batch]`.
-    """
+    """The distribution `[batch]` of z_t given `state`, z_{t-1}, `[batch]`."""
     return self._propose(t, state)
 
   def propose_and_weight(self, state, t):
@@ -167,14 +154,9 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return tf.cast(log_weights, state.dtype), tf.cast(z, state.dtype)
 
   def log_twist(self, state, t):
-    """log r(z_t, x_{t+1:T}), up to what does not depend on z_t.
+    """log r(z_t, x_{t+1:T}), in nats, up to what does not depend on z_t.
 
-    Args:
-      state: z_t, a float Tensor `[batch]`.
-      t: The timestep, an int or scalar Tensor.
-
-    Returns:
-      A float Tensor `[batch]`, in nats.
+    `state` is z_t, a float Tensor `[batch]`, as is the result.
     """
     return tf.cast(
         self._quadratic.read(t, tf.cast(state, self.dtype)), state.dtype)

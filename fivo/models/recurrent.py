@@ -36,11 +36,14 @@ class RecurrentModel(object):
   """The parts of a generative model.
 
   Attributes:
+    state_class: The namedtuple of a state.
     rnn_cell, data_encoder, latent_encoder, random_seed: As given to the
       constructor.
     state_size: The size of the recurrent network's state.
     encoded_z_size: The size of an encoded latent.
   """
+
+  state_class = None
 
   def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
                emission, random_seed=None):
@@ -64,6 +67,23 @@ class RecurrentModel(object):
         else list(latent_encoder.output_sizes)[-1])  # Of Sonnet's MLP.
     self._transition = transition
     self._emission = emission
+
+  def zero_state(self, batch_size, dtype):
+    """The state before the first timestep.
+
+    Args:
+      batch_size: The number of rows, an int or scalar Tensor.
+      dtype: A float dtype.
+
+    Returns:
+      A `state_class` of zeros `[batch_size, ...]`.
+    """
+    zeros = dict(
+        rnn_state=self.rnn_cell.zero_state(batch_size, dtype),
+        latent_encoded=tf.zeros([batch_size, self.encoded_z_size], dtype),
+        rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
+    return self.state_class(
+        *[zeros[name] for name in self.state_class._fields])
 
   def emission(self, latent, rnn_out):
     """p(x_t | z'_t, h_t).
@@ -142,13 +162,7 @@ class TrainableRecurrentModel(RecurrentModel,
     return self._transition.size
 
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
-    """Encodes the observations of B sequences, for N particles of each.
-
-    Args:
-      observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
-      seq_lengths: An int Tensor `[B]`.
-      num_particles: N.
-    """
+    """Calls `set_observations`; see `ELBOTrainableSequenceModel`."""
     if overrides(self, "set_observations"):
       super(TrainableRecurrentModel, self).set_tiled_observations(
           observations, seq_lengths, num_particles)
@@ -182,13 +196,10 @@ class TrainableRecurrentModel(RecurrentModel,
 
   def summarize(self, reverse_inputs, targets_encoded, seq_lengths,
                 num_particles):
-    """Runs the reverse networks, of a smoothing proposal and of a twist.
+    """Runs the reverse networks of a smoothing proposal and of a twist.
 
-    Args:
-      reverse_inputs: What s_t is of, a float Tensor `[T, B, size]`.
-      targets_encoded: A float Tensor `[T, B, encoded_data_size]`.
-      seq_lengths: An int Tensor `[B]`.
-      num_particles: N.
+    The first reads `reverse_inputs`, the second `targets_encoded`, float
+    Tensors `[T, B, size]`; for the rest see `encode`.
     """
     if self.proposal_type == "smoothing":
       self.reverse_rnn_ta = tiled_ta(read_backwards(
@@ -256,14 +267,9 @@ class TrainableRecurrentModel(RecurrentModel,
 
 
 def overrides(model, *names):
-  """Tells if methods of a model are not the VRNN's or SRNN's.
+  """True if a subclass, or the model itself, has other methods of these names.
 
-  Args:
-    model: A `TrainableRecurrentModel`.
-    *names: Names of methods.
-
-  Returns:
-    True if a subclass, or the object itself, has another of one of them.
+  Other, that is, than the `TrainableRecurrentModel` that it is: VRNN or SRNN.
   """
   owner = next(cls for cls in type(model).__mro__
                if TrainableRecurrentModel in cls.__bases__)
@@ -273,15 +279,9 @@ def overrides(model, *names):
 
 
 def log_tilt(model, state, t):
-  """log r after step t, zero before the first step and at each last one.
+  """log r after step t, in nats: a float Tensor `[batch]`.
 
-  Args:
-    model: A `TrainableRecurrentModel` with a tilt.
-    state: Its state after step t.
-    t: A scalar int32 Tensor, from -1.
-
-  Returns:
-    A float Tensor `[batch]`, in nats.
+  It is zero before the first step, t = -1, and at the last of each sequence.
   """
   log_r = model.tilt(
       state.rnn_out, state.latent_encoded,

@@ -35,16 +35,12 @@ TrainableSRNNState = collections.namedtuple(
 class SRNN(recurrent.RecurrentModel):
   """The generative model, which suffices to sample."""
 
+  state_class = SRNNState
+
   def __init__(self, *args, **kwargs):
     """Creates a model, see `RecurrentModel`."""
     super(SRNN, self).__init__(*args, **kwargs)
     self._forward_scope = recurrent.unique_scope("forward_rnn")
-
-  def zero_state(self, batch_size, dtype):
-    """The state before the first timestep: an `SRNNState` of zeros."""
-    return SRNNState(
-        rnn_state=self.rnn_cell.zero_state(batch_size, dtype),
-        latent_encoded=tf.zeros([batch_size, self.encoded_z_size], dtype))
 
   def run_rnn(self, prev_rnn_state, inputs):
     """h_t = LSTM(e(x_{t-1})).
@@ -68,15 +64,13 @@ class SRNN(recurrent.RecurrentModel):
     """Draws one timestep from the model.
 
     Args:
-      prev_state: The state after the previous step, an `SRNNState` or a
-        `TrainableSRNNState`.
-      inputs: A float Tensor `[batch, data_size]`: the previous observation,
-        centred as the model's inputs were in training.
+      prev_state: An `SRNNState` or a `TrainableSRNNState`.
+      inputs: x_{t-1}, centred, a float Tensor `[batch, data_size]`.
       unused_t: The timestep.
 
     Returns:
-      new_state: The state after this step, an `SRNNState`.
-      x_t: A float Tensor `[batch, data_size]`, the observation drawn.
+      The state after this step, an `SRNNState`, and x_t,
+      `[batch, data_size]`.
     """
     rnn_out, rnn_state = self.run_rnn(
         prev_state.rnn_state, self.data_encoder(inputs))
@@ -98,13 +92,8 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
     rnn_ta: A TensorArray of h_t, which `set_observations` makes.
   """
 
+  state_class = TrainableSRNNState
   rev_rnn_scope_name = "reverse_rnn"
-
-  def zero_state(self, batch_size, dtype):
-    """The state before the first timestep: a `TrainableSRNNState` of zeros."""
-    return TrainableSRNNState(
-        *super(TrainableSRNN, self).zero_state(batch_size, dtype),
-        rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
 
   def set_observations(self, observations, seq_lengths, num_particles=1):
     """Encodes the observations of B sequences and runs the network over them.
@@ -151,16 +140,8 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
   def propose_and_weight(self, state, t, weigh_emission=True):
     """Draws z_t from the proposal and weighs it.
 
-    Args:
-      state: The state after step t - 1, a `TrainableSRNNState`.
-      t: A scalar int32 Tensor.
-      weigh_emission: Whether the weights have log p(x_t | .), see
-        `weighs_emissions_later`.
-
-    Returns:
-      log_weights: A float Tensor `[batch]`, in nats:
-        log p(z_t | .) + log p(x_t | .) - log q(z_t | .), and the tilt's ratio.
-      new_state: The state after step t.
+    For arguments and results see `TrainableVRNN.propose_and_weight`; the state
+    is a `TrainableSRNNState`.
     """
     # The network has read the observations before x_t: h_t.
     rnn_out = self.rnn_ta.read(t)

@@ -35,11 +35,7 @@ TrainableVRNNState = collections.namedtuple(
 class VRNN(recurrent.RecurrentModel):
   """The generative model, which suffices to sample."""
 
-  def zero_state(self, batch_size, dtype):
-    """The state before the first timestep: a `VRNNState` of zeros."""
-    return VRNNState(
-        rnn_state=self.rnn_cell.zero_state(batch_size, dtype),
-        latent_encoded=tf.zeros([batch_size, self.encoded_z_size], dtype))
+  state_class = VRNNState
 
   def run_rnn(self, prev_rnn_state, prev_latent_encoded, inputs):
     """h_t = LSTM([e(x_{t-1}), z'_{t-1}]).
@@ -68,15 +64,12 @@ class VRNN(recurrent.RecurrentModel):
     """Draws one timestep from the model.
 
     Args:
-      prev_state: The state after the previous step, a `VRNNState` or a
-        `TrainableVRNNState`.
-      inputs: A float Tensor `[batch, data_size]`: the previous observation,
-        centred as the model's inputs were in training.
+      prev_state: A `VRNNState` or a `TrainableVRNNState`.
+      inputs: x_{t-1}, centred, a float Tensor `[batch, data_size]`.
       unused_t: The timestep.
 
     Returns:
-      new_state: The state after this step, a `VRNNState`.
-      x_t: A float Tensor `[batch, data_size]`, the observation drawn.
+      The state after this step, a `VRNNState`, and x_t, `[batch, data_size]`.
     """
     rnn_out, rnn_state = self.run_rnn(
         prev_state.rnn_state, prev_state.latent_encoded, inputs)
@@ -97,11 +90,7 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
     inputs_ta: A TensorArray of x_{t-1}, which `set_observations` makes.
   """
 
-  def zero_state(self, batch_size, dtype):
-    """The state before the first timestep: a `TrainableVRNNState` of zeros."""
-    return TrainableVRNNState(
-        *super(TrainableVRNN, self).zero_state(batch_size, dtype),
-        rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
+  state_class = TrainableVRNNState
 
   def set_observations(self, observations, seq_lengths, num_particles=1):
     """Encodes the observations of B sequences, for N particles of each.
