@@ -34,12 +34,12 @@ if __name__ == "__main__":
 import collections
 import os
 import pathlib
-import random
 
 from absl import flags
 from absl import logging
 import numpy as np
 
+from fivo.data import splits
 from fivo.formats import midi
 from fivo.formats import note_lists
 from fivo.formats import pianorolls
@@ -52,7 +52,6 @@ FLAGS = flags.FLAGS
 
 _SOURCES = ("midi_dir", "json_file", "mat_file")
 _MIDI_FLAGS = ("steps_per_quarter", "splits", "seed", "skip_damaged")
-_DEFAULT_SPLITS = (0.8, 0.1, 0.1)
 
 _TONICS = {
     "C": 0, "C#": 1, "Db": 1, "D": 2, "D#": 3, "Eb": 3, "E": 4, "F": 5, "F#": 6,
@@ -137,18 +136,7 @@ def split_pieces(pieces, fractions=None, seed=0):
     for folder, chords in zip(folders, pieces.values()):
       contents[folder].append(chords)
     return contents
-  fractions = fractions or _DEFAULT_SPLITS
-  shuffled = list(pieces.values())
-  random.Random(seed).shuffle(shuffled)
-  ends = np.rint(np.cumsum(fractions) * len(shuffled)).astype(int)
-  sizes = np.diff(ends, prepend=0)
-  for index in np.flatnonzero((sizes == 0) & (np.array(fractions) > 0)):
-    if sizes.max() > 1 or index == 0:
-      sizes[sizes.argmax()] -= 1
-      sizes[index] = 1
-  for split, size in zip(pianorolls.SPLITS, sizes):
-    contents[split], shuffled = shuffled[:size], shuffled[size:]
-  return contents
+  return splits.deal(pieces.values(), fractions, seed)
 
 
 def estimate_tonic(chords):
@@ -229,20 +217,6 @@ def define_flags():
       "Whether to leave out MIDI files that cannot be used.")
 
 
-def _parse_fractions(texts):
-  """Returns the values of --splits as floats."""
-  try:
-    fractions = [float(text) for text in texts]
-  except ValueError:
-    fractions = []
-  if not (len(fractions) == 3 and min(fractions) >= 0 and fractions[0]
-          and abs(sum(fractions) - 1.) <= 1e-6):  # NaN is refused too.
-    raise UserError(
-        "--splits=%s: must be three fractions of at least 0 whose sum is 1, "
-        "the first above 0, like 0.8,0.1,0.1" % ",".join(texts))
-  return fractions
-
-
 def _read_source():
   """Reads what the flags name; returns a dictionary from splits to lists."""
   given = [name for name in _SOURCES if FLAGS[name].value]
@@ -255,7 +229,7 @@ def _read_source():
     if FLAGS[other].present and name != "midi_dir":
       raise UserError("--%s: belongs to --midi_dir, not to --%s"
                       % (other, name))
-  fractions = _parse_fractions(FLAGS.splits) if FLAGS.splits else None
+  fractions = splits.parse_fractions(FLAGS.splits)
   with errors.naming_flag(name):
     if name == "json_file":
       return note_lists.read_json(FLAGS.json_file)

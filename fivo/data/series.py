@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from fivo.data import batching
-from fivo.data import series_files
 from fivo.data import series_info
+from fivo.formats import series as series_files
 from fivo.system import errors
 from fivo.system.errors import UserError
 
@@ -18,7 +18,7 @@ def create_series_dataset(path, split, batch_size,
 
   Args:
     path: The path of an .npz file or of a directory of CSV files, see
-      `series_files`.
+      `formats.series`.
     split: "train", "valid" or "test".
     batch_size: B, the number of sequences per batch.
     num_parallel_calls: As of `datasets.create_pianoroll_dataset`, like all

@@ -63,7 +63,8 @@ class Renderer(NamedTuple):
                              self.tempo, title)
     if self.dataset_type == "speech":
       return lines.draw_speech(prefix, continuations, self.sample_rate, title)
-    return lines.draw_series(prefix, continuations, title=title)
+    return lines.draw_series(
+        prefix, continuations, self.series and self.series.names, title)
 
   def write_pictures(self, out_dir, prefixes, samples):
     """Writes `sample_BATCH.png` of each prefix, and MIDI files of pianorolls.
