@@ -278,6 +278,19 @@ def overrides(model, *names):
              for name in names)
 
 
+def log_ratio(model, prior, latent, log_q):
+  """log p(z_t | .) - log q(z_t | .), `[batch]`, times the model's `kl_weight`.
+
+  It is exactly zero where the proposal is the prior.
+  """
+  if model.proposal_type == "prior" and not overrides(
+      model, "proposal", "draw"):
+    return tf.zeros_like(latent[:, 0])
+  log_ratios = tf.reduce_sum(prior.log_prob(latent) - log_q, axis=-1)
+  return (log_ratios if model.kl_weight is None
+          else log_ratios * model.kl_weight)
+
+
 def log_tilt(model, state, t):
   """log r after step t, in nats: a float Tensor `[batch]`.
 

@@ -150,9 +150,7 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
     p_zt = self.transition(rnn_out, state.latent_encoded)
     q_zt = self.proposal(rnn_out, state.latent_encoded, p_zt, t)
     latent, log_q = self.draw(q_zt, self.random_seed)
-    log_weights = tf.reduce_sum(p_zt.log_prob(latent) - log_q, axis=-1)
-    if self.kl_weight is not None:
-      log_weights *= self.kl_weight
+    log_weights = recurrent.log_ratio(self, p_zt, latent, log_q)
     # Weigh it by how likely x_t is. Unused, the emission is not computed.
     p_xt, latent_encoded = self.emission(latent, rnn_out)
     if weigh_emission:

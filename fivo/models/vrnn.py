@@ -142,20 +142,19 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
       new_state: The state after step t.
     """
     # The network reads what was observed and drawn before: h_t.
+    inputs = self.inputs_ta.read(t)
+    inputs_encoded = self._inputs_encoded_ta.read(t)
     if recurrent.overrides(self, "run_rnn"):
       rnn_out, rnn_state = self.run_rnn(
-          state.rnn_state, state.latent_encoded, self.inputs_ta.read(t))
+          state.rnn_state, state.latent_encoded, inputs)
     else:
       rnn_out, rnn_state = self._run_rnn_on_encoded(
-          state.rnn_state, state.latent_encoded,
-          self._inputs_encoded_ta.read(t))
+          state.rnn_state, state.latent_encoded, inputs_encoded)
     # Draw z_t from the proposal, and weigh it by prior over proposal.
     p_zt = self.transition(rnn_out)
     q_zt = self.proposal(rnn_out, p_zt, t)
     latent, log_q = self.draw(q_zt, self.random_seed)
-    log_weights = tf.reduce_sum(p_zt.log_prob(latent) - log_q, axis=-1)
-    if self.kl_weight is not None:
-      log_weights *= self.kl_weight
+    log_weights = recurrent.log_ratio(self, p_zt, latent, log_q)
     # Weigh it by how likely x_t is. Unused, the emission is not computed.
     p_xt, latent_encoded = self.emission(latent, rnn_out)
     if weigh_emission:

@@ -139,20 +139,6 @@ class TestConditionals(object):
         np.testing.assert_allclose(
             variances[t], expected.covariance[0, 0], rtol=TOLERANCES[dtype])
 
-  def test_zero_weights(self):
-    """Observations that tell nothing, and a chain that forgets."""
-    xs = _data(3, 2)
-    model = ghmm.GaussianHMM(
-        3, transition_weights=[0., 1.], emission_weights=[1., 0., 0.],
-        dtype=tf.float64)
-    likelihood, mean, variance = _run([
-        model.likelihood(xs), model.smoothing(1, [3., 4.], xs[1:]).mean(),
-        model.smoothing(1, [3., 4.], xs[1:]).variance()])
-    expected = scipy.stats.norm(
-        scale=np.sqrt([[2.], [1.], [1.]])).logpdf(xs).sum(axis=0)
-    np.testing.assert_allclose(likelihood, expected)
-    np.testing.assert_allclose([mean, variance], [[0., 0.], [1., 1.]])
-
 
 class TestParameters(object):
 
