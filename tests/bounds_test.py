@@ -246,31 +246,6 @@ def test_a_model_without_the_base_class():
   np.testing.assert_allclose(result.log_p_hat, [1.5, .5], rtol=1e-6)
 
 
-def test_one_graph_for_every_batch_size():
-  with new_session(seed=1) as session:
-    x = tf.compat.v1.placeholder(tf.float64, [None, None])
-    lengths = tf.compat.v1.placeholder(tf.int32, [None])
-    results = [_BOUNDS[name](RandomWalk(), x, lengths)
-               for name in sorted(_BOUNDS)]
-    for sizes in ([3], [2, 4], [1, 1, 2]):
-      feed = {x: observations(max(sizes), len(sizes)), lengths: sizes}
-      for result in session.run(results, feed):
-        assert result.log_p_hat.shape == (len(sizes),)
-        assert np.isfinite(result.log_p_hat).all()
-        assert result.log_weights.shape[:2] == (max(sizes), len(sizes))
-
-
-@pytest.mark.parametrize("name", sorted(_BOUNDS))
-def test_nan_observations_make_that_bound_nan(name):
-  """They crashed with 'indices[0] = 16 is not in [0, 16)'."""
-  x = observations()
-  x[1, 0] = np.nan
-  x[4, 1] = np.nan  # Past that sequence's end.
-  log_p_hat = evaluate(lambda: _BOUNDS[name](
-      RandomWalk(), tf.constant(x), [5, 2, 5]).log_p_hat)
-  np.testing.assert_array_equal(np.isnan(log_p_hat), [True, False, False])
-
-
 class TableModel(base.ELBOTrainableSequenceModel):
   """Particle n of sequence b weighs x[t, b, n] + parameter at step t."""
 

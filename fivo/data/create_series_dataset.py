@@ -110,18 +110,11 @@ def _read_tables(path, choice):
   sources, first = [], None
   for file_path in progress.track(_find_files(path), "Reading", unit="file"):
     table = tables.read(file_path, choice.decimal, choice.header)
-    sequences, names, has_names = columns.to_sequences(table, choice)
-    if first is None:
-      first = file_path, names, has_names
-    if names != first[1] or has_names != first[2]:
-      if sorted(names) != sorted(first[1]) or has_names != first[2]:
-        raise UserError("%s: the columns are %s; must be %s, as in %s" % (
-            file_path, ", ".join(names[:9]) + " without header" * (
-                not has_names), ", ".join(first[1][:9]), first[0]))
-      order = [names.index(name) for name in first[1]]
-      sequences = [sequence[:, order] for sequence in sequences]
-      logging.warning("%s: put its columns into the order of %s.", file_path,
-                      first[0])
+    sequences, names = columns.to_sequences(table, choice)
+    first = first or (file_path, names, table.has_header)
+    if (names, table.has_header) != first[1:]:
+      raise UserError("%s: the columns are %s; must be %s, as in %s" % (
+          file_path, ", ".join(names[:9]), ", ".join(first[1][:9]), first[0]))
     folder = os.path.relpath(file_path, path).split(os.sep)[0]
     sources += [(folder.split(".")[0].lower(), s) for s in sequences]
   return sources, first[1] if first[2] else None
@@ -131,19 +124,19 @@ def _find_files(path):
   """Returns the paths of the tables in a folder, sorted, or of the one file."""
   if os.path.isfile(path):
     return [path]
-  if not os.path.isdir(path):
-    raise UserError("%s: no such file or directory" % path)
-  paths = [os.path.join(directory, name)
-           for directory, _, names in os.walk(path) for name in names
-           if "/." not in os.path.join(directory, name)[len(path):]]
-  found = sorted(name for name in paths if _EXTENSION.search(name))
-  tabular = [name for name in found if re.search("[.][ct]sv", name.lower())]
+  found = sorted(
+      os.path.join(folder, name) for folder, _, names in os.walk(path)
+      for name in names if "/." not in os.path.join(folder, name)[len(path):])
+  found = [name for name in found if _EXTENSION.search(name)]
   if not found:
     raise UserError("%s: holds no files that end with .csv, .tsv, .txt or .dat"
-                    % path)
-  if len(paths) > len(tabular or found):
+                    % path if os.path.isdir(path) else
+                    "%s: no such file or directory" % path)
+  # Beside other tables a .txt is a readme.
+  tabular = [name for name in found if re.search("[.][ct]sv", name.lower())]
+  if len(found) > len(tabular) > 0:
     logging.warning("%s: left out %d files that are not .csv or .tsv.", path,
-                    len(paths) - len(tabular or found))
+                    len(found) - len(tabular))
   return tabular or found
 
 

@@ -19,7 +19,7 @@ from fivo.system import errors
 from fivo.system.errors import UserError
 
 # A column that rises for so many steps without fail is hardly by chance.
-_MANY_STEPS = 20
+_MANY_STEPS = 10
 
 
 class SeriesInfo(NamedTuple):
@@ -134,7 +134,7 @@ def describe_columns(names, columns):
 
 
 def warn_of_times(path, sequences, names):
-  """Warns of columns that rise as an index or a time does.
+  """Warns of columns that rise as an index, a time or an id does.
 
   Args:
     path: The file, for the message.
@@ -145,12 +145,12 @@ def warn_of_times(path, sequences, names):
            if len(sequence) > 2]
   if not steps:
     return
-  rises = np.all([(step > 0).all(axis=0) for step in steps], axis=0)
   is_even = np.all([np.isclose(step, step[0], 1e-6).all(axis=0)
                     for step in steps], axis=0)
-  is_long = sum(map(len, steps)) >= _MANY_STEPS
-  found = np.flatnonzero(rises & (is_even | is_long))
+  steps = np.concatenate(steps)
+  found = np.flatnonzero((steps >= 0).all(axis=0) & (steps > 0).any(axis=0)
+                         & (is_even | (len(steps) >= _MANY_STEPS)))
   if found.size:
     logging.warning(
-        "%s: column %s rises in every sequence; if it is a time or an index, "
-        "leave it out.", path, describe_columns(names, found))
+        "%s: column %s never falls; if it is a time, an index or an id, it is "
+        "no data.", path, describe_columns(names, found))

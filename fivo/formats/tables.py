@@ -1,4 +1,9 @@
-"""Reads tables of text as pandas, R, Excel and instruments write them."""
+"""Reads tables of text as pandas, R, Excel and instruments write them.
+
+Comments (#), blank lines, quotes, separators at the ends of lines, and lines
+above the numbers that are neither numbers nor names are dealt with; the log
+says what is left out. What could be read in two ways is refused.
+"""
 
 import collections
 import csv
@@ -17,13 +22,13 @@ _MAX_BYTES = 1 << 30
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(
     r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|true|false|inf", re.IGNORECASE)
+# Comments, but for Excel's #N/A, and blank lines.
+_IGNORED = re.compile(r"\s*(#(?!n/?a\b)|%|[\s,;|]*$)", re.IGNORECASE)
 # What stands for a missing number, in lower case.
 MISSING = frozenset([
     "", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "#na", "-nan", "?",
     "-", "--", "."])
 _SEPARATORS = ("\t", ";", ",", "|")
-_BINARY = {b"PK": "a ZIP archive or an Excel workbook", b"\xd0\xcf":
-           "an Excel workbook", b"\x93N": "an .npy file", b"\x89H": "HDF5"}
 
 
 class Table(NamedTuple):
@@ -31,8 +36,7 @@ class Table(NamedTuple):
 
   Attributes:
     path: The file.
-    names: The names of the columns, a list of D str; their numbers, from "0"
-      on, where the file has no header.
+    names: The names of the D columns, their numbers where it has no header.
     has_header: Whether it has.
     decimal: What stands before the decimals, "." or ",".
     frame: A pandas `DataFrame` of D columns of str, indexed by line numbers.
@@ -58,10 +62,6 @@ def import_pandas():
 def read(path, decimal=None, header=None):
   """Reads a file, compressed by gzip or not.
 
-  Comments (#), blank lines, quotes, a separator at the ends of lines, a first
-  column of row numbers, and lines before and under the header that are no
-  numbers are dealt with; the log says what is left out.
-
   Args:
     path: The file.
     decimal: "." or ","; None: what the numbers show.
@@ -73,11 +73,12 @@ def read(path, decimal=None, header=None):
   Raises:
     UserError: If it is no such file, or could be read in two ways.
   """
-  lines, comment = _split_lines(path)
+  pandas = import_pandas()
+  lines = _split_lines(path)
   separator, rows = _split_cells(path, lines)
-  numbers = [number for number, _ in lines]
   start = _find_start(path, lines, rows, header)
   titles, rows = rows[:start], rows[start:]
+  numbers = [number for number, _ in lines]
   if separator == "," and all(len(title) != 2 for title in titles):
     joins = has_decimal_commas(rows)
     if joins is None and any(len(title) == 1 for title in titles):
@@ -86,8 +87,7 @@ def read(path, decimal=None, header=None):
       joins = joins is not False and decimal == ","
     if joins is None:
       raise UserError("%s, line %d: %s may be one number or two; say "
-                      "--decimal=, or --decimal=." % (
-                          path, numbers[start], lines[start][1]))
+                      "--decimal=, or --decimal=." % (path, *lines[start]))
     if joins:
       decimal, rows = ",", [[",".join(row)] for row in rows]
   width = collections.Counter(map(len, rows)).most_common(1)[0][0]
@@ -96,14 +96,118 @@ def read(path, decimal=None, header=None):
       raise UserError("%s, line %d: %d cells; must be %d, as in most lines" % (
           path, number, len(row), width))
   names = _find_names(path, titles, width, numbers)
-  if not titles and len(comment) == width and all(comment) and not (
-      _has_number(comment)):
-    names = comment
-  if decimal is None:
-    decimal = _find_decimal(rows)
-  return Table(path, _unique(names or map(str, range(width))),
-               names is not None, decimal,
-               import_pandas().DataFrame(rows, index=numbers[start:]))
+  # As pandas numbers names that come again: x, x.1.
+  unique = ["%s.%d" % (name, count) if count else name for name, count in (
+      (name, names[:index].count(name)) for index, name in enumerate(names))]
+  return Table(path, unique or list(map(str, range(width))), bool(names),
+               decimal or _find_decimal(rows),
+               pandas.DataFrame(rows, index=numbers[start:]))
+
+
+def has_integer_header(rows):
+  """Finds out if the first row is a header of integers, as pandas makes them.
+
+  Args:
+    rows: A list of lists of str.
+
+  Returns:
+    True, False, or None where it could be both.
+  """
+  first, *rest = [[cell.strip() for cell in row] for row in rows]
+  is_index = first[0] == ""
+  first = first[is_index:]
+  cells = {cell for row in rest for cell in row[is_index:]}
+  has_integers = any(map(_INTEGER.fullmatch, cells))
+  if not rest or not all(map(_INTEGER.fullmatch, first)):
+    return False
+  if first == [str(number) for number in range(len(first))]:
+    if is_index or cells <= {"0", "1"} and len(first) > 2:
+      return True
+    if all(map(_INTEGER.fullmatch, cells)):
+      return None
+    return len(first) > 2 or len(rest) > 2 and not has_integers or None
+  # Years, wavelengths: integers above what has none.
+  if has_integers or len(rest) < 3 or len(set(first)) < max(2, len(first)):
+    return False
+  return (first == sorted(first, key=int) and len(first) > 2) or None
+
+
+def has_decimal_commas(rows):
+  """Finds out if commas between cells stand before decimals, as in 0,806.
+
+  Args:
+    rows: A list of lists of str, lines that were split at commas.
+
+  Returns:
+    True, False, or None where it could be both.
+  """
+  rows = [[cell.strip() for cell in row] for row in rows]
+  widths = {len(row) for row in rows}
+  if widths == {1} or not all(
+      _INTEGER.fullmatch(cell) for row in rows for cell in row):
+    return False
+  if not widths <= {1, 2}:
+    return None if any(re.match(r"0\d", cell) for row in rows
+                       for cell in row) else False
+  if any(len(row) == 1 or row[0] == "-0" or re.match(r"0\d|\d{10}", row[1])
+         for row in rows):
+    return True
+  return False if {cell for row in rows for cell in row} <= {"0", "1"} else None
+
+
+def _split_lines(path):
+  """Returns pairs of line numbers and lines, without comments and blanks."""
+  data = reading.read_bytes(path, _MAX_BYTES)
+  if data[:2] == b"\x1f\x8b":
+    with reading.complaining(path, "a complete gzip file"):
+      data = gzip.decompress(data)
+  encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else (
+      "utf-8-sig", "cp1252", "latin-1")
+  for encoding in encodings:
+    try:
+      text = data.decode(encoding)
+      break
+    except UnicodeDecodeError:
+      text = "\0"
+  if "\0" in text or data[:2] == b"PK":
+    raise UserError("%s: is not text; save a workbook as CSV" % path)
+  lines = [(number, line) for number, line in enumerate(
+      re.split("\r\n|\r|\n", text), 1)
+           if not _IGNORED.match(line)]
+  if not lines:
+    raise UserError("%s: is empty" % path)
+  return lines
+
+
+def _split_cells(path, lines):
+  """Finds the separator; returns it, and the rows of the lines, lists of str.
+
+  `lines` loses the line by which Excel is told the separator.
+  """
+  told = re.fullmatch(r'"?sep=(.)"?', lines[0][1].strip(" "))
+  if told:
+    del lines[0]
+  texts = [line for _, line in lines]
+  sample = texts[-200:]
+  separator = told.group(1) if told else next(
+      (separator for separator in _SEPARATORS
+       if sum(separator in line for line in sample) > len(sample) / 2), " ")
+  if separator == "," and all(
+      re.fullmatch(r"\s*[-+\d.,eE]+([ \t]+[-+\d.,eE]+)+\s*", line)
+      and not re.search(r",\s|\s,", line) for line in sample):
+    separator = " "  # Between decimal commas.
+  if separator == " ":
+    texts = [" ".join(line.split()) for line in texts]
+  with reading.complaining(path, "a table"):
+    rows = [[cell.strip() for cell in row] for row in csv.reader(
+        texts, delimiter=separator, skipinitialspace=True)]
+  if len(rows) != len(texts):
+    raise UserError("%s: a quoted cell goes on over the end of a line" % path)
+  width = max(map(len, rows))
+  while width > 1 and all(len(row) < width or row[-1] == "" for row in rows):
+    width -= 1  # A separator at the ends of lines.
+    rows = [row[:width] for row in rows]
+  return separator, rows
 
 
 def _find_start(path, lines, rows, header):
@@ -111,7 +215,7 @@ def _find_start(path, lines, rows, header):
   patterns = [tuple(bool(_NUMBER.fullmatch(cell)) or cell.lower() in MISSING
                     for cell in row) for row in rows[:1000]]
   counts = collections.Counter(filter(any, patterns))
-  if not counts or not any(_has_number(row) for row in rows):
+  if not counts or not any(map(_has_number, rows)):
     raise UserError("%s: has no line of numbers" % path)
   start = patterns.index(counts.most_common(1)[0][0])
   if header is None:
@@ -128,9 +232,12 @@ def _has_number(row):
 
 
 def _find_names(path, titles, width, numbers):
-  """Returns the row that names the columns, of those above the numbers."""
+  """Returns the row that names the columns, [] if none above the numbers."""
+  # A blank line, or one with a value, is above the header.
   first = max([index + 1 for index, row in enumerate(titles[:-1])
-               if _has_number(row)], default=0)
+               if numbers[index + 1] > numbers[index] + 1 or any(
+                   re.search(r"\d[-/:.]\d|^\d+$", cell) for cell in row)],
+              default=0)
   found = [index for size in (width, width - 1)  # R names no row names.
            for index in range(first, len(titles))
            if len(titles[index]) == size][:1]
@@ -139,121 +246,7 @@ def _find_names(path, titles, width, numbers):
   if left_out:
     logging.warning("%s: left out line %s, above the numbers and no header.",
                     path, ", ".join(left_out[:10]))
-  return ([""] * width + titles[found[0]])[-width:] if found else None
-
-
-def has_integer_header(rows):
-  """Finds out if the first row is a header of integers, as pandas makes them.
-
-  Args:
-    rows: A list of lists of str.
-
-  Returns:
-    True, False, or None where it could be both.
-  """
-  first, *rest = [[cell.strip() for cell in row] for row in rows]
-  is_index = first[0] == ""
-  first = first[is_index:]
-  cells = {cell for row in rest for cell in row[is_index:]}
-  if first != [str(number) for number in range(len(first))] or not rest:
-    # Years, wavelengths: integers above what has none.
-    return (len(rest) > 2 and len(set(first)) == len(first) > 1
-            and all(map(_INTEGER.fullmatch, first))
-            and not any(map(_INTEGER.fullmatch, cells)))
-  if is_index or not any(map(_INTEGER.fullmatch, cells)):
-    return is_index or max(len(rest), len(first)) > 2 or None
-  if len(first) > 2 and (
-      cells <= {"0", "1"} or not all(map(_INTEGER.fullmatch, cells))):
-    return True
-  return None
-
-
-def has_decimal_commas(rows):
-  """Finds out if the commas between cells are those of decimal numbers.
-
-  Args:
-    rows: A list of lists of str, lines that were split at commas.
-
-  Returns:
-    True, False, or None where it could be both.
-  """
-  rows = [[cell.strip() for cell in row] for row in rows]
-  if {len(row) for row in rows} not in ({2}, {1, 2}) or not all(
-      _INTEGER.fullmatch(cell) for row in rows for cell in row):
-    return False
-  if any(row[0] == "-0" or re.match(r"0\d|\d{10}", row[-1]) for row in rows):
-    return True
-  if any(len(row) == 1 for row in rows):
-    return True
-  return False if {cell for row in rows for cell in row} <= {"0", "1"} else None
-
-
-def _split_lines(path):
-  """Returns pairs of line numbers and lines, and the cells of a comment.
-
-  The comment is the last above the first line, where NumPy writes a header.
-  """
-  lines, comment = [], ""
-  for number, line in enumerate(re.split("\r\n|\r|\n", _read_text(path)), 1):
-    if re.match(r"\s*(#(?!n/?a\b)|%)", line, re.IGNORECASE):
-      comment = comment if lines else line.strip(" \t#%")
-    elif line.strip(" \t"):
-      lines.append((number, line))
-  if not lines:
-    raise UserError("%s: is empty" % path)
-  return lines, re.split(r"\s*[,;\t|]\s*|\s+", comment)
-
-
-def _read_text(path):
-  """Returns the text of a file, of one of the usual encodings."""
-  data = reading.read_bytes(path, _MAX_BYTES)
-  if data[:2] == b"\x1f\x8b":
-    with reading.complaining(path, "a complete gzip file"):
-      data = gzip.decompress(data)
-  kind = _BINARY.get(data[:2])
-  encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else (
-      "utf-8-sig", "cp1252", "latin-1")
-  for encoding in encodings:
-    try:
-      text = data.decode(encoding)
-    except UnicodeDecodeError:
-      continue
-    if "\0" not in text and not kind:
-      return text
-  raise UserError("%s: is %s; save it as a table of text, such as CSV" % (
-      path, kind or "not text"))
-
-
-def _split_cells(path, lines):
-  """Finds the separator; returns it, and the rows of the lines, lists of str.
-
-  `lines` loses the line by which Excel is told the separator.
-  """
-  told = re.fullmatch(r'"?sep=(.)"?', lines[0][1].strip(" "))
-  if told:
-    del lines[0]
-  texts = [line for _, line in lines]
-  sample = texts[-200:]
-  candidates = told.group(1) if told else [
-      separator for separator in _SEPARATORS
-      if sum(separator in line for line in sample) > len(sample) / 2]
-  separator = candidates[0] if candidates else " "
-  if separator == "," and all(
-      re.fullmatch(r"\s*[-+\d.,eE]+(\s+[-+\d.,eE]+)+\s*", line)
-      for line in sample):
-    separator = " "  # Between decimal commas.
-  if separator == " ":
-    texts = [" ".join(line.split()) for line in texts]
-  with reading.complaining(path, "a table"):
-    rows = [[cell.strip() for cell in row] for row in csv.reader(
-        texts, delimiter=separator, skipinitialspace=True)]
-  if len(rows) != len(texts):
-    raise UserError("%s: a quoted cell goes on over the end of a line" % path)
-  width = max(map(len, rows))
-  while width > 1 and all(len(row) < width or row[-1] == "" for row in rows):
-    width -= 1  # A separator at the ends of lines.
-    rows = [row[:width] for row in rows]
-  return separator, rows
+  return ([""] + titles[found[0]])[-width:] if found else []
 
 
 def _find_decimal(rows):
@@ -261,13 +254,3 @@ def _find_decimal(rows):
   cells = [cell for row in rows for cell in row if _NUMBER.fullmatch(cell)]
   has_points = any("." in cell for cell in cells)
   return "," if not has_points and any("," in cell for cell in cells) else "."
-
-
-def _unique(names):
-  """Numbers names that come again, as pandas does: x, x.1."""
-  seen = collections.Counter()
-  unique = []
-  for name in names:
-    unique.append("%s.%d" % (name, seen[name]) if seen[name] else name)
-    seen[name] += 1
-  return unique

@@ -70,16 +70,8 @@ def _draw_spectrogram(axis, samples, rate):
 def draw_trajectories(latents, observations, samples, mean, variance, title=""):
   """Draws latents of a Gaussian HMM: true, sampled, and the exact posterior.
 
-  Args:
-    latents: A float array `[T]`, from which the observations were drawn.
-    observations: A float array `[T]`.
-    samples: A float array `[T, N]`, trajectories given the observations.
-    mean: A float array `[T]`, the mean of each latent given all observations.
-    variance: A float array `[T]`, its variance.
-    title: The title of the figure.
-
-  Returns:
-    A figure.
+  Samples are an array `[T, N]`, the other arguments arrays `[T]`: mean and
+  variance are those of each latent given all observations. Gives a figure.
   """
   steps = np.arange(len(latents))
   deviation = np.sqrt(variance)

@@ -46,8 +46,9 @@ _READ = {
         columns={"x": 0, "y": 1}).to_csv(), {}, _XY, "01", "left out column"),
     "three integers": ("0,1,2\n.5,.5,1.5\n.25,2.5,.5\n", {},
                        [[.5, .5, 1.5], [.25, 2.5, .5]], "012", ""),
-    "wavelengths": ("400,410\n.5,.25\n.75,2.5\n.5,2.5\n", {},
-                    [[.5, .25], [.75, 2.5], [.5, 2.5]], ["400", "410"], ""),
+    "wavelengths": ("90,100,110\n.5,.25,.4\n.75,2.5,.2\n.5,2.5,.3\n", {},
+                    [[.5, .25, .4], [.75, 2.5, .2], [.5, 2.5, .3]],
+                    ["90", "100", "110"], ""),
     "dates as an index": (_FRAME.set_index(pandas.to_datetime(_DATES)).to_csv(),
                           {}, _XY, "xy", "left out column ''"),
     "dates and times": ("date,time,x\n2020-01-01,12:00,1.5\n2020-01-01,12:01,2"
@@ -80,7 +81,7 @@ _READ = {
     "old Mac": ("x,y\r1.5,5\r0.5,6\r", {}, [[1.5, 5.], [.5, 6.]], "xy", ""),
     "an instrument": ("# Device 7\n#\n  1.5 \t5\n\n0.5\t6\n\n", {},
                       [[1.5, 5.], [.5, 6.]], None, ""),
-    "NumPy": ("# x y\n1.5e+00 5\n0.5e+00 6\n", {}, [[1.5, 5.], [.5, 6.]], "xy",
+    "NumPy": ("# x y\n1.5e+00 5\n0.5e+00 6\n", {}, [[1.5, 5.], [.5, 6.]], None,
               ""),
     "units and a preamble": (
         "Logger X\nSerial;77\nt;x\ns;mV\n0,1;1,5\n0,3;2,5\n", {},
@@ -115,7 +116,15 @@ _READ = {
                       [[1.5], [.5]], "x", "left out column 'y'"),
     "Unix time": ("t,x\n1600000000,1\n1600000060,3\n1600000120,2\n", {},
                   [[1.6e9, 1.], [1.6e9 + 60, 3.], [1.6e9 + 120, 2.]], "tx",
-                  "column 't' rises in every sequence"),
+                  "column 't' never falls"),
+    "an id": ("id,x\n" + 12 * "1,1.5\n" + 12 * "2,0.5\n", {},
+              12 * [[1., 1.5]] + 12 * [[2., .5]], ["id", "x"],
+              "column 'id' never falls"),
+    "a preamble of words": ("Device,A\nRate,100\nDate,2020-01-01\n\nt,x\n"
+                            "0.5,5\n0.25,7\n", {}, [[.5, 5.], [.25, 7.]], "tx",
+                            "left out line 1, 2, 3"),
+    "lines of separators": ("x,y\n1.5,5\n0.5,6\n,\n,\n", {},
+                            [[1.5, 5.], [.5, 6.]], "xy", ""),
     "same names": ("x,x\n1.5,5\n0.5,6\n", {}, [[1.5, 5.], [.5, 6.]],
                    ["x", "x.1"], ""),
 }
@@ -151,11 +160,18 @@ _REFUSED = {
     "words": ("some words\nand more\n", {}, "has no line of numbers"),
     "integers": ("0,1\n2,3\n4,5\n", {}, "line 1: 0,1 may be a header or num"),
     "one number or two": ("12,345\n12,5\n", {}, "12,345 may be one number or"),
+    "decimal commas between commas": (
+        "1,764,0,04\n1,5,0,5\n", {}, "1,764,0,04 may be one number or two"),
     "constant": ("x,y\n1,5\n2,5\n", {}, "column 'y' is the same in all of the"),
     "no such column": ("x,y\n1,5\n", {"time_column": "t"}, "has no column 't', "
                        "only 'x', 'y'"),
     "ids": ("id,x\na,1\n,2\n", {"id_column": "id"}, "the id is missing"),
-    "Excel": (b"PK\3\4", {}, "an Excel workbook; save it as"),
+    "Excel": (b"PK\3\4", {}, "is not text; save a workbook as CSV"),
+    "thousands in the first column": ("x;y\n1.234,5;2\n2.345,5;3\n", {},
+                                      "'1.234,5' is not a number"),
+    "percents": ("x;y\n12%;2\n13%;3\n", {}, "'12%' is not a number"),
+    "first line of integers": ("5,7\n5.1,7.2\n5.3,7.1\n5.2,7.7\n", {},
+                               "5,7 may be a header or numbers"),
     "bytes": (b"\0\1\2\3", {}, "is not text"),
     "gzip": (b"\x1f\x8b\x08", {}, "not a complete gzip file"),
     "quotes": ('x,y\n1,"2\n3,4\n', {}, "goes on over the end of a line"),
@@ -197,9 +213,6 @@ _FOLDERS = {
     "a file for each split": (
         {"training.csv": "x,y\n1.5,2\n3,4\n", "dev.tsv": "x\ty\n2.5\t1"},
         {"fractions": None}, [[1.5], [2.5]]),
-    "other order of columns": (
-        {"train/1.csv": "x,y\n1.5,2\n3,4\n", "valid/2.csv": "y,x\n2.5,1"},
-        {"fractions": None}, [[1.5], [1.]]),
     "flat": (_tables(10), {"fractions": None},
              [[0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 7.5, 8.5], [9.5], [6.5]]),
     "few": (_tables(3), {"fractions": (0.8, 0.1, 0.1), "seed": 1}, None),
@@ -238,6 +251,7 @@ def test_ids(tmp_path):
 
 @pytest.mark.parametrize("contents, words", [
     ({"readme.md": ""}, "holds no files that end with .csv"),
+    ({"1.csv": "x,y\n1,2", "2.csv": "y,x\n1,2"}, "2.csv: the columns are y, x"),
     ({"1.csv": "x,y\n1,2", "2.csv": "x,z\n1,2"}, "2.csv: the columns are x, z"),
     ({"1.csv": "x,y\n1,2", "2.csv": "1.5,2"}, "2.csv: the columns are 0, 1"),
 ])
