@@ -62,21 +62,14 @@ _MAJOR_AND_MINOR_PROFILES = (
 
 
 def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
-  """Reads all MIDI files in a folder.
+  """Reads all MIDI files in a folder, as a dictionary from paths to chords.
 
-  Args:
-    midi_dir: The folder.
-    steps_per_quarter: The number of timesteps in a quarter note.
-    skip_damaged: Whether to leave out files that cannot be used, with a
-      warning, rather than to fail.
-
-  Returns:
-    An OrderedDict from sorted paths, relative to the folder, to lists of
-    chords. Of files with the same chords it has the first.
+  Paths are relative and sorted; of files with the same chords the first counts.
+  `skip_damaged` leaves out files that cannot be used, with a warning.
   """
   midi.import_mido()
   paths = find_midi_files(midi_dir)
-  pieces = collections.OrderedDict()
+  pieces = {}
   num_damaged = num_notes = num_between = 0
   for path in progress.track(paths, "Reading", unit="files"):
     try:
@@ -102,8 +95,7 @@ def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
     logging.info("Left out %d of %d notes, which lie between the timesteps; a "
                  "larger --steps_per_quarter keeps them.", num_between,
                  num_notes)
-  return collections.OrderedDict(
-      (path, list(chords)) for chords, path in pieces.items())
+  return {path: list(chords) for chords, path in pieces.items()}
 
 
 def find_midi_files(midi_dir):
@@ -118,17 +110,11 @@ def find_midi_files(midi_dir):
 
 
 def split_pieces(pieces, fractions=None, seed=0):
-  """Divides pieces among the splits.
+  """Divides pieces, a dictionary from paths to lists of chords, into splits.
 
-  Args:
-    pieces: An OrderedDict from paths to lists of chords.
-    fractions: The fractions of the pieces in train, valid and test. None: as
-      the first folders of the paths say, if all are train, valid and test, and
-      else 0.8, 0.1, 0.1. A split of a fraction above 0 gets a piece at least.
-    seed: The seed of the random order.
-
-  Returns:
-    A dictionary from "train", "valid" and "test" to lists of lists of chords.
+  Without fractions the first folders of the paths are the splits, if they are
+  train, valid and test; else fractions are 0.8, 0.1, 0.1. A split of a fraction
+  above 0 gets a piece at least.
   """
   folders = [path.split(os.sep)[0].lower() for path in pieces]
   contents = {split: [] for split in pianorolls.SPLITS}
@@ -174,13 +160,7 @@ def remove_other_notes(chords, counts):
 
 
 def create_pianoroll_dataset(contents, out_file, transpose_to=None):
-  """Writes a pianoroll file with its train mean.
-
-  Args:
-    contents: A dictionary from splits to lists of lists of chords.
-    out_file: The path to write.
-    transpose_to: None, or the tonic, 0 to 11, to transpose each piece to.
-  """
+  """Transposes pieces, keeps the notes of a piano, and writes the file."""
   counts = collections.Counter()
   for split in pianorolls.SPLITS:
     for index, chords in enumerate(contents.get(split, ())):
