@@ -295,7 +295,7 @@ _DATA = [
     ("note_for_chord.pkl", "note_for_chord.pkl: split 'train', sequence 0, "
      "step 0: 60 is not a tuple of MIDI notes"),
     ("length_0.pkl",
-     "length_0.pkl: split 'train', sequence 1 has length 0; remove it"),
+     "length_0.pkl: split 'train', sequence 1 has no timesteps"),
     ("empty_split.pkl", "empty_split.pkl: split 'train' has no sequences"),
     ("text_split.pkl",
      "text_split.pkl: split 'train' is 'C4 E4', not a list of sequences"),

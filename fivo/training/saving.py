@@ -43,8 +43,11 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     tf.compat.v1.summary.FileWriterCache.get(self._logdir).add_graph(
         session.graph)
     # So that a run that is resumed often keeps no more than another.
-    self._scaffold.saver.recover_last_checkpoints(
-        checkpoints.listed(self._logdir))
+    saver = self._scaffold.saver
+    paths = checkpoints.listed(self._logdir)
+    for path in paths[:-saver.saver_def.max_to_keep]:
+      tf.compat.v1.train.remove_checkpoint(path)
+    saver.recover_last_checkpoints(paths[-saver.saver_def.max_to_keep:])
     self.save(session)
 
   def after_run(self, run_context, run_values):

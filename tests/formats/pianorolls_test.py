@@ -133,7 +133,7 @@ def test_forms_of_chords(sequence):
     ([(2**100000,)], "step 0: note an integer of 100001 bits is outside"),
     (60, " is 60, not a list of timesteps"),
     ("abc", " is 'abc', not a list of timesteps"),
-    ([], " has length 0"),
+    ([], " has no timesteps"),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_defect_bad_note_gave_raw_exception(sequence, words):
   # The original said "column index exceeds matrix dimensions", and counted
