@@ -51,25 +51,11 @@ _ALIASES = {"train": "train", "training": "train", "valid": "valid",
 
 def read(path, choice=None, fractions=None, seed=0,
          sequence_length=None, drop_constant=False):
-  """Reads series and divides them among the splits.
+  """Reads a folder or file as the flags of these names say.
 
-  Args:
-    path: A folder, a file of text, or an .npz file.
-    choice: None, or a `columns.Choice`: what to do with columns of tables.
-    fractions: The fractions of the sequences in train, valid and test. None:
-      as the names of folders or files say, and else 0.8, 0.1, 0.1.
-    seed: The seed of the random order.
-    sequence_length: None, or the number of timesteps from which on a sequence
-      is cut. Whole sequences are dealt out where there are three or more.
-    drop_constant: Whether to leave out columns of real data that are constant
-      in the train split.
-
-  Returns:
-    A dictionary from splits to lists of float64 arrays `[T, D]`, and the names
-    of the columns, a list of D str, or None.
-
-  Raises:
-    UserError: If a file is not as it must be: names it, its line and column.
+  Returns a dictionary from splits to lists of float64 arrays `[T, D]`, and the
+  names of the columns, a list of D str, or None. Raises a `UserError` that
+  names the file, its line and column.
   """
   if path.lower().endswith((".npz", ".npz.gz")):
     sources, names = _read_npz(path)

@@ -87,17 +87,10 @@ def from_json(values):
 
 
 def read(path):
-  """Reads the train split of a dataset, see `formats.series`.
+  """Returns the `SeriesInfo` of the train split of a path of `formats.series`.
 
-  Args:
-    path: The path of an .npz file or of a directory.
-
-  Returns:
-    A `SeriesInfo`.
-
-  Raises:
-    UserError: If the train split is missing or bad, or a column of real data
-      is constant.
+  Raises a `UserError` if it is missing or bad, or a column of real data is
+  constant.
   """
   with errors.naming_flag("dataset_path"):
     sequences = series.read_split(path, "train")
@@ -134,13 +127,7 @@ def describe_columns(names, columns):
 
 
 def warn_of_times(path, sequences, names):
-  """Warns of columns that rise as an index, a time or an id does.
-
-  Args:
-    path: The file, for the message.
-    sequences: A list of arrays `[T, D]`.
-    names: The names of the columns, or None.
-  """
+  """Warns of columns of arrays `[T, D]` that rise as a time or an id does."""
   steps = [np.diff(sequence, axis=0) for sequence in sequences
            if len(sequence) > 2]
   if not steps:

@@ -35,17 +35,10 @@ class Choice(NamedTuple):
 
 
 def to_sequences(table, choice):
-  """Makes sequences of a table.
+  """Makes sequences, float64 arrays `[T, D]`, of a `tables.Table`.
 
-  Args:
-    table: A `tables.Table`.
-    choice: A `Choice`.
-
-  Returns:
-    A list of float64 arrays `[T, D]`, and the names of their D columns.
-
-  Raises:
-    UserError: If a cell is missing or no number: names its line and column.
+  Returns a list of them, and the names of their D columns. Raises a `UserError`
+  if a cell is missing or no number, which names its line and column.
   """
   dropped = [name for name in (choice.id_column, choice.time_column)
              + tuple(choice.drop_columns) if name is not None]

@@ -30,18 +30,10 @@ _SEPARATORS = (",", ";", "\t")
 
 
 def read_split(path, split):
-  """Reads the sequences of "train", "valid" or "test".
+  """Reads a split, a list of float64 arrays `[T, D]`, T > 0, of finite numbers.
 
-  Args:
-    path: The path of an .npz file or of a directory.
-    split: The name of the split.
-
-  Returns:
-    A list of float64 arrays `[T, D]`, T > 0, of finite numbers.
-
-  Raises:
-    UserError: If the split is missing, empty or not of this form: names the
-      file, and in it the line, or the sequence and its step.
+  Raises a `UserError` if it is missing, empty or not of this form, which names
+  the file, and in it the line, or the sequence and its step.
   """
   if os.path.isdir(path):
     return _read_directory(path, split)

@@ -68,10 +68,7 @@ def read(path, decimal=None, header=None):
     header: Whether the first line is a header; None: what it shows.
 
   Returns:
-    A `Table`.
-
-  Raises:
-    UserError: If it is no such file, or could be read in two ways.
+    A `Table`, or raises a `UserError`.
   """
   pandas = import_pandas()
   lines = _split_lines(path)
@@ -105,13 +102,9 @@ def read(path, decimal=None, header=None):
 
 
 def has_integer_header(rows):
-  """Finds out if the first row is a header of integers, as pandas makes them.
+  """Finds out if the first row of str is a header of integers, as of pandas.
 
-  Args:
-    rows: A list of lists of str.
-
-  Returns:
-    True, False, or None where it could be both.
+  Returns True, False, or None where it could be both.
   """
   first, *rest = [[cell.strip() for cell in row] for row in rows]
   is_index = first[0] == ""
@@ -133,13 +126,9 @@ def has_integer_header(rows):
 
 
 def has_decimal_commas(rows):
-  """Finds out if commas between cells stand before decimals, as in 0,806.
+  """Finds out if rows were split at the commas of decimals, as in 0,806.
 
-  Args:
-    rows: A list of lists of str, lines that were split at commas.
-
-  Returns:
-    True, False, or None where it could be both.
+  Returns True, False, or None where it could be both.
   """
   rows = [[cell.strip() for cell in row] for row in rows]
   widths = {len(row) for row in rows}

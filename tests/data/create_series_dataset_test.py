@@ -1,11 +1,13 @@
 """Tests of fivo.data.create_series_dataset, on files as people have them."""
 
 import gzip
+import sys
 
 import numpy as np
 import pytest
 
 from fivo.data import create_series_dataset
+from fivo.data import series_info
 from fivo.formats import columns
 from fivo.system.errors import UserError
 from tests import programs
@@ -192,6 +194,13 @@ def test_refused_in_one_line(tmp_path, name):
   assert "\n" not in message
 
 
+def test_without_pandas(tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, "pandas", None)
+  _write(tmp_path / "a.csv", "x\n1\n2\n")
+  with pytest.raises(UserError, match=r"pip install fivo\[series\]"):
+    _read(tmp_path / "a.csv")
+
+
 def _long_table():
   """A table whose sequences are interleaved."""
   return "id,t,x,y\n" + "".join("%s,2020-01-0%d,%s,%s\n" % row for row in (
@@ -298,7 +307,6 @@ def test_command(tmp_path):
   assert "8 sequences of 40 timesteps to train" in result.stderr
   with np.load(out_file) as arrays:
     assert arrays["names"].tolist() == ["temp", "level"]
-  from fivo.data import series_info  # pylint: disable=g-import-not-at-top
   assert series_info.read(out_file).names == ["temp", "level"]
   for args, words in (
       (["--in=x"], "--out_file is required"), (["--out_file=x"], "--in is"),
