@@ -67,17 +67,13 @@ class SessionCreator(tf.compat.v1.train.SessionCreator):
           checkpoint_filename_with_path=self._find_checkpoint(),
       ).create_session()
     self._scaffold.finalize()
-    manager = tf.compat.v1.train.SessionManager(
-        self._scaffold.local_init_op, self._scaffold.ready_op,
-        self._scaffold.ready_for_local_init_op,
-        recovery_wait_secs=supervision.SECONDS_BETWEEN_LOOKS)
-    while True:
-      try:
-        return manager.wait_for_session(
-            self._target, self._config, max_wait_secs=1)
-      except tf.errors.DeadlineExceededError:
-        if self._caught:
-          raise SystemExit(128 + self._caught[0]) from None
+    session = tf.compat.v1.Session(self._target, config=self._config)
+    session.run(self._scaffold.local_init_op)
+    while session.run(self._scaffold.ready_op).size:
+      if self._caught:
+        raise SystemExit(128 + self._caught[0])
+      time.sleep(supervision.SECONDS_BETWEEN_LOOKS)
+    return session
 
 
 class ChiefHook(tf.compat.v1.train.SessionRunHook):

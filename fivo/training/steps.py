@@ -23,7 +23,8 @@ from fivo.training import saving
 from fivo.training import speed
 from fivo.training import validation
 
-_NON_FINITE = re.compile("(.*) : Tensor had (NaN|Inf)")
+# A server's errors have its name in the line before.
+_NON_FINITE = re.compile("^(.*) : Tensor had (NaN|Inf)", re.MULTILINE)
 # Worker k waits for step k times this many, where workers are staggered.
 _STEPS_OF_STAGGER = 1000
 # Sessions of a cluster that fail, with no step in between.
@@ -211,7 +212,7 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
 
 def _explain_non_finite(error, config, last_step):
   """A NonFiniteError for a failed check of finiteness, None for others."""
-  found = _NON_FINITE.match(error.message)
+  found = _NON_FINITE.search(error.message)
   return found and errors.NonFiniteError(
       "%s is %s at step %d; the last checkpoint is %s; a lower "
       "--learning_rate than %g may help" % (

@@ -137,3 +137,6 @@ def test_on_a_server_that_the_user_runs(tmp_path):
   master = tf.distribute.Server.create_local_server().target
   assert _train(tmp_path, max_steps=3, master=master) == [1, 2, 3]
   assert _saved(tmp_path)[0] == 3
+  with pytest.raises(errors.NonFiniteError) as caught:
+    _train(tmp_path, max_steps=4, master=master, loss_fn=lambda v: v / 0.)
+  assert str(caught.value).startswith("the fivo bound is Inf at step 4; ")
