@@ -93,10 +93,14 @@ def _read_npz(path):
 
 def _read_tables(path, choice):
   """Returns pairs of first folder and sequence of tables, and column names."""
-  sources, first = [], None
+  sources, first, told = [], None, None
   for file_path in progress.track(_find_files(path), "Reading", unit="file"):
     table = tables.read(file_path, choice.decimal, choice.header)
-    sequences, names = columns.to_sequences(table, choice)
+    sequences, names, left_out = columns.to_sequences(table, choice)
+    if left_out and left_out != told:  # Once, where all files are alike.
+      logging.warning("%s: left out column %s: dates, times or names of rows.",
+                      file_path, ", ".join(map(repr, left_out)))
+      told = left_out
     first = first or (file_path, names, table.has_header)
     if (names, table.has_header) != first[1:]:
       raise UserError("%s: the columns are %s; must be %s, as in %s" % (

@@ -15,6 +15,7 @@ a header. Of all else `fivo/data/create_series_dataset.py` makes an .npz file.
 
 import glob
 import os
+import zipfile
 
 from absl import logging
 import numpy as np
@@ -60,6 +61,8 @@ def read_npz(path, required=None):
   """
   if not os.path.isfile(path):  # A pipe would be waited for.
     raise UserError("%s: no such file or directory" % path)
+  if not zipfile.is_zipfile(path):
+    raise UserError("%s: not a complete .npz file; %s" % (path, REMEDY))
   with reading.complaining(path, "a complete .npz file", "; " + REMEDY):
     with np.load(path, allow_pickle=False) as archive:
       for name in required or ():

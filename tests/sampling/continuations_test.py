@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from fivo.models import base
 from fivo.sampling import continuations
-from fivo.system import errors
 
 _PREFIX_LENGTH, _BATCH, _PARTICLES, _LENGTH = 3, 2, 4, 5
 
@@ -82,8 +81,3 @@ def test_elbo_keeps_every_trajectory():
   _, samples = _sample(_Tell(2), mean=None, bound="elbo")
   for n in range(_PARTICLES):
     np.testing.assert_array_equal(samples[:, :, n, 0], n)
-
-
-def test_model_that_cannot_sample():
-  with pytest.raises(errors.UserError, match="object: has no sample_step"):
-    _sample(object(), mean=None)
