@@ -93,7 +93,7 @@ def _read_npz(path):
           path, split, arrays[name], arrays[split + "_lengths"])]
   if not sources:
     series.read_split(path, "train")  # Says what is missing.
-  return sources, series.read_names(path)
+  return sources, series.read_names(path, sources[0][1].shape[1])
 
 
 def _read_tables(path, choice):
