@@ -15,7 +15,6 @@ from fivo import ghmm_runners
 from fivo import runners
 from fivo.config import config as config_lib
 from fivo.data import series_info
-from fivo.data import series_info
 from fivo.data import speech_statistics
 from fivo.rendering import lines
 from fivo.rendering import midi
@@ -196,10 +195,3 @@ def test_refused_without_the_extra(monkeypatch, missing):
 def test_names_of_pitches():
   assert [pianorolls.pitch_name(note) for note in (21, 60, 61, 108)] == [
       "A0", "C4", "C#4", "C8"]
-
-
-def test_columns_of_series_have_their_names():
-  info = series_info.SeriesInfo(np.zeros([2]), None, ["level", "temp"])
-  figure = samples_lib.Renderer("series", series=info).draw(
-      np.zeros([3, 2]), np.ones([4, 2, 2]))
-  assert [axis.get_ylabel() for axis in figure.axes] == ["level", "temp"]
