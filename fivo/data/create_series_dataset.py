@@ -57,10 +57,15 @@ def read(path, choice=None, fractions=None, seed=0,
   names of the columns, a list of D str, or None. Raises a `UserError` that
   names the file, its line and column.
   """
-  if path.lower().endswith((".npz", ".npz.gz")):
+  choice = choice or columns.Choice()
+  if path.lower().endswith(".npz"):
+    if any(value not in (None, ()) for value in choice):
+      raise UserError("%s: an .npz file has no cells, for which --id_column, "
+                      "--time_column, --drop_columns, --missing, --decimal and "
+                      "--header are" % path)
     sources, names = _read_npz(path)
   else:
-    sources, names = _read_tables(path, choice or columns.Choice())
+    sources, names = _read_tables(path, choice)
   found = {_ALIASES.get(name) for name, _ in sources}
   if fractions is None and "train" in found and len(found - {None}) > 1:
     contents = {split: [] for split in splits.SPLITS}
@@ -88,7 +93,7 @@ def _read_npz(path):
           path, split, arrays[name], arrays[split + "_lengths"])]
   if not sources:
     series.read_split(path, "train")  # Says what is missing.
-  return sources, series.read_names(path)
+  return sources, series.read_names(path, sources[0][1].shape[1])
 
 
 def _read_tables(path, choice):

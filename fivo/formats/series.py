@@ -43,12 +43,12 @@ def read_split(path, split):
   return cut(path, split, arrays[values], arrays[lengths])
 
 
-def read_names(path):
-  """Returns the names of the columns, a list of str, or None if not known."""
-  if os.path.isdir(path):
+def read_names(path, width):
+  """Returns the names of `width` columns, a list of str, or None if unknown."""
+  names = None if os.path.isdir(path) else read_npz(path, ()).get("names")
+  if names is None or names.shape != (width,):
     return None
-  names = read_npz(path, ()).get("names")
-  return None if names is None else [str(name) for name in names]
+  return [str(name) for name in names]
 
 
 def read_npz(path, required=None):

@@ -310,6 +310,7 @@ def test_command(tmp_path):
   assert series_info.read(out_file).names == ["temp", "level"]
   for args, words in (
       (["--in=x"], "--out_file is required"), (["--out_file=x"], "--in is"),
+      (["--in=a.npz", "--out_file=x", "--noheader"], "has no cells"),
       (["--in=/missing", "--out_file=x"], "--in=/missing: no such file"),
       (["--in=x", "--out_file=x", "--splits=1,1,1"], "--splits=1,1,1: must")):
     result = programs.run(args, "fivo/data/create_series_dataset.py")
