@@ -1,4 +1,4 @@
-"""Contestants measured in turn, and the statistics of what came out.
+"""Contestants measured in turn, and tables of what came out.
 
 A machine's speed drifts by more than many a difference of interest. Hence
 contestants take turns (A B C A B C ...), and two of them are compared round by
@@ -11,115 +11,76 @@ import collections
 from absl import logging
 import numpy as np
 
-# Something to measure. `measure` is a function without arguments that measures
-# it once and returns a dict of figures.
-Contestant = collections.namedtuple("Contestant", ("name", "measure"))
-
 # A column: the key of its figures, its heading, and their format.
-Metric = collections.namedtuple("Metric", ("key", "heading", "form"))
+Metric = collections.namedtuple("Metric", "key heading form")
 
 STEPS = Metric("steps_per_sec", "steps/s", "%.2f")
+MILLISECONDS = Metric("ms_per_step", "ms per step", "%.1f")
 SEQUENCES = Metric("sequences_per_sec", "sequences/s", "%.1f")
 STARTUP = Metric("startup_secs", "seconds to step 1", "%.1f")
+FIRST_PASS = Metric("first_pass_secs", "first pass, s", "%.2f")
 MEMORY = Metric("peak_mb", "peak MB", "%.0f")
 
-# One table of results. `metrics` are its columns; the first one is compared
-# with that of the contestants named in `baselines`. `figures` is an ordered
-# dict: a list of dicts, one for each round, by the contestant's name.
-Comparison = collections.namedtuple(
-    "Comparison", ("title", "metrics", "baselines", "figures"))
 
-Summary = collections.namedtuple("Summary", ("median", "lowest", "highest"))
-
-
-def take_turns(title, contestants, num_rounds, metrics, baselines=()):
+def take_turns(title, contestants, num_rounds):
   """Measures contestants in turn.
 
   Args:
     title: What is measured.
-    contestants: A list of `Contestant`s.
+    contestants: Pairs of a name and a function without arguments, which
+      measures once and returns a dict of figures.
     num_rounds: How often each is measured.
-    metrics: A list of `Metric`s; the first one is what is compared.
+
+  Returns:
+    An ordered dict: by name a list of dicts, one for each round.
+  """
+  figures = collections.OrderedDict((name, []) for name, _ in contestants)
+  for i in range(num_rounds):
+    for name, measure in contestants:
+      figures[name].append(measure())
+      logging.info("%s, round %d of %d, %s: %s", title, i + 1, num_rounds, name,
+                   ", ".join("%s %.4g" % item
+                             for item in figures[name][-1].items()))
+  return figures
+
+
+def to_markdown(header, figures, metrics, baselines=()):
+  """A table of figures.
+
+  Args:
+    header: The heading of the contestants' names.
+    figures: What `take_turns` returns.
+    metrics: The `Metric`s of the columns. The first one is also compared.
     baselines: The names of those to compare all others with.
 
   Returns:
-    A `Comparison`.
+    A string of lines.
   """
-  figures = collections.OrderedDict(
-      (contestant.name, []) for contestant in contestants)
-  for i in range(num_rounds):
-    for contestant in contestants:
-      values = contestant.measure()
-      figures[contestant.name].append(values)
-      logging.info(
-          "%s, round %d of %d, %s: %s", title, i + 1, num_rounds,
-          contestant.name, ", ".join(
-              "%s %s" % (metric.form % values[metric.key], metric.heading)
-              for metric in metrics if metric.key in values))
-  return Comparison(title, metrics, baselines, figures)
-
-
-def summarize(values):
-  """The `Summary` of a list of numbers."""
-  return Summary(float(np.median(values)), min(values), max(values))
-
-
-def ratios(values, base_values):
-  """The ratios of figures that were measured in the same rounds.
-
-  Args:
-    values: A list of numbers, one for each round.
-    base_values: Those of another contestant.
-
-  Returns:
-    The `Summary` of the ratios of the pairs, not the ratio of the summaries.
-  """
-  if len(values) != len(base_values):
-    raise ValueError("%d and %d rounds" % (len(values), len(base_values)))
-  return summarize([x / y for x, y in zip(values, base_values)])
-
-
-def to_markdown(comparison):
-  """The table of a `Comparison`."""
-  first = comparison.metrics[0]
-  baselines = [name for name in comparison.baselines
-               if len(comparison.figures) > 1]
-  header = [""] + [metric.heading for metric in comparison.metrics] + [
-      "x %s" % name for name in baselines]
+  baselines = [name for name in baselines if len(figures) > 1]
+  first = metrics[0].key
   rows = []
-  for name, rounds in comparison.figures.items():
-    row = [name]
-    for metric in comparison.metrics:
-      row.append(_cell(metric.form, summarize(_values(rounds, metric.key)))
-                 if metric.key in rounds[0] else "")
+  for name, rounds in figures.items():
+    row = [str(name)] + [
+        _cell(metric.form, [values[metric.key] for values in rounds])
+        if metric.key in rounds[0] else "" for metric in metrics]
     for base in baselines:
-      base_values = _values(comparison.figures[base], first.key)
-      row.append(_cell("%.2f", ratios(_values(rounds, first.key), base_values)))
+      row.append(_cell("%.2f", [
+          values[first] / base_values[first]
+          for values, base_values in zip(rounds, figures[base])]))
     rows.append(row)
-  return "### %s\n\n%s" % (comparison.title, markdown_table(header, rows))
+  return markdown([header] + [metric.heading for metric in metrics] + [
+      "x %s" % name for name in baselines], rows)
 
 
-def markdown_table(header, rows):
-  """Writes a table.
-
-  Args:
-    header: A list of strings.
-    rows: A list of such lists.
-
-  Returns:
-    A string of lines, each with its end.
-  """
+def markdown(header, rows):
+  """A table of strings."""
   lines = [header, ["---"] * len(header)] + rows
-  return "".join("| %s |\n" % " | ".join(cell.replace("|", "\\|")
-                                         for cell in line) for line in lines)
+  return "".join("| %s |\n" % " | ".join(line) for line in lines)
 
 
-def _values(rounds, key):
-  return [figures[key] for figures in rounds]
-
-
-def _cell(form, summary):
-  """A median, and the spread where there is one."""
-  if summary.lowest == summary.highest:
-    return form % summary.median
-  return "%s (%s to %s)" % tuple(form % value for value in summary)
+def _cell(form, values):
+  """The median, with the smallest and the largest where they differ."""
+  if min(values) == max(values):
+    return form % values[0]
+  return "%s (%s to %s)" % tuple(
+      form % value for value in (np.median(values), min(values), max(values)))

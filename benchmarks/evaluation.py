@@ -6,7 +6,7 @@ graph and of the pipeline, so the speed is that of further passes: the time of
 an evaluation with many repeats, minus that of one with a single pass.
 """
 
-import os
+import functools
 import sys
 import tempfile
 
@@ -15,20 +15,17 @@ from benchmarks import processes
 from benchmarks import training
 from fivo.system import errors
 
-PRODUCT = "run_fivo.py"
 SEPARATE = "separate"
-
+METRICS = (comparison.SEQUENCES, comparison.FIRST_PASS, comparison.MEMORY)
 _BEGINS = r"^Model restored from step \d+, evaluating\."
 _ENDS = r"elbo ll/t: .* iwae ll/t: .* fivo ll/t: "
 
-_FIRST_PASS = comparison.Metric("first_pass_secs", "first pass, s", "%.2f")
-_METRICS = (comparison.SEQUENCES, _FIRST_PASS, comparison.MEMORY)
 
-
-def measure(job, split, num_sequences, num_passes, num_rounds):
-  """Compares the two on a checkpoint that one training step leaves.
+def measure(title, job, split, num_sequences, num_passes, num_rounds):
+  """Compares the two on a checkpoint that a few training steps leave.
 
   Args:
+    title: What is measured.
     job: A `training.Job`.
     split: The split to evaluate.
     num_sequences: How many sequences it has.
@@ -36,48 +33,35 @@ def measure(job, split, num_sequences, num_passes, num_rounds):
     num_rounds: How often each is measured.
 
   Returns:
-    A `comparison.Comparison`.
+    What `comparison.take_turns` returns.
   """
-  title = "Evaluation of the %s split of %s: batch %d, %d particles" % (
-      split, os.path.basename(job.dataset_path), job.batch_size,
-      job.num_samples)
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
-    processes.run("training for a checkpoint",
-                  training.command(job, logdir, max_steps=1))
-    contestants = [
-        _contestant(name, program, job, logdir, split, num_sequences,
-                    num_passes)
+    processes.run("training for a checkpoint", training.command(job, logdir))
+    flags = ["--mode=eval", "--split=" + split, "--logdir=" + logdir,
+             "--dataset_path=" + job.dataset_path,
+             "--batch_size=%d" % job.batch_size,
+             "--num_samples=%d" % job.num_samples]
+    return comparison.take_turns(title, [
+        (name, functools.partial(
+            _measure, name, program + flags, num_sequences, num_passes))
         for name, program in (
-            (PRODUCT, [os.path.join(processes.ROOT, "run_fivo.py")]),
-            (SEPARATE, ["-m", "benchmarks.separate_bounds"]))]
-    return comparison.take_turns(
-        title, contestants, num_rounds, _METRICS, [SEPARATE])
+            ("run_fivo.py", processes.PROGRAM),
+            (SEPARATE, [sys.executable, "-m", "benchmarks.separate_bounds"]))
+    ], num_rounds)
 
 
-def _contestant(name, program, job, logdir, split, num_sequences, num_passes):
-  """One way to evaluate; `program` are the arguments that start it."""
-  command = [sys.executable] + program + [
-      "--mode=eval", "--split=" + split, "--logdir=" + logdir,
-      "--dataset_path=" + job.dataset_path,
-      "--batch_size=%d" % job.batch_size, "--num_samples=%d" % job.num_samples]
-
-  def measure_once():
-    one, many = [
-        processes.run(name, command + ["--eval_repeats=%d" % repeats])
-        for repeats in (1, 1 + num_passes)]
-    first, total = seconds_of_passes(one), seconds_of_passes(many)
-    if total <= first:
-      raise errors.UserError(
-          "--eval_passes=%d: too few to be timed; give more" % num_passes)
-    return {
-        comparison.SEQUENCES.key: num_sequences * num_passes / (total - first),
-        _FIRST_PASS.key: first,
-        comparison.MEMORY.key: one.peak_mb,
-    }
-
-  return comparison.Contestant(name, measure_once)
-
-
-def seconds_of_passes(outcome):
-  """The seconds an evaluation took, without the start of the program."""
-  return outcome.require(_ENDS)[0][0] - outcome.require(_BEGINS)[0][0]
+def _measure(name, command, num_sequences, num_passes):
+  """Evaluates once with one pass, and once with more; gives the figures."""
+  one, many = [
+      processes.run(name, command + ["--eval_repeats=%d" % repeats])
+      for repeats in (1, 1 + num_passes)]
+  first, total = [outcome.require(_ENDS)[0][0] - outcome.require(_BEGINS)[0][0]
+                  for outcome in (one, many)]
+  if total <= first:
+    raise errors.UserError(
+        "--eval_passes=%d: too few to be timed; give more" % num_passes)
+  return {
+      comparison.SEQUENCES.key: num_sequences * num_passes / (total - first),
+      comparison.FIRST_PASS.key: first,
+      comparison.MEMORY.key: one.peak_mb,
+  }

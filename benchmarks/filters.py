@@ -9,36 +9,48 @@ Markdown and draws a picture; takes some minutes and needs matplotlib.
   python benchmarks/filters.py --out_file=docs/images/filters.png
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import os
-import sys
 import time
 
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-
-from absl import app
 from absl import flags
 import numpy as np
 import tensorflow as tf
 
+from benchmarks import comparison
 from fivo import bounds
 from fivo.config import catalogue
 from fivo.models import ghmm
+from fivo.rendering import figures
 from fivo.resampling import criteria
-from fivo.system import files
 from fivo.system import sessions
 
 _SEED = 1
 _NUM_TIMESTEPS = 20
-_CRITERIA = (("ess 0.5", ("ess", .5)), ("ess 0.9", ("ess", .9)),
-             ("always", ("always", .5)), ("never", ("never", .5)))
+# A label, a scheme, and the arguments of `criteria.by_name`.
+_CASES = [(name, name, ("always",)) for name in catalogue.SCHEMES] + [
+    ("multinomial, " + label, "multinomial", criterion)
+    for label, criterion in (
+        ("ess 0.5", ("ess", .5)), ("ess 0.9", ("ess", .9)),
+        ("always", ("always",)), ("never", ("never",)))]
+# A bound and the argument that chooses its estimator of the gradient.
+_GRADIENTS = [
+    ("fivo", "resampling_gradients", name)
+    for name in catalogue.RESAMPLING_GRADIENTS] + [
+        ("iwae", "iwae_gradients", name) for name in catalogue.IWAE_GRADIENTS]
 
 
-def _session(build):
-  """A session on a graph of its own, and what `build` makes in that."""
+def _start(build, *args):
+  """A session on a graph of its own, and what `build(*args)` makes in that."""
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(_SEED)
-    fetches = build()
+    fetches = build(*args)
     session = tf.compat.v1.Session(config=sessions.options())
     session.run(tf.compat.v1.global_variables_initializer())
   return session, fetches
@@ -46,42 +58,22 @@ def _session(build):
 
 def _data(num_filters):
   """One sequence of the model for all filters, and its log likelihood."""
-  def build():
-    model = ghmm.GaussianHMM(_NUM_TIMESTEPS)
-    _, xs = model.sample(1, seed=_SEED)
-    return xs, model.likelihood(xs)
-
-  session, fetches = _session(build)
+  session, fetches = _start(_build_data)
   xs, likelihood = session.run(fetches)
   return np.tile(xs, [1, num_filters]), likelihood[0]
 
 
+def _build_data():
+  model = ghmm.GaussianHMM(_NUM_TIMESTEPS)
+  _, xs = model.sample(1, seed=_SEED)
+  return xs, model.likelihood(xs)
+
+
 def measure_filter(resampling_type, criterion, num_particles, num_filters):
-  """Measures a scheme and a criterion.
-
-  Args:
-    resampling_type: The name of a scheme.
-    criterion: The arguments of `criteria.by_name`.
-    num_particles: N.
-    num_filters: How many filters to average over.
-
-  Returns:
-    The gap of the bound in nats, the standard deviation of log Z_hat, and the
-    milliseconds that the filters and the gradient of their sum take.
-  """
+  """The gap of a bound, its spread, both in nats, and the milliseconds."""
   xs, likelihood = _data(num_filters)
-
-  def build():
-    scale = tf.constant(1.)
-    model = ghmm.TrainableGaussianHMM(
-        _NUM_TIMESTEPS, "prior", emission_variances=scale, random_seed=_SEED)
-    log_p_hat = bounds.fivo(
-        model, xs, [_NUM_TIMESTEPS] * num_filters, num_particles,
-        resampling_criterion=criteria.by_name(*criterion),
-        resampling_type=resampling_type, random_seed=_SEED).log_p_hat
-    return log_p_hat, tf.gradients(log_p_hat, scale)
-
-  session, fetches = _session(build)
+  session, fetches = _start(
+      _build_filter, xs, resampling_type, criterion, num_particles)
   log_p_hat, _ = session.run(fetches)
   start = time.process_time()
   session.run(fetches)
@@ -89,8 +81,20 @@ def measure_filter(resampling_type, criterion, num_particles, num_filters):
   return likelihood - log_p_hat.mean(), log_p_hat.std(), milliseconds
 
 
+def _build_filter(xs, resampling_type, criterion, num_particles):
+  """Estimates `[B]` of log Z, and the gradient of their sum."""
+  scale = tf.constant(1.)
+  model = ghmm.TrainableGaussianHMM(
+      _NUM_TIMESTEPS, "prior", emission_variances=scale, random_seed=_SEED)
+  log_p_hat = bounds.fivo(
+      model, xs, [_NUM_TIMESTEPS] * xs.shape[1], num_particles,
+      resampling_criterion=criteria.by_name(*criterion),
+      resampling_type=resampling_type, random_seed=_SEED).log_p_hat
+  return log_p_hat, tf.gradients(log_p_hat, scale)
+
+
 def measure_gradient(bound, num_particles, num_filters, num_steps, **kwargs):
-  """Measures a gradient estimator on a learned proposal.
+  """The spread of a gradient before learning, and the gap after it.
 
   Args:
     bound: "iwae" or "fivo".
@@ -100,24 +104,12 @@ def measure_gradient(bound, num_particles, num_filters, num_steps, **kwargs):
     **kwargs: Arguments of the bound that choose the estimator.
 
   Returns:
-    The standard deviation, over batches, of the gradient by the first step's
-    bias before learning, and the gap of the bound after learning.
+    The standard deviation, over batches, of the gradient by the bias of the
+    first step's proposal, and the gap of the bound in nats.
   """
   xs, likelihood = _data(num_filters)
-
-  def build():
-    model = ghmm.TrainableGaussianHMM(
-        _NUM_TIMESTEPS, "filtering", random_seed=_SEED)
-    lengths = [_NUM_TIMESTEPS] * num_filters
-    log_p_hat = bounds.create_bound(
-        bound, model, xs, lengths, num_samples=num_particles, **kwargs)
-    loss = -tf.reduce_mean(log_p_hat.log_p_hat)
-    bias = [v for v in tf.compat.v1.trainable_variables()
-            if v.op.name.endswith("proposal_b_1")]
-    return (tf.gradients(loss, bias)[0], loss,
-            tf.compat.v1.train.AdamOptimizer(3e-3).minimize(loss))
-
-  session, (gradient, loss, train_op) = _session(build)
+  session, (gradient, loss, train_op) = _start(
+      _build_gradient, xs, bound, num_particles, kwargs)
   gradients = [session.run(gradient)[0] for _ in range(200)]
   for _ in range(num_steps):
     session.run(train_op)
@@ -125,19 +117,17 @@ def measure_gradient(bound, num_particles, num_filters, num_steps, **kwargs):
   return np.std(gradients), likelihood + np.mean(losses)
 
 
-def _table(header, rows):
-  lines = ["| %s |" % " | ".join(map(str, row))
-           for row in [header, ["---"] * len(header)] + rows]
-  sys.stdout.write("\n".join(lines) + "\n\n")
-  sys.stdout.flush()
-
-
-def _cases():
-  """What is compared: a label, a scheme and a criterion."""
-  for resampling_type in catalogue.SCHEMES:
-    yield resampling_type, resampling_type, ("always", .5)
-  for label, criterion in _CRITERIA:
-    yield "multinomial, " + label, "multinomial", criterion
+def _build_gradient(xs, bound, num_particles, kwargs):
+  """A component of the gradient, the loss, and a step of training."""
+  model = ghmm.TrainableGaussianHMM(
+      _NUM_TIMESTEPS, "filtering", random_seed=_SEED)
+  loss = -tf.reduce_mean(bounds.create_bound(
+      bound, model, xs, [_NUM_TIMESTEPS] * xs.shape[1],
+      num_samples=num_particles, **kwargs).log_p_hat)
+  bias = [v for v in tf.compat.v1.trainable_variables()
+          if v.op.name.endswith("proposal_b_1")]
+  return (tf.gradients(loss, bias)[0], loss,
+          tf.compat.v1.train.AdamOptimizer(3e-3).minimize(loss))
 
 
 def compare_filters(particles, num_filters):
@@ -151,53 +141,47 @@ def compare_filters(particles, num_filters):
     A dict from labels to arrays `[len(particles), 3]`, see `measure_filter`.
   """
   results = {
-      label: np.array([
-          measure_filter(resampling_type, criterion, n, num_filters)
-          for n in particles])
-      for label, resampling_type, criterion in _cases()}
-  _table(["scheme, criterion"] + ["gap, N=%d" % n for n in particles] +
-         ["std, N=%d" % n for n in particles] + ["ms, N=%d" % particles[-1]], [
-             [label] + ["%.3f" % x for x in values[:, :2].T.ravel()] +
-             ["%.0f" % values[-1, 2]] for label, values in results.items()])
+      label: np.array([measure_filter(resampling_type, criterion, n,
+                                      num_filters) for n in particles])
+      for label, resampling_type, criterion in _CASES}
+  print(comparison.markdown(
+      ["scheme, criterion"] + ["gap, N=%d" % n for n in particles] +
+      ["std, N=%d" % n for n in particles] + ["ms, N=%d" % particles[-1]], [
+          [label] + ["%.3f" % x for x in values[:, :2].T.ravel()] +
+          ["%.0f" % values[-1, 2]] for label, values in results.items()]))
   return results
 
 
 def compare_gradients(num_particles, num_filters, num_steps):
   """Prints a table of gradient estimators."""
   rows = []
-  for bound, kwargs in (
-      [("fivo", dict(resampling_gradients=name))
-       for name in ("none", "score", "stop_gradient")] +
-      [("iwae", dict(iwae_gradients=name))
-       for name in ("reparameterized", "dreg")]):
+  for bound, argument, name in _GRADIENTS:
     deviation, gap = measure_gradient(
-        bound, num_particles, num_filters, num_steps, **kwargs)
-    rows.append([bound, list(kwargs.values())[0], "%.4f" % deviation,
-                 "%.3f" % gap])
-  _table(["bound", "gradient", "std of a gradient",
-          "gap after %d steps" % num_steps], rows)
+        bound, num_particles, num_filters, num_steps, **{argument: name})
+    rows.append([bound, name, "%.4f" % deviation, "%.3f" % gap])
+  print(comparison.markdown(
+      ["bound", "gradient", "std of a gradient",
+       "gap after %d steps" % num_steps], rows))
 
 
 def draw(path, particles, results):
   """Draws gap and standard deviation against the number of particles."""
-  # Here, because the module must be imported without matplotlib for its flags.
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
-
-  figure = Figure(figsize=(9.6, 4.))
-  FigureCanvasAgg(figure)
+  figure, (axes,) = figures.create((9.6, 4.), 1, 2)
   for axis, column, title in zip(
-      figure.subplots(1, 2), (0, 1),
+      axes, (0, 1),
       ("log likelihood less bound, nats", "standard deviation of log Z, nats")):
     for label, values in results.items():
       axis.loglog(particles, np.maximum(values[:, column], 1e-3), marker=".",
                   linestyle="--" if "," in label else "-", label=label)
     axis.set_xlabel("particles")
     axis.set_title(title, fontsize=10)
-  axis.legend(fontsize=7)
-  figure.tight_layout()
-  with files.atomic_write(path) as stream:
-    figure.savefig(stream, format="png", dpi=80)
+  axes[-1].legend(fontsize=7)
+  figures.save(path, figure, dpi=80)
+
+
+def define_flags():
+  """Defines the flag."""
+  flags.DEFINE_string("out_file", "", "The PNG file to draw.")
 
 
 def main(unused_argv):
@@ -207,8 +191,3 @@ def main(unused_argv):
   compare_gradients(num_particles=4, num_filters=32, num_steps=500)
   if flags.FLAGS.out_file:
     draw(flags.FLAGS.out_file, particles, results)
-
-
-if __name__ == "__main__":
-  flags.DEFINE_string("out_file", "", "The PNG file to draw.")
-  app.run(main)

@@ -34,20 +34,13 @@ from fivo.system import rendering_extra
 FLAGS = flags.FLAGS
 
 _GHMM = dict(model="ghmm", random_seed=1, data_from_model=True)
-_PROPOSALS = ("filtering", "smoothing")
-_BOUNDS = ("elbo", "iwae", "fivo")
+_BOUNDS = ("iwae", "fivo")
 
 
 def draw_gap(path, work_dir, max_steps):
-  """Trains proposals of a Gaussian HMM, and draws how the gap closes.
-
-  Args:
-    path: The PNG file to write.
-    work_dir: A directory for the runs.
-    max_steps: How many steps to train each.
-  """
+  """Trains proposals of a Gaussian HMM, and draws how the gap closes."""
   figure, (axis,) = figures.create_panels(1, row_height=4.)
-  for proposal_type, bound in zip(_PROPOSALS, ("fivo", "iwae")):
+  for proposal_type, bound in (("filtering", "fivo"), ("smoothing", "iwae")):
     logdir = os.path.join(work_dir, proposal_type)
     ghmm_runners.run_train(types.SimpleNamespace(
         logdir=logdir, bound=bound, proposal_type=proposal_type,
@@ -77,18 +70,16 @@ def draw_particles(path, work_dir, sizes, batch_size):
     sizes: A list of numbers of particles.
     batch_size: Of how many sequences each point is the mean.
   """
-  means = {bound: [] for bound in _BOUNDS[1:]}
-  for bound, values in means.items():
-    for num_samples in sizes:
-      results = ghmm_runners.run_eval(types.SimpleNamespace(
-          logdir=os.path.join(work_dir, "particles"), bound=bound,
-          proposal_type="prior", batch_size=batch_size, num_timesteps=50,
-          num_samples=num_samples, **_GHMM))
-      values.append(results["mean"])
   figure, (axis,) = figures.create_panels(1, row_height=4.)
-  for bound, values in means.items():
-    axis.plot(sizes, values, "o-", label=bound.upper())
-  axis.axhline(np.mean(results["likelihood"]) / 50, label="log p(x)",
+  for bound in _BOUNDS:
+    results = [
+        ghmm_runners.run_eval(types.SimpleNamespace(
+            logdir=os.path.join(work_dir, "particles"), bound=bound,
+            proposal_type="prior", batch_size=batch_size, num_timesteps=50,
+            num_samples=num_samples, **_GHMM)) for num_samples in sizes]
+    axis.plot(sizes, [result["mean"] for result in results], "o-",
+              label=bound.upper())
+  axis.axhline(np.mean(results[-1]["likelihood"]) / 50, label="log p(x)",
                **figures.BOUNDARY)
   axis.set_xscale("log", base=2)
   axis.set_xticks(sizes)
@@ -101,19 +92,11 @@ def draw_particles(path, work_dir, sizes, batch_size):
 
 
 def sample_chorales(out_dir, work_dir, dataset_path, max_steps):
-  """Trains a VRNN with each of two bounds; samples of one are seen and heard.
-
-  Args:
-    out_dir: The directory of the pictures and the sound.
-    work_dir: A directory for the runs.
-    dataset_path: A pianoroll file.
-    max_steps: How many steps to train each.
-  """
-  logdirs = []
-  for bound in _BOUNDS[1:]:
-    logdirs.append(os.path.join(work_dir, "vrnn_" + bound))
+  """Trains a VRNN with each of two bounds; draws and plays samples of one."""
+  logdirs = [os.path.join(work_dir, "vrnn_" + bound) for bound in _BOUNDS]
+  for logdir, bound in zip(logdirs, _BOUNDS):
     runners.run_train(types.SimpleNamespace(
-        logdir=logdirs[-1], bound=bound, dataset_path=dataset_path,
+        logdir=logdir, bound=bound, dataset_path=dataset_path,
         max_steps=max_steps, learning_rate=0.0005, random_seed=1,
         summarize_every=max(1, max_steps // 200), progress=False,
         eval_every=max(1, max_steps // 4)))

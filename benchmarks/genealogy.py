@@ -8,28 +8,27 @@ are averages over many. It takes some seconds and needs matplotlib.
   python benchmarks/genealogy.py --out_file=docs/images/genealogy.png
 """
 
+if __name__ == "__main__":
+  import os
+  import sys
+  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
+  from fivo.system import startup
+  startup.run(__file__)
+
 import collections
-import io
 import os
-import sys
 
-if not __package__:  # Run as a script: import the package it lies in.
-  sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-
-from absl import app
 from absl import flags
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import plot
 from fivo import smc
 from fivo.models import base
 from fivo.models import ghmm
-from fivo.system import files
+from fivo.rendering import figures
 from fivo.system import sessions
 
 _SEED = 2
-_EMISSION_VARIANCE = 1.
 
 # Arrays of one filter, and of all of them.
 #   proposed: `[T, N]`, where the particles of each step were drawn.
@@ -60,8 +59,7 @@ def compute(num_timesteps=20, num_particles=8, num_filters=2000):
   """
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(_SEED)
-    model = ghmm.TrainableGaussianHMM(
-        num_timesteps, "prior", emission_variances=_EMISSION_VARIANCE)
+    model = ghmm.TrainableGaussianHMM(num_timesteps, "prior")
     with tf.compat.v1.Session(config=sessions.options()) as session:
       _, xs = session.run(model.sample(1, seed=_SEED))
     means, variances = model.smoothed(xs)
@@ -87,11 +85,10 @@ def _run_filters(model, xs, num_particles, num_filters, criterion):
     log_weights, z = model.propose_and_weight(state, t)
     return log_weights, z, z
 
-  def collect(proposed, z, unused_state, unused_log_weights, unused_resampled,
-              unused_mask, t):
+  def collect(proposed, z, *unused_args):
     if proposed is None:
       return tf.TensorArray(tf.float32, len(xs))
-    return proposed.write(t, z)
+    return proposed.write(unused_args[-1], z)
 
   result = smc.smc(
       transition_fn, num_steps, num_particles=num_particles,
@@ -115,36 +112,31 @@ def draw(path, sequence, without, with_resampling):
     without: The `Filter` that never resamples.
     with_resampling: The other.
   """
-  # Here, because the module must be imported without matplotlib for its flags.
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
-  from PIL import Image  # Matplotlib comes with it.
-
-  figure = Figure(figsize=(9.6, 4.6))
-  FigureCanvasAgg(figure)
-  axes = figure.subplots(
-      2, 2, sharex=True, sharey="row", gridspec_kw={"height_ratios": [4, 1]})
-  for column, name, particles in zip(
+  figure, axes = figures.create(
+      (9.6, 4.6), 2, 2, sharex=True, sharey="row",
+      gridspec_kw={"height_ratios": [4, 1]})
+  for (upper, lower), name, particles in zip(
       axes.T, ("IWAE: particles never resampled",
                "FIVO: resampled where few particles matter"),
       (without, with_resampling)):
-    _draw_particles(column[0], sequence, particles)
-    _draw_sample_size(column[1], particles)
-    column[0].set_title("%s\nbound %.1f nats, log likelihood %.1f" % (
+    _draw_particles(upper, sequence, particles)
+    _draw_sample_size(lower, particles)
+    for axis in (upper, lower):
+      for t in np.flatnonzero(particles.resampled):
+        axis.axvline(t, color="tab:orange", linewidth=1, linestyle=":",
+                     label="resampling")
+    upper.set_title("%s\nbound %.1f nats, log likelihood %.1f" % (
         name, np.mean(particles.log_z_hats), sequence.log_likelihood),
-                        fontsize=10)
-    column[1].set_xlabel("timestep")
+                    fontsize=10)
+    lower.set_xlabel("timestep")
   axes[0, 0].set_ylabel("latent z")
   axes[1, 0].set_ylabel("effective\nsample size")
-  figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="lower center",
+  # Of the lines with one label, one.
+  handles, labels = axes[0, 1].get_legend_handles_labels()
+  legend = collections.OrderedDict(zip(labels, handles))
+  figure.legend(legend.values(), legend.keys(), loc="lower center",
                 ncol=6, fontsize=8, frameon=False)
-  figure.tight_layout(rect=(0, 0.04, 1, 1))
-  drawn = io.BytesIO()
-  figure.savefig(drawn, format="png", dpi=100)
-  with files.atomic_write(path) as stream:
-    # So many colours are enough, and make the file a third as large.
-    Image.open(drawn).convert("RGB").quantize(64).save(
-        stream, format="png", optimize=True)
+  figures.save(path, figure, rect=(0, 0.04, 1, 1))
 
 
 def _draw_particles(axis, sequence, particles):
@@ -154,62 +146,41 @@ def _draw_particles(axis, sequence, particles):
       steps, sequence.posterior_means - 2 * sequence.posterior_stddevs,
       sequence.posterior_means + 2 * sequence.posterior_stddevs,
       color="tab:green", alpha=0.2, linewidth=0, label="exact posterior")
-  label = "proposed"
   for t in steps[1:]:
-    for start, end in zip(particles.resampled_states[t - 1],
-                          particles.proposed[t]):
-      axis.plot([t - 1, t], [start, end], color="0.8", linewidth=0.8,
-                label=label)
-      label = None
-  # Where paths have the same ancestor they lie on top of each other.
-  label = "path of a last particle"
-  for path, weight in zip(particles.trajectories.T, _final_weights(particles)):
+    axis.plot([t - 1, t], [particles.resampled_states[t - 1],
+                           particles.proposed[t]],
+              color="0.8", linewidth=0.8, label="proposed")
+  # Where paths have the same ancestor they lie on top of each other. The last
+  # weights are equal if particles were just resampled.
+  weights = particles.weights[-1] if not particles.resampled[-1] else (
+      np.full_like(particles.weights[-1], 1. / len(particles.weights[-1])))
+  for path, weight in zip(particles.trajectories.T, weights):
     axis.plot(steps, path, color="tab:blue", linewidth=1.5,
-              alpha=max(weight, 0.05) ** 0.5, label=label)
-    label = None
+              alpha=max(weight, 0.05) ** 0.5, label="path of a last particle")
   axis.scatter(np.repeat(steps, particles.weights.shape[1]),
                particles.proposed.ravel(), s=60 * particles.weights.ravel(),
                color="tab:blue", linewidths=0, zorder=3,
                label="particle, its area the weight")
   axis.plot(steps, sequence.observations, "x", color="black", markersize=5,
             label="observation", zorder=4)
-  _mark_resampling(axis, particles)
-
-
-def _final_weights(particles):
-  """The weights of the last particles: equal if they were just resampled."""
-  weights = particles.weights[-1]
-  return np.where(particles.resampled[-1], 1. / len(weights), weights)
-
-
-def _mark_resampling(axis, particles):
-  """Marks where the filter resampled."""
-  label = "resampling"
-  for t in np.flatnonzero(particles.resampled):
-    axis.axvline(t, color="tab:orange", linewidth=1, linestyle=":", label=label)
-    label = None
 
 
 def _draw_sample_size(axis, particles):
   """Draws how many particles matter, and where that led to a resampling."""
-  from matplotlib.ticker import MultipleLocator
-
   num_particles = particles.weights.shape[1]
   sizes = 1. / np.sum(np.square(particles.weights), axis=1)
   axis.plot(sizes, color="tab:blue", marker=".", markersize=4, linewidth=1)
   axis.axhline(num_particles / 2, color="tab:orange", linewidth=1)
-  _mark_resampling(axis, particles)
   axis.set_ylim(0, num_particles)
   axis.set_yticks([1, num_particles // 2, num_particles])
-  axis.xaxis.set_major_locator(MultipleLocator(5))
+  axis.set_xticks(range(0, len(sizes), 5))
+
+
+def define_flags():
+  """Defines the flag."""
+  flags.DEFINE_string("out_file", "genealogy.png", "The PNG file to write.")
 
 
 def main(unused_argv):
   """Draws what `--out_file` names."""
-  plot.check_available()
   draw(flags.FLAGS.out_file, *compute())
-
-
-if __name__ == "__main__":
-  flags.DEFINE_string("out_file", "genealogy.png", "The PNG file to write.")
-  app.run(main)

@@ -4,29 +4,23 @@ import collections
 import datetime
 import os
 import platform
+import re
 import shlex
 import sys
 
 import pkg_resources
 
 _PACKAGES = ("tensorflow", "dm-sonnet", "tensorflow-probability", "numpy")
-# The beginnings of the names of those variables that change speed.
+# The beginnings of the names of variables that change speed.
 _VARIABLES = ("OMP_", "MKL_", "KMP_", "XLA_", "TF_NUM_", "TF_XLA_",
               "TF_DISABLE_", "TF_ENABLE_")
 
 
-def describe(argv):
-  """Describes this machine, its software and this call.
-
-  Args:
-    argv: The command line.
-
-  Returns:
-    An ordered dict of strings and numbers.
-  """
+def describe():
+  """Describes this machine, its software and this call, in an ordered dict."""
   result = collections.OrderedDict([
       ("date", datetime.datetime.now().astimezone().isoformat("T", "seconds")),
-      ("command", " ".join(map(shlex.quote, argv))),
+      ("command", " ".join(map(shlex.quote, sys.argv))),
       ("processor", _processor()),
       ("cores", _num_cores()),
       ("system", platform.platform()),
@@ -35,10 +29,9 @@ def describe(argv):
       ("python", platform.python_version()),
   ])
   for package in _PACKAGES:
-    result[package] = _version(package)
-  for name in sorted(os.environ):
-    if name.startswith(_VARIABLES):
-      result[name] = os.environ[name]
+    result[package] = pkg_resources.get_distribution(package).version
+  result.update((name, value) for name, value in sorted(os.environ.items())
+                if name.startswith(_VARIABLES))
   return result
 
 
@@ -47,33 +40,17 @@ def summary():
   return "%s, cores: %d" % (_processor(), _num_cores())
 
 
-def to_markdown(description):
-  """A description in lines."""
-  return "".join("* %s: %s\n" % item for item in description.items())
-
-
 def _processor():
-  """The processor's name."""
-  try:
+  if os.path.exists("/proc/cpuinfo"):
     with open("/proc/cpuinfo") as stream:
-      for line in stream:
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-          return value.strip()
-  except OSError:
-    pass  # No Linux.
+      found = re.search(r"model name\s*: (.*)", stream.read())
+    if found:
+      return found.group(1)
   return platform.processor() or platform.machine()
 
 
 def _num_cores():
-  """How many cores this process may use."""
+  """The number of cores that this process may use."""
   if hasattr(os, "sched_getaffinity"):
     return len(os.sched_getaffinity(0))
   return os.cpu_count()
-
-
-def _version(package):
-  try:
-    return pkg_resources.get_distribution(package).version
-  except pkg_resources.DistributionNotFound:
-    return "of no package that pip knows; Python is %s" % sys.executable

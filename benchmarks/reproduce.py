@@ -8,9 +8,10 @@ ready. The same call goes on where one that was interrupted stopped.
   bin/reproduce.sh --dataset=jsb --bounds=fivo --flags=--latent_size=32
   bin/reproduce.sh --dataset=ghmm
 
-With `--dataset=ghmm` it is the study of the Gaussian hidden Markov model, whose
-likelihood is known: the gap of every bound and proposal over the number of
-particles and the length of the sequence.
+A cell of the table is a model, trained with one bound, number of particles,
+seed and further flags. Of several learning rates the one with the best bound on
+the valid split is chosen, and only that one sees the test split.
+`--dataset=ghmm` is the study in `reproduce_ghmm.py`.
 """
 
 if __name__ == "__main__":
@@ -20,52 +21,62 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.run(__file__)
 
+import collections
 import itertools
+import json
 import os
 import re
-import shlex
 
 from absl import flags
 
-from benchmarks import plot
-from benchmarks import reproduce_cells
 from benchmarks import reproduce_ghmm
 from benchmarks import reproduce_tables
-from benchmarks import reproduce_tasks
-from fivo.config import options as fivo_options
+from benchmarks import tasks
+from fivo.system import console
 from fivo.system import errors
+from fivo.system import rendering_extra
 
-GHMM = "ghmm"
-# What a cell sets itself.
-_OWN_FLAGS = ("mode", "logdir", "dataset_path", "model", "bound", "num_samples",
-              "random_seed", "learning_rate")
+# The flags of training: what was best on the valid split of each dataset.
+_COMMON = ("--dataset_type=pianoroll --latent_size=64 --max_train_length=128 "
+           "--xla=true --bucket_by_length=true --learning_rate_schedule=cosine "
+           "--average_variables=0.995 --kl_warmup_steps=4000 "
+           "--export_best=true --eval_every=1000 --early_stop_patience=4")
+_RECIPES = {
+    "jsb": "--input_dropout=0.2 --schedule_steps=8000",
+    "nottingham":
+        "--eval_every=2000 --kl_warmup_steps=2000 --schedule_steps=12000",
+    "musedata": "--eval_every=2000 --schedule_steps=12000",
+    "piano-midi.de": "--input_dropout=0.2 --schedule_steps=10000",
+    "chorales": "--input_dropout=0.2 --schedule_steps=8000",
+}
+_GHMM = "ghmm"
 
 
 def define_flags():
   """Defines the flags; not at import, because others have the same names."""
   flags.DEFINE_enum(
-      "dataset", "jsb", list(reproduce_cells.RECIPES) + [GHMM],
+      "dataset", "jsb", list(_RECIPES) + [_GHMM],
       "The data of the table; ghmm: the study of that model.")
-  flags.DEFINE_list("bounds", list(reproduce_cells.BOUNDS),
+  flags.DEFINE_list("bounds", list(reproduce_tables.BOUNDS),
                     "The bounds to train on.")
   flags.DEFINE_list("particles", ["4"], "The numbers of particles.")
   flags.DEFINE_list("models", ["vrnn"], "The models: vrnn, srnn.")
   flags.DEFINE_list("seeds", ["1"], "The seeds of the runs of each cell.")
-  flags.DEFINE_list(
-      "learning_rates", [reproduce_cells.LEARNING_RATE],
-      "The learning rates to choose from by the valid bound.")
+  flags.DEFINE_list("learning_rates", ["0.003"],
+                    "The learning rates to choose from by the valid bound.")
   flags.DEFINE_string(
       "flags", "", "Further flags of run_fivo.py for training, which win over "
-      "the recipe's, e.g. '--latent_size=32 --max_steps=20000'.")
+      "the recipe's, e.g. '--latent_size=32 --max_steps=20000'. Cells with "
+      "them are rows of their own in the tables.")
   flags.DEFINE_integer(
       "eval_repeats", 5, "How often to evaluate the test split.", 1)
   flags.DEFINE_integer("jobs", 2, "How many processes run at a time.", 1)
   flags.DEFINE_float("progress_secs", 60., "Seconds between lines that say how "
                      "far each process has come.", 0.)
-  flags.DEFINE_string(
+  console.define_path(
       "out_dir", None, "The directory of logdirs, logs and tables. None: "
       "reproduction/DATASET in the working directory.")
-  flags.DEFINE_string(
+  console.define_path(
       "data_dir", None, "The directory of the pianoroll files. None: that of "
       "the variable PIANOROLL_DIR, else ~/pianorolls.")
   flags.DEFINE_boolean(
@@ -75,152 +86,139 @@ def define_flags():
 def main(argv):
   """Does what the flags say."""
   del argv
-  reproduce(flags.FLAGS)
-
-
-def reproduce(options):
-  """Does what an object with the flags as attributes says.
-
-  Args:
-    options: The object.
-
-  Raises:
-    UserError: If an option is wrong, or a command fails.
-    SystemExit: After Ctrl-C or SIGTERM.
-  """
+  options = flags.FLAGS
   out_dir = os.path.abspath(
       options.out_dir or os.path.join("reproduction", options.dataset))
-  if options.dataset == GHMM:
-    study = reproduce_ghmm.Study(out_dir)
-    tasks, on_done = study.tasks, study.write
-    describe = study.describe
+  runner = tasks.Runner(out_dir, options.dry_run)
+  if options.dataset == _GHMM:
+    study = reproduce_ghmm.Study(out_dir, runner)
   else:
-    table = Table(options, out_dir)
-    tasks, on_done = table.tasks, table.write
-    describe = reproduce_cells.describe
-  if options.dry_run:
-    for task in tasks:
-      print(" ".join(map(shlex.quote, task.command)))
-    return
-  plot.check_available()
-  os.makedirs(out_dir, exist_ok=True)
-  reproduce_tasks.run(
-      out_dir, tasks, options.jobs, options.progress_secs, describe, on_done)
-  print(on_done())
+    study = Table(out_dir, runner, options)
+  if not options.dry_run:
+    rendering_extra.check("out_dir")
+  runner.map(study.run, study.items, options.jobs, options.progress_secs)
+  if not options.dry_run:
+    print(study.write())
 
 
 class Table(object):
-  """The cells of one call.
+  """The cells of one command.
 
   Attributes:
-    tasks: A list of `reproduce_tasks.Task`s.
+    items: A list of lists of cells, which are ordered dicts of strings with the
+      keys `reproduce_tables.CELL`, that differ in the learning rate alone.
   """
 
-  def __init__(self, options, out_dir):
-    """Plans the cells.
+  def __init__(self, out_dir, runner, options):
+    self._out_dir = out_dir
+    self._runner = runner
+    self._eval_repeats = options.eval_repeats
+    self._dataset_path = _dataset_path(options)
+    self._results = []
+    self.items = [
+        [collections.OrderedDict(zip(reproduce_tables.CELL, (
+            options.dataset, model, bound, particles, seed, rate,
+            options.flags))) for rate in options.learning_rates]
+        for model, particles, seed, bound in itertools.product(
+            options.models, options.particles, options.seeds, options.bounds)]
 
-    Args:
-      options: An object with the flags as attributes.
-      out_dir: An absolute path.
+  def run(self, cells):
+    """Trains cells, tests the best one, and writes the tables anew."""
+    for cell in cells:
+      self._runner.run(self._training(cell))
+    cell = max(cells, key=self._valid_bound)
+    if self._runner.run(self._test(cell)):
+      self._results.append(self._result(cell))
+      reproduce_tables.write(self._out_dir, self._results)
 
-    Raises:
-      UserError: If an option is wrong.
-    """
-    self._groups = parse_cells(options)
-    self._plan = reproduce_cells.Plan(
-        out_dir, _dataset_path(options), parse_flags(options.flags),
-        options.eval_repeats)
-    self.tasks = []
-    for rivals in self._groups:
-      self.tasks += [self._plan.train_task(cell) for cell in rivals]
-      self.tasks += [self._plan.eval_task(cell, rivals) for cell in rivals]
+  def write(self):
+    """Draws the curves and gives the text of the tables."""
+    reproduce_tables.draw_curves(self._out_dir)
+    return reproduce_tables.write(self._out_dir, self._results)
 
-  def write(self, task=None):
-    """Writes what is ready, the curves when no task is left; gives the table.
+  def _directory(self, cell):
+    return os.path.join(self._out_dir, "cells", reproduce_tables.name(cell))
 
-    Args:
-      task: The `reproduce_tasks.Task` that has just ended; None after all.
-    """
-    results = [self._plan.result(self._plan.chosen(rivals))
-               for rivals in self._groups]
-    if task is None:
-      reproduce_tables.draw_curves(
-          self._plan.out_dir, reproduce_cells.curves(self._plan.out_dir))
-    return reproduce_tables.write(
-        self._plan.out_dir, [result for result in results if result])
+  def _training(self, cell):
+    """The call that trains until it stops early or its schedule ends."""
+    own = collections.OrderedDict([
+        ("logdir", os.path.join(self._directory(cell), "logdir")),
+        ("dataset_path", self._dataset_path),
+        ("model", cell["model"]),
+        ("bound", cell["bound"]),
+        ("num_samples", cell["particles"]),
+        ("random_seed", cell["seed"]),
+        ("learning_rate", cell["learning_rate"]),
+    ])
+    options = collections.OrderedDict(own)
+    for text in (_COMMON, _RECIPES[cell["dataset"]], cell["flags"]):
+      options.update(_parse_flags(text, own))
+    options.setdefault("max_steps", options["schedule_steps"])
+    return tasks.Call("train", self._directory(cell), options)
+
+  def _test(self, cell):
+    """The call that evaluates the best checkpoint of a cell."""
+    return tasks.Call("eval", self._directory(cell), collections.OrderedDict([
+        ("split", "test"),
+        ("logdir", os.path.join(self._directory(cell), "logdir", "best")),
+        ("dataset_path", self._dataset_path),
+        ("num_samples", reproduce_tables.EVAL_PARTICLES),
+        ("batch_size", 16),
+        ("eval_repeats", self._eval_repeats),
+    ]))
+
+  def _validation(self, cell):
+    """What training has noted of the valid split, a dict."""
+    path = os.path.join(self._directory(cell), "logdir", "validation.json")
+    if not os.path.exists(path):
+      return {"best_bound": None}
+    with open(path) as stream:
+      return json.load(stream)
+
+  def _valid_bound(self, cell):
+    bound = self._validation(cell)["best_bound"]
+    return -float("inf") if bound is None else bound
+
+  def _result(self, cell):
+    """What came of a cell, an ordered dict of strings."""
+    record = self._validation(cell)
+    training, test = self._training(cell), self._test(cell)
+    means, spread = reproduce_tables.read_bounds(test.last_line)
+    result = collections.OrderedDict(
+        cell, steps=record["last_step"], best_step=record["best_step"],
+        valid=record["best_bound"])
+    for bound, mean, error in zip(reproduce_tables.BOUNDS, means, spread):
+      result["test_" + bound] = mean
+      result["standard_error_" + bound] = error
+    state = training.state()
+    result["train_minutes"] = round(state["seconds"] / 60., 2)
+    result["train_cpu_minutes"] = round(state["cpu_seconds"] / 60., 2)
+    result["test_minutes"] = round(test.state()["seconds"] / 60., 2)
+    result["machine"] = state["machine"]
+    for name, call in (("command", training), ("eval_command", test)):
+      text = " ".join(["python run_fivo.py"] + call.flags)
+      result[name] = text.replace(self._out_dir, "$OUT_DIR").replace(
+          os.path.dirname(self._dataset_path), "$PIANOROLL_DIR")
+    return collections.OrderedDict(
+        (name, str(value)) for name, value in result.items())
 
 
-def parse_cells(options):
-  """The cells that the flags ask for.
-
-  Args:
-    options: An object with the flags as attributes.
-
-  Returns:
-    A list of lists of cells that differ in the learning rate alone.
-
-  Raises:
-    UserError: If a value is none that `run_fivo.py` takes.
-  """
-  checked = (("models", "model"), ("bounds", "bound"),
-             ("particles", "num_samples"), ("seeds", "random_seed"),
-             ("learning_rates", "learning_rate"))
-  for flag, name in checked:
-    _check_values(flag, getattr(options, flag), fivo_options.OPTIONS[name])
-  return [
-      [reproduce_cells.Cell(
-          options.dataset, model, bound, particles, seed, rate)
-       for rate in options.learning_rates]
-      for model, particles, seed, bound in itertools.product(
-          options.models, options.particles, options.seeds, options.bounds)]
-
-
-def _check_values(flag, values, option):
-  """Refuses values of a list that are none of an option of `run_fivo.py`."""
-  for value in values or [""]:
-    try:
-      complaint = option.complaint(option.kind(value))
-    except ValueError:
-      complaint = "must be of kind %s" % option.kind.__name__
-    if complaint:
-      raise errors.UserError("--%s=%s: %s" % (flag, value, complaint))
-
-
-def parse_flags(text):
-  """Reads the flag `--flags`.
-
-  Args:
-    text: Flags of `run_fivo.py`, as a shell takes them.
-
-  Returns:
-    A dict of strings.
-
-  Raises:
-    UserError: If one has another form than --NAME=VALUE, or is a cell's.
-  """
-  try:
-    words = shlex.split(text)
-  except ValueError as error:
-    raise errors.UserError("--flags=%s: %s" % (text, error)) from error
-  found = {}
-  for word in words:
-    match = re.match(r"--?(\w+)=(.*)$", word)
-    if not match or match.group(1) not in fivo_options.OPTIONS:
-      raise errors.UserError(
-          "--flags=%s: %s is no --NAME=VALUE of run_fivo.py" % (text, word))
-    if match.group(1) in _OWN_FLAGS:
-      raise errors.UserError(
-          "--flags=%s: --%s is a cell's own; there is a flag for it" % (
-              text, match.group(1)))
-    found[match.group(1)] = match.group(2)
-  return found
+def _parse_flags(text, own):
+  """Pairs of names and values, of flags as a shell takes them."""
+  pairs = re.findall(r"--(\w+)=(\S*)", text)
+  if text.split() != ["--%s=%s" % pair for pair in pairs] or (
+      set(own) & set(name for name, _ in pairs)):
+    raise errors.UserError(
+        "--flags=%s: must be --NAME=VALUE ..., of none of --%s" % (
+            text, ", --".join(own)))
+  return pairs
 
 
 def _dataset_path(options):
   """The pianoroll file of a dataset."""
-  directory = os.path.expanduser(
-      options.data_dir or os.environ.get("PIANOROLL_DIR") or "~/pianorolls")
-  path = os.path.join(os.path.abspath(directory), options.dataset + ".pkl")
+  directory = os.path.abspath(os.path.expanduser(
+      options.data_dir or os.environ.get("PIANOROLL_DIR") or "~/pianorolls"))
+  path = os.path.join(directory, options.dataset + ".pkl")
   if not os.path.exists(path):
     raise errors.UserError(
         "--data_dir=%s: has no %s; bin/download_pianorolls.sh DIR downloads "

@@ -25,17 +25,12 @@ import tempfile
 from absl import flags
 
 from benchmarks import processes
-from benchmarks import reproduce_cells
 from benchmarks import reproduce_tables
-from fivo.config import stored
 from fivo.formats import pianorolls
-from fivo.logdir import best_checkpoint
 from fivo.system import files
 
 FIGURES = "figures.json"
 _NUM_SEQUENCES = 8
-_NUM_REPEATS = 10
-_PARTICLES = 16
 
 
 def define_flags():
@@ -48,50 +43,31 @@ def define_flags():
 
 
 def main(argv):
-  """Does what the flags say."""
+  """Exports the models that are not there yet."""
   del argv
-  export(flags.FLAGS)
-
-
-def export(options):
-  """Exports the models that are not there yet.
-
-  Args:
-    options: An object with the flags as attributes.
-
-  Raises:
-    UserError: If a logdir is not one, or the data does not fit the model.
-  """
+  options = flags.FLAGS
   with open(os.path.join(options.out_dir, reproduce_tables.FIGURES)) as stream:
     rows = [row for row in csv.DictReader(stream)
             if row["seed"] in options.seeds]
   for row in rows:
-    cell = reproduce_cells.Cell(*[
-        row[name] for name in reproduce_cells.Cell._fields])
-    target = os.path.join(options.models_dir, model_name(cell))
+    name = reproduce_tables.name(row)
+    target = os.path.join(options.models_dir, name.replace(
+        "_lr" + row["learning_rate"], ""))
     if os.path.exists(target):
       continue
-    logdir = os.path.join(
-        options.out_dir, "cells", cell.name, "logdir",
-        best_checkpoint.DIRECTORY)
-    data = os.path.join(options.data_dir, cell.dataset + ".pkl")
     with tempfile.TemporaryDirectory(prefix="fivo_export_") as directory:
       unfinished = os.path.join(directory, "model")
       processes.run("export", [
           sys.executable, "-m", "fivo.logdir.export_model",
-          "--logdir=" + logdir, "--out_dir=" + unfinished])
-      means, spread = evaluate_subset(unfinished, data)
-      files.write_json(os.path.join(unfinished, FIGURES), [
-          ("table", row),
-          ("subset", dict(zip(reproduce_cells.BOUNDS, zip(means, spread))))])
+          "--logdir=" + os.path.join(
+              options.out_dir, "cells", name, "logdir", "best"),
+          "--out_dir=" + unfinished])
+      subset = evaluate_subset(unfinished, os.path.join(
+          options.data_dir, row["dataset"] + ".pkl"))
+      files.write_json(os.path.join(unfinished, FIGURES),
+                       [("table", row), ("subset", subset)])
       shutil.copytree(unfinished, target)
     print("Wrote %s." % target)
-
-
-def model_name(cell):
-  """The directory's name of a cell's model."""
-  return "%s_%s_%s_n%s_seed%s" % (
-      cell.dataset, cell.model, cell.bound, cell.particles, cell.seed)
 
 
 def evaluate_subset(logdir, dataset_path):
@@ -99,29 +75,23 @@ def evaluate_subset(logdir, dataset_path):
 
   Args:
     logdir: The model's logdir.
-    dataset_path: The pianoroll file, with or without a train mean.
+    dataset_path: The pianoroll file.
 
   Returns:
-    Two lists: the mean of the ELBO, IWAE and FIVO over repeats, in nats per
-    timestep; their standard errors.
+    A dict: by bound its mean over repeats, in nats per timestep, and the
+    standard error of that.
   """
   with tempfile.TemporaryDirectory(prefix="fivo_subset_") as directory:
     path = os.path.join(directory, "subset.pkl")
-    _write_subset(dataset_path, path, stored.load(logdir)[1])
+    contents = pianorolls.load(dataset_path)
+    contents["test"] = sorted(contents["test"], key=len)[:_NUM_SEQUENCES]
+    pianorolls.save_with_mean(path, contents)
     copy = os.path.join(directory, "model")  # Evaluation writes summaries.
     shutil.copytree(logdir, copy)
-    outcome = processes.run("evaluation", [
-        sys.executable, os.path.join(processes.ROOT, "run_fivo.py"),
+    outcome = processes.run("evaluation", processes.PROGRAM + [
         "--mode=eval", "--split=test", "--logdir=" + copy,
         "--dataset_path=" + path, "--batch_size=%d" % _NUM_SEQUENCES,
-        "--num_samples=%d" % _PARTICLES, "--eval_repeats=%d" % _NUM_REPEATS])
-  return reproduce_cells.read_figures(
-      lambda pattern: outcome.require(pattern)[0][1])
-
-
-def _write_subset(source, target, mean):
-  """Writes a pianoroll file of the shortest test sequences."""
-  contents = pianorolls.load(source)
-  contents = {"test": sorted(contents["test"], key=len)[:_NUM_SEQUENCES],
-              pianorolls.MEAN_KEY: mean}
-  pianorolls.save(target, contents)
+        "--num_samples=16", "--eval_repeats=10"])
+  means, spread = reproduce_tables.read_bounds(
+      lambda pattern: outcome.require(pattern)[-1][1])
+  return dict(zip(reproduce_tables.BOUNDS, zip(means, spread)))

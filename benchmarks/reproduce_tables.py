@@ -1,203 +1,218 @@
-"""The tables and curves of results, in files and on stdout."""
+"""The tables and curves of results, in files below `--out_dir`."""
 
 import collections
 import csv
-import io
+import glob
 import itertools
 import os
+import re
 
 import numpy as np
 
-from benchmarks import reproduce_cells
+from benchmarks import comparison
+from fivo.config import catalogue
+from fivo.rendering import figures
 from fivo.system import files
 
-TABLE, FIGURES, CURVES = "table.md", "cells.csv", "curves.png"
-_HEAD = ("data", "model", "N", "bound", "seed", "learning rate", "best step",
+FIGURES = "cells.csv"
+CELL = ("dataset", "model", "bound", "particles", "seed", "learning_rate",
+        "flags")
+# What the test split is evaluated with.
+BOUNDS = ("elbo", "iwae", "fivo")
+EVAL_PARTICLES = 128
+
+_HEAD = ["data", "model", "N", "bound", "seed", "learning rate", "best step",
          "steps", "minutes", "CPU", "valid", "test ELBO", "test IWAE",
-         "test FIVO")
-_SUMMARY_HEAD = ("data", "model", "N", "ELBO model", "IWAE model", "FIVO model",
-                 "FIVO > IWAE > ELBO")
-_TEXTS = ("machine", "command", "eval_command")
+         "test FIVO"]
+_SUMMARY_HEAD = ["data", "model", "N", "ELBO model", "IWAE model", "FIVO model",
+                 "FIVO > IWAE > ELBO"]
+_NUMBER = r"(-?[\d.]+|-?inf)"
+_TEST = "^test elbo ll/t: %s, iwae ll/t: %s fivo ll/t: %s" % ((_NUMBER,) * 3)
+_ERRORS = ("^test standard errors over \\d+ repeats, ll/t: elbo %s, iwae %s, "
+           "fivo %s" % ((_NUMBER,) * 3))
+_VALID = re.compile(r"^Step (\d+), valid \w+ bound per timestep: (\S+)")
 # Two standard errors: what differs by less may be noise.
 _NUM_ERRORS = 2.
 
 
+def name(cell):
+  """The name of a cell, a dict of strings, in messages and files."""
+  return "{dataset}_{model}_{bound}_n{particles}_seed{seed}".format(
+      **cell) + "_lr" + "_".join([cell["learning_rate"]] + re.findall(
+          r"[\w.=-]+", cell["flags"].replace("--", "")))
+
+
+def read_bounds(last_line):
+  """Reads the bounds that an evaluation printed.
+
+  Args:
+    last_line: A function of a regular expression that gives the match object of
+      the last line with it, or None.
+
+  Returns:
+    Two lists in the order of `BOUNDS`: means, in nats per timestep; standard
+    errors, "" where it was evaluated once.
+  """
+  means, spread = last_line(_TEST), last_line(_ERRORS)
+  return ([float(x) for x in means.groups()],
+          [float(x) for x in spread.groups()] if spread else [""] * 3)
+
+
 def write(out_dir, results):
-  """Writes all cells and their summary, with those of earlier calls.
+  """Writes cells and their summary, with those of earlier commands.
 
   Args:
     out_dir: A directory.
-    results: A list of what `reproduce_cells.Plan.result` gives.
+    results: A list of ordered dicts of strings, whose first keys are `CELL`.
 
   Returns:
     The text of the Markdown file.
   """
-  mine = set(map(_rivals, results))
-  results = sorted(
-      [row for row in load(out_dir) if _rivals(row) not in mine] + results,
-      key=_order)
+  rows = collections.OrderedDict(
+      (_rivals(row), row) for row in _load(out_dir) + results)
+  rows = sorted(rows.values(), key=_order)
+  commands = "".join("%s\n%s\n" % (row["command"], row["eval_command"])
+                     for row in rows)
   text = "\n".join([
       "Nats per timestep, the test split evaluated with %d particles.\n" %
-      reproduce_cells.EVAL_PARTICLES, _summary(results), _cells(results),
-      _commands(results)])
-  with files.atomic_write(os.path.join(out_dir, TABLE), "w") as stream:
+      EVAL_PARTICLES, _summary(rows), _cells(rows),
+      "Machine: %s. Commands:\n\n```\n%s```\n" % (
+          "; ".join(sorted(set(row["machine"] for row in rows))), commands)])
+  with files.atomic_write(os.path.join(out_dir, "table.md"), "w") as stream:
     stream.write(text)
   with files.atomic_write(os.path.join(out_dir, FIGURES), "w") as stream:
-    stream.write(_csv(results))
+    writer = csv.DictWriter(
+        stream, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
   return text
 
 
-def load(out_dir):
-  """The cells of the calls so far.
-
-  Args:
-    out_dir: A directory.
-
-  Returns:
-    A list of dicts, as `write` takes them.
-  """
+def _load(out_dir):
+  """The cells of the commands so far, as `write` takes them."""
   path = os.path.join(out_dir, FIGURES)
   if not os.path.exists(path):
     return []
   with open(path) as stream:
     return [collections.OrderedDict(
-        (name, _parse(name, text)) for name, text in row.items())
+        [(key, row.get(key, "")) for key in CELL] + list(row.items()))
             for row in csv.DictReader(stream)]
-
-
-def _parse(name, text):
-  """The value of a field of the CSV file."""
-  if name in reproduce_cells.Cell._fields or name in _TEXTS:
-    return text
-  if name in ("steps", "best_step"):
-    return int(text)
-  return float(text) if text else None
 
 
 def _rivals(row):
   """What a row has in common with those among which it was chosen."""
-  return reproduce_cells.Cell(
-      *[row[name] for name in reproduce_cells.Cell._fields]).rivals
+  return tuple(row[key] for key in CELL if key != "learning_rate")
 
 
 def _order(row):
-  """So that tables come by model, particles, seed and bound."""
-  return (row["dataset"], row["model"] != "vrnn", row["model"],
+  """Orders tables by model, flags, particles, seed and bound."""
+  return (row["dataset"], row["model"] != "vrnn", row["model"], row["flags"],
           int(row["particles"]), int(row["seed"]),
-          reproduce_cells.BOUNDS.index(row["bound"]) if row["bound"] in
-          reproduce_cells.BOUNDS else len(reproduce_cells.BOUNDS))
+          list(catalogue.BOUNDS).index(row["bound"]))
 
 
-def _csv(results):
-  stream = io.StringIO()
-  writer = csv.DictWriter(
-      stream, list(results[0]) if results else [], lineterminator="\n")
-  writer.writeheader()
-  writer.writerows(results)
-  return stream.getvalue()
-
-
-def markdown(head, rows):
-  """A table of strings."""
-  lines = [head, ["---"] * len(head)] + rows
-  return "".join("| %s |\n" % " | ".join(line) for line in lines)
+def _model(row):
+  return " ".join(filter(None, (row["model"], row["flags"])))
 
 
 def _with_error(value, error):
-  return "%.3f" % value + ("" if error is None else " ± %.3f" % error)
+  return "%.3f" % float(value) + (
+      "" if error == "" else " ± %.3f" % float(error))
 
 
-def _cells(results):
+def _cells(rows):
   """The table of single cells."""
-  rows = []
-  for cell in results:
-    rows.append([
-        cell["dataset"], cell["model"], cell["particles"], cell["bound"],
-        cell["seed"], cell["learning_rate"], str(cell["best_step"]),
-        str(cell["steps"]), "%.1f" % cell["train_minutes"],
-        "%.1f" % cell["train_cpu_minutes"], "%.3f" % cell["valid"]] + [
-            _with_error(cell["test_" + bound], cell["standard_error_" + bound])
-            for bound in reproduce_cells.BOUNDS])
+  lines = []
+  for row in rows:
+    lines.append([
+        row["dataset"], _model(row), row["particles"], row["bound"],
+        row["seed"], row["learning_rate"], row["best_step"], row["steps"],
+        "%.1f" % float(row["train_minutes"]),
+        "%.1f" % float(row["train_cpu_minutes"]),
+        "%.3f" % float(row["valid"])] + [
+            _with_error(row["test_" + bound], row["standard_error_" + bound])
+            for bound in BOUNDS])
   return ("Single runs; ± is the standard error of the evaluation, over its "
           "repeats. `minutes` is the time of training by the clock, `CPU` that "
           "of the processor; `valid` the bound that was trained on, with as "
-          "many particles.\n\n" + markdown(_HEAD, rows))
+          "many particles.\n\n" + comparison.markdown(_HEAD, lines))
 
 
-def _summary(results):
+def _summary(rows):
   """The table of means over seeds, as a paper would show it."""
-  rows = []
+  lines = []
   for key, group in itertools.groupby(
-      sorted(results, key=_group), key=_group):
+      sorted(rows, key=_group), key=_group):
     by_bound = collections.defaultdict(list)
-    for cell in group:
-      by_bound[cell["bound"]].append(reproduce_cells.headline(cell))
-    figures = {bound: _mean_and_error(values)
-               for bound, values in by_bound.items()}
-    rows.append(list(key) + [
-        _with_error(*figures[bound]) if bound in figures else ""
-        for bound in reproduce_cells.BOUNDS] + [verdict(figures)])
+    for row in group:
+      by_bound[row["bound"]].append(_headline(row))
+    means = {bound: _mean_and_error(pairs) for bound, pairs in by_bound.items()}
+    lines.append(list(key) + [
+        _with_error(*means[bound]) if bound in means else ""
+        for bound in BOUNDS] + [verdict(means)])
   return ("Means over seeds; ± is the standard error over seeds or, with one "
           "seed, of the evaluation. ELBO and IWAE models by the best of the "
           "three bounds, FIVO models by the FIVO bound.\n\n" +
-          markdown(_SUMMARY_HEAD, rows))
+          comparison.markdown(_SUMMARY_HEAD, lines))
 
 
-def _group(cell):
-  return cell["dataset"], cell["model"], cell["particles"]
+def _group(row):
+  return row["dataset"], _model(row), row["particles"]
 
 
-def _mean_and_error(values):
+def _headline(row):
+  """The figure of a cell, and its standard error or "".
+
+  That of a model trained with a bound that resamples is the FIVO bound, that of
+  others the best of the three bounds, as in the paper (section 5).
+  """
+  resamples = catalogue.BOUNDS[row["bound"]].resamples
+  return max((float(row["test_" + bound]), row["standard_error_" + bound])
+             for bound in (("fivo",) if resamples else BOUNDS))
+
+
+def _mean_and_error(pairs):
   """Of pairs of a figure and its standard error, one for each seed."""
-  means = [mean for mean, _ in values]
+  means = [mean for mean, _ in pairs]
   if len(means) == 1:
-    return values[0]
+    return pairs[0]
   return np.mean(means), np.std(means, ddof=1) / np.sqrt(len(means))
 
 
-def verdict(figures):
-  """Whether the bounds' order is as claimed, by more than the noise."""
-  if set(figures) != set(reproduce_cells.BOUNDS):
+def verdict(means):
+  """Says whether the bounds' order is as claimed, by more than the noise."""
+  if not set(BOUNDS) <= set(means):
     return ""
   for lower, higher in (("elbo", "iwae"), ("iwae", "fivo")):
-    (low, low_error), (high, high_error) = figures[lower], figures[higher]
-    noise = np.hypot(low_error or 0., high_error or 0.)
+    (low, low_error), (high, high_error) = means[lower], means[higher]
+    noise = np.hypot(float(low_error or 0.), float(high_error or 0.))
     if high - low <= _NUM_ERRORS * noise:
       return "no: %s is not above %s" % (higher.upper(), lower.upper())
   return "yes"
 
 
-def _commands(results):
-  """What each run was made with."""
-  machines = sorted(set(cell["machine"] for cell in results))
-  commands = "".join(
-      "%s\n%s\n" % (cell["command"], cell["eval_command"]) for cell in results)
-  return "Machine: %s. Commands:\n\n```\n%s```\n" % (
-      "; ".join(machines), commands)
+def draw_curves(out_dir):
+  """Draws the bounds of the valid split over steps, of all cells' logs.
 
-
-def draw_curves(out_dir, curves):
-  """Draws the bound of the valid split over steps.
+  A line's colour is its bound, its style the model; it is labelled at its end.
 
   Args:
     out_dir: A directory.
-    curves: A list of pairs of a label and a list of pairs of a step and a
-      bound.
   """
-  # Here, because all but the plot does without matplotlib.
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
-
-  figure = Figure(figsize=(7., 4.5))
-  FigureCanvasAgg(figure)
-  axis = figure.subplots()
-  for label, points in curves:
+  figure, ((axis,),) = figures.create((9., 5.))
+  for path in sorted(glob.glob(os.path.join(
+      glob.escape(out_dir), "cells", "*", "train.log"))):
+    with open(path, errors="replace") as stream:
+      points = [list(map(float, found.groups()))
+                for found in map(_VALID.match, stream) if found]
     if points:
-      axis.plot(*zip(*points), marker=".", label=label)
+      label = os.path.basename(os.path.dirname(path)).partition("_")[2]
+      model, bound = label.split("_")[:2]
+      axis.plot(*zip(*points), marker=".", label=label,
+                color="C%d" % list(catalogue.BOUNDS).index(bound),
+                linestyle="-" if model == "vrnn" else "--")
   axis.set_xlabel("step")
   axis.set_ylabel("valid bound, nats per timestep")
   axis.grid(True, alpha=0.3)
-  axis.legend(fontsize="x-small")
-  figure.tight_layout()
-  with files.atomic_write(os.path.join(out_dir, CURVES)) as stream:
-    figure.savefig(stream, format="png", dpi=100)
+  figures.label_ends(axis)
+  figures.save(os.path.join(out_dir, "curves.png"), figure)

@@ -18,29 +18,26 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.run(__file__)
 
+import collections
 import os
-import sys
+import re
 
 from absl import flags
 
 from benchmarks import comparison
 from benchmarks import evaluation
 from benchmarks import machine
-from benchmarks import plot
-from benchmarks import report as report_lib
 from benchmarks import scaling
 from benchmarks import training
 from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import errors
+from fivo.system import files
+from fivo.system import rendering_extra
 
-TRAINING, EVALUATION, SCALING = MEASURES = (
-    "training", "evaluation", "scaling")
-
+_MEASURES = ("training", "evaluation", "scaling")
 _QUICK = {"repeats": 2, "warmup_steps": 10, "steps": 20, "eval_passes": 2,
           "sweep_steps": 10}
-_MAX_SWEEP_WARMUP_STEPS = 10
-_PLOT = "scaling.png"
 
 
 def define_flags():
@@ -50,8 +47,8 @@ def define_flags():
       "out_dir", None, "The directory for table.md, results.json and "
       "scaling.png, made if need be. None: only print.")
   flags.DEFINE_list(
-      "measure", list(MEASURES), "What to measure, of %s." %
-      ", ".join(MEASURES))
+      "measure", list(_MEASURES), "What to measure, of %s." %
+      ", ".join(_MEASURES))
   flags.DEFINE_integer(
       "repeats", 3, "How many rounds of training and evaluation.", 1)
   flags.DEFINE_boolean(
@@ -94,137 +91,138 @@ def main(argv):
   if options.quick:
     for name, value in _QUICK.items():
       options.set_default(name, value)  # A flag that was given stays.
-  measure(options)
+  for measure in options.measure:
+    if measure not in _MEASURES:
+      raise errors.UserError("--measure=%s: must be of %s" % (
+          measure, ", ".join(_MEASURES)))
+  sizes = [_parse_size("sizes", text) for text in options.sizes]
+  eval_size = _parse_size("eval_size", options.eval_size)
+  variants = _parse_named("variant", options.variant)
+  yardsticks = _parse_named("yardstick", options.yardstick)
+  sweeps = collections.OrderedDict(map(_parse_sweep, options.sweep))
+  report = _Report(options.out_dir)
+  if "training" in options.measure:
+    _measure_training(report, options, sizes, variants, yardsticks)
+  if "evaluation" in options.measure:
+    _measure_evaluation(report, options, eval_size)
+  if "scaling" in options.measure:
+    _measure_scaling(report, options, sweeps, sizes[0])
 
 
-def measure(options):
-  """Measures what an object with the flags as attributes says.
-
-  Args:
-    options: The object.
-
-  Raises:
-    UserError: If an option is wrong, or a measured command fails.
-  """
-  unknown = sorted(set(options.measure) - set(MEASURES))
-  if unknown or not options.measure:
-    raise errors.UserError("--measure=%s: must be of %s" % (
-        ",".join(options.measure), ", ".join(MEASURES)))
-  sizes = [parse_size("sizes", text) for text in options.sizes or [""]]
-  eval_size = parse_size("eval_size", options.eval_size)
-  variants = training.parse_variants(options.variant)
-  yardsticks = training.parse_named("yardstick", options.yardstick)
-  training.check_names(variants + yardsticks)
-  sweeps = scaling.parse_sweeps(options.sweep)
-  if options.quick:
-    sweeps = {name: (values[0], values[-1]) for name, values in sweeps.items()}
-  if options.out_dir and SCALING in options.measure:
-    plot.check_available()
-  num_sequences = {}
-  if {TRAINING, EVALUATION} & set(options.measure):
-    num_sequences = count_sequences(options.dataset_path, options.eval_split)
-  report = report_lib.Report(options.out_dir, machine.describe(sys.argv))
-  if TRAINING in options.measure:
-    measure_training(report, options, sizes, variants, yardsticks,
-                     num_sequences["train"])
-  if EVALUATION in options.measure:
-    measure_evaluation(
-        report, options, eval_size, num_sequences[options.eval_split])
-  if SCALING in options.measure:
-    measure_scaling(report, options, sweeps, sizes[0])
-
-
-def measure_training(report, options, sizes, variants, yardsticks, num_train):
+def _measure_training(report, options, sizes, variants, yardsticks):
   """Compares training with variants and yardsticks, for each of the sizes."""
-  baselines = [training.DEFAULT] + [name for name, _ in yardsticks]
+  path = os.path.abspath(options.dataset_path or "")
+  num_sequences = _count_sequences(path, "train")
   for batch_size, num_samples in sizes:
-    job = training.Job(
-        os.path.abspath(options.dataset_path), batch_size, num_samples,
-        options.warmup_steps,
-        whole_epochs(options.steps, batch_size, num_train))
+    # Whole epochs.
+    num_epochs = -(-options.steps * batch_size // num_sequences)
+    steps = -(-num_epochs * num_sequences // batch_size)
     title = "Training on %s: batch %d, %d particles, %d steps" % (
-        os.path.basename(job.dataset_path), batch_size, num_samples, job.steps)
+        os.path.basename(path), batch_size, num_samples, steps)
+    job = training.Job(
+        path, batch_size, num_samples, options.warmup_steps, steps)
     measured = comparison.take_turns(
-        title, training.contestants(job, variants, yardsticks),
-        options.repeats, training.METRICS, baselines)
-    report.add(measured, comparison.to_markdown(measured))
+        title, training.contestants(job, variants, yardsticks), options.repeats)
+    report.add(title, measured, comparison.to_markdown(
+        "", measured, training.METRICS,
+        ["default"] + [name for name, _ in yardsticks]))
 
 
-def measure_evaluation(report, options, size, num_sequences):
+def _measure_evaluation(report, options, size):
   """Compares evaluation with that of separate bounds in file order."""
-  job = training.Job(os.path.abspath(options.dataset_path), *size,
-                     warmup_steps=1, steps=0)
+  path = os.path.abspath(options.dataset_path or "")
+  title = "Evaluation of the %s split of %s: batch %d, %d particles" % (
+      (options.eval_split, os.path.basename(path)) + size)
   measured = evaluation.measure(
-      job, options.eval_split, num_sequences, options.eval_passes,
-      options.repeats)
-  report.add(measured, comparison.to_markdown(measured))
+      title, training.Job(path, *size, warmup_steps=1, steps=0),
+      options.eval_split, _count_sequences(path, options.eval_split),
+      options.eval_passes, options.repeats)
+  report.add(title, measured, comparison.to_markdown(
+      "", measured, evaluation.METRICS, [evaluation.SEPARATE]))
 
 
-def measure_scaling(report, options, sweeps, size):
+def _measure_scaling(report, options, sweeps, size):
   """Measures how a training step grows, and draws it."""
-  batch_size, num_samples = size
-  growths = scaling.measure(
-      sweeps,
-      scaling.BASE._replace(batch_size=batch_size, num_samples=num_samples),
-      min(_MAX_SWEEP_WARMUP_STEPS, options.sweep_steps), options.sweep_steps,
-      options.sweep_repeats)
-  for name, growth in growths.items():
-    report.add(growth, scaling.to_markdown(name, growth))
+  base = dict(scaling.BASE, batch_size=size[0], num_samples=size[1])
+  growths = collections.OrderedDict()
+  for name, values in sweeps.items():
+    title = "Training steps by %s (%s)" % (name, ", ".join(
+        "%s %d" % (other, base[other]) for other in scaling.BASE
+        if other != name))
+    growths[name] = scaling.measure(
+        title, name, [values[0], values[-1]] if options.quick else values, base,
+        options.sweep_steps, options.sweep_repeats)
+    report.add(title, growths[name], comparison.to_markdown(
+        name, growths[name], scaling.METRICS))
   if options.out_dir:
-    plot.write(report.path(_PLOT), growths)
+    scaling.draw(os.path.join(options.out_dir, "scaling.png"), growths)
 
 
-def parse_size(flag, text):
-  """Reads a size.
-
-  Args:
-    flag: The flag that gives it.
-    text: A string BATCHxPARTICLES.
-
-  Returns:
-    Two positive integers.
-
-  Raises:
-    UserError: If it has another form.
-  """
-  try:
-    batch_size, num_samples = map(int, text.split("x"))
-  except ValueError:
-    batch_size = num_samples = 0
-  if min(batch_size, num_samples) < 1:
+def _parse_size(flag, text):
+  """A batch size and a number of particles, of a text such as 32x16."""
+  found = re.match(r"([1-9]\d*)x([1-9]\d*)$", text)
+  if not found:
     raise errors.UserError(
         "--%s=%s: must be BATCHxPARTICLES, e.g. 32x16" % (flag, text))
-  return batch_size, num_samples
+  return int(found.group(1)), int(found.group(2))
 
 
-def count_sequences(path, split):
-  """Counts the sequences of the train split and another.
+def _parse_named(flag, values):
+  """Pairs of a name and a text, of the values NAME=TEXT of a repeated flag."""
+  for value in values:
+    if not re.match(r"[\w.-]+=.*\S", value):
+      raise errors.UserError("--%s=%s: must be NAME=%s" % (
+          flag, value, "COMMAND" if flag == "yardstick" else "FLAGS"))
+  return [tuple(value.split("=", 1)) for value in values]
 
-  Args:
-    path: The path of a pianoroll file.
-    split: The other split.
 
-  Returns:
-    A dict of the two counts by split.
-
-  Raises:
-    UserError: If there is no such file, or it lacks one of the splits.
-  """
-  if not path:
+def _parse_sweep(text):
+  """A name and a list of sizes, of a text such as num_samples=4:8:16."""
+  found = re.match(r"(\w+)(=[1-9]\d*(:[1-9]\d*)*)?$", text)
+  if not found or found.group(1) not in scaling.DEFAULT_VALUES:
     raise errors.UserError(
-        "--dataset_path is empty: must be a pianoroll pickle")
-  try:
-    contents = pianorolls.load(path)
-  except errors.UserError as error:
-    raise errors.UserError("--dataset_path=%s" % error) from error
-  for name in ("train", split):
-    if not contents.get(name):
-      raise errors.UserError(
-          "--dataset_path=%s: has no sequences in the %s split" % (path, name))
-  return {name: len(contents[name]) for name in ("train", split)}
+        "--sweep=%s: must be of %s, e.g. num_samples or num_samples=1:2:4" % (
+            text, ", ".join(scaling.DEFAULT_VALUES)))
+  name, _, values = text.partition("=")
+  return name, sorted(map(int, values.split(":"))) if values else (
+      scaling.DEFAULT_VALUES[name])
 
 
-def whole_epochs(steps, batch_size, num_sequences):
-  """The least number of steps that is at least `steps` and whole epochs."""
-  num_epochs = -(-steps * batch_size // num_sequences)
-  return -(-num_epochs * num_sequences // batch_size)
+def _count_sequences(path, split):
+  """The number of sequences in a split of a pianoroll file."""
+  with errors.naming_flag("dataset_path"):
+    sequences = pianorolls.load(path).get(split)
+  if not sequences:
+    raise errors.UserError(
+        "--dataset_path=%s: has no sequences in the %s split" % (path, split))
+  return len(sequences)
+
+
+class _Report(object):
+  """The tables and figures so far, on stdout; in files, given a directory."""
+
+  def __init__(self, out_dir):
+    if out_dir:
+      rendering_extra.check("out_dir")
+      os.makedirs(out_dir, exist_ok=True)
+    self._out_dir = out_dir
+    self._tables = []
+    self._machine = machine.describe()
+    self._comparisons = []
+    self._write("## Benchmark\n\n" + "".join(
+        "* %s: %s\n" % item for item in self._machine.items()))
+
+  def add(self, title, measured, table):
+    """Adds what `comparison.take_turns` returned, and its table."""
+    self._comparisons.append({"title": title, "figures": measured})
+    self._write("### %s\n\n%s" % (title, table))
+
+  def _write(self, text):
+    print(text, flush=True)
+    self._tables.append(text)
+    if self._out_dir:
+      with files.atomic_write(
+          os.path.join(self._out_dir, "table.md"), "w") as stream:
+        stream.write("\n".join(self._tables))
+      files.write_json(os.path.join(self._out_dir, "results.json"), [
+          ("machine", self._machine), ("comparisons", self._comparisons)])

@@ -49,15 +49,8 @@ def measure(create_bound, emission_weights, num_steps, seed=1):
     model = ghmm.TrainableGaussianHMM(
         NUM_TIMESTEPS, "smoothing", .1, .1, emission_weights=emission_weights,
         twist="learned" if create_bound is bounds.sixo else None)
-
-    def gaps(batch_size):
-      _, xs = model.sample(batch_size)
-      return model.likelihood(xs) - create_bound(
-          model, xs, [NUM_TIMESTEPS] * batch_size,
-          num_samples=NUM_PARTICLES).log_p_hat
-
-    losses = [tf.reduce_mean(gaps(BATCH))]
-    test_gaps = gaps(TEST_BATCH)
+    losses = [tf.reduce_mean(_gaps(create_bound, model, BATCH))]
+    test_gaps = _gaps(create_bound, model, TEST_BATCH)
     if create_bound is bounds.sixo:
       losses.append(twists.density_ratio_loss(
           model, *model.sample(BATCH), [NUM_TIMESTEPS] * BATCH))
@@ -76,20 +69,27 @@ def measure(create_bound, emission_weights, num_steps, seed=1):
     return session.run(test_gaps)
 
 
+def _gaps(create_bound, model, batch_size):
+  """Gaps `[B]` of sequences drawn from a model, in nats."""
+  _, xs = model.sample(batch_size)
+  return model.likelihood(xs) - create_bound(
+      model, xs, [NUM_TIMESTEPS] * batch_size,
+      num_samples=NUM_PARTICLES).log_p_hat
+
+
 def define_flags():
   """Defines the flag."""
   flags.DEFINE_integer("steps", 3000, "The number of steps of the bound.", 1)
 
 
-def main(argv):
+def main(unused_argv):
   """Prints a row for each chain and bound."""
-  del argv
   print("| observed | bound | gap, nats | standard error |\n"
         "| --- | --- | --- | --- |")
   for chain, emission_weights in CHAINS.items():
     for name in ("fivo", "sixo"):
-      gaps = measure(getattr(bounds, name), emission_weights,
-                     flags.FLAGS.steps)
+      gaps = measure(
+          getattr(bounds, name), emission_weights, flags.FLAGS.steps)
       print("| %s | %s | %.4f | %.4f |" % (
           chain, name.upper(), gaps.mean(), gaps.std() / np.sqrt(len(gaps))),
             flush=True)

@@ -96,8 +96,8 @@ def create_dataset_and_model(config, split, shuffle, repeat):
 
 def _is_binary(config):
   """Whether the data is of zeros and ones."""
-  return config.dataset_type == "pianoroll" or (
-      config.dataset_type == "series" and config.series.is_binary)
+  known = catalogue.DATASET_TYPES[config.dataset_type].is_binary
+  return config.series.is_binary if known is None else known
 
 
 def _create_dataset(config, split, shuffle, repeat):

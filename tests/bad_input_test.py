@@ -151,8 +151,8 @@ _FLAGS = [
     ("--job_name=ps --ps_hosts=a --worker_hosts=b:1",
      "--ps_hosts=a: 'a' must be host:port"),
     ("--job_name=worker --task=1 --ps_hosts=a:1 --worker_hosts=b:1",
-     "--task=1: must be at most 0: --worker_hosts=b:1 has 1 for "
-     "--job_name=worker"),
+     "--task=1: must be at most 0 for --job_name=worker and "
+     "--worker_hosts=b:1"),
     ("--model=srnn --bound=sixo --twist=optimal", "--twist=optimal: only the "
      "ghmm knows its optimal twist; the srnn takes dre or joint"),
     ("--bound=sixo --batch_size=1", "--batch_size=1: --twist=dre tells "
@@ -294,7 +294,7 @@ _DATA = [
     ("note_for_chord.pkl", "note_for_chord.pkl: split 'train', sequence 0, "
      "step 0: 60 is not a tuple of MIDI notes"),
     ("length_0.pkl",
-     "length_0.pkl: split 'train', sequence 1 has length 0; remove it"),
+     "length_0.pkl: split 'train', sequence 1 has no timesteps"),
     ("empty_split.pkl", "empty_split.pkl: split 'train' has no sequences"),
     ("text_split.pkl",
      "text_split.pkl: split 'train' is 'C4 E4', not a list of sequences"),

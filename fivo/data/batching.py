@@ -1,9 +1,9 @@
-"""What the datasets share: the order of sequences, and padded batches.
+"""Orders the sequences of a dataset and pads them to batches.
 
-A pipeline begins with the indices of the sequences, which cost nothing: a whole
-set is shuffled, repeated and skipped as indices. Only then is a sequence made,
-from memory or from disk. No more of them exist at a time than the workers hold
-in their hands, plus two batches.
+A pipeline begins with the indices of the sequences, which cost nothing: the
+whole set is shuffled, repeated and skipped as indices. Sequences are then read,
+from memory or from disk, only as they are needed: at any time there are those
+that workers are reading, and two batches.
 """
 
 import re
@@ -25,9 +25,8 @@ DEFAULT_PARALLELISM = 12
 # pipeline behind a training step.
 MAX_PREFETCHED_BATCHES = 2
 
-# The orders in which a dataset gives its sequences: as in the file; a new
-# permutation each epoch; that, with batches of similar lengths, for datasets
-# that repeat; by length.
+# As in the file; a new permutation each epoch; that, but in batches of similar
+# lengths (only with repeat=True); by length.
 IN_FILE, SHUFFLED, BUCKETED, SORTED = ORDERS = (
     "in_file", "shuffled", "bucketed", "sorted")
 
@@ -47,14 +46,13 @@ class Options(NamedTuple):
     order: One of `ORDERS`. None: what the argument `shuffle` says.
     skip: How many sequences to leave out at the start of the (shuffled,
       repeated) stream, so that a resumed run with the same seed continues it.
-    seed: The seed of the shuffling and of the dropout. None: the graph's, and
-      without one each run has an order of its own.
-    max_length: None, or the number of timesteps from which on sequences are cut
-      into pieces, see `cut`. Each counts as a sequence then. The first input of
-      a later piece is the observation before it; the mean stands for the one
-      before the first, and dropout takes it for an observation.
-    input_dropout: The probability with which a number of an input, before
-      centring, becomes 0, independently of all others.
+    seed: The seed of the shuffling and of the dropout. None: the graph's, if
+      it has one.
+    max_length: The maximum number of timesteps of a sequence; longer ones are
+      cut into pieces, which count as sequences. The first input of a piece is
+      the observation before it, or the mean where there is none. None: no cut.
+    input_dropout: The probability of setting an entry of an input to zero,
+      before centring.
     dimension: The size of an observation of speech; None: 200.
     series: The `SeriesInfo` of the data that a model of time series was trained
       on; None: that of this data.
@@ -89,7 +87,7 @@ class Sequences(NamedTuple):
 def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
             shuffle=False, repeat=False, options=None,
             prefetch_batches=MAX_PREFETCHED_BATCHES):
-  """Batches sequences, each with itself one step later as the input.
+  """Batches sequences; a sequence, one step later, is also the input.
 
   Args:
     sequences: A `Sequences`.
@@ -97,9 +95,8 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
     num_parallel_calls: How many sequences are made at a time. Does not change
       their order.
     shuffle: Whether each epoch is a new permutation of the sequences.
-    repeat: Whether to go on without end. Then batches run on from one epoch to
-      the next, so that all are full and B is static. Otherwise the last batch
-      holds what is left.
+    repeat: Whether to go on without end. Then batches cross from one epoch to
+      the next, so that all are full and B is static.
     options: None, or an `Options`.
     prefetch_batches: How many batches to prepare ahead, at most two.
 
@@ -115,7 +112,7 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
   mean = None if sequences.mean is None else tf.constant(
       sequences.mean, tf.float32, name="train_mean")
   if options.max_length is not None:
-    sequences = _pieces(sequences, options.max_length)
+    sequences = cut(sequences, options.max_length)
   indices = index_dataset(
       sequences.lengths, batch_size,
       options.order or (SHUFFLED if shuffle else IN_FILE), repeat, options.skip,
@@ -144,10 +141,7 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
 
 
 def index_dataset(lengths, batch_size, order, repeat, skip, seed):
-  """Makes a dataset of the indices, int64, of sequences in order of their use.
-
-  The arguments are those of `batches` and `Options`.
-  """
+  """Makes a `tf.data.Dataset` of the indices of sequences, int64, in order."""
   assert order in ORDERS and (repeat or order != BUCKETED), order
   indices = np.arange(len(lengths), dtype=np.int64)
   if order == SORTED:
@@ -165,10 +159,10 @@ def index_dataset(lengths, batch_size, order, repeat, skip, seed):
 
 
 def _bucket(indices, lengths, batch_size, seed):
-  """Reorders a dataset of indices: members of a batch have similar lengths.
+  """Reorders indices so that those of a batch have similar lengths.
 
   Windows of the stream are sorted by length and cut into batches, whose order
-  is shuffled. No sequence comes more or less often than before.
+  is shuffled. Every sequence comes as often as before.
   """
   lengths = tf.constant(lengths, tf.int64)
 
@@ -181,29 +175,22 @@ def _bucket(indices, lengths, batch_size, seed):
   return batched.unbatch().shuffle(_BATCHES_PER_WINDOW, seed=seed).unbatch()
 
 
-def cut(lengths, max_length):
+def cut(sequences, max_length):
   """Cuts sequences into the fewest pieces of at most so many timesteps.
 
-  Returns an int64 array `[number of pieces, 3]`: the index of the sequence, and
-  where in it a piece starts and ends. The lengths of a sequence's pieces differ
-  by at most one timestep.
+  The lengths of a sequence's pieces differ by at most one timestep. What is
+  read of a piece is `[T + 1, D]`: it begins with the observation before it.
   """
   pieces = []
-  for index, length in enumerate(lengths):
+  for index, length in enumerate(sequences.lengths):
     num_pieces = -(-length // max_length)
     edges = np.arange(num_pieces + 1) * length // num_pieces
     pieces.extend(zip([index] * num_pieces, edges[:-1], edges[1:]))
-  return np.array(pieces, np.int64)
-
-
-def _pieces(sequences, max_length):
-  """Pieces `[T + 1, D]` of sequences, with the observation before each."""
-  pieces = cut(sequences.lengths, max_length)
   before_first = np.zeros([1, sequences.width], np.float32)
   if sequences.mean is not None:
     before_first += np.asarray(sequences.mean, np.float32)
 
-  def read_piece(number):
+  def read(number):
     index, start, end = pieces[number]
     sequence = sequences.read(index)
     if start:
@@ -211,7 +198,7 @@ def _pieces(sequences, max_length):
     return np.concatenate([before_first, sequence[:end]])
 
   return sequences._replace(
-      lengths=pieces[:, 2] - pieces[:, 1], read=read_piece)
+      lengths=[end - start for _, start, end in pieces], read=read)
 
 
 def _drop(inputs, options):

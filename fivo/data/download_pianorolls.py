@@ -26,9 +26,6 @@ import http.client
 import os
 import shlex
 import sys
-from typing import NamedTuple
-from typing import Tuple
-import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -36,6 +33,7 @@ from absl import flags
 from absl import logging
 
 from fivo.formats import pianorolls
+from fivo.formats import reading
 from fivo.system import console
 from fivo.system import files
 from fivo.system.errors import UserError
@@ -45,19 +43,12 @@ FLAGS = flags.FLAGS
 DEFAULT_URL = "http://www-etud.iro.umontreal.ca/~boulanni/"
 
 
-class Dataset(NamedTuple):
-  """A dataset; the numbers of sequences are those of train, valid and test."""
-
-  file_name: str
-  published_name: str
-  num_sequences: Tuple[int, int, int]
-
-
+# Our names, the published ones, and the numbers of sequences in each split.
 DATASETS = (
-    Dataset("jsb.pkl", "JSB Chorales.pickle", (229, 76, 77)),
-    Dataset("nottingham.pkl", "Nottingham.pickle", (694, 173, 170)),
-    Dataset("musedata.pkl", "MuseData.pickle", (524, 135, 124)),
-    Dataset("piano-midi.de.pkl", "Piano-midi.de.pickle", (87, 12, 25)),
+    ("jsb.pkl", "JSB Chorales.pickle", (229, 76, 77)),
+    ("nottingham.pkl", "Nottingham.pickle", (694, 173, 170)),
+    ("musedata.pkl", "MuseData.pickle", (524, 135, 124)),
+    ("piano-midi.de.pkl", "Piano-midi.de.pickle", (87, 12, 25)),
 )
 
 _TIMEOUT_SECONDS = 30.
@@ -84,67 +75,57 @@ def download(out_dir, base_url=DEFAULT_URL):
   """
   files.prepare_directory("out_dir", out_dir)
   without_mean = []
-  for dataset in DATASETS:
-    path = os.path.join(out_dir, dataset.file_name)
-    contents = _load_existing(path, dataset)
-    if contents is None:
-      contents = _download_one(path, dataset, base_url)
-      logging.info("%s: downloaded, %d train, %d valid and %d test sequences",
-                   path, *dataset.num_sequences)
-    else:
+  for name, published_name, num_sequences in DATASETS:
+    path = os.path.join(out_dir, name)
+    contents = _load_existing(path)
+    if contents is not None:  # It may be somebody's own.
+      _check_counts(contents, num_sequences, path,
+                    "; move that file away, or name another directory")
       logging.info("%s: is there already", path)
+    else:
+      url = base_url.rstrip("/") + "/" + urllib.parse.quote(published_name)
+      data, contents = _download_one(url)
+      _check_counts(contents, num_sequences, url)
+      with files.atomic_write(path) as stream:
+        stream.write(data)
+      logging.info("%s: downloaded, %d train, %d valid and %d test sequences",
+                   path, *num_sequences)
     if pianorolls.MEAN_KEY not in contents:
       without_mean.append(path)
   return without_mean
 
 
-def _load_existing(path, dataset):
+def _load_existing(path):
   """Returns the contents of `path`, or None if it holds no pianorolls."""
-  if not os.path.exists(path):
-    return None
   try:
-    contents = pianorolls.load(path)
+    return pianorolls.load(path)
   except UserError as error:
-    logging.info("%s; downloading it again", error)
+    if os.path.exists(path):
+      logging.info("%s; downloading it again", error)
     return None
-  _check_counts(contents, dataset, path,  # Else somebody's own data were lost.
-                "; move that file away, or name another directory")
-  return contents
 
 
-def _download_one(path, dataset, base_url):
-  """Downloads a dataset, puts it at `path`, and returns its contents."""
-  url = base_url.rstrip("/") + "/" + urllib.parse.quote(dataset.published_name)
+def _download_one(url):
+  """Returns the bytes at a URL, and the pianorolls in them."""
   try:
     with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
       data = response.read()
-  except urllib.error.HTTPError as error:
-    raise UserError("%s: the server answered: %d %s"
-                    % (url, error.code, error.reason)) from error
   except (OSError, http.client.HTTPException, ValueError) as error:
-    raise UserError("%s: cannot be downloaded: %s" % (
-        url, getattr(error, "reason", error) or type(error).__name__)
-                    ) from error
+    raise UserError("%s: cannot be downloaded (%s)"
+                    % (url, reading.one_line(error))) from error
   try:
-    contents = pianorolls.parse(data, url)
+    return data, pianorolls.parse(data, url)
   except UserError as error:  # Without the advice to download the file.
     raise UserError(str(error).split("; ")[0]) from error
-  _check_counts(contents, dataset, url)
-  with files.atomic_write(path) as stream:
-    stream.write(data)
-  return contents
 
 
-def _check_counts(contents, dataset, place, remedy=""):
+def _check_counts(contents, num_sequences, place, remedy=""):
   """Refuses what has not as many sequences as the dataset."""
-  num_sequences = tuple(
-      len(contents.get(split, ())) for split in pianorolls.SPLITS)
-  if num_sequences != dataset.num_sequences:
-    raise UserError(
-        "%s: holds %s train/valid/test sequences, not the %s of %s%s" % (
-            place, "/".join(map(str, num_sequences)), "/".join(
-                map(str, dataset.num_sequences)), dataset.published_name,
-            remedy))
+  found = tuple(len(contents.get(split, ())) for split in pianorolls.SPLITS)
+  if found != num_sequences:
+    raise UserError("%s: holds %d/%d/%d train/valid/test sequences, not "
+                    "%d/%d/%d%s" % ((place,) + found + num_sequences +
+                                    (remedy,)))
 
 
 def define_flags():

@@ -21,16 +21,12 @@ def evaluate(logdir, path, evaluate_one, interval_secs=None, max_steps=None,
     evaluate_one: A callable that takes a checkpoint's path, evaluates and
       reports it, and gives a result.
     interval_secs: Seconds between looks for a new checkpoint, or None.
-    max_steps: The last step of the run, whose checkpoint is the last.
+    max_steps: The step of the last checkpoint.
     stopped_step: A callable that gives the step at which the run has stopped
-      early, whose checkpoint is the last too, or None.
+      early, or None.
 
   Returns:
     The last result.
-
-  Raises:
-    UserError: What `evaluate_one` raises; but not `UnreadableError` with
-      `interval_secs`.
   """
   if interval_secs is None:
     return checkpoints.use_newest(logdir, path, evaluate_one)

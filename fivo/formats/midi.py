@@ -15,7 +15,7 @@ EXTENSIONS = (".mid", ".midi")
 _PERCUSSION_CHANNEL = 9
 # The files of large collections have a tenth of a megabyte.
 _MAX_FILE_BYTES = 1 << 24
-# A few bytes can delay a note by 2^28 ticks; Wagner's Ring has 10^5 sixteenths.
+# Four bytes can delay a note by 2^28 ticks; Wagner's Ring has 10^5 sixteenths.
 _MAX_STEPS = 1000 * 1000
 
 
@@ -40,12 +40,12 @@ def import_mido():
 def read(path, steps_per_quarter):
   """Reads a MIDI file, of format 0 or 1, as a `Piece`.
 
-  A chord holds the notes that sound as its timestep begins. What is late by
-  less than a quarter of a step counts as in time, and so does a note that is
-  early by less and too short to sound then; other notes between two steps
-  are left out. The grid is one of quarter notes, whatever the tempo and its
-  changes. Silence before the first note and after the last is left out, and so
-  is percussion.
+  A chord holds the notes that sound as its timestep begins. A note that begins
+  less than a quarter of a step late counts as in time, and so does one that
+  begins less than that early and is too short to sound then; other notes
+  between two steps are left out. Steps are fractions of quarter notes, whatever
+  the tempo. Percussion, and silence before the first note and after the last,
+  are left out.
   """
   mido = import_mido()
   data = reading.read_bytes(path, _MAX_FILE_BYTES)

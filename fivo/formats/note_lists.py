@@ -1,9 +1,9 @@
-"""Reads pianorolls in the JSON and MATLAB forms in which others keep them.
+"""Reads pianorolls in JSON and MATLAB files.
 
 The JSON form, in which the JSB chorales circulate: an object with "train",
 "valid" and "test"; each a list of sequences, a sequence a list of timesteps, a
-timestep a list of MIDI notes, or one note. A rest is -1, null or NaN in the
-place of a note, or an empty list.
+timestep a list of MIDI notes, or one note. A rest is -1, null or NaN in place
+of a note, or an empty list.
 
 The MATLAB form, of polyphonic music in papers on sequence models: variables
 traindata, validdata and testdata (or train, valid and test), each a cell array

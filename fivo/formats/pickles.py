@@ -53,8 +53,9 @@ _ADMITTED = {
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): None,  # An argument of the following.
     ("numpy.core.multiarray", "_reconstruct"): lambda *_: np.empty([0]),
+    # As a number of Python, which is much smaller in memory and on disk.
     ("numpy.core.multiarray", "scalar"): (
-        lambda dtype, data: dtype.read(data)[0]),
+        lambda dtype, data: dtype.read(data).item()),
     # How Python 3 writes bytes, and none, for Python 2.
     ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
     ("builtins", "bytes"): lambda: b"",

@@ -1,4 +1,4 @@
-"""What readers of all formats share: bytes of a file, and errors in a line."""
+"""Reads the bytes of a file, and describes what is wrong with it in a line."""
 
 import contextlib
 import reprlib

@@ -72,11 +72,8 @@ class Validator(tf.compat.v1.train.SessionRunHook):
   def __init__(self, config, evaluator, draw_picture=None):
     """Creates the hook.
 
-    Args:
-      config: The `Config` of the run.
-      evaluator: An `evaluator.Evaluator` of the valid split.
-      draw_picture: None, or a callable that takes a checkpoint's path and gives
-        the bytes of a PNG file for the summaries.
+    `evaluator` is an `evaluator.Evaluator` of the valid split; `draw_picture`
+    takes a checkpoint's path and gives the bytes of a PNG file, or is None.
     """
     self._config = config
     self._evaluator = evaluator
@@ -84,17 +81,13 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     self._summaries = summaries.Summaries(config.logdir, SPLIT)
     self._checkpoint_hook = None
     self._caught = None
-    self._record = None
-    self._next_step = None
+    self._record = self._next_step = None
     self._global_step = None
 
   def attach(self, checkpoint_hook, caught):
-    """Takes what belongs to the training session; call it before that begins.
+    """Takes the hook that saves checkpoints, and the list of caught signals.
 
-    Args:
-      checkpoint_hook: The `saving.CheckpointHook` of the session, which must
-        come before this hook.
-      caught: A list that receives the numbers of signals.
+    Call it before the session begins. The other hook must come before this one.
     """
     self._checkpoint_hook = checkpoint_hook
     self._caught = caught

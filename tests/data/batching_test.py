@@ -24,10 +24,6 @@ def _padded_timesteps(indices, batch_size=4):
   return batches.max(axis=1).sum() * batch_size
 
 
-def test_in_file():
-  assert _indices(40, batching.IN_FILE, repeat=False) == list(range(40))
-
-
 def test_sorted():
   indices = _indices(40, batching.SORTED, repeat=False)
   assert sorted(indices) == list(range(40))
@@ -80,8 +76,12 @@ def test_skip_continues_the_stream(order):
     ([2], 1, [(0, 0, 1), (0, 1, 2)]),
 ])
 def test_cut(lengths, max_length, expected):
-  assert batching.cut(lengths, max_length).tolist() == [
-      list(piece) for piece in expected]
+  sequences = [np.arange(length)[:, np.newaxis] for length in lengths]
+  pieces = batching.cut(
+      batching.Sequences(lengths, sequences.__getitem__, 1), max_length)
+  assert list(pieces.lengths) == [end - start for _, start, end in expected]
+  for number, (_, start, end) in enumerate(expected):
+    assert pieces.read(number)[1:, 0].tolist() == list(range(start, end))
 
 
 def _batches(sequences, mean, num_batches=None, **options):

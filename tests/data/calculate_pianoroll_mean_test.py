@@ -10,9 +10,8 @@ import pytest
 
 from fivo.data import calculate_pianoroll_mean
 from fivo.formats import pianorolls
+from tests import programs
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
 # Lists, numbers of other types and empty chords, as files have them.
 _CONTENTS = {
     "train": [[(21, 108), (), [60, 60]], [(np.int64(60),)]],
@@ -20,27 +19,23 @@ _CONTENTS = {
     "test": [[(50,), (51,)]],
     "composer": "Bach",
 }
+_MEAN = np.zeros([88])
+_MEAN[[0, 87, 60 - 21]] = 1. / 4., 1. / 4., 2. / 4.
 
 
-def _expected_mean():
-  mean = np.zeros([88])
-  mean[[0, 87]] = 1. / 4.
-  mean[60 - 21] = 2. / 4.
-  return mean
-
-
-def _write(path, contents=None):
-  with open(str(path), "wb") as stream:
-    pickle.dump(contents or _CONTENTS, stream, protocol=2)
+@pytest.fixture
+def path(tmp_path):
+  path = tmp_path / "rolls.pkl"
+  path.write_bytes(pickle.dumps(_CONTENTS, protocol=2))
   return str(path)
 
 
-def _run(arguments, cwd=_ROOT, **kwargs):
+def _run(arguments, cwd=programs.ROOT, **kwargs):
   # The command finds the package by its own place.
   environment = {key: value for key, value in os.environ.items()
                  if key != "PYTHONPATH"}
   return subprocess.run(
-      [sys.executable] + arguments, cwd=str(cwd), env=environment,
+      [sys.executable] + arguments, cwd=cwd, env=environment,
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
       check=False, **kwargs)
 
@@ -49,66 +44,39 @@ def _run(arguments, cwd=_ROOT, **kwargs):
     (".", ["fivo/data/calculate_pianoroll_mean.py"]),
     ("fivo", ["data/calculate_pianoroll_mean.py"]),
     (".", ["-m", "fivo.data.calculate_pianoroll_mean"]),
-    ("/", [os.path.join(_ROOT, "fivo/data/calculate_pianoroll_mean.py")]),
+    ("/", [os.path.join(programs.ROOT,
+                        "fivo/data/calculate_pianoroll_mean.py")]),
 ])
-def test_adds_the_mean_in_place(tmp_path, cwd, script):
-  path = _write(tmp_path / "rolls.pkl")
-  result = _run(script + ["--in_file=" + path], os.path.join(_ROOT, cwd))
+def test_adds_the_mean_in_place(path, cwd, script):
+  result = _run(script + ["--in_file=" + path],
+                os.path.join(programs.ROOT, cwd))
   assert result.returncode == 0, result.stderr
   assert result.stderr.count("\n") == 1  # What it did; nothing else.
-  loaded = pianorolls.load(path)
-  np.testing.assert_allclose(
-      loaded.pop("train_mean"), _expected_mean(), rtol=1e-15)
-  assert loaded == _CONTENTS
-  assert os.listdir(str(tmp_path)) == ["rolls.pkl"]
-
-
-def test_writes_another_file(tmp_path):
-  in_file = _write(tmp_path / "in.pkl")
-  with open(in_file, "rb") as stream:
-    before = stream.read()
-  out_file = str(tmp_path / "out.pkl")
-  calculate_pianoroll_mean.add_train_mean(in_file, out_file)
-  with open(in_file, "rb") as stream:
-    assert stream.read() == before
-  np.testing.assert_allclose(
-      pianorolls.load(out_file)["train_mean"], _expected_mean(), rtol=1e-15)
-
-
-def test_plain_unpickling_still_reads_the_file(tmp_path):
-  path = _write(tmp_path / "rolls.pkl")
-  calculate_pianoroll_mean.add_train_mean(path)
   with open(path, "rb") as stream:
     loaded = pickle.load(stream, encoding="latin1")
-  mean = loaded["train_mean"]
+  mean = loaded.pop("train_mean")
   assert (mean.dtype, mean.shape) == (np.float64, (88,))
-  np.testing.assert_allclose(mean, _expected_mean(), rtol=1e-15)
+  np.testing.assert_allclose(mean, _MEAN, rtol=1e-15)
+  assert loaded == _CONTENTS
+  assert os.listdir(os.path.dirname(path)) == ["rolls.pkl"]
 
 
-def test_replaces_a_mean_that_is_there(tmp_path):
-  path = _write(tmp_path / "rolls.pkl",
-                dict(_CONTENTS, train_mean=np.full([88], np.nan)))
-  calculate_pianoroll_mean.add_train_mean(path)
-  calculate_pianoroll_mean.add_train_mean(path)
-  np.testing.assert_allclose(
-      pianorolls.load(path)["train_mean"], _expected_mean(), rtol=1e-15)
+def test_writes_another_file_and_replaces_a_mean(path, tmp_path):
+  with open(path, "rb") as stream:
+    before = stream.read()
+  out_file = str(tmp_path / "out.pkl")
+  pianorolls.save(out_file, dict(_CONTENTS, train_mean=np.full([88], np.nan)))
+  for in_file in (out_file, path):
+    calculate_pianoroll_mean.add_train_mean(in_file, out_file)
+    np.testing.assert_allclose(
+        pianorolls.load(out_file)["train_mean"], _MEAN, rtol=1e-15)
+  with open(path, "rb") as stream:
+    assert stream.read() == before
 
 
-def test_keeps_permissions_and_writes_through_links(tmp_path):
-  path = _write(tmp_path / "rolls.pkl")
-  os.chmod(path, 0o640)
-  link = str(tmp_path / "link.pkl")
-  os.symlink(path, link)
-  calculate_pianoroll_mean.add_train_mean(link)
-  assert os.path.islink(link)
-  assert os.stat(path).st_mode & 0o777 == 0o640
-  assert "train_mean" in pianorolls.load(path)
-
-
-def test_defect_full_disk_destroyed_the_file(tmp_path):
+def test_defect_full_disk_destroyed_the_file(path):
   resource = pytest.importorskip("resource")
-  path = _write(tmp_path / "rolls.pkl",
-                dict(_CONTENTS, train=[[(60,)] * 5000]))
+  pianorolls.save(path, dict(_CONTENTS, train=[[(60,)] * 5000]))
   with open(path, "rb") as stream:
     before = stream.read()
   # A file may not grow beyond half of what is to be written.
@@ -121,7 +89,6 @@ def test_defect_full_disk_destroyed_the_file(tmp_path):
       "calculate_pianoroll_mean.py: %s: File too large\n" % path)
   with open(path, "rb") as stream:
     assert stream.read() == before
-  assert os.listdir(str(tmp_path)) == ["rolls.pkl"]
 
 
 def test_starts_without_tensorflow():

@@ -114,17 +114,6 @@ def test_defect_one_transition_more_than_the_model_has(model_consistent):
       batch[:, :, 0].var(axis=1), expected, rtol=0.05)
 
 
-def test_model_consistent_draws():
-  (batch,), _ = _draw(
-      seed=7, batch_size=1, num_timesteps=2, steps_per_observation=1,
-      model_consistent=True, observation_variance=4., dtype="float64")
-  np.random.seed(7)
-  noise = np.random.normal(size=4)
-  np.testing.assert_allclose(
-      batch[:, 0, 0],
-      [noise[0] + 2. * noise[1], noise[0] + noise[2] + 2. * noise[3]])
-
-
 @pytest.mark.parametrize("value", [2.5, 0., [[[2.5]]]])
 def test_fixed_observation(value):
   batches, lengths = _draw(

@@ -1,6 +1,5 @@
 """Tests of fivo.formats.midi."""
 
-import os
 import random
 import struct
 import sys
@@ -47,124 +46,109 @@ def _read(tmp_path, data, steps_per_quarter=1):
   return midi_files.read(str(path), steps_per_quarter).chords
 
 
-class TestRead:
-
-  def test_chords_and_rests(self, tmp_path):
-    data = midi(track(on(0, 60), on(0, 64), off(96, 60), off(96, 64),
-                      on(96, 67), off(96, 67)))
-    assert _read(tmp_path, data) == [(60, 64), (64,), (), (67,)]
-    assert _read(tmp_path, data, 2) == 2 * [(60, 64)] + 2 * [(64,)] + 2 * [
-        ()] + 2 * [(67,)]
-
-  def test_running_status_and_velocity_zero(self, tmp_path):
-    data = midi(track(on(0, 60), bytes([96, 60, 0, 0, 62, 64, 96, 62, 0])))
-    assert _read(tmp_path, data) == [(60,), (62,)]
-
-  def test_format_1_has_one_clock(self, tmp_path):
-    data = midi(track(), track(on(0, 60), off(96, 60)),
-                track(on(96, 72, channel=3), off(96, 72, channel=3)))
-    assert _read(tmp_path, data) == [(60,), (72,)]
-
-  def test_percussion_is_left_out(self, tmp_path):
-    drums = on(0, 36, channel=9) + off(96, 36, channel=9)
-    data = midi(track(drums, on(0, 60), off(96, 60)))
-    assert _read(tmp_path, data) == [(60,)]
-
-  def test_tempo_and_its_changes_are_no_steps(self, tmp_path):
-    slow, fast = (b"\0\xff\x51\x03" + struct.pack(">I", tempo)[1:]
-                  for tempo in (2000000, 250000))
-    data = midi(track(slow, on(0, 60), off(96, 60), fast, on(0, 62),
-                      off(96, 62)))
-    assert _read(tmp_path, data) == [(60,), (62,)]
-
-  @pytest.mark.parametrize("start, end, steps", [
-      (0, 96, [0]), (0, 127, [0, 1]), (0, 97, [0]), (0, 119, [0]),
-      (0, 120, [0, 1]), (23, 96, [0]), (24, 100, []), (24, 120, [1]),
-      (48, 96, []), (48, 144, [1]), (73, 80, [1]), (72, 80, []), (90, 130, [1]),
-      (0, 1, [0]), (0, 0, [0]), (20, 22, [0]), (30, 31, [])])
-  def test_what_sounds_as_a_step_begins(self, tmp_path, start, end, steps):
-    data = midi(track(on(0, 50), off(96, 50), off(96, 50)),
-                track(on(start, 60), off(end - start, 60)), ticks=96)
-    sounding = [step for step, chord in enumerate(_read(tmp_path, data))
-                if 60 in chord]
-    assert sounding == steps
-
-  def test_notes_between_steps_are_counted(self, tmp_path):
-    data = midi(track(on(0, 60), off(48, 60), on(0, 62), off(48, 62)))
-    assert _read(tmp_path, data) == [(60,)]
-    piece = midi_files.read(str(tmp_path / "a.mid"), 1)
-    assert (piece.num_notes, piece.num_between) == (2, 1)
-    assert _read(tmp_path, data, 2) == [(60,), (62,)]
-    with pytest.raises(UserError, match="has no notes but between the"):
-      _read(tmp_path, midi(track(on(40, 60), off(10, 60))))
-
-  def test_silence_around_the_notes_is_left_out(self, tmp_path):
-    data = midi(track(on(127, 60), off(96, 60), b"\x7f\xff\x06\x00"))
-    assert _read(tmp_path, data) == [(60,)]
-
-  @pytest.mark.parametrize("events", [
-      [on(0, 60), on(96, 60), off(96, 60)],  # Struck again, ended once.
-      [on(0, 60), on(96, 60), off(0, 60), off(96, 60)],
-      [on(0, 60), off(96, 60), off(0, 60), on(0, 60), off(96, 60)],
-      [on(0, 60), b"\x60\xff\x06\x00\x60\xff\x06\x00"],  # Never ended.
-  ])
-  def test_notes_that_overlap_themselves(self, tmp_path, events):
-    data = midi(track(*events + [on(0, 70), off(96, 70)]))
-    chords = _read(tmp_path, data)
-    assert [60 in chord for chord in chords[:2]] == [True, True]
-    assert 70 in chords[2]
-
-  def test_text_in_any_encoding(self, tmp_path):
-    data = midi(track(b"\0\xff\x03\x04\xe3\x83\x90\xff", on(0, 60),
-                      off(96, 60)))
-    assert _read(tmp_path, data) == [(60,)]
+_SLOW, _FAST = (b"\0\xff\x51\x03" + struct.pack(">I", tempo)[1:]
+                for tempo in (2000000, 250000))
 
 
-class TestRefuses:
+@pytest.mark.parametrize("data, chords", [
+    (midi(track(on(0, 60), on(0, 64), off(96, 60), off(96, 64), on(96, 67),
+                off(96, 67))), [(60, 64), (64,), (), (67,)]),
+    # Running status, and velocity zero.
+    (midi(track(on(0, 60), bytes([96, 60, 0, 0, 62, 64, 96, 62, 0]))),
+     [(60,), (62,)]),
+    # Format 1 has one clock.
+    (midi(track(), track(on(0, 60), off(96, 60)),
+          track(on(96, 72, channel=3), off(96, 72, channel=3))),
+     [(60,), (72,)]),
+    # Percussion.
+    (midi(track(on(0, 36, channel=9) + off(96, 36, channel=9), on(0, 60),
+                off(96, 60))), [(60,)]),
+    # Tempo.
+    (midi(track(_SLOW, on(0, 60), off(96, 60), _FAST, on(0, 62), off(96, 62))),
+     [(60,), (62,)]),
+    # Silence around the notes.
+    (midi(track(on(127, 60), off(96, 60), b"\x7f\xff\x06\x00")), [(60,)]),
+    # Text in no known encoding.
+    (midi(track(b"\0\xff\x03\x04\xe3\x83\x90\xff", on(0, 60), off(96, 60))),
+     [(60,)]),
+], ids=["rests", "running", "format1", "drums", "tempo", "silence", "text"])
+def test_chords(tmp_path, data, chords):
+  assert _read(tmp_path, data) == chords
+  assert _read(tmp_path, data, 2) == [chord for chord in chords for _ in "12"]
 
-  @pytest.mark.parametrize("data, words", [
-      (b"", "EOFError"),
-      (b"RIFFxxxxRMID", "MThd not found"),
-      (simple()[:-6], "not a complete MIDI file"),
-      (simple()[:24], "not a complete MIDI file"),
-      (midi(track(bytes([0, 60, 64]))), "running status"),
-      (midi(track(b"\0\x90\xff\xff")), "not a complete MIDI file"),
-      (midi(track(on(0, 60)), kind=2), "is of format 2"),
-      (midi(track(on(0, 60)), ticks=-6360), "SMPTE"),
-      (midi(track(on(0, 60)), ticks=0), "SMPTE"),
-      (midi(track()), "has no notes"),
-      (midi(track(on(0, 36, channel=9))), "has no notes outside of the perc"),
-      (midi(track(on(0, 60), b"\xff\xff\xff\x7f" + off(0, 60)[1:])),
-       "timesteps; at most"),
-  ])
-  def test_in_one_line(self, tmp_path, data, words):
-    with pytest.raises(UserError) as error:
-      _read(tmp_path, data)
-    message = str(error.value)
-    assert words in message and "\n" not in message
-    assert message.startswith(str(tmp_path / "a.mid") + ": ")
 
-  def test_pipe(self, tmp_path):
-    pytest.importorskip("mido")
-    os.mkfifo(str(tmp_path / "a.mid"))  # It would be waited for.
-    with pytest.raises(UserError, match="not a regular file"):
-      midi_files.read(str(tmp_path / "a.mid"), 1)
+@pytest.mark.parametrize("start, end, steps", [
+    (0, 96, [0]), (0, 127, [0, 1]), (0, 97, [0]), (0, 119, [0]),
+    (0, 120, [0, 1]), (23, 96, [0]), (24, 100, []), (24, 120, [1]),
+    (48, 96, []), (48, 144, [1]), (73, 80, [1]), (72, 80, []), (90, 130, [1]),
+    (0, 1, [0]), (0, 0, [0]), (20, 22, [0]), (30, 31, [])])
+def test_what_sounds_as_a_step_begins(tmp_path, start, end, steps):
+  data = midi(track(on(0, 50), off(96, 50), off(96, 50)),
+              track(on(start, 60), off(end - start, 60)), ticks=96)
+  sounding = [step for step, chord in enumerate(_read(tmp_path, data))
+              if 60 in chord]
+  assert sounding == steps
 
-  def test_without_mido(self, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mido", None)
-    with pytest.raises(UserError, match=r"pip install fivo\[midi\]"):
-      midi_files.import_mido()
 
-  def test_damaged_files_are_read_or_refused(self, tmp_path):
-    good = midi(track(on(0, 60), off(96, 60)),
-                track(b"\0\xff\x59\x02\x00\x00", on(96, 72), off(96, 72)))
-    rng = random.Random(1)
-    for _ in range(100):
-      data = bytearray(good)
-      for _ in range(rng.randrange(1, 4)):
-        data[rng.randrange(len(data))] = rng.randrange(256)
-      try:
-        chords = _read(tmp_path, bytes(data))
-      except UserError:
-        continue
-      assert all(0 <= note <= 127 for chord in chords for note in chord)
+def test_notes_between_steps_are_counted(tmp_path):
+  data = midi(track(on(0, 60), off(48, 60), on(0, 62), off(48, 62)))
+  assert _read(tmp_path, data) == [(60,)]
+  piece = midi_files.read(str(tmp_path / "a.mid"), 1)
+  assert (piece.num_notes, piece.num_between) == (2, 1)
+  assert _read(tmp_path, data, 2) == [(60,), (62,)]
+
+
+@pytest.mark.parametrize("events", [
+    [on(0, 60), on(96, 60), off(96, 60)],  # Struck again, ended once.
+    [on(0, 60), on(96, 60), off(0, 60), off(96, 60)],
+    [on(0, 60), off(96, 60), off(0, 60), on(0, 60), off(96, 60)],
+    [on(0, 60), b"\x60\xff\x06\x00\x60\xff\x06\x00"],  # Never ended.
+])
+def test_notes_that_overlap_themselves(tmp_path, events):
+  data = midi(track(*events + [on(0, 70), off(96, 70)]))
+  chords = _read(tmp_path, data)
+  assert [60 in chord for chord in chords[:2]] == [True, True]
+  assert 70 in chords[2]
+
+
+@pytest.mark.parametrize("data, words", [
+    (b"", "EOFError"),
+    (b"RIFFxxxxRMID", "MThd not found"),
+    (simple()[:24], "not a complete MIDI file"),
+    (midi(track(bytes([0, 60, 64]))), "running status"),
+    (midi(track(b"\0\x90\xff\xff")), "not a complete MIDI file"),
+    (midi(track(on(0, 60)), kind=2), "is of format 2"),
+    (midi(track(on(0, 60)), ticks=-6360), "SMPTE"),
+    (midi(track()), "has no notes"),
+    (midi(track(on(0, 36, channel=9))), "has no notes outside of the perc"),
+    (midi(track(on(40, 60), off(10, 60))), "has no notes but between the"),
+    (midi(track(on(0, 60), b"\xff\xff\xff\x7f" + off(0, 60)[1:])),
+     "timesteps; at most"),
+])
+def test_refused_in_one_line(tmp_path, data, words):
+  with pytest.raises(UserError) as error:
+    _read(tmp_path, data)
+  message = str(error.value)
+  assert words in message and "\n" not in message
+  assert message.startswith(str(tmp_path / "a.mid") + ": ")
+
+
+def test_without_mido(monkeypatch):
+  monkeypatch.setitem(sys.modules, "mido", None)
+  with pytest.raises(UserError, match=r"pip install fivo\[midi\]"):
+    midi_files.import_mido()
+
+
+def test_damaged_files_are_read_or_refused(tmp_path):
+  good = midi(track(on(0, 60), off(96, 60)),
+              track(b"\0\xff\x59\x02\x00\x00", on(96, 72), off(96, 72)))
+  rng = random.Random(1)
+  for _ in range(100):
+    data = bytearray(good)
+    for _ in range(rng.randrange(1, 4)):
+      data[rng.randrange(len(data))] = rng.randrange(256)
+    try:
+      chords = _read(tmp_path, bytes(data))
+    except UserError:
+      continue
+    assert all(0 <= note <= 127 for chord in chords for note in chord)

@@ -50,7 +50,9 @@ def test_loads_what_python_2_wrote():
           b"q\x08(K\x03U\x01<q\tNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq"
           b"\nbU\x08<\x00\x00\x00\x00\x00\x00\x00q\x0b\x86q\x0cRq\r\x85q\x0ea"
           b"as.")
-  assert pickles.loads(data) == {"train": [[(60,)]]}
+  loaded = pickles.loads(data)
+  assert loaded == {"train": [[(60,)]]}
+  assert isinstance(loaded["train"][0][0][0], int)
 
 
 def test_loads_what_numpy_2_wrote():
