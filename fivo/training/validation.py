@@ -63,7 +63,7 @@ def _step_to_export(config):
 
 
 class Validator(tf.compat.v1.train.SessionRunHook):
-  """Evaluates a run as it trains, exports its best checkpoint, stops it early."""
+  """Evaluates a run as it trains, exports the best checkpoint, stops early."""
 
   def __init__(self, config, evaluator, draw_picture=None):
     """Creates the hook.
