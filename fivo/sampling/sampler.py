@@ -53,6 +53,7 @@ class Sampler(object):
                           tf.compat.v1.tables_initializer()]
     self._graph.finalize()
     with self._open_session() as session:
+      session.run(self._initialize)
       values = draw_prefixes(
           feeding.batches(session, (inputs, targets, lengths)), batch_size,
           prefix_length, split)
@@ -67,12 +68,13 @@ class Sampler(object):
     """
     with self._open_session() as session:
       checkpoints.restore(session, path, self._saver)
+      log.info("Running local_init_op.")  # As the original says.
+      session.run(self._initialize)
+      log.info("Done running local_init_op.")
       return session.run(self._samples, self._feed)
 
   def _open_session(self):
-    session = tf.compat.v1.Session(graph=self._graph, config=sessions.options())
-    session.run(self._initialize)
-    return session
+    return tf.compat.v1.Session(graph=self._graph, config=sessions.options())
 
 
 def draw_prefixes(batches, batch_size, prefix_length, split):
