@@ -151,8 +151,8 @@ _FLAGS = [
     ("--job_name=ps --ps_hosts=a --worker_hosts=b:1",
      "--ps_hosts=a: 'a' must be host:port"),
     ("--job_name=worker --task=1 --ps_hosts=a:1 --worker_hosts=b:1",
-     "--task=1: must be at most 0: --worker_hosts=b:1 has 1 for "
-     "--job_name=worker"),
+     "--task=1: must be at most 0 for --job_name=worker and "
+     "--worker_hosts=b:1"),
     ("--model=srnn --bound=sixo --twist=optimal", "--twist=optimal: only the "
      "ghmm knows its optimal twist; the srnn takes dre or joint"),
     ("--bound=sixo --batch_size=1", "--batch_size=1: --twist=dre tells "

@@ -188,16 +188,6 @@ def test_fivo_that_never_resamples_is_iwae(fivo_options, iwae_options):
     np.testing.assert_array_equal(iwae[0], seeded(bounds.elbo)[0])
 
 
-def test_fivo_resamples_by_default_where_the_ess_is_low():
-  fivo = seeded(bounds.fivo, num_samples=8, random_seed=1)
-  weights = np.exp(fivo.log_weights)
-  ess = weights.sum(axis=2)**2 / np.square(weights).sum(axis=2)
-  in_sequence = np.arange(5)[:, np.newaxis] < [5, 2, 4]
-  np.testing.assert_array_equal(
-      fivo.resampled, np.logical_and(ess <= 4., in_sequence))
-  assert 0. < fivo.resampled.mean() < 1.
-
-
 @pytest.mark.parametrize("resampling_type", tuple(catalogue.SCHEMES))
 def test_seeds_and_parallel_iterations(resampling_type):
   run = functools.partial(

@@ -57,10 +57,15 @@ def read(path, choice=None, fractions=None, seed=0,
   names of the columns, a list of D str, or None. Raises a `UserError` that
   names the file, its line and column.
   """
-  if path.lower().endswith((".npz", ".npz.gz")):
+  choice = choice or columns.Choice()
+  if path.lower().endswith(".npz"):
+    if any(value not in (None, ()) for value in choice):
+      raise UserError("%s: an .npz file has no cells, for which --id_column, "
+                      "--time_column, --drop_columns, --missing, --decimal and "
+                      "--header are" % path)
     sources, names = _read_npz(path)
   else:
-    sources, names = _read_tables(path, choice or columns.Choice())
+    sources, names = _read_tables(path, choice)
   found = {_ALIASES.get(name) for name, _ in sources}
   if fractions is None and "train" in found and len(found - {None}) > 1:
     contents = {split: [] for split in splits.SPLITS}
@@ -88,15 +93,19 @@ def _read_npz(path):
           path, split, arrays[name], arrays[split + "_lengths"])]
   if not sources:
     series.read_split(path, "train")  # Says what is missing.
-  return sources, series.read_names(path)
+  return sources, series.read_names(path, sources[0][1].shape[1])
 
 
 def _read_tables(path, choice):
   """Returns pairs of first folder and sequence of tables, and column names."""
-  sources, first = [], None
+  sources, first, told = [], None, None
   for file_path in progress.track(_find_files(path), "Reading", unit="file"):
     table = tables.read(file_path, choice.decimal, choice.header)
-    sequences, names = columns.to_sequences(table, choice)
+    sequences, names, left_out = columns.to_sequences(table, choice)
+    if left_out and left_out != told:  # Once, where all files are alike.
+      logging.warning("%s: left out column %s: dates, times or names of rows.",
+                      file_path, ", ".join(map(repr, left_out)))
+      told = left_out
     first = first or (file_path, names, table.has_header)
     if (names, table.has_header) != first[1:]:
       raise UserError("%s: the columns are %s; must be %s, as in %s" % (

@@ -55,6 +55,10 @@ def create_series_dataset(path, split, batch_size,
 
 def _check_fits(path, split, sequences, info):
   """Raises a UserError for a split that is unlike the training data."""
+  names = series_files.read_names(path, info.width)
+  if names and info.names and names != info.names:
+    raise UserError("%s: the columns are %s; those of the training data are %s"
+                    % (path, ", ".join(names), ", ".join(info.names)))
   for index, sequence in enumerate(sequences):
     if sequence.shape[1] != info.width:
       raise UserError("%s: split '%s', sequence %d has %d columns; the "

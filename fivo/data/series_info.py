@@ -94,7 +94,7 @@ def read(path):
   """
   with errors.naming_flag("dataset_path"):
     sequences = series.read_split(path, "train")
-    info = summarize(sequences, series.read_names(path))
+    info = summarize(sequences, series.read_names(path, sequences[0].shape[1]))
     constant = constant_columns(info)
     if constant:
       raise UserError(

@@ -37,8 +37,9 @@ class Choice(NamedTuple):
 def to_sequences(table, choice):
   """Makes sequences, float64 arrays `[T, D]`, of a `tables.Table`.
 
-  Returns a list of them, and the names of their D columns. Raises a `UserError`
-  if a cell is missing or no number, which names its line and column.
+  Returns a list of them, the names of their D columns, and of columns that
+  are left out as dates, times or names of rows. Raises a `UserError` if a cell
+  is missing or no number, which names its line and column.
   """
   dropped = [name for name in (choice.id_column, choice.time_column)
              + tuple(choice.drop_columns) if name is not None]
@@ -54,9 +55,6 @@ def to_sequences(table, choice):
         left_out.append(name)
       else:
         numbers[name] = values
-  if left_out:
-    logging.warning("%s: left out column %s: dates, times or names of rows.",
-                    table.path, ", ".join(map(repr, left_out)))
   if not numbers:
     raise UserError("%s: has no column of numbers" % table.path)
   ids = (np.zeros([len(table.frame)]) if choice.id_column is None else
@@ -72,7 +70,7 @@ def to_sequences(table, choice):
   sequences = [group.values for group in groups if len(group)]
   if not sequences:
     raise UserError("%s: no line is complete" % table.path)
-  return sequences, list(numbers)
+  return sequences, list(numbers), left_out
 
 
 def _complete(table, choice, group, key):

@@ -15,6 +15,7 @@ a header. Of all else `fivo/data/create_series_dataset.py` makes an .npz file.
 
 import glob
 import os
+import zipfile
 
 from absl import logging
 import numpy as np
@@ -42,12 +43,12 @@ def read_split(path, split):
   return cut(path, split, arrays[values], arrays[lengths])
 
 
-def read_names(path):
-  """Returns the names of the columns, a list of str, or None if not known."""
-  if os.path.isdir(path):
+def read_names(path, width):
+  """Returns the names of `width` columns, a list of str, or None if unknown."""
+  names = None if os.path.isdir(path) else read_npz(path, ()).get("names")
+  if names is None or names.shape != (width,):
     return None
-  names = read_npz(path, ()).get("names")
-  return None if names is None else [str(name) for name in names]
+  return [str(name) for name in names]
 
 
 def read_npz(path, required=None):
@@ -60,6 +61,8 @@ def read_npz(path, required=None):
   """
   if not os.path.isfile(path):  # A pipe would be waited for.
     raise UserError("%s: no such file or directory" % path)
+  if not zipfile.is_zipfile(path):
+    raise UserError("%s: not a complete .npz file; %s" % (path, REMEDY))
   with reading.complaining(path, "a complete .npz file", "; " + REMEDY):
     with np.load(path, allow_pickle=False) as archive:
       for name in required or ():

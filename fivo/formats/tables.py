@@ -23,7 +23,7 @@ _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(
     r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|true|false|inf", re.IGNORECASE)
 # Comments, but for Excel's #N/A, and blank lines.
-_IGNORED = re.compile(r"\s*(#(?!n/?a\b)|%|[\s,;|]*$)", re.IGNORECASE)
+_IGNORED = re.compile(r"\s*(#(?!n/?a\b)|%)| *$", re.IGNORECASE)
 # What stands for a missing number, in lower case.
 MISSING = frozenset([
     "", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "#na", "-nan", "?",
@@ -163,6 +163,8 @@ def _split_lines(path):
   lines = [(number, line) for number, line in enumerate(
       re.split("\r\n|\r|\n", text), 1)
            if not _IGNORED.match(line)]
+  while lines and not lines[-1][1].strip(" \t,;|"):
+    del lines[-1]  # As Excel leaves below a table.
   if not lines:
     raise UserError("%s: is empty" % path)
   return lines

@@ -1,7 +1,6 @@
 """Set-up that all figures share: made without a display, saved as PNG."""
 
 import io
-import itertools
 
 from fivo.system import files
 
@@ -70,11 +69,6 @@ def shown(count, what):
   if count <= MAX_PANELS:
     return count, ""
   return MAX_PANELS, ", %d of %d %s" % (MAX_PANELS, count, what)
-
-
-def colors():
-  """Cycles through the colours of matplotlib."""
-  return itertools.cycle("C%d" % i for i in range(10))
 
 
 def label_ends(axis):

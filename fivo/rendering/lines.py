@@ -18,9 +18,9 @@ def draw_series(prefix, continuations, column_names=None, title=""):
   # From the prefix's last point on, so that no gap shows.
   steps = np.arange(len(prefix) - 1, len(prefix) + len(continuations))
   for d, axis in enumerate(axes):
-    for color, values in zip(figures.colors(), continuations[:, :, d].T):
-      axis.plot(steps, np.append(prefix[-1, d], values), color=color,
-                linewidth=1., alpha=0.8)
+    last = np.full([1, continuations.shape[1]], prefix[-1, d])
+    axis.plot(steps, np.concatenate([last, continuations[:, :, d]]),
+              linewidth=1., alpha=0.8)
     axis.plot(np.arange(len(prefix)), prefix[:, d], color=figures.PREFIX_COLOR)
     axis.axvline(len(prefix) - 1, **figures.BOUNDARY)
     axis.set_ylabel(column_names[d] if column_names else "x[%d]" % d)

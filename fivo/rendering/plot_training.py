@@ -117,12 +117,13 @@ def draw(path, logdirs):
   parent = os.path.commonpath(
       [os.path.dirname(os.path.abspath(logdir)) for logdir in logdirs])
   figure, axes = figures.create_panels(2, row_height=4.)
-  colors = figures.colors()
+  num_curves = 0
   for logdir, curves in runs:
     evaluations = [(name, read_curves(os.path.join(logdir, name)))
                    for name in _EVALUATIONS]
     for bound, curve in curves.items():
-      color = next(colors)
+      color = "C%d" % num_curves
+      num_curves += 1
       label = "%s, %s" % (os.path.relpath(logdir, parent), bound)
       _draw_curve(axes, curve, color, label)
       for name, evaluated in evaluations:

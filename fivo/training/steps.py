@@ -89,19 +89,9 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
           optimization.names_in_checkpoints(), save_relative_paths=True))
     all_hooks = [steps]
     if is_chief:
-      checkpoint_hook = saving.CheckpointHook(
-          config.logdir, config.save_checkpoint_secs, scaffold,
-          restored_step=checkpoints.step(path) if path else None)
-      all_hooks += [
-          checkpoint_hook,
-          speed.SpeedHook(
-              num_timesteps, every_n_steps=config.summarize_every,
-              output_dir=config.logdir),
-          tf.compat.v1.train.SummarySaverHook(
-              save_steps=config.summarize_every, output_dir=config.logdir,
-              scaffold=scaffold)]
+      all_hooks += _logdir_hooks(config, path, scaffold, num_timesteps)
     if validator is not None:
-      validator.attach(checkpoint_hook, caught)
+      validator.attach(all_hooks[1], caught)
       all_hooks.append(validator)
     all_hooks += list(hooks) + _cluster_hooks(config, caught)
     find_checkpoint = is_chief and functools.partial(
@@ -126,6 +116,20 @@ def _needed_processes(config):
   address = cluster_spec.master_address(config.master)
   server.bypass_proxies([address])
   return {"server of --master": address}
+
+
+def _logdir_hooks(config, path, scaffold, num_timesteps):
+  """Hooks that write checkpoints, the speed and summaries, in this order."""
+  return [
+      saving.CheckpointHook(
+          config.logdir, config.save_checkpoint_secs, scaffold,
+          restored_step=checkpoints.step(path) if path else None),
+      speed.SpeedHook(
+          num_timesteps, every_n_steps=config.summarize_every,
+          output_dir=config.logdir),
+      tf.compat.v1.train.SummarySaverHook(
+          save_steps=config.summarize_every, output_dir=config.logdir,
+          scaffold=scaffold)]
 
 
 def _cluster_hooks(config, caught):

@@ -1,7 +1,6 @@
 """Tests of run_cluster.sh's program: processes, logs, ports and ends."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -49,33 +48,33 @@ class TestRun(object):
 
   def test_each_knows_its_place_and_has_a_log(
       self, tmp_path, capfd, monkeypatch):
-    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "7")
-    for lives in (1, 2):  # The second appends to the logs.
-      assert _run(tmp_path, "") is None
-      for log, name in [("chief.log", "worker0"), ("worker_1.log", "worker1"),
-                        ("ps_0.log", "ps0")]:
-        lines = (tmp_path / log).read_text().splitlines()
-        assert lines == ["%s h:1 h:2,h:3 7" % name] * lives
-    # The terminal has the chief's.
-    assert capfd.readouterr().err == (tmp_path / "chief.log").read_text()
-
-  def test_processes_share_the_cores(self, tmp_path, monkeypatch):
     monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
     monkeypatch.setattr(
         local_cluster.os, "sched_getaffinity", lambda _: range(7))
-    _run(tmp_path, "")
-    assert (tmp_path / "ps_0.log").read_text().split()[-1] == "3"
+    assert _run(tmp_path, "") is None
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "7")
+    assert _run(tmp_path, "") is None
+    for log, name in [("chief.log", "worker0"), ("worker_1.log", "worker1"),
+                      ("ps_0.log", "ps0")]:
+      assert (tmp_path / log).read_text().splitlines() == [
+          "%s h:1 h:2,h:3 %d" % (name, threads) for threads in (3, 7)]
+    # The terminal has the chief's.
+    assert capfd.readouterr().err == (tmp_path / "chief.log").read_text()
 
-  @pytest.mark.parametrize("name, log", [
-      ("worker1", "worker_1.log"), ("ps0", "ps_0.log")])
+  @pytest.mark.parametrize("name, behaviour, line", [
+      ("worker1", "sys.exit('out of luck')",
+       "the worker 1 has failed (%s/worker_1.log): out of luck"),
+      ("ps0", "sys.exit('out of luck')",
+       "the ps 0 has failed (%s/ps_0.log): out of luck"),
+      ("worker0", "os.kill(os.getpid(), 9)",
+       "the chief was killed by signal 9; its log is %s/chief.log"),
+  ])
   def test_a_failure_ends_all_and_is_told(
-      self, tmp_path, name, log, monkeypatch):
+      self, tmp_path, name, behaviour, line, monkeypatch):
     monkeypatch.setattr(local_cluster, "_SECONDS_FOR_CHIEF_TO_FAIL", 0.)
-    error = _run(
-        tmp_path, "if name == '%s': sys.exit('out of luck')\n"
-        "time.sleep(60)" % name)
-    assert re.match(r"the (worker 1|ps 0) has failed \(%s\): out of luck$" % (
-        re.escape(str(tmp_path / log))), str(error))
+    error = _run(tmp_path, "if name == '%s': %s\ntime.sleep(60)" % (
+        name, behaviour))
+    assert str(error) == line % tmp_path
 
   def test_the_chief_tells_itself(self, tmp_path, capfd):
     error = _run(tmp_path, "if name == 'worker0': time.sleep(.1)\n"
@@ -83,13 +82,6 @@ class TestRun(object):
                  "time.sleep(60)")
     assert isinstance(error, SystemExit) and error.code == 1
     assert capfd.readouterr().err.count("the same for all") == 1
-
-  def test_one_that_is_killed(self, tmp_path):
-    error = _run(
-        tmp_path, "if name == 'worker0': os.kill(os.getpid(), 9)\n"
-        "time.sleep(60)")
-    assert str(error) == "the chief was killed by signal 9; its log is %s" % (
-        tmp_path / "chief.log")
 
   def test_a_signal_reaches_all_and_the_chief_may_take_its_time(
       self, tmp_path, capfd):

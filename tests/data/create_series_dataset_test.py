@@ -112,6 +112,8 @@ _READ = {
     "interpolate": ("x,y\n1,5\nNaN,6\n2.5,#N/A\n", {"missing": "interpolate"},
                     [[1., 5.], [1.75, 6.], [2.5, 6.]], "xy",
                     "2 numbers are missing"),
+    "interpolated lines": ("x,y\n1,5\n,\n2,7\n", {"missing": "interpolate"},
+                           [[1., 5.], [1.5, 6.], [2., 7.]], "xy", "2 numbers"),
     "drop_columns": ("x,y,who\n1.5,5,a\n0.5,6,a\n",
                      {"drop_columns": ("who", "y")}, [[1.5], [.5]], "x", ""),
     "drop_constant": ("x,y\n1.5,5\n0.5,5\n", {"drop_constant": True},
@@ -310,6 +312,7 @@ def test_command(tmp_path):
   assert series_info.read(out_file).names == ["temp", "level"]
   for args, words in (
       (["--in=x"], "--out_file is required"), (["--out_file=x"], "--in is"),
+      (["--in=a.npz", "--out_file=x", "--noheader"], "has no cells"),
       (["--in=/missing", "--out_file=x"], "--in=/missing: no such file"),
       (["--in=x", "--out_file=x", "--splits=1,1,1"], "--splits=1,1,1: must")):
     result = programs.run(args, "fivo/data/create_series_dataset.py")

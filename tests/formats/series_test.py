@@ -49,7 +49,8 @@ def test_npz(tmp_path, save, dtype, names):
   assert [sequence.dtype for sequence in sequences] == 2 * [np.float64]
   np.testing.assert_array_equal(sequences[0], _VALUES[:2])
   np.testing.assert_array_equal(sequences[1], _VALUES[2:])
-  assert series.read_names(path) == names
+  assert series.read_names(path, 2) == names
+  assert series.read_names(path, 3) is None
   assert "has no train_values, only 'test_values', 'test_lengths'" in (
       _message(path))
 

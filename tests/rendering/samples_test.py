@@ -113,10 +113,13 @@ def test_speech(tmp_path, sample_rate):
   renderer.write_pictures(str(tmp_path), prefixes, samples[:, :, :1])
   _check_names(tmp_path)
   if sample_rate:
-    renderer.write_sound(str(tmp_path), prefixes, samples)
+    renderer.write_sound(
+        str(tmp_path), *map(renderer.in_units_of_data, (prefixes, samples)))
     _check_names(tmp_path, *_each("wav"))
     rate, sound = wavfile.read(str(tmp_path / "sample_1_2.wav"))
-    assert rate == 8000 and len(sound) == 40 * (_P + _S)
+    assert rate == 8000
+    np.testing.assert_array_equal(sound, np.rint(np.concatenate(
+        [prefixes[:, 1], samples[:, 1, 2]]).reshape(-1) * 100))
 
 
 def test_trajectories_with_the_exact_posterior(tmp_path, monkeypatch):
