@@ -309,7 +309,7 @@ def _create_model(config):
 
 
 def _twist(config):
-  """The twist that a configuration asks for; see `ghmm.TWISTS`."""
+  """The twist that a configuration asks for."""
   if not config.uses_twist:
     return None
   return "optimal" if config.twist == "optimal" else "learned"
