@@ -11,27 +11,15 @@ if __name__ == "__main__":
 from absl import flags
 
 from fivo.config import config as config_lib
-from fivo.config import options
+from fivo.config import flags as config_flags
 from fivo.system import startup
 
 FLAGS = flags.FLAGS
 
-_DEFINE = {
-    bool: flags.DEFINE_boolean,
-    float: flags.DEFINE_float,
-    int: flags.DEFINE_integer,
-    str: flags.DEFINE_string,
-}
-
 
 def define_flags():
   """Makes a flag of every option."""
-  for option in options.OPTIONS.values():
-    if option.choices:
-      flags.DEFINE_enum(
-          option.name, option.default, list(option.choices), option.help)
-    else:
-      _DEFINE[option.kind](option.name, option.default, option.help)
+  config_flags.define()
 
 
 def main(argv):

@@ -28,8 +28,6 @@ _REQUIREMENTS = [
 _EXTRAS = {
     # Bach's chorales, parsed into pianorolls. The newest for Python 3.7.
     "chorales": ["music21==7.3.3"],
-    # TIMIT's sound files: NIST SPHERE and RIFF.
-    "timit": ["soundfile"],
     # Time series as pandas, R, Excel and instruments write them.
     "series": ["pandas"],
     # Pianorolls from folders of MIDI files.

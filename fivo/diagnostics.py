@@ -14,16 +14,17 @@ class Diagnostics(collections.namedtuple("Diagnostics", (
     resampled: One where the filter resampled, else zero.
     log_weight_variance: The variance of the accumulated log weights over the
       particles, in squared nats.
-    num_ancestors: How many particles of the step before have descendants.
-    num_roots: How many particles of the first step have descendants. Where it
-      has come down to one, all trajectories begin alike.
+    num_ancestors: The number of particles of the step before that have
+      descendants.
+    num_roots: The number of particles of the first step that have descendants.
+      Once it is one, all trajectories share their beginning.
   """
 
   __slots__ = ()
 
 
 def diagnose(log_weights, resampled, ancestors):
-  """Makes diagnostics of what a filter has recorded.
+  """Computes diagnostics from the records of a filter.
 
   Args:
     log_weights: A float Tensor `[T, B, N]`, as in `smc.SMCResult`.
@@ -53,7 +54,7 @@ def effective_sample_size(log_weights):
 
 
 def _count_distinct(particles, dtype):
-  """How many different numbers below N there are on the last axis."""
+  """Counts the different numbers below N on the last axis."""
   is_there = tf.reduce_any(
       tf.one_hot(particles, tf.shape(particles)[2], on_value=True,
                  off_value=False), axis=2)

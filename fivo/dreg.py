@@ -2,14 +2,13 @@
 
 Tucker, Lawson, Gu & Maddison, Doubly Reparameterized Gradient Estimators for
 Monte Carlo Objectives, 2018. Let w_n be the weights of N trajectories, W_n the
-normalised ones, log w = log p - log q. Telling the gradient through the latents
-from that at fixed latents,
+normalised ones, log w = log p - log q. The sum
 
     sum_n W_n^2 (gradient of log w_n through its latents)
           + W_n (gradient of log p_n at fixed latents)
 
-has the expectation of the gradient of the bound, without the term of log q at
-fixed latents, which is pure noise where the proposal is exact.
+has the expectation of the gradient of the bound. It lacks the gradient of log q
+at fixed latents, which is pure noise where the proposal is exact.
 
 Each trajectory is computed three times, with the same latents: as it is; with
 its latents fixed and log q without a gradient; with its latents fixed. The
@@ -24,17 +23,17 @@ from fivo.models import base
 from fivo.models import distributions
 from fivo.resampling.gradients import surrogate
 
-# A trajectory as it is; with log p at fixed latents; with all at fixed latents.
+# As it is; latents fixed and log q without a gradient; latents fixed.
 COPIES = 3
 
 
 @contextlib.contextmanager
 def drawing_copies(model):
-  """Lets a model draw each latent once for the `COPIES` of a particle.
+  """Has all copies of a particle share their latents while the block runs.
 
   Args:
     model: An `ELBOTrainableSequenceModel` that draws by its method `draw`, and
-      whose particles come as many times.
+      has `COPIES` times as many particles.
 
   Yields:
     Nothing.
@@ -44,7 +43,7 @@ def drawing_copies(model):
 
 
 def _draw_copies(distribution, seed=None):
-  """In place of a model's `draw`."""
+  """Draws for the first copies alone; replaces a model's `draw`."""
   latent, _ = distributions.sample_with_log_prob(distribution, seed)
   latent = latent[:tf.shape(latent)[0] // COPIES]
   fixed = tf.stop_gradient(latent)
@@ -56,15 +55,15 @@ def _draw_copies(distribution, seed=None):
 
 
 def split_copies(log_weights):
-  """Makes a bound's value and its gradient of the copies of trajectories.
+  """Combines the copies of trajectories.
 
   Args:
-    log_weights: A float Tensor `[..., 3 N]`, of all trajectories, and of their
-      second and third copies.
+    log_weights: A float Tensor `[..., 3 N]`, of the first copies of all
+      trajectories, then the second, then the third.
 
   Returns:
-    A float Tensor `[..., N]`, the log weights of which the bound is made,
-    without a gradient; and a float Tensor `[...]`, the surrogate of that.
+    A float Tensor `[..., N]`, the log weights without a gradient; and a float
+    Tensor `[...]` of zeros with the gradient of the bound.
   """
   whole, log_p, fixed = tf.split(log_weights, COPIES, axis=-1)
   weights = tf.stop_gradient(tf.nn.softmax(whole))

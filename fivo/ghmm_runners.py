@@ -19,7 +19,6 @@ from fivo.evaluation import diagnostics_file
 from fivo.evaluation import new_checkpoints
 from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
-from fivo.logdir import restoring
 from fivo.logdir import result_files
 from fivo.models import ghmm
 from fivo.rendering import samples as samples_rendering
@@ -284,7 +283,7 @@ def run_sample(config):
         _restore(session, path)
         return session.run((fetches, posterior))
 
-    values, posterior = restoring.use_newest(config.logdir, path, draw)
+    values, posterior = checkpoints.use_newest(config.logdir, path, draw)
   path = result_files.write(
       "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
   if config.render:
@@ -310,7 +309,7 @@ def _create_model(config):
 
 
 def _twist(config):
-  """The twist that a configuration asks for; see `ghmm.TWISTS`."""
+  """The twist that a configuration asks for."""
   if not config.uses_twist:
     return None
   return "optimal" if config.twist == "optimal" else "learned"

@@ -26,13 +26,13 @@ def smc_without_resampling(model, initial_state, num_steps, num_particles,
     An `smc.SMCResult`.
   """
   def propose(state, t):
-    return initial_state if state is None else model.propose(state, t)
+    return initial_state if state is None else model.propose_and_weight(
+        state, t, weigh_emission=False)
 
   result = smc.smc(
       propose, num_steps, num_particles,
       resampling_criterion=smc.never_resample_criterion, **kwargs)
-  log_probs = model.emission_log_probs(
-      model.emission_inputs(result.particle_states))
+  log_probs = model.emission_log_probs(result.particle_states)
   max_num_steps = tf.shape(log_probs)[0]
   in_sequence = tf.range(max_num_steps)[:, tf.newaxis] < tf.tile(
       num_steps, [num_particles])

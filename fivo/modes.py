@@ -6,6 +6,8 @@ mistyped a flag or asked for help need not wait for that.
 
 from fivo.cluster import parameter_server
 from fivo.config import cluster_spec
+from fivo.logdir import checkpoints
+from fivo.logdir import validation_record
 from fivo.system import log
 
 
@@ -26,9 +28,22 @@ def run(flags, config):
       # absl's default is what one of its variables says, for tests.
       log_dir=flags.log_dir if flags["log_dir"].present else None)
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
-    parameter_server.serve(config)
+    _serve(config)
     return
   _find_runner(config)(config)
+
+
+def _serve(config):
+  """Holds variables until training is over, unless it is already."""
+  step = checkpoints.step(checkpoints.latest(config.logdir, warn=False))
+  if step >= config.max_steps or (
+      validation_record.stopped_step(
+          config.logdir, config.measure,
+          config.early_stop_patience) is not None):
+    log.info("Already at step %d of --max_steps=%d: nothing to do.", step,
+             config.max_steps)
+    return
+  parameter_server.serve(config.cluster, config.cluster_timeout_secs)
 
 
 def _find_runner(config):

@@ -24,8 +24,8 @@ def tile_tensors(tensors, multiples):
 
   Args:
     tensors: Nested Tensors.
-    multiples: A list of ints or scalar Tensors, how often to repeat each
-      leading dimension. It is padded with ones up to each Tensor's rank.
+    multiples: A list of ints or scalar Tensors, the number of repetitions of
+      each leading dimension; padded with ones up to each Tensor's rank.
 
   Returns:
     The tiled Tensors in the structure of `tensors`.
@@ -69,8 +69,8 @@ def tas_for_tensors(tensors, length, **kwargs):
   """Unstacks every Tensor into a TensorArray.
 
   Args:
-    tensors: Nested Tensors of shape `[>= length, ...]`; what lies beyond is
-      left out.
+    tensors: Nested Tensors of shape `[>= length, ...]`; later entries are left
+      out.
     length: The number of entries of each TensorArray, an int or scalar Tensor.
     **kwargs: Passed on to the TensorArrays' constructor, e.g.
       `clear_after_read=False`.

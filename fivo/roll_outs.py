@@ -9,7 +9,7 @@ def roll_out(model, state, observation, mean, timesteps,
 
   Args:
     model: A model with `sample_step(state, inputs, t) -> (new_state, x_t)`,
-      which keeps the structure of a state.
+      which keeps the structure of a state, or of its `sampling_state(state)`.
     state: The state before the first of these steps, nested Tensors
       `[rows, ...]`.
     observation: The observation before it, a float Tensor `[rows, D]`.
@@ -31,6 +31,8 @@ def roll_out(model, state, observation, mean, timesteps,
         lambda array, value: array.write(i, value), arrays, record(*new))
     return (i + 1,) + tuple(new) + (arrays,)
 
+  if hasattr(model, "sampling_state"):
+    state = model.sampling_state(state)
   num_steps = tf.size(timesteps)
   arrays = tf.nest.map_structure(
       lambda value: tf.TensorArray(value.dtype, num_steps),

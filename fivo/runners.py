@@ -22,7 +22,6 @@ from fivo.evaluation import evaluator as evaluator_lib
 from fivo.evaluation import new_checkpoints
 from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
-from fivo.logdir import restoring
 from fivo.logdir import validation_record
 from fivo.models import base
 from fivo.models import srnn
@@ -97,8 +96,8 @@ def create_dataset_and_model(config, split, shuffle, repeat):
 
 def _is_binary(config):
   """Whether the data is of zeros and ones."""
-  return config.dataset_type == "pianoroll" or (
-      config.dataset_type == "series" and config.series.is_binary)
+  known = catalogue.DATASET_TYPES[config.dataset_type].is_binary
+  return config.series.is_binary if known is None else known
 
 
 def _create_dataset(config, split, shuffle, repeat):
@@ -316,7 +315,9 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
     return new_checkpoints.evaluate(
         config.logdir, path, evaluate, config.eval_interval_secs,
         config.max_steps,
-        functools.partial(validation_record.stopped_step, config))
+        functools.partial(
+            validation_record.stopped_step, config.logdir, config.measure,
+            config.early_stop_patience))
 
 
 def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -343,7 +344,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   out_dir = config.sample_out_dir or config.logdir
   files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
   sampler = family.create_sampler(config)
-  samples = restoring.use_newest(config.logdir, path, sampler.sample)
+  samples = checkpoints.use_newest(config.logdir, path, sampler.sample)
   return sample_files.write(
       out_dir, sampler.prefixes, samples, renderer,
       sound=config.sample_wav or config.render, pictures=config.render)

@@ -49,8 +49,8 @@ class TwistedModel(object):
     Args:
       model: An `ELBOTrainableSequenceModel` with `log_twist(state, t)`, which
         gives log r of the state after step t, a float Tensor `[batch]`, for t
-        from 0, a scalar int32 Tensor. It is called at the last step too, where
-        what it gives must be finite but has no influence.
+        from 0, a scalar int32 Tensor. At the last step, too, its result must be
+        finite, though it has no influence.
     """
     self._model = model
     self._seq_lengths = None
@@ -95,8 +95,8 @@ def is_of_twist(variable):
 def density_ratio_loss(model, states, observations, seq_lengths):
   """The loss of a classifier whose logit is the model's log r.
 
-  Half of what it is shown are pairs (z_t, x_{t+1:T}) of one draw from the
-  model, the other half have the observations of the next sequence of the batch.
+  Half of its examples are pairs (z_t, x_{t+1:T}) of one draw from the model;
+  the other half have the observations of the next sequence of the batch.
 
   Args:
     model: A model with `log_twist`. Its observations are those of this loss

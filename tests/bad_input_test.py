@@ -151,8 +151,8 @@ _FLAGS = [
     ("--job_name=ps --ps_hosts=a --worker_hosts=b:1",
      "--ps_hosts=a: 'a' must be host:port"),
     ("--job_name=worker --task=1 --ps_hosts=a:1 --worker_hosts=b:1",
-     "--task=1: must be at most 0: --worker_hosts=b:1 has 1 for "
-     "--job_name=worker"),
+     "--task=1: must be at most 0 for --job_name=worker and "
+     "--worker_hosts=b:1"),
     ("--model=srnn --bound=sixo --twist=optimal", "--twist=optimal: only the "
      "ghmm knows its optimal twist; the srnn takes dre or joint"),
     ("--bound=sixo --batch_size=1", "--batch_size=1: --twist=dre tells "
@@ -202,8 +202,6 @@ _FLAGS = [
      "--logdir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     ("--dataset_path=good.pkl --logdir=file.txt/run",
      "--logdir=file.txt/run: @/file.txt is not a directory" + _WRITABLE),
-    ("--dataset_path=good.pkl --logdir=" + "x" * 300,
-     "--logdir=%s: File name too long%s" % ("x" * 300, _WRITABLE)),
     ("--dataset_path=good.pkl --logdir=gs://bucket/run",
      "--logdir=gs://bucket/run" + _URL),
     ("--model=ghmm --mode=eval --logdir=hdfs://nn:9000/run",
@@ -238,7 +236,8 @@ _FLAGS = [
     ("--model=ghmm --proposal_type=prior --mode=eval --logdir=in_the_way",
      "--logdir=in_the_way holds a directory out.npz, where a file is to be "
      "written"),
-    ("--log_dir=file.txt", "--log_dir=file.txt: File exists" + _WRITABLE),
+    ("--log_dir=file.txt",
+     "--log_dir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     # What the run in the logdir is not.
     ("--mode=eval --logdir=run --model=srnn",
      "--model=srnn: the run in run has vrnn" + _DEFINES),
@@ -295,7 +294,7 @@ _DATA = [
     ("note_for_chord.pkl", "note_for_chord.pkl: split 'train', sequence 0, "
      "step 0: 60 is not a tuple of MIDI notes"),
     ("length_0.pkl",
-     "length_0.pkl: split 'train', sequence 1 has length 0; remove it"),
+     "length_0.pkl: split 'train', sequence 1 has no timesteps"),
     ("empty_split.pkl", "empty_split.pkl: split 'train' has no sequences"),
     ("text_split.pkl",
      "text_split.pkl: split 'train' is 'C4 E4', not a list of sequences"),
@@ -461,9 +460,9 @@ _COMMANDS = [
     ("download_pianorolls.py",
      "--out_dir is required: the directory for the files"),
     ("download_pianorolls.py --out_dir=file.txt",
-     "--out_dir=file.txt: File exists" + _WRITABLE),
+     "--out_dir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     ("download_pianorolls.py --out_dir=file.txt/x",
-     "--out_dir=file.txt/x: Not a directory" + _WRITABLE),
+     "--out_dir=file.txt/x: @/file.txt is not a directory" + _WRITABLE),
 ]
 
 # What only a graph shows: the last of the lines.

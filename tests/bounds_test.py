@@ -188,16 +188,6 @@ def test_fivo_that_never_resamples_is_iwae(fivo_options, iwae_options):
     np.testing.assert_array_equal(iwae[0], seeded(bounds.elbo)[0])
 
 
-def test_fivo_resamples_by_default_where_the_ess_is_low():
-  fivo = seeded(bounds.fivo, num_samples=8, random_seed=1)
-  weights = np.exp(fivo.log_weights)
-  ess = weights.sum(axis=2)**2 / np.square(weights).sum(axis=2)
-  in_sequence = np.arange(5)[:, np.newaxis] < [5, 2, 4]
-  np.testing.assert_array_equal(
-      fivo.resampled, np.logical_and(ess <= 4., in_sequence))
-  assert 0. < fivo.resampled.mean() < 1.
-
-
 @pytest.mark.parametrize("resampling_type", tuple(catalogue.SCHEMES))
 def test_seeds_and_parallel_iterations(resampling_type):
   run = functools.partial(
@@ -244,31 +234,6 @@ def test_a_model_without_the_base_class():
   result = evaluate(lambda: bounds.fivo(
       duck, tf.zeros([3, 2, 1]), [3, 1], num_samples=4))
   np.testing.assert_allclose(result.log_p_hat, [1.5, .5], rtol=1e-6)
-
-
-def test_one_graph_for_every_batch_size():
-  with new_session(seed=1) as session:
-    x = tf.compat.v1.placeholder(tf.float64, [None, None])
-    lengths = tf.compat.v1.placeholder(tf.int32, [None])
-    results = [_BOUNDS[name](RandomWalk(), x, lengths)
-               for name in sorted(_BOUNDS)]
-    for sizes in ([3], [2, 4], [1, 1, 2]):
-      feed = {x: observations(max(sizes), len(sizes)), lengths: sizes}
-      for result in session.run(results, feed):
-        assert result.log_p_hat.shape == (len(sizes),)
-        assert np.isfinite(result.log_p_hat).all()
-        assert result.log_weights.shape[:2] == (max(sizes), len(sizes))
-
-
-@pytest.mark.parametrize("name", sorted(_BOUNDS))
-def test_nan_observations_make_that_bound_nan(name):
-  """They crashed with 'indices[0] = 16 is not in [0, 16)'."""
-  x = observations()
-  x[1, 0] = np.nan
-  x[4, 1] = np.nan  # Past that sequence's end.
-  log_p_hat = evaluate(lambda: _BOUNDS[name](
-      RandomWalk(), tf.constant(x), [5, 2, 5]).log_p_hat)
-  np.testing.assert_array_equal(np.isnan(log_p_hat), [True, False, False])
 
 
 class TableModel(base.ELBOTrainableSequenceModel):

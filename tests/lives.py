@@ -33,7 +33,7 @@ _EVENT = re.compile(r"^(Step|Saving checkpoints for) (\d+)\b", re.MULTILINE)
 
 def start(logdir, log, max_steps, size=100, max_file_bytes=None, gate=None,
           environ=None, **options):
-  """Starts to train.
+  """Starts to train, logging every step and saving all the time.
 
   Args:
     logdir: The logdir.
@@ -47,7 +47,7 @@ def start(logdir, log, max_steps, size=100, max_file_bytes=None, gate=None,
     **options: Options, see `fivo/config/options.py`, with other values.
 
   Returns:
-    A process. It logs every step and saves every few hundredths of a second.
+    A process.
   """
   process = programs.CONTEXT.Process(
       target=_live, args=(
@@ -69,19 +69,11 @@ def finish(*args, **kwargs):
 
 
 def events(log):
-  """What a process has printed of its steps.
-
-  Args:
-    log: The file.
-
-  Returns:
-    A list of pairs: "Step" or "Saving checkpoints for", and the step.
-  """
-  try:
-    with open(str(log), encoding="utf-8") as stream:
-      return [(kind, int(step)) for kind, step in _EVENT.findall(stream.read())]
-  except FileNotFoundError:
+  """Pairs of "Step" or "Saving checkpoints for" and the step, from a log."""
+  if not os.path.exists(str(log)):
     return []
+  with open(str(log), encoding="utf-8") as stream:
+    return [(kind, int(step)) for kind, step in _EVENT.findall(stream.read())]
 
 
 def _live(log, size, max_file_bytes, gate, environ, options):
@@ -105,7 +97,7 @@ def _run(unused_argv, config, size, gate):
   log.configure()
   config = config_lib.resolve(config)
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
-    parameter_server.serve(config)
+    parameter_server.serve(config.cluster, config.cluster_timeout_secs)
   else:
     _train(config, size, gate)
 

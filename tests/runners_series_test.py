@@ -62,13 +62,6 @@ def test_other_data_is_standardised_as_the_run_was(trained, tmp_path):
     np.testing.assert_array_equal(result.ll_per_t, expected)
 
 
-def test_configuration_keeps_the_statistics(trained):
-  series = config_lib.resolve(_config(trained)).series
-  values = np.concatenate(_real(1, 30, 20, 10))
-  np.testing.assert_array_equal(series.mean, values.mean(axis=0))
-  np.testing.assert_array_equal(series.std, values.std(axis=0))
-
-
 @pytest.mark.parametrize("series", [{}, {"mean": [0.], "std": [0.]}, 3])
 def test_damaged_configuration(tmp_path, series):
   (tmp_path / "config.json").write_text(json.dumps(

@@ -8,10 +8,8 @@ from fivo import bounds
 from fivo import smc
 from fivo import trajectories as smc_trajectories
 from fivo.models import ghmm
-from fivo.resampling import particles as resampling
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
-from tests.smc_test import rotate
 
 _LENGTHS = [5, 2]
 
@@ -43,31 +41,6 @@ def test_trajectories_are_the_ways_that_particles_carry(criterion):
   paths, (trajectories,), resampled = evaluate(build, seed=1)
   np.testing.assert_array_equal(trajectories, paths.T)
   assert len(np.unique(paths, axis=0)) == 6 or resampled.any()
-
-
-def test_ancestors():
-  """Where a filter has not resampled, or has ended, each is its own."""
-  def build():
-    result = _run()
-    return result.ancestors, result.particle_states, result.resampled
-
-  ancestors, states, resampled = evaluate(build, seed=1)
-  assert ancestors.dtype == np.int32
-  assert ancestors.shape == (5, 2, 3)
-  assert resampled.any()
-  for t, b in np.ndindex(5, 2):
-    if not resampled[t, b]:
-      np.testing.assert_array_equal(ancestors[t, b], range(3))
-    rows = 2 * ancestors[t, b] + b
-    np.testing.assert_array_equal(
-        states[t, b::2, t] % 100, (1 + rows) % 100)
-
-
-@pytest.mark.parametrize("resampling_fn", [
-    rotate, resampling.relaxed_resampling])
-def test_no_ancestors_where_none_are_told(resampling_fn):
-  with tf.Graph().as_default():
-    assert _run(resampling_fn=resampling_fn).ancestors is None
 
 
 def test_recording_costs_nothing_in_a_run_that_does_not_fetch_it():

@@ -256,7 +256,7 @@ def test_simulate():
     session.run(tf.compat.v1.global_variables_initializer())
     states, inputs, targets, gradients = session.run(
         [states, inputs, targets, gradients])
-  assert states.rnn_out.shape == (5, 2, recurrent_test.HIDDEN)
+  assert states.rnn_state.h.shape == (5, 2, recurrent_test.HIDDEN)
   np.testing.assert_allclose(inputs[0], np.zeros([2, 3]), atol=1e-7)
   np.testing.assert_allclose(inputs[1:], targets[:-1] - mean, atol=1e-6)
   assert all(np.abs(g).max() > 0 for g in gradients.values())

@@ -1,1 +1,1 @@
-"""Training in several processes: servers, members, who is gone."""
+"""Training in several processes: their servers, sessions and supervision."""

@@ -20,20 +20,11 @@ Read = collections.namedtuple("Read", ("source", "value"))
 _TRANSPARENT = ("Enter", "RefEnter", "Identity", "ReadVariableOp")
 
 
-class StepInputs(object):
-  """The inputs of a step.
-
-  Attributes:
-    products: A list of `Product`, the linear layers with trainable weights.
-    reads: A list of `Read`, of series that depend on trainable variables.
-    random_ops: A list of operations that draw random numbers, some of them to
-      initialize variables.
-  """
-
-  def __init__(self):
-    self.products = []
-    self.reads = []
-    self.random_ops = []
+# The inputs of a step, as lists: linear layers with trainable weights, reads of
+# series that depend on trainable variables, and operations that draw random
+# numbers (some of them to initialize variables).
+StepInputs = collections.namedtuple(
+    "StepInputs", ("products", "reads", "random_ops"))
 
 
 @contextlib.contextmanager
@@ -52,7 +43,7 @@ def finding(t):
   """
   graph = tf.compat.v1.get_default_graph()
   num_before = len(graph.get_operations())
-  inputs = StepInputs()
+  inputs = StepInputs([], [], [])
   yield inputs
   variables = {v.op: v for v in tf.compat.v1.trainable_variables()}
   for op in graph.get_operations()[num_before:]:

@@ -9,22 +9,22 @@ import json
 import os
 import re
 
-from fivo.config import options
 from fivo.system import errors
 
 PS = "ps"
 WORKER = "worker"
 CHIEF = "chief"
 
-VARIABLE = "TF_CONFIG"
+_VARIABLE = "TF_CONFIG"
 _PROTOCOL = "grpc://"
-
 _FLAGS = ("job_name", "ps_hosts", "worker_hosts")
+_CHIEFS = (CHIEF, "master")  # The second is the older name.
+_EVALUATOR = "evaluator"
 # In ASCII: gRPC ends the process where an address is anything else.
 _ADDRESS = re.compile(
     r"(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\],\x80-\U0010ffff]+):([0-9]{1,5})")
 _MAX_PORT = 65535
-_MAX_SHOWN = 300  # Of what may be of any length.
+_MAX_SHOWN = 300  # Characters of a value of TF_CONFIG in a message.
 
 
 class ClusterSpec(collections.namedtuple("ClusterSpec", (
@@ -41,27 +41,28 @@ class ClusterSpec(collections.namedtuple("ClusterSpec", (
   __slots__ = ()
 
   @property
-  def is_chief(self):
-    """Whether this process writes the logdir."""
-    return self.job == WORKER and self.task == 0
-
-  @property
   def address(self):
     """Where this process listens."""
     return (self.ps_hosts if self.job == PS else self.worker_hosts)[self.task]
 
   @property
-  def name(self):
-    """What log lines call this process."""
-    return name(self.job, self.task)
+  def needed(self):
+    """A dict, name to address, of those that this process cannot do without."""
+    addresses = {}
+    if self.job == WORKER:
+      addresses = {name(PS, task): address
+                   for task, address in enumerate(self.ps_hosts)}
+    if (self.job, self.task) != (WORKER, 0):
+      addresses[CHIEF] = self.worker_hosts[0]
+    return addresses
 
 
 def name(job, task):
-  """What log lines call a process: "chief", "worker 1", "ps 0"."""
+  """The name of a process in log lines: "chief", "worker 1", "ps 0"."""
   return CHIEF if (job, task) == (WORKER, 0) else "%s %d" % (job, task)
 
 
-def parse(config, environ=None):
+def parse(config):
   """Finds out which cluster a process is in.
 
   Flags win over TF_CONFIG. What the latter calls the chief is worker 0 here,
@@ -69,7 +70,6 @@ def parse(config, environ=None):
 
   Args:
     config: A `Config`.
-    environ: The environment variables. Defaults to those of this process.
 
   Returns:
     A `ClusterSpec`; None for a process on its own.
@@ -79,53 +79,24 @@ def parse(config, environ=None):
   """
   if any(getattr(config, flag) for flag in _FLAGS):
     return _from_flags(config)
-  value = (os.environ if environ is None else environ).get(VARIABLE)
+  value = os.environ.get(_VARIABLE)
   if not value or config.master or config.mode != "train":
     return None
-  return _from_variable(value)
-
-
-def apply(spec, config):
-  """Writes a place in a cluster into a configuration.
-
-  Args:
-    spec: A `ClusterSpec`.
-    config: A `Config`.
-
-  Returns:
-    A `Config`; `parse` finds `spec` in it.
-  """
-  return config._replace(
-      cluster=spec, job_name=spec.job, task=spec.task,
-      ps_tasks=len(spec.ps_hosts), ps_hosts=",".join(spec.ps_hosts),
-      worker_hosts=",".join(spec.worker_hosts))
+  try:
+    return _from_variable(value)
+  except errors.UserError as e:
+    raise errors.UserError("%s=%s: %s" % (
+        _VARIABLE, " ".join(value.split())[:_MAX_SHOWN], e)) from e
 
 
 def split_address(address):
-  """Splits a valid address.
-
-  Args:
-    address: A string, "host:port".
-
-  Returns:
-    The host, an IPv6 address without its brackets, and the port, an int.
-  """
+  """The host, without brackets, and the port, an int, of "host:port"."""
   host, _, port = address.rpartition(":")
   return host.strip("[]"), int(port)
 
 
 def master_address(master):
-  """The address of a TensorFlow server that the user runs.
-
-  Args:
-    master: The value of --master, which is not empty.
-
-  Returns:
-    A string, "host:port".
-
-  Raises:
-    UserError: If it is none that TensorFlow takes.
-  """
+  """The address, "host:port", of the server that --master=grpc://... names."""
   shown = "--master=%s" % master
   if not master.startswith(_PROTOCOL):
     raise errors.UserError("%s: must be %shost:port" % (shown, _PROTOCOL))
@@ -143,36 +114,23 @@ def _from_flags(config):
         "%s: only --mode=train runs in a cluster; --mode=%s needs no more than "
         "the logdir" % (shown, config.mode))
   for flag in _FLAGS:
-    if not getattr(config, flag):
+    if flag not in given:
       raise errors.UserError(
           "%s: needs --%s too; a cluster's process has --job_name, --task, "
           "--ps_hosts and --worker_hosts" % (shown, flag))
-  ps_hosts = _addresses("--ps_hosts", config.ps_hosts)
-  worker_hosts = _addresses("--worker_hosts", config.worker_hosts)
-  for address in worker_hosts:
-    if address in ps_hosts:
-      raise errors.UserError("--worker_hosts=%s: %s is in --ps_hosts too" % (
-          config.worker_hosts, address))
-  if config.job_name == CHIEF and config.task != 0:
-    raise errors.UserError(
-        "--task=%d: must be 0 for --job_name=chief, which is the first of "
-        "--worker_hosts" % config.task)
+  hosts = {}
+  for job, value in ((PS, config.ps_hosts), (WORKER, config.worker_hosts)):
+    hosts[job] = tuple(part.strip() for part in value.split(","))
+    _check_addresses("--%s_hosts=%s" % (job, value), hosts[job])
+  _check_addresses(
+      "--ps_hosts and --worker_hosts", hosts[PS] + hosts[WORKER])
   job = PS if config.job_name == PS else WORKER
-  flag, hosts = (("ps_hosts", ps_hosts) if job == PS else
-                 ("worker_hosts", worker_hosts))
-  if config.task >= len(hosts):
+  last = 0 if config.job_name == CHIEF else len(hosts[job]) - 1
+  if config.task > last:
     raise errors.UserError(
-        "--task=%d: must be at most %d: --%s=%s has %d for --job_name=%s" % (
-            config.task, len(hosts) - 1, flag, getattr(config, flag),
-            len(hosts), config.job_name))
-  return ClusterSpec(ps_hosts, worker_hosts, job, config.task)
-
-
-def _addresses(flag, value):
-  """Splits and checks the value of a flag that lists addresses."""
-  addresses = tuple(part.strip() for part in value.split(","))
-  _check_addresses("%s=%s" % (flag, value), addresses)
-  return addresses
+        "--task=%d: must be at most %d for --job_name=%s and --%s_hosts=%s" % (
+            config.task, last, config.job_name, job, ",".join(hosts[job])))
+  return ClusterSpec(hosts[PS], hosts[WORKER], job, config.task)
 
 
 def _check_addresses(shown, addresses):
@@ -184,89 +142,58 @@ def _check_addresses(shown, addresses):
     if not 1 <= int(match.group(1)) <= _MAX_PORT:
       raise errors.UserError("%s: the port of %s must be from 1 to %d" % (
           shown, address, _MAX_PORT))
-  for address, count in collections.Counter(addresses).items():
-    if count > 1:
+    if addresses.count(address) > 1:
       raise errors.UserError("%s: has %s twice" % (shown, address))
 
 
 def _from_variable(value):
-  """The `ClusterSpec` of a value of TF_CONFIG; None where there is no ps."""
+  """The `ClusterSpec` of a value of TF_CONFIG; None for a process alone."""
   try:
     content = json.loads(value)
-    jobs = dict(content.get("cluster") or {})
-    task = dict(content.get("task") or {})
-  except (AttributeError, RecursionError, TypeError, ValueError) as e:
-    raise _refusal(
-        value, 'must be a JSON object with "cluster" and "task": %s' % e) from e
-  if not jobs:
-    return _check_alone(value, content, task)
-  _check_jobs(value, jobs)
-  job, index = _task_of_variable(value, jobs, task)
-  # "master" is the chief's older name.
-  chiefs = jobs.get(CHIEF, []) + jobs.get("master", [])
-  ps_hosts = tuple(jobs.get(PS, []))
-  worker_hosts = tuple(chiefs + jobs.get(WORKER, []))
-  if not ps_hosts and len(worker_hosts) == 1:
-    return None
-  if not ps_hosts or not worker_hosts:
-    raise _refusal(value, 'needs the job "%s" too' % (
-        WORKER if ps_hosts else PS))
-  if job == WORKER:
-    index += len(chiefs)
-  return ClusterSpec(
-      ps_hosts, worker_hosts, PS if job == PS else WORKER, index)
-
-
-def _check_alone(value, content, task):
-  """Refuses a TF_CONFIG without "cluster" of one of several processes."""
+    jobs = {job: [str(host) for host in hosts] for job, hosts in (
+        content.get("cluster") or {}).items() if hosts}
+    task = content.get("task") or {}
+    # Those who write environment variables by templates put it in quotes.
+    job, index = task.get("type"), int(task.get("index") or 0)
+  except (ArithmeticError, AttributeError, RecursionError, TypeError,
+          ValueError) as e:
+    raise errors.UserError(
+        'must be a JSON object with "cluster" and "task": %s' % e) from e
   if "sparseCluster" in content:
-    raise _refusal(
-        value, '"sparseCluster" does not say who is in the cluster; needs '
+    raise errors.UserError(
+        '"sparseCluster" does not say who is in the cluster; needs '
         '"cluster", which TFJob gives where enableDynamicWorker is not set')
-  # Others name their only process so.
-  if task and (task.get("type") not in (None, CHIEF, "master", WORKER) or
-               task.get("index", 0) not in (0, "0", None)):
-    raise _refusal(
-        value, 'has a "task" in a cluster, but no "cluster" with the addresses '
-        "of all processes")
-
-
-def _refusal(value, complaint):
-  """A `UserError` about a value of TF_CONFIG."""
-  return errors.UserError("%s=%s: %s" % (
-      VARIABLE, " ".join(value.split())[:_MAX_SHOWN], complaint))
-
-
-def _check_jobs(value, jobs):
-  """Refuses the cluster of a TF_CONFIG if its jobs or addresses are wrong."""
-  addresses = []
-  for job, hosts in sorted(jobs.items(), key=lambda item: str(item[0])):
-    if job not in (CHIEF, "evaluator", "master", PS, WORKER):
-      raise _refusal(value, 'the job "%s" must be chief, ps or worker' % job)
-    if not isinstance(hosts, list) or not all(
-        isinstance(host, str) for host in hosts):
-      raise _refusal(value, 'the job "%s" must be a list of "host:port"' % job)
-    addresses += hosts
-  if len(jobs.get(CHIEF, []) + jobs.get("master", [])) > 1:
-    raise _refusal(value, "must have one chief")
-  _check_addresses(VARIABLE, addresses)
-
-
-def _task_of_variable(value, jobs, task):
-  """The job and the index of this process in a TF_CONFIG."""
-  job, index = task.get("type"), task.get("index", 0)
-  if job == "evaluator":
-    raise _refusal(
-        value, "an evaluator is no part of the cluster: give it --mode=eval "
+  if not jobs:
+    if job in (None, WORKER) + _CHIEFS and index == 0:
+      return None  # Some name their only process so.
+    raise errors.UserError(
+        'has a "task" in a cluster, but no "cluster" with the addresses of all '
+        "processes")
+  if job == _EVALUATOR:
+    raise errors.UserError(
+        "an evaluator is no part of the cluster: give it --mode=eval "
         "--wait_for_checkpoint --eval_interval_secs=S")
-  filled = sorted(key for key, hosts in jobs.items() if hosts)
-  if job not in filled:
-    raise _refusal(value, 'the task\'s type %s must be one of %s' % (
-        json.dumps(job), ", ".join(filled)))
-  if isinstance(index, str) and re.fullmatch("[0-9]{1,9}", index):
-    index = int(index)  # Some write environment variables by templates.
-  if not options.is_integer(index) or not (
-      0 <= index < len(jobs[job])):
-    raise _refusal(value, "the task's index %s must be from 0 to %d" % (
-        json.dumps(index), len(jobs[job]) - 1))
-  return job, index
+  _check_jobs(jobs, job, index)
+  chiefs = sum((jobs.get(name_, []) for name_ in _CHIEFS), [])
+  workers = chiefs + jobs.get(WORKER, [])
+  if len(workers) == 1 and PS not in jobs:
+    return None
+  if not workers or PS not in jobs:
+    raise errors.UserError('needs the job "%s" too' % (
+        PS if workers else WORKER))
+  return ClusterSpec(
+      tuple(jobs[PS]), tuple(workers), PS if job == PS else WORKER,
+      index + (len(chiefs) if job == WORKER else 0))
+
+
+def _check_jobs(jobs, job, index):
+  """Refuses a cluster of a TF_CONFIG, and a task that is not in it."""
+  for unknown in set(jobs) - {_EVALUATOR, PS, WORKER, *_CHIEFS}:
+    raise errors.UserError('the job "%s" must be chief, ps or worker' % unknown)
+  _check_addresses('"cluster"', sum(jobs.values(), []))
+  if job not in list(jobs):
+    raise errors.UserError("the task's type %s must be one of %s" % (
+        json.dumps(job), ", ".join(sorted(jobs))))
+  if not 0 <= index < len(jobs[job]):
+    raise errors.UserError("the task's index %d must be from 0 to %d" % (
+        index, len(jobs[job]) - 1))

@@ -93,6 +93,17 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     return (None if self.random_seed is None else
             self.random_seed + self.start_step)
 
+  @property
+  def measure(self):
+    """What the bounds of evaluations are: only of one measure do they compare.
+
+    It is kept in `validation.json`.
+    """
+    return "%s bound per %s with --num_samples=%d" % (
+        self.bound_traits.evaluated_as,
+        "timestep" if self.normalize_by_seq_len else "sequence",
+        self.num_samples)
+
   def path_of_split(self, split):
     """The file of a split; of speech, a directory may have one for each."""
     kind = catalogue.DATASET_TYPES.get(self.dataset_type)

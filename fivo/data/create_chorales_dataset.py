@@ -28,7 +28,6 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.run(__file__)
 
-import collections
 import hashlib
 import math
 import multiprocessing
@@ -70,11 +69,7 @@ def create_chorales_dataset(out_file):
 
 
 def find_scores():
-  """Returns the sorted paths of the scores of Bach in music21's corpus.
-
-  Raises:
-    UserError: If there is no music21, or it has no corpus.
-  """
+  """Returns the sorted paths of the scores of Bach in music21's corpus."""
   try:
     from music21 import corpus  # pylint: disable=import-outside-toplevel
   except ImportError as error:
@@ -88,17 +83,12 @@ def find_scores():
 
 
 def parse_scores(paths):
-  """Parses scores, several at a time.
+  """Parses scores in parallel; returns a dictionary from names to chords.
 
-  Args:
-    paths: The paths of scores.
-
-  Returns:
-    An OrderedDict from the file name, without its extension, of each score in
-    four parts to its chords, in the order of `paths`. Where two files have one
-    name, the second has its extension too.
+  It has the scores in four parts, in the order of `paths`. A name is that of
+  the file without its extension, unless there is another of that name.
   """
-  chorales = collections.OrderedDict()
+  chorales = {}
   processes = min(os.cpu_count() or 1, _MAX_PROCESSES)
   # In a directory of its own, lest music21 makes one that stays.
   with tempfile.TemporaryDirectory() as scratch_dir:
@@ -145,14 +135,7 @@ def score_to_chords(score):
 
 
 def split_chorales(chorales):
-  """Divides chorales among the splits, see the head of this file.
-
-  Args:
-    chorales: An OrderedDict from names to lists of chords.
-
-  Returns:
-    A dictionary from "train", "valid" and "test" to lists of lists of chords.
-  """
+  """Divides chorales, from names to chords, into splits; see above."""
   contents = {split: [] for split in pianorolls.SPLITS}
   earlier = []  # The passages and the split of each chorale.
   for name, chords in chorales.items():

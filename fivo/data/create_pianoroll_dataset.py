@@ -34,12 +34,12 @@ if __name__ == "__main__":
 import collections
 import os
 import pathlib
-import random
 
 from absl import flags
 from absl import logging
 import numpy as np
 
+from fivo.data import splits
 from fivo.formats import midi
 from fivo.formats import note_lists
 from fivo.formats import pianorolls
@@ -52,7 +52,6 @@ FLAGS = flags.FLAGS
 
 _SOURCES = ("midi_dir", "json_file", "mat_file")
 _MIDI_FLAGS = ("steps_per_quarter", "splits", "seed", "skip_damaged")
-_DEFAULT_SPLITS = (0.8, 0.1, 0.1)
 
 _TONICS = {
     "C": 0, "C#": 1, "Db": 1, "D": 2, "D#": 3, "Eb": 3, "E": 4, "F": 5, "F#": 6,
@@ -63,21 +62,14 @@ _MAJOR_AND_MINOR_PROFILES = (
 
 
 def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
-  """Reads all MIDI files in a folder.
+  """Reads all MIDI files in a folder, as a dictionary from paths to chords.
 
-  Args:
-    midi_dir: The folder.
-    steps_per_quarter: The number of timesteps in a quarter note.
-    skip_damaged: Whether to leave out files that cannot be used, with a
-      warning, rather than to fail.
-
-  Returns:
-    An OrderedDict from sorted paths, relative to the folder, to lists of
-    chords. Of files with the same chords it has the first.
+  Paths are relative and sorted; of files with the same chords the first counts.
+  `skip_damaged` leaves out files that cannot be used, with a warning.
   """
   midi.import_mido()
   paths = find_midi_files(midi_dir)
-  pieces = collections.OrderedDict()
+  pieces = {}
   num_damaged = num_notes = num_between = 0
   for path in progress.track(paths, "Reading", unit="files"):
     try:
@@ -103,8 +95,7 @@ def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
     logging.info("Left out %d of %d notes, which lie between the timesteps; a "
                  "larger --steps_per_quarter keeps them.", num_between,
                  num_notes)
-  return collections.OrderedDict(
-      (path, list(chords)) for chords, path in pieces.items())
+  return {path: list(chords) for chords, path in pieces.items()}
 
 
 def find_midi_files(midi_dir):
@@ -119,17 +110,11 @@ def find_midi_files(midi_dir):
 
 
 def split_pieces(pieces, fractions=None, seed=0):
-  """Divides pieces among the splits.
+  """Divides pieces, a dictionary from paths to lists of chords, into splits.
 
-  Args:
-    pieces: An OrderedDict from paths to lists of chords.
-    fractions: The fractions of the pieces in train, valid and test. None: as
-      the first folders of the paths say, if all are train, valid and test, and
-      else 0.8, 0.1, 0.1. A split of a fraction above 0 gets a piece at least.
-    seed: The seed of the random order.
-
-  Returns:
-    A dictionary from "train", "valid" and "test" to lists of lists of chords.
+  Without fractions the first folders of the paths are the splits, if they are
+  train, valid and test; else fractions are 0.8, 0.1, 0.1. A split of a fraction
+  above 0 gets a piece at least.
   """
   folders = [path.split(os.sep)[0].lower() for path in pieces]
   contents = {split: [] for split in pianorolls.SPLITS}
@@ -137,18 +122,7 @@ def split_pieces(pieces, fractions=None, seed=0):
     for folder, chords in zip(folders, pieces.values()):
       contents[folder].append(chords)
     return contents
-  fractions = fractions or _DEFAULT_SPLITS
-  shuffled = list(pieces.values())
-  random.Random(seed).shuffle(shuffled)
-  ends = np.rint(np.cumsum(fractions) * len(shuffled)).astype(int)
-  sizes = np.diff(ends, prepend=0)
-  for index in np.flatnonzero((sizes == 0) & (np.array(fractions) > 0)):
-    if sizes.max() > 1 or index == 0:
-      sizes[sizes.argmax()] -= 1
-      sizes[index] = 1
-  for split, size in zip(pianorolls.SPLITS, sizes):
-    contents[split], shuffled = shuffled[:size], shuffled[size:]
-  return contents
+  return splits.deal(pieces.values(), fractions, seed)
 
 
 def estimate_tonic(chords):
@@ -186,13 +160,7 @@ def remove_other_notes(chords, counts):
 
 
 def create_pianoroll_dataset(contents, out_file, transpose_to=None):
-  """Writes a pianoroll file with its train mean.
-
-  Args:
-    contents: A dictionary from splits to lists of lists of chords.
-    out_file: The path to write.
-    transpose_to: None, or the tonic, 0 to 11, to transpose each piece to.
-  """
+  """Transposes pieces, keeps the notes of a piano, and writes the file."""
   counts = collections.Counter()
   for split in pianorolls.SPLITS:
     for index, chords in enumerate(contents.get(split, ())):
@@ -229,20 +197,6 @@ def define_flags():
       "Whether to leave out MIDI files that cannot be used.")
 
 
-def _parse_fractions(texts):
-  """Returns the values of --splits as floats."""
-  try:
-    fractions = [float(text) for text in texts]
-  except ValueError:
-    fractions = []
-  if not (len(fractions) == 3 and min(fractions) >= 0 and fractions[0]
-          and abs(sum(fractions) - 1.) <= 1e-6):  # NaN is refused too.
-    raise UserError(
-        "--splits=%s: must be three fractions of at least 0 whose sum is 1, "
-        "the first above 0, like 0.8,0.1,0.1" % ",".join(texts))
-  return fractions
-
-
 def _read_source():
   """Reads what the flags name; returns a dictionary from splits to lists."""
   given = [name for name in _SOURCES if FLAGS[name].value]
@@ -255,7 +209,7 @@ def _read_source():
     if FLAGS[other].present and name != "midi_dir":
       raise UserError("--%s: belongs to --midi_dir, not to --%s"
                       % (other, name))
-  fractions = _parse_fractions(FLAGS.splits) if FLAGS.splits else None
+  fractions = splits.parse_fractions(FLAGS.splits)
   with errors.naming_flag(name):
     if name == "json_file":
       return note_lists.read_json(FLAGS.json_file)

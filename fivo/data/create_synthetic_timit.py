@@ -41,7 +41,6 @@ FLAGS = flags.FLAGS
 
 SAMPLE_RATE = sound.DEFAULT_SAMPLE_RATE
 
-_NUM_REGIONS = 8
 _SENTENCES_PER_SPEAKER = 10
 _NUM_INITIALS = 26 ** 3
 _MAX_UTTERANCES = _NUM_INITIALS * _SENTENCES_PER_SPEAKER
@@ -106,12 +105,12 @@ def plan_corpus(num_train, num_test):
 def path_of(subset, speaker, sentence):
   """Returns a path like TRAIN/DR1/FAAA0/SA1.WAV."""
   return os.path.join(
-      subset, "DR%d" % (speaker % _NUM_REGIONS + 1), _speaker_name(speaker),
+      subset, "DR%d" % (speaker % 8 + 1), _speaker_name(speaker),
       _sentence_name(speaker, sentence) + ".WAV")
 
 
 def _speaker_name(speaker):
-  """The sex and three initials, different for each speaker."""
+  """Returns the sex and three initials, different for each speaker."""
   # A stride prime to the number of initials visits each of them once.
   number = speaker * 7919 % _NUM_INITIALS
   letters = [chr(ord("A") + number // 26 ** k % 26) for k in range(3)]
@@ -148,8 +147,7 @@ def synthesize(speaker, num_samples, rng):
     segment = segment[:num_samples - start]
     samples[start:start + len(segment)] += segment
     start += len(segment)
-  limits = np.iinfo(np.int16)
-  return np.clip(np.rint(samples), limits.min, limits.max).astype(np.int16)
+  return np.clip(np.rint(samples), -2 ** 15, 2 ** 15 - 1).astype(np.int16)
 
 
 def _vowel(pitch, resonances, seconds, rng):

@@ -57,7 +57,6 @@ SAMPLES_PER_TIMESTEP = 200
 NUM_TRAIN_FILES = 4620
 NUM_TEST_FILES = 1680
 _SHUFFLE_SEED = 1234
-_SPLITS = ("train", "valid", "test")
 
 # An utterance that is not read yet: its path and its `sound.Header`.
 Utterance = collections.namedtuple("Utterance", ["path", "header"])
@@ -103,13 +102,10 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
 
 
 def find_utterances(raw_timit_dir, subset):
-  """Finds the utterances of "TRAIN" or "TEST", and reads their headers.
+  """Returns the `Utterance`s of "TRAIN" or "TEST", sorted by path in capitals.
 
-  Names that begin with a dot, such as the ._SA1.WAV that macOS leaves on other
-  file systems, are no utterances. Nor are SA1.wav or SA1.WAV.wav beside
-  SA1.WAV, where somebody converted the corpus in place.
-
-  Returns a list of `Utterance`s, sorted by path as if all were in upper case.
+  The ._SA1.WAV that macOS leaves on other file systems are left out, and so are
+  SA1.wav or SA1.WAV.wav beside SA1.WAV, of a corpus converted in place.
   """
   pattern = os.path.join(subset, "*", "*", "*.WAV")
   paths = (_find_ignoring_case(raw_timit_dir, os.path.join("TIMIT", pattern))
@@ -143,7 +139,7 @@ def _find_ignoring_case(directory, pattern):
 
 
 def split_train_set(train, valid_frac):
-  """Returns the valid set, and what is left to train on, of a sorted list."""
+  """Splits a sorted list into the valid set and what is left to train on."""
   train = list(train)
   shuffle_as_python2(train, random.Random(_SHUFFLE_SEED))
   num_valid = int(len(train) * valid_frac)
@@ -162,17 +158,9 @@ def shuffle_as_python2(items, rng):
 
 
 def to_frames(samples, mean, std):
-  """Normalises an utterance and cuts it into timesteps.
+  """Normalises float32 samples `[num_samples]`, in timesteps `[T, 200]`.
 
-  The padding is of normalised samples, so that it is silence, not an offset.
-
-  Args:
-    samples: float32 `[num_samples]`.
-    mean: What to subtract, a float32.
-    std: What to divide by afterwards, a float32.
-
-  Returns:
-    float32 `[T, 200]`, zero-padded at the end.
+  Zeros are added after normalising, so that they are silence, not an offset.
   """
   padding = -len(samples) % SAMPLES_PER_TIMESTEP
   normalized = np.pad((samples - mean) / std, (0, padding), "constant")
@@ -190,8 +178,8 @@ def _check_arguments(raw_timit_dir, out_dir, valid_frac):
   if not out_dir:
     raise UserError("--out_dir is not given; give the directory to write "
                     "train, valid and test to")
-  files.check_directory(
-      "out_dir", out_dir, _SPLITS + (speech_statistics.FILE_NAME,))
+  files.check_directory("out_dir", out_dir, [
+      "train", "valid", "test", speech_statistics.FILE_NAME])
   if not 0 <= valid_frac < 1:  # NaN is refused too.
     raise UserError("--valid_frac=%s must be at least 0 and less than 1, so "
                     "that files are left to train on" % valid_frac)
@@ -211,51 +199,32 @@ def _common_sample_rate(utterances):
 
 
 def _write_dataset(directory, train, valid, test, sample_rate):
-  """Writes three record files and the statistics; returns mean and std."""
-  train_samples = _concatenate(train)
-  mean, std = _mean_and_std(train_samples)
-  speech_statistics.save(directory, speech_statistics.SpeechStatistics(
-      mean, std, sample_rate, SAMPLES_PER_TIMESTEP))
-  ends = np.cumsum([utterance.header.sample_count for utterance in train])
-  waveforms = np.split(train_samples, ends[:-1])  # Views, not copies.
-  _write_records(os.path.join(directory, "train"), waveforms, len(train), mean,
-                 std)
-  del train_samples, waveforms
-  for name, utterances in (("valid", valid), ("test", test)):
-    waveforms = (_read_float(utterance) for utterance in utterances)
-    _write_records(os.path.join(directory, name), waveforms, len(utterances),
-                   mean, std)
-  return mean, std
+  """Writes three record files and the statistics; returns mean and std.
 
-
-def _read_float(utterance):
-  """Reads the samples of an utterance as float32 `[num_samples]`."""
-  return sound.read(utterance.path)[0].astype(np.float32)
-
-
-def _concatenate(utterances):
-  """Reads all samples into one float32 array, in the order of the list."""
-  total = sum(utterance.header.sample_count for utterance in utterances)
-  samples = np.empty(total, np.float32)
-  end = 0
-  for utterance in progress.track(
-      utterances, "Reading the train set", unit="files"):
-    start, end = end, end + utterance.header.sample_count
-    samples[start:end] = _read_float(utterance)
-  return samples
-
-
-def _mean_and_std(samples):
-  """Returns the mean and the standard deviation, float32 as `samples`.
-
-  These are NumPy's own functions over the whole array because a float32 sum
-  depends on the order of summation. `np.std` holds a second array of that size
-  for a moment: 0.9 GB each for the whole corpus.
+  These are NumPy's own functions over one array because a float32 sum depends
+  on the order of summation. `np.std` holds a second array of that size for a
+  moment: 0.9 GB each for the whole corpus.
   """
+  samples = np.concatenate(list(map(_read, progress.track(
+      train, "Reading the train set", unit="file"))))
   if samples.min() == samples.max():
     raise UserError("all %d train samples under --raw_timit_dir are %d; they "
                     "cannot be normalised" % (len(samples), samples[0]))
-  return np.mean(samples), np.std(samples)
+  mean, std = np.mean(samples), np.std(samples)
+  speech_statistics.save(directory, speech_statistics.SpeechStatistics(
+      mean, std, sample_rate, SAMPLES_PER_TIMESTEP))
+  ends = np.cumsum([utterance.header.sample_count for utterance in train])
+  for name, waveforms, count in (
+      ("train", np.split(samples, ends[:-1]), len(train)),
+      ("valid", map(_read, valid), len(valid)),
+      ("test", map(_read, test), len(test))):
+    _write_records(os.path.join(directory, name), waveforms, count, mean, std)
+  return mean, std
+
+
+def _read(utterance):
+  """Reads the samples of an utterance as float32 `[num_samples]`."""
+  return sound.read(utterance.path)[0].astype(np.float32)
 
 
 def _write_records(path, waveforms, num_waveforms, mean, std):

@@ -26,7 +26,6 @@ import http.client
 import os
 import shlex
 import sys
-import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -34,6 +33,7 @@ from absl import flags
 from absl import logging
 
 from fivo.formats import pianorolls
+from fivo.formats import reading
 from fivo.system import console
 from fivo.system import files
 from fivo.system.errors import UserError
@@ -110,12 +110,9 @@ def _download_one(url):
   try:
     with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
       data = response.read()
-  except urllib.error.HTTPError as error:
-    raise UserError("%s: the server answered: %d %s"
-                    % (url, error.code, error.reason)) from error
   except (OSError, http.client.HTTPException, ValueError) as error:
-    reason = getattr(error, "reason", error) or type(error).__name__
-    raise UserError("%s: cannot be downloaded: %s" % (url, reason)) from error
+    raise UserError("%s: cannot be downloaded (%s)"
+                    % (url, reading.one_line(error))) from error
   try:
     return data, pianorolls.parse(data, url)
   except UserError as error:  # Without the advice to download the file.

@@ -38,12 +38,7 @@ class Feeder(tf.compat.v1.train.SessionRunHook):
   """
 
   def __init__(self, create_batch, random_seed):
-    """Builds a graph for the data, and the placeholders.
-
-    Args:
-      create_batch: A callable that gives nested Tensors of the next batch.
-      random_seed: The seed of the graph, or None.
-    """
+    """Builds a graph for the nested Tensors that `create_batch` returns."""
     with tf.Graph().as_default() as graph:
       tf.compat.v1.set_random_seed(random_seed)
       batch = tf.nest.map_structure(tf.convert_to_tensor, create_batch())

@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from fivo.data import batching
-from fivo.data import series_files
 from fivo.data import series_info
+from fivo.formats import series as series_files
 from fivo.system import errors
 from fivo.system.errors import UserError
 
@@ -18,7 +18,7 @@ def create_series_dataset(path, split, batch_size,
 
   Args:
     path: The path of an .npz file or of a directory of CSV files, see
-      `series_files`.
+      `formats.series`.
     split: "train", "valid" or "test".
     batch_size: B, the number of sequences per batch.
     num_parallel_calls: As of `datasets.create_pianoroll_dataset`, like all
@@ -55,6 +55,10 @@ def create_series_dataset(path, split, batch_size,
 
 def _check_fits(path, split, sequences, info):
   """Raises a UserError for a split that is unlike the training data."""
+  names = series_files.read_names(path, info.width)
+  if names and info.names and names != info.names:
+    raise UserError("%s: the columns are %s; those of the training data are %s"
+                    % (path, ", ".join(names), ", ".join(info.names)))
   for index, sequence in enumerate(sequences):
     if sequence.shape[1] != info.width:
       raise UserError("%s: split '%s', sequence %d has %d columns; the "

@@ -44,17 +44,10 @@ def save(directory, statistics):
 
 
 def load(directory):
-  """Reads `statistics.json` from the directory that holds the records.
+  """Returns the `SpeechStatistics` of a directory's records, None if unknown.
 
-  Args:
-    directory: The directory; for `--dataset_path=D/train` it is D.
-
-  Returns:
-    A `SpeechStatistics`, or None where there is no such file, as beside
-    records that the original code made.
-
-  Raises:
-    UserError: If the file cannot be read, or does not hold statistics.
+  They are beside records of this program's, not of the original code's. Raises
+  a `UserError` if the file cannot be read, or does not hold statistics.
   """
   path = os.path.join(directory, FILE_NAME)
   try:
@@ -81,21 +74,12 @@ def denormalize(samples, statistics):
 
 
 def write_wav(path, samples, sample_rate):
-  """Writes a 16-bit WAV file, whole or not at all.
+  """Writes samples `[num_samples]` or `[T, D]` as WAV, clipped to 16 bits.
 
-  Args:
-    path: The file to write.
-    samples: Finite samples in the units of the data, which are rounded and
-      clipped to int16: `[num_samples]`, or `[T, samples_per_timestep]`, whose
-      rows are joined.
-    sample_rate: Samples per second.
-
-  Raises:
-    OSError: If the file cannot be written.
+  They are in the units of the data; the file is written whole or not at all.
   """
   assert not np.isnan(samples).any()
-  limits = np.iinfo(np.int16)
-  clipped = np.clip(np.rint(samples).reshape(-1), limits.min, limits.max)
+  clipped = np.clip(np.rint(samples).reshape(-1), -2 ** 15, 2 ** 15 - 1)
   with files.atomic_write(path) as stream:
     wavfile.write(stream, int(sample_rate), clipped.astype(np.int16))
 

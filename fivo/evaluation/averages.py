@@ -19,19 +19,14 @@ _NAMES = bounds.AllBoundsAndSIXO._fields
 
 def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
             show_bar=True):
-  """Averages the bounds over sequences.
+  """Averages the bounds over all sequences of batches `(..., lengths)`.
 
-  Args:
-    batches: An iterable of batches `(..., lengths)`.
-    evaluate_batch: A callable that takes a batch and gives a
-      `bounds.AllBounds`, or `bounds.AllBoundsAndSIXO`, of arrays `[B]`.
-    num_repeats: How often to evaluate each batch.
-    num_threads: How many batches to evaluate at a time.
-    show_bar: Whether a terminal may show a progress bar.
+  `evaluate_batch` takes a batch and gives a `bounds.AllBounds`, or
+  `bounds.AllBoundsAndSIXO`, of arrays `[B]`. It is called `num_repeats` times
+  with each batch, and with `num_threads` batches at a time.
 
   Returns:
-    An `EvalResult`: per timestep, the sum of the bounds over the number of
-    timesteps; per sequence, over the number of sequences.
+    An `EvalResult`.
 
   Raises:
     UserError: If there are no sequences, or a bound is NaN (`NonFiniteError`).
@@ -72,14 +67,7 @@ def _map_in_order(function, items, num_threads):
 
 
 def report(result, split, step, writer):
-  """Logs the bounds and writes them as summaries.
-
-  Args:
-    result: An `EvalResult`.
-    split: The name of the split.
-    step: The checkpoint's global step.
-    writer: A `summaries.Summaries`.
-  """
+  """Logs the `EvalResult` of a split, and writes it by a `Summaries`."""
   for unit, values in (("t", result.ll_per_t), ("seq", result.ll_per_seq)):
     means = values.mean(axis=0)
     log.info(
@@ -96,7 +84,7 @@ def report(result, split, step, writer):
 
 
 def summarize(result, split, step, writer):
-  """Writes the bounds as summaries; arguments as of `report`."""
+  """Writes the `EvalResult` of a split as summaries of a global step."""
   scalars = []
   for name, chart in (("ll_per_t", "timestep"), ("ll_per_seq", "sequence")):
     for bound, mean in zip(_NAMES, getattr(result, name).mean(axis=0)):

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from fivo import diagnostics
 from fivo.logdir import result_files
+from fivo.rendering import figures
+from fivo.rendering import genealogy
 from fivo.system import log
 from fivo.system import rendering_extra
 
@@ -17,18 +19,14 @@ PICTURE_NAME = "diagnostics.png"
 def tensors(bound, lengths):
   """Creates the Tensors to fetch for a file of diagnostics.
 
-  Args:
-    bound: A `bounds.FIVOBound` that knows its ancestors.
-    lengths: An int Tensor `[B]`.
-
-  Returns:
-    An ordered dict: the fields of `diagnostics.Diagnostics`, `ancestors`
-    `[T, B, N]`, and `lengths` `[B]`.
+  Takes a `bounds.FIVOBound` that knows its ancestors, and lengths `[B]`; gives
+  an ordered dict: the fields of `diagnostics.Diagnostics`, `ancestors`
+  `[T, B, N]`, and `lengths`.
   """
-  figures = diagnostics.diagnose(
+  fields = diagnostics.diagnose(
       bound.log_weights, bound.resampled, bound.ancestors)
   return collections.OrderedDict(
-      list(figures._asdict().items()) +
+      list(fields._asdict().items()) +
       [("ancestors", bound.ancestors), ("lengths", tf.identity(lengths))])
 
 
@@ -39,10 +37,9 @@ def write(logdir, name, values):
   """
   directory = os.path.join(logdir, name)
   result_files.write("logdir", directory, FILE_NAME, values)
-  if not rendering_extra.is_installed():
+  if rendering_extra.missing():
     log.info("No picture of it: that needs the extra render.")
     return
-  from fivo.rendering import genealogy  # pylint: disable=import-outside-toplevel
   path = os.path.join(directory, PICTURE_NAME)
-  genealogy.draw(path, values)
+  figures.save(path, genealogy.draw(values))
   log.info("Drew %s.", path)

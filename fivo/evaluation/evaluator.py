@@ -29,19 +29,10 @@ class Evaluator(object):
                can_diagnose=False):
     """Builds the graph.
 
-    Args:
-      create_dataset_and_model: A callable `(shuffle, repeat)` that returns what
-        `runners.create_dataset_and_model` does.
-      bound_options: A dict of arguments of `bounds.all_bounds`: `num_samples`
-        and others.
-      has_twist: Whether the model has a twist, for SIXO.
-      num_repeats: How often to evaluate each sequence.
-      graph_seed: The seed of the graph, or None.
-      show_bar: Whether a terminal may show a progress bar.
-      can_diagnose: Whether `diagnose` will be called.
-
-    Raises:
-      UserError: If the options do not fit each other, or the data is bad.
+    `create_dataset_and_model(shuffle, repeat)` gives the data of the split and
+    the model as `runners.create_dataset_and_model` does, and `bound_options`
+    are arguments of `bounds.all_bounds`. Each sequence is evaluated
+    `num_repeats` times. `can_diagnose` prepares `diagnose`.
     """
     self._num_repeats = num_repeats
     self._show_bar = show_bar
@@ -67,21 +58,10 @@ class Evaluator(object):
     self._graph.finalize()
 
   def evaluate(self, path, before_batch=lambda: None):
-    """Evaluates a checkpoint.
+    """Evaluates a checkpoint; gives its global step and an `EvalResult`.
 
-    Args:
-      path: The checkpoint's path.
-      before_batch: A callable without arguments, called before each batch; what
-        it raises ends the evaluation.
-
-    Returns:
-      step: The checkpoint's global step.
-      result: An `averages.EvalResult`.
-
-    Raises:
-      UserError: If the checkpoint is not of this model, is damaged or gone
-        (`checkpoints.UnreadableError`), the data is bad, or a bound is NaN
-        (`errors.NonFiniteError`).
+    `before_batch` is called before each batch; what it raises ends the
+    evaluation.
     """
     with self._restored(path) as session:
       step = int(session.run(self._global_step))

@@ -4,7 +4,6 @@ import os
 import time
 
 from fivo.logdir import checkpoints
-from fivo.logdir import restoring
 from fivo.system import log
 
 
@@ -22,19 +21,15 @@ def evaluate(logdir, path, evaluate_one, interval_secs=None, max_steps=None,
     evaluate_one: A callable that takes a checkpoint's path, evaluates and
       reports it, and gives a result.
     interval_secs: Seconds between looks for a new checkpoint, or None.
-    max_steps: The last step of the run, whose checkpoint is the last.
+    max_steps: The step of the last checkpoint.
     stopped_step: A callable that gives the step at which the run has stopped
-      early, whose checkpoint is the last too, or None.
+      early, or None.
 
   Returns:
     The last result.
-
-  Raises:
-    UserError: What `evaluate_one` raises; but not `UnreadableError` with
-      `interval_secs`.
   """
   if interval_secs is None:
-    return restoring.use_newest(logdir, path, evaluate_one)
+    return checkpoints.use_newest(logdir, path, evaluate_one)
   result, last_step, last_written = None, -1, -1
   while True:
     step, written = checkpoints.step(path), _time_written(path)

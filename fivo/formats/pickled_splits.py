@@ -76,18 +76,9 @@ def get_split(contents, split, path):
         path, split, _names(key for key in contents if key != MEAN_KEY)))
   where = "%s: split '%s'" % (path, split)
   sequences = contents[split]
-  if not _is_list(sequences):
-    raise UserError("%s is %s, not a list of sequences"
-                    % (where, describe(sequences)))
-  if not len(sequences):  # pylint: disable=len-as-condition
-    raise UserError("%s has no sequences" % where)
+  _check_list(sequences, where, "sequences")
   for index, sequence in enumerate(sequences):
-    if not _is_list(sequence):
-      raise UserError("%s, sequence %d is %s, not a list of timesteps"
-                      % (where, index, describe(sequence)))
-    if not len(sequence):  # pylint: disable=len-as-condition
-      raise UserError("%s, sequence %d has length 0; remove it"
-                      % (where, index))
+    _check_list(sequence, "%s, sequence %d" % (where, index), "timesteps")
   num_steps = sum(map(len, sequences))
   if num_steps > _MAX_STEPS:
     raise UserError("%s has %d timesteps; at most %d are allowed"
@@ -117,9 +108,14 @@ def get_mean(contents, path, size, remedy, low=-np.inf, high=np.inf):
   return mean
 
 
-def _is_list(value):
-  return isinstance(value, (list, tuple)) or (
-      isinstance(value, np.ndarray) and value.ndim > 0)
+def _check_list(value, where, of_what):
+  """Refuses what is no list, or an empty one."""
+  if not isinstance(value, (list, tuple, np.ndarray)) or (
+      getattr(value, "ndim", 1) == 0):
+    raise UserError("%s is %s, not a list of %s"
+                    % (where, describe(value), of_what))
+  if not len(value):  # pylint: disable=len-as-condition
+    raise UserError("%s has no %s" % (where, of_what))
 
 
 def _names(keys):

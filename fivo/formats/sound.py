@@ -33,17 +33,14 @@ _FIELD = re.compile(r"^[ \t]*(\w+)[ \t]+-[irs]\d*[ \t]+(.*?)\s*$", re.MULTILINE)
 _REQUIRED = (("sample_coding", "pcm"), ("channel_count", "1"),
              ("sample_n_bytes", "2"), ("sample_byte_format", "01"))
 
-# Where the samples begin, in bytes; how many there are; samples per second; the
-# least and the greatest sample. The last three are None if not stated.
+# Where the samples begin, in bytes; their number; None or samples per second,
+# the least and the greatest sample.
 Header = collections.namedtuple("Header", [
     "offset", "sample_count", "sample_rate", "sample_min", "sample_max"])
 
 
 def read_header(path):
-  """Reads the header and checks it against the size of the file.
-
-  Raises a `UserError` for a file that is damaged or of another kind.
-  """
+  """Reads the header, or raises a `UserError` if it does not fit the file."""
   if not os.path.isfile(path):  # A pipe would be waited for.
     raise UserError("%s does not exist, or is not a file" % path)
   with open(path, "rb") as stream:

@@ -18,7 +18,7 @@ __all__ = [
     "encode_all", "ta_for_tensor"
 ]
 
-# What the layers of a VRNN or SRNN start with.
+# Of the layers of a VRNN or SRNN.
 DEFAULT_INITIALIZERS = {
     "w": tf.compat.v1.glorot_uniform_initializer(),
     "b": tf.compat.v1.zeros_initializer()
@@ -28,7 +28,7 @@ DEFAULT_INITIALIZERS = {
 class ELBOTrainableSequenceModel(abc.ABC):
   """A sequence model and its proposal, as the bounds see them.
 
-  Subclass this to train a model of your own. A model sees one timestep at a
+  Subclass this to train a model of your own. A model takes one timestep at a
   time of a batch of rows and knows nothing of particles: to it N particles of B
   sequences are a batch of N*B rows, in the layout drawn in `fivo/smc.py`.
 
@@ -88,8 +88,8 @@ class ELBOTrainableSequenceModel(abc.ABC):
   def draw(self, distribution, seed=None):
     """Draws the latents of a step, and evaluates the proposal there.
 
-    A model that draws by this can be trained by bounds that need a say in it:
-    compiled ones, and doubly reparameterized gradients.
+    Bounds that replace the draw need a model that draws by this: compiled ones,
+    and doubly reparameterized gradients.
 
     Args:
       distribution: The proposal, of batch shape `[batch_size, ...]`.
@@ -119,15 +119,7 @@ class ELBOTrainableSequenceModel(abc.ABC):
 
 
 def set_particle_observations(model, observations, seq_lengths, num_particles):
-  """Hands observations to a model, whether or not it has the base class.
-
-  Args:
-    model: An object with the methods of `ELBOTrainableSequenceModel`, of which
-      `set_tiled_observations` may be missing.
-    observations: Nested Tensors `[T, B, ...]`.
-    seq_lengths: An int Tensor `[B]`.
-    num_particles: N, an int or scalar Tensor.
-  """
+  """Calls `set_tiled_observations`, which a model of your own may lack."""
   if hasattr(model, "set_tiled_observations"):
     model.set_tiled_observations(observations, seq_lengths, num_particles)
   else:
@@ -137,15 +129,7 @@ def set_particle_observations(model, observations, seq_lengths, num_particles):
 
 @contextlib.contextmanager
 def drawing_by(model, draw):
-  """Has a model draw in another way while the block runs.
-
-  Args:
-    model: An `ELBOTrainableSequenceModel`.
-    draw: What is to take the place of its method `draw`.
-
-  Yields:
-    Nothing.
-  """
+  """Replaces a model's method `draw` while the block runs."""
   previous = vars(model).get("draw")
   model.draw = draw
   try:
@@ -286,18 +270,7 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
                raw_sigma_bias=0.25, hidden_activation_fn=tf.nn.relu,
                initializers=None, smoothing=False,
                name="conditional_normal_distribution"):
-    """Creates the proposal; variables come with the first call.
-
-    Args:
-      size: The dimension of the random variable.
-      hidden_layer_sizes: The sizes of the MLP's hidden layers.
-      sigma_min: The smallest scale, a float.
-      raw_sigma_bias: Added to the MLP's raw scale before the softplus.
-      hidden_activation_fn: The hidden layers' activation.
-      initializers: None, or a dict with initializers for "w" and "b".
-      smoothing: Whether calls are given `smoothing_tensors`.
-      name: The MLP is named `name + "_fcnet"`.
-    """
+    """As of the base class; `smoothing`: if calls have `smoothing_tensors`."""
     super(NormalApproximatePosterior, self).__init__(
         size, hidden_layer_sizes, sigma_min=sigma_min,
         raw_sigma_bias=raw_sigma_bias,
@@ -361,17 +334,10 @@ def ta_for_tensor(x, **kwargs):
 
 
 def zero_padding(x, seq_lengths):
-  """Zeros what lies past each sequence's end.
+  """Zeros what lies past each sequence's end in a Tensor `[T, B, ...]`.
 
   The filter ignores those steps, but a NaN there would still reach the
-  gradient, as 0 * NaN.
-
-  Args:
-    x: A float Tensor `[T, B, ...]`.
-    seq_lengths: An int Tensor `[B]`, or None where there is no padding.
-
-  Returns:
-    A float Tensor of the shape of `x`.
+  gradient, as 0 * NaN. Without lengths, None, there is no padding.
   """
   if seq_lengths is None:
     return x

@@ -7,7 +7,6 @@ import numbers
 from fivo.models import base
 from fivo.models import lstm
 from fivo.models import mlp
-from fivo.system import errors
 
 
 def create_recurrent(model_class,
@@ -30,7 +29,7 @@ def create_recurrent(model_class,
   """Builds a trainable VRNN or SRNN of multilayer perceptrons and an LSTM.
 
   Args:
-    model_class: A subclass of `TrainableRecurrentModel`.
+    model_class: `TrainableVRNN`, `TrainableSRNN` or a subclass.
     data_size: The dimension of an observation.
     latent_size: The dimension of a latent.
     emission_class: The class of the emission and the tilt, for example
@@ -56,23 +55,19 @@ def create_recurrent(model_class,
 
   Returns:
     A `model_class`.
-
-  Raises:
-    UserError: If a size is less than one or the proposal's type is unknown.
   """
-  rnn_hidden_size = _default(rnn_hidden_size, latent_size)
-  encoded_data_size = _default(encoded_data_size, latent_size)
-  encoded_latent_size = _default(encoded_latent_size, latent_size)
-  fcnet_hidden_sizes = _default(fcnet_hidden_sizes, [latent_size])
-  for name, size in (("data_size", data_size), ("latent_size", latent_size),
-                     ("rnn_hidden_size", rnn_hidden_size),
-                     ("encoded_data_size", encoded_data_size),
-                     ("encoded_latent_size", encoded_latent_size)):
-    if size is None or size < 1:
-      raise errors.UserError("%s=%s: must be at least 1" % (name, size))
   if initializers is None:
     initializers = base.DEFAULT_INITIALIZERS
-  new_mlp = functools.partial(_mlp, fcnet_hidden_sizes, initializers)
+  if fcnet_hidden_sizes is None:
+    fcnet_hidden_sizes = [latent_size]
+
+  def new_mlp(output_size, name):
+    return mlp.MLP(list(fcnet_hidden_sizes) + [output_size],
+                   initializers=initializers, name=name)
+
+  new_cell = functools.partial(
+      lstm.LSTMCell, _default(rnn_hidden_size, latent_size),
+      initializer=initializers.get("w"))
   new_normal = dict(
       size=latent_size, hidden_layer_sizes=fcnet_hidden_sizes,
       sigma_min=sigma_min, raw_sigma_bias=raw_sigma_bias,
@@ -82,8 +77,6 @@ def create_recurrent(model_class,
       initializers=initializers,
       **_emission_options(emission_class, emission_bias_init,
                           emission_sigma_min))
-  new_cell = functools.partial(
-      lstm.LSTMCell, rnn_hidden_size, initializer=initializers.get("w"))
   smoothing = proposal_type == "smoothing"
   proposal = None
   if proposal_type != "prior":
@@ -91,8 +84,10 @@ def create_recurrent(model_class,
         smoothing=smoothing, name="approximate_posterior", **new_normal)
   return model_class(
       rnn_cell=new_cell(),
-      data_encoder=new_mlp(encoded_data_size, "data_encoder"),
-      latent_encoder=new_mlp(encoded_latent_size, "latent_encoder"),
+      data_encoder=new_mlp(
+          _default(encoded_data_size, latent_size), "data_encoder"),
+      latent_encoder=new_mlp(
+          _default(encoded_latent_size, latent_size), "latent_encoder"),
       transition=base.ConditionalNormalDistribution(name="prior", **new_normal),
       emission=new_emission(name="generative"),
       proposal_type=proposal_type,
@@ -104,17 +99,20 @@ def create_recurrent(model_class,
       twist_rnn_cell=new_cell() if use_twist else None)
 
 
+def creates(model_class, name):
+  """`create_recurrent` of one class, under a name of its own."""
+  create = functools.partial(create_recurrent, model_class)
+  create.__name__ = name
+  create.__doc__ = create_recurrent.__doc__
+  return create
+
+
 def _default(value, default):
   return default if value is None else value
 
 
-def _mlp(hidden_sizes, initializers, output_size, name):
-  return mlp.MLP(list(hidden_sizes) + [output_size],
-                 initializers=initializers, name=name)
-
-
 def _emission_options(emission_class, bias_init, sigma_min):
-  """The options among these that have been set and that the class takes."""
+  """Keeps the options that are set and that the class accepts."""
   options = {}
   if not (isinstance(bias_init, numbers.Number) and bias_init == 0):
     options["bias_init"] = bias_init

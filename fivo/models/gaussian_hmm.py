@@ -36,8 +36,32 @@ columns, and whose latents have the mean w_t z_{t-1} times its first column:
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from fivo.models import distributions
 from fivo.models import kalman
-from fivo.models import per_timestep
+
+
+class PerTimestep(object):
+  """A Tensor `[steps, ...]` that is read like a list or a TensorArray."""
+
+  def __init__(self, values):
+    self._values = values
+
+  def __len__(self):
+    return self._values.shape.as_list()[0]
+
+  def __iter__(self):
+    return iter(tf.unstack(self._values))
+
+  def __getitem__(self, t):
+    return self._values[t]
+
+  def read(self, t):
+    """The entry of timestep t, an int or scalar integer Tensor."""
+    return tf.gather(self._values, t)
+
+  def stack(self):
+    """The Tensor."""
+    return self._values
 
 
 class GaussianHMM(object):
@@ -45,8 +69,9 @@ class GaussianHMM(object):
 
   A timestep t is an int from 0 to T - 1 or a scalar integer Tensor, maybe
   inside a `tf.while_loop`. Latents are float Tensors of any shape, usually
-  `[batch]`. That of step -1, which step 0 ignores, may be None. All results
-  have gradients with respect to the parameters.
+  `[batch]`; `z_prev` is z_{t-1}, which step 0 ignores: there it may be None.
+  Observations `xs` are float Tensors `[T, batch]`, or `[T, batch, 1]`. All
+  results have gradients with respect to the parameters.
 
   Attributes:
     num_timesteps: T, an int.
@@ -64,7 +89,7 @@ class GaussianHMM(object):
     """Creates the model.
 
     Each parameter may be numbers, an array, a Tensor, a variable, a placeholder
-    or a list of these. Values not known yet are not checked.
+    or a list of these.
 
     Args:
       num_timesteps: T, a positive int.
@@ -73,29 +98,18 @@ class GaussianHMM(object):
       transition_weights: w_1, ..., w_{T-1}, T - 1 floats, or one for all.
       emission_weights: h, T floats, or one for all steps.
       dtype: The float dtype of all Tensors.
-
-    Raises:
-      UserError: If an argument is none of these.
     """
-    self.num_timesteps = per_timestep.positive_int(
-        "num_timesteps", num_timesteps)
-    self.dtype = per_timestep.float_dtype(dtype)
-    self._v = per_timestep.parameter(
-        "transition_variances", transition_variances, self.num_timesteps,
-        self.dtype, positive=True)
-    self._r = per_timestep.parameter(
-        "emission_variances", emission_variances, self.num_timesteps,
-        self.dtype, positive=True)
-    weights = per_timestep.parameter(
-        "transition_weights", transition_weights, self.num_timesteps - 1,
-        self.dtype)
+    self.num_timesteps = num_timesteps
+    self.dtype = tf.as_dtype(dtype)
+    self._v = self._parameter(transition_variances, num_timesteps)
+    self._r = self._parameter(emission_variances, num_timesteps)
+    weights = self._parameter(transition_weights, num_timesteps - 1)
     self._w = tf.concat([tf.zeros([1], self.dtype), weights], axis=0)
-    self._h = per_timestep.parameter(
-        "emission_weights", emission_weights, self.num_timesteps, self.dtype)
-    self.transition_variances = per_timestep.PerTimestep(self._v)
-    self.emission_variances = per_timestep.PerTimestep(self._r)
-    self.transition_weights = per_timestep.PerTimestep(weights)
-    self.emission_weights = per_timestep.PerTimestep(self._h)
+    self._h = self._parameter(emission_weights, num_timesteps)
+    self.transition_variances = PerTimestep(self._v)
+    self.emission_variances = PerTimestep(self._r)
+    self.transition_weights = PerTimestep(weights)
+    self.emission_weights = PerTimestep(self._h)
     # Here, so that a loop does not compute them at each step.
     self._transition_scales = tf.sqrt(self._v)
     self._emission_scales = tf.sqrt(self._r)
@@ -103,7 +117,7 @@ class GaussianHMM(object):
     self._precisions = self._h * self._information_weights
     # The entries of C may leave the range of float32 even where what is
     # observed stays tame.
-    identity = tf.eye(self.num_timesteps, dtype=tf.float64)
+    identity = tf.eye(num_timesteps, dtype=tf.float64)
     below_diagonal = tf.pad(
         tf.linalg.diag(tf.cast(weights, tf.float64)), [[1, 0], [0, 1]])
     self._chain = tf.linalg.triangular_solve(
@@ -133,92 +147,54 @@ class GaussianHMM(object):
     return self.lookahead(0, None)
 
   def transition(self, t, z_prev):
-    """The prior p(z_t | z_{t-1}).
-
-    Args:
-      t: The timestep.
-      z_prev: z_{t-1}, a float Tensor, or None at t = 0.
-
-    Returns:
-      A `tfp.distributions.Normal` of the batch shape of `z_prev`.
-    """
-    return tfp.distributions.Normal(
-        loc=self._at(self._w, t) * self._latent(z_prev),
-        scale=self._at(self._transition_scales, t))
+    """The prior p(z_t | z_{t-1}), a Normal of the shape of `z_prev`."""
+    return distributions.Normal(
+        loc=tf.gather(self._w, t) * self._latent(z_prev),
+        scale=tf.gather(self._transition_scales, t))
 
   def emission(self, t, z):
-    """The likelihood of a latent, p(x_t | z_t).
-
-    Args:
-      t: The timestep.
-      z: z_t, a float Tensor.
-
-    Returns:
-      A `tfp.distributions.Normal` of the batch shape of `z`.
-    """
-    return tfp.distributions.Normal(
-        loc=self._at(self._h, t) * self._latent(z),
-        scale=self._at(self._emission_scales, t))
+    """The likelihood p(x_t | z_t) of z_t, a Normal of the shape of `z`."""
+    return distributions.Normal(
+        loc=tf.gather(self._h, t) * self._latent(z),
+        scale=tf.gather(self._emission_scales, t))
 
   def filtering(self, t, z_prev, x_cur):
     """The optimal proposal p(z_t | z_{t-1}, x_t); see the module's docstring.
 
-    Args:
-      t: The timestep.
-      z_prev: z_{t-1}, a float Tensor, or None at t = 0.
-      x_cur: x_t, a float Tensor of the shape of `z_prev`.
-
-    Returns:
-      A `tfp.distributions.Normal` of the batch shape of `z_prev`.
+    `x_cur`, x_t, has the shape of `z_prev`, as has the Normal returned.
     """
     return self._posterior(
-        t, z_prev, self._at(self._precisions, t),
-        self._at(self._information_weights, t) *
-        per_timestep.to_tensor(x_cur, self.dtype))
+        t, z_prev, tf.gather(self._precisions, t),
+        tf.gather(self._information_weights, t) * to_tensor(x_cur, self.dtype))
 
   def smoothing(self, t, z_prev, xs):
     """p(z_t | z_{t-1}, x_t, ..., x_{T-1}); see the module's docstring.
 
     Args:
       t: The timestep.
-      z_prev: z_{t-1}, a float Tensor, or None at t = 0.
+      z_prev: z_{t-1}.
       xs: The observations x_t, ..., x_{T-1}, a float Tensor `[T - t, batch]` or
         a list of `[batch]` Tensors; or those of all steps, `[T, batch]`.
 
     Returns:
-      A `tfp.distributions.Normal` of the batch shape of `z_prev`.
-
-    Raises:
-      UserError: If t is out of range or `xs` has another number of steps.
+      A Normal of the batch shape of `z_prev`.
     """
-    t = self._step(t)
-    xs = per_timestep.observations(
-        "xs", xs, self.num_timesteps - t if isinstance(t, int) else 1,
-        self.num_timesteps, self.dtype)
+    xs = observations(xs, self.dtype)
     # Whatever their number, the last is that of step T - 1.
     first = self.num_timesteps - _num_rows(xs)
     precisions, informations = kalman.filter_backward(
         *self._evidence(xs, first))
-    return self._posterior(t, z_prev, tf.gather(precisions, t - first),
-                           tf.gather(informations, t - first))
+    row = tf.cast(t, tf.int32) - first
+    return self._posterior(
+        t, z_prev, tf.gather(precisions, row), tf.gather(informations, row))
 
   def lookahead(self, t, z_prev):
-    """The distribution of all that is still to be observed.
+    """p(x_t, ..., x_{T-1} | z_{t-1}), of all that is still to be observed.
 
-    Args:
-      t: The timestep.
-      z_prev: z_{t-1}, a float Tensor, or None at t = 0.
-
-    Returns:
-      p(x_t, ..., x_{T-1} | z_{t-1}), a
-      `tfp.distributions.MultivariateNormalTriL` of the batch shape of `z_prev`
-      and event shape `[T - t]`.
-
-    Raises:
-      UserError: If t is out of range.
+    It is a `tfp.distributions.MultivariateNormalTriL` of the batch shape of
+    `z_prev` and event shape `[T - t]`.
     """
-    t = self._step(t)
-    loc_weights = self._at(self._w, t) * self._h[t:] * tf.cast(
+    loc_weights = tf.gather(self._w, t) * self._h[t:] * tf.cast(
         self._chain[t:, t], self.dtype)
     covariance = self._covariances(t, tf.float64)[1]
     return tfp.distributions.MultivariateNormalTriL(
@@ -226,60 +202,28 @@ class GaussianHMM(object):
         scale_tril=tf.cast(tf.linalg.cholesky(covariance), self.dtype))
 
   def likelihood(self, xs):
-    """The log likelihood log p(x_0, ..., x_{T-1}), by the Kalman filter.
-
-    Args:
-      xs: The observations, a float Tensor `[T, batch]`, or `[T, batch, 1]`.
-
-    Returns:
-      A float Tensor `[batch]`, in nats.
-
-    Raises:
-      UserError: If `xs` has not T steps.
-    """
-    xs = self._all_observations(xs)
+    """log p(x_0, ..., x_{T-1}) by the Kalman filter, `[batch]`, in nats."""
+    xs = observations(xs, self.dtype)
     means, variances, _, _ = kalman.filter_forward(*self._evidence(xs))
-    h, r = self._rows((self._h, self._r), xs)
-    innovations = tfp.distributions.Normal(
-        loc=h * means, scale=tf.sqrt(h ** 2 * variances + r))
-    return tf.reduce_sum(innovations.log_prob(xs), axis=0)
+    innovations = distributions.Normal(
+        loc=tf.transpose(_times(self._h, means)),
+        scale=tf.sqrt(self._h ** 2 * variances + self._r))
+    return tf.reduce_sum(innovations.log_prob(tf.transpose(xs)), axis=-1)
 
   def filtered(self, xs):
-    """The filter's marginals p(z_t | x_0, ..., x_t) of all steps.
-
-    Args:
-      xs: The observations, a float Tensor `[T, batch]`, or `[T, batch, 1]`.
-
-    Returns:
-      means: A float Tensor `[T, batch]`.
-      variances: A float Tensor `[T]`.
-
-    Raises:
-      UserError: If `xs` has not T steps.
-    """
-    xs = self._all_observations(xs)
-    _, _, means, variances = kalman.filter_forward(*self._evidence(xs))
-    return means, tf.reshape(variances, [-1])
+    """Means `[T, batch]` and variances `[T]` of p(z_t | x_0, ..., x_t)."""
+    _, _, means, variances = kalman.filter_forward(
+        *self._evidence(observations(xs, self.dtype)))
+    return means, variances
 
   def smoothed(self, xs):
-    """The smoother's marginals p(z_t | x_0, ..., x_{T-1}) of all steps.
-
-    Args:
-      xs: The observations, a float Tensor `[T, batch]`, or `[T, batch, 1]`.
-
-    Returns:
-      means: A float Tensor `[T, batch]`.
-      variances: A float Tensor `[T]`.
-
-    Raises:
-      UserError: If `xs` has not T steps.
-    """
-    xs = self._all_observations(xs)
-    evidence = self._evidence(xs)
+    """Means `[T, batch]` and variances `[T]` of p(z_t | x_0, ..., x_{T-1})."""
+    evidence = self._evidence(observations(xs, self.dtype))
     means, variances, _, _ = kalman.filter_forward(*evidence)
+    precisions, informations = kalman.filter_backward(*evidence)
     means, variances = kalman.times_evidence(
-        means, variances, *kalman.filter_backward(*evidence))
-    return means, tf.reshape(variances, [-1])
+        tf.transpose(means), variances, precisions, tf.transpose(informations))
+    return tf.transpose(means), variances
 
   def sample(self, batch_size, seed=None):
     """Draws latents and observations from the model.
@@ -296,51 +240,39 @@ class GaussianHMM(object):
     latent_noise, emission_noise = [
         tf.random.normal([self.num_timesteps, batch_size], dtype=self.dtype,
                          seed=seeds()) for _ in range(2)]
-    w, transition_scales, h, emission_scales = self._rows(
-        (self._w, self._transition_scales, self._h, self._emission_scales),
-        latent_noise)
     latents = tf.scan(
         lambda z, step: step[0] * z + step[1],
-        (w, transition_scales * latent_noise),
+        (self._w, _times(self._transition_scales, latent_noise)),
         initializer=tf.zeros_like(latent_noise[0]))
-    return latents, h * latents + emission_scales * emission_noise
+    return latents, _times(self._h, latents) + _times(
+        self._emission_scales, emission_noise)
+
+  def _parameter(self, values, length):
+    return tf.broadcast_to(to_tensor(values, self.dtype), [length])
+
+  def _latent(self, z):
+    return to_tensor(0. if z is None else z, self.dtype)
 
   def _posterior(self, t, z_prev, precision, information):
     """The transition times evidence about z_t, normalised."""
     mean, variance = kalman.times_evidence(
-        self._at(self._w, t) * self._latent(z_prev), self._at(self._v, t),
+        tf.gather(self._w, t) * self._latent(z_prev), tf.gather(self._v, t),
         precision, information)
-    return tfp.distributions.Normal(loc=mean, scale=tf.sqrt(variance))
+    return distributions.Normal(loc=mean, scale=tf.sqrt(variance))
 
   def _evidence(self, xs, first=0):
-    """What `kalman` takes: the chain, and what each x_t alone tells.
+    """The arguments of `kalman.filter_forward`, from step `first` on.
 
-    Args:
-      xs: A float Tensor `[steps]` or `[steps, batch]`, the observations from
-        step `first` on.
-      first: An int or scalar Tensor.
-
-    Returns:
-      weights: w, a float Tensor `[steps]` or `[steps, 1]`.
-      variances: v likewise.
-      precisions: Likewise.
-      informations: A float Tensor of the shape of `xs`.
+    These are the chain and what each x_t alone tells: weights, variances and
+    precisions `[steps]`, and informations of the shape of `xs`.
     """
-    weights, variances, precisions, information_weights = self._rows(
-        (self._w, self._v, self._precisions, self._information_weights),
-        xs, first)
-    return weights, variances, precisions, information_weights * xs
+    weights, variances, precisions, information_weights = [
+        values[first:first + _num_rows(xs)] for values in (
+            self._w, self._v, self._precisions, self._information_weights)]
+    return weights, variances, precisions, _times(information_weights, xs)
 
   def _covariances(self, t, dtype=None):
-    """Those of all steps from t on, given z_{t-1}.
-
-    Args:
-      t: An int or scalar int32 Tensor.
-      dtype: The dtype to return; None for the model's.
-
-    Returns:
-      cov(z), cov(x) and cov(z, x), Tensors `[T - t, T - t]`.
-    """
+    """cov(z), cov(x) and cov(z, x) of all steps from t on, given z_{t-1}."""
     chain = self._chain[t:, t:]
     v, h, r = [tf.cast(values[t:], tf.float64)
                for values in (self._v, self._h, self._r)]
@@ -350,26 +282,26 @@ class GaussianHMM(object):
     return [tf.cast(sigma, dtype or self.dtype)
             for sigma in (sigma_z, sigma_x, sigma_zx)]
 
-  def _at(self, values, t):
-    """The entry t of a Tensor `[T, ...]`."""
-    return tf.gather(values, self._step(t))
 
-  def _step(self, t):
-    return per_timestep.step_index(t, self.num_timesteps)
+def to_tensor(x, dtype):
+  """A Tensor of any numbers, or of nested lists of numbers or Tensors."""
+  return tf.cast(tf.convert_to_tensor(x, dtype_hint=dtype), dtype)
 
-  def _latent(self, z):
-    return per_timestep.to_tensor(0. if z is None else z, self.dtype)
 
-  def _all_observations(self, xs):
-    return per_timestep.observations(
-        "xs", xs, self.num_timesteps, self.num_timesteps, self.dtype)
+def observations(xs, dtype):
+  """Floats `[steps]`, `[steps, batch]` or `[steps, batch, 1]` without that 1.
 
-  def _rows(self, parameters, like, first=0):
-    """Parameters `[T]` from step `first` on, to multiply `[steps, ...]`."""
-    rows = [values[first:first + _num_rows(like)] for values in parameters]
-    if like.shape.ndims == 2:
-      return [values[:, tf.newaxis] for values in rows]
-    return rows
+  A Tensor of unknown rank becomes `[steps, batch]`.
+  """
+  xs = to_tensor(xs, dtype)
+  if xs.shape.ndims in (None, 3):
+    xs = tf.reshape(xs, [tf.shape(xs)[0], -1])
+  return xs
+
+
+def _times(values, rows):
+  """Multiplies each row of `[steps]` or `[steps, batch]` by its own value."""
+  return tf.transpose(values * tf.transpose(rows))
 
 
 def _num_rows(x):

@@ -8,21 +8,15 @@ twist, of the kind of `ghmm_twists.py`.
 """
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from fivo.models import base
+from fivo.models import distributions
+from fivo.models import gaussian_hmm
 from fivo.models import ghmm_twists
 from fivo.models import kalman
-from fivo.models import per_timestep
 from fivo.models.gaussian_hmm import GaussianHMM
-from fivo.system import errors
 
-__all__ = [
-    "GaussianHMM", "TrainableGaussianHMM", "PROPOSAL_TYPES", "TWISTS"]
-
-PROPOSAL_TYPES = (
-    "prior", "filtering", "smoothing", "true-filtering", "true-smoothing")
-TWISTS = ("optimal", "learned")
+__all__ = ["GaussianHMM", "TrainableGaussianHMM"]
 
 
 class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
@@ -65,34 +59,30 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
 
     Args:
       num_timesteps: T, a positive int.
-      proposal_type: One of `PROPOSAL_TYPES`, see above.
+      proposal_type: One of the five above.
       transition_variances: See `GaussianHMM`.
       emission_variances: See `GaussianHMM`.
       transition_weights: See `GaussianHMM`.
       emission_weights: See `GaussianHMM`.
       random_seed: The op seed of the proposal's samples, or None.
       dtype: The float dtype of all Tensors.
-      twist: None, or one of `TWISTS`: "optimal", the likelihood of z_t given
-        x_{t+1}, ..., x_{T-1}, or "learned", a `ghmm_twists.LearnedTwist`.
-
-    Raises:
-      UserError: If an argument is none of these.
+      twist: None; "optimal", the likelihood of z_t given x_{t+1}, ...,
+        x_{T-1}; or "learned", a `ghmm_twists.LearnedTwist`.
     """
-    if twist not in (None,) + TWISTS:
-      raise errors.UserError("twist=%s: must be one of %s" % (
-          twist, ", ".join(TWISTS)))
-    if proposal_type not in PROPOSAL_TYPES:
-      raise errors.UserError("proposal_type=%s: must be one of %s" % (
-          proposal_type, ", ".join(PROPOSAL_TYPES)))
-    self._proposal_type = proposal_type
+    self._propose = {
+        "prior": self.transition,
+        "filtering": self._learned_proposal,
+        "smoothing": self._learned_proposal,
+        "true-filtering": self._filtering_proposal,
+        "true-smoothing": self._smoothing_proposal}[proposal_type]
+    self._sees_all = proposal_type == "smoothing"
     self.random_seed = random_seed
     # Before all other ops: how many a graph has is part of the seed of
     # initial values.
     self._learned = None
     if proposal_type in ("filtering", "smoothing"):
       self._learned = _learned_distribution(
-          per_timestep.positive_int("num_timesteps", num_timesteps),
-          proposal_type, dtype)
+          num_timesteps, self._sees_all, dtype)
     super(TrainableGaussianHMM, self).__init__(
         num_timesteps, transition_variances, emission_variances,
         transition_weights, emission_weights, dtype)
@@ -100,17 +90,12 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     self._learned_twist = None
     if twist == "learned":
       self._learned_twist = ghmm_twists.LearnedTwist(
-          self.num_timesteps, self.dtype)
+          num_timesteps, self.dtype)
 
   def zero_state(self, batch_size, dtype=None):
-    """The latent before the first timestep.
+    """The latent before the first timestep: zeros `[batch_size]`.
 
-    Args:
-      batch_size: An int or scalar Tensor.
-      dtype: The dtype of the state; None for that of the model.
-
-    Returns:
-      Zeros `[batch_size]`.
+    Their dtype is the model's unless another is given.
     """
     return tf.zeros([batch_size], dtype or self.dtype)
 
@@ -122,15 +107,8 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
         steps if all sequences are shorter.
       seq_lengths: Ints `[batch]`, or None if all have length T. What lies past
         the end of a sequence has no influence.
-
-    Raises:
-      UserError: If the observations have another shape.
     """
-    xs = per_timestep.observations(
-        "observations", xs, 0, self.num_timesteps, self.dtype)
-    if xs.shape.ndims != 2:
-      raise errors.UserError(
-          "observations has shape %s: must be [timesteps, batch]" % xs.shape)
+    xs = gaussian_hmm.observations(xs, self.dtype)
     self.observations = base.zero_padding(xs, seq_lengths)
     self.seq_lengths = seq_lengths
     self.batch_size = (
@@ -138,10 +116,11 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     weights, variances, precisions, informations = self._evidence(
         self.observations)
     # An observation that is not there tells nothing.
-    precisions = base.zero_padding(precisions + tf.zeros_like(xs), seq_lengths)
+    precisions = base.zero_padding(
+        precisions[:, tf.newaxis] + tf.zeros_like(xs), seq_lengths)
     self._future_precisions, messages = kalman.filter_backward(
         weights, variances, precisions, informations)
-    self.messages = per_timestep.PerTimestep(messages)
+    self.messages = gaussian_hmm.PerTimestep(messages)
     if self._learned_twist is not None:
       self._quadratic = self._learned_twist(self.observations)
     elif self._twist is not None:
@@ -150,22 +129,8 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
           self._future_precisions - precisions, messages - informations)
 
   def proposal(self, t, state):
-    """The distribution that z_t is drawn from.
-
-    Args:
-      t: The timestep, an int or scalar Tensor.
-      state: z_{t-1}, a float Tensor `[batch]`.
-
-    Returns:
-      A distribution of batch shape `[batch]`.
-    """
-    if self._proposal_type == "prior":
-      return self.transition(t, state)
-    if self._proposal_type == "true-filtering":
-      return self._filtering_proposal(t, state)
-    if self._proposal_type == "true-smoothing":
-      return self._smoothing_proposal(t, state)
-    return self._learned_proposal(t, state)
+    """The distribution `[batch]` of z_t given `state`, z_{t-1}, `[batch]`."""
+    return self._propose(t, state)
 
   def propose_and_weight(self, state, t):
     """Draws z_t and weighs it.
@@ -189,21 +154,10 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return tf.cast(log_weights, state.dtype), tf.cast(z, state.dtype)
 
   def log_twist(self, state, t):
-    """log r(z_t, x_{t+1:T}), up to what does not depend on z_t.
+    """log r(z_t, x_{t+1:T}), in nats, up to what does not depend on z_t.
 
-    Args:
-      state: z_t, a float Tensor `[batch]`.
-      t: The timestep, an int or scalar Tensor.
-
-    Returns:
-      A float Tensor `[batch]`, in nats.
-
-    Raises:
-      UserError: If the model has been built without a twist.
+    `state` is z_t, a float Tensor `[batch]`, as is the result.
     """
-    if self._twist is None:
-      raise errors.UserError(
-          "twist=None: the bound sixo needs one of %s" % ", ".join(TWISTS))
     return tf.cast(
         self._quadratic.read(t, tf.cast(state, self.dtype)), state.dtype)
 
@@ -218,16 +172,16 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
 
   def _learned_proposal(self, t, state):
     t = tf.convert_to_tensor(t)
-    last = t + 1 if self._proposal_type == "filtering" else None
+    last = None if self._sees_all else t + 1
     inputs = tf.concat(
         [self._latent(state)[tf.newaxis], self.observations[t:last]], axis=0)
     is_first = tf.cast(tf.equal(t, 0), tf.int32)
     return self._learned(t, inputs[is_first:])
 
 
-def _learned_distribution(num_timesteps, proposal_type, dtype):
+def _learned_distribution(num_timesteps, sees_all, dtype):
   """A distribution of z_t, linear in what a learned proposal sees."""
-  num_seen = [1 if proposal_type == "filtering" else num_timesteps - t
+  num_seen = [num_timesteps - t if sees_all else 1
               for t in range(num_timesteps)]
   return base.NonstationaryLinearDistribution(
       num_timesteps,
@@ -237,4 +191,4 @@ def _learned_distribution(num_timesteps, proposal_type, dtype):
 
 def _first_row_normal(loc, scale):
   """A Normal `[batch]` from the parameters of one with one output."""
-  return tfp.distributions.Normal(loc=loc[0], scale=scale[0])
+  return distributions.Normal(loc=loc[0], scale=scale[0])

@@ -30,15 +30,7 @@ class Quadratic(object):
                  for x in coefficients]
 
   def read(self, t, z):
-    """log r of timestep t.
-
-    Args:
-      t: An int or scalar int32 Tensor.
-      z: A float Tensor `[batch]`.
-
-    Returns:
-      A float Tensor `[batch]`.
-    """
+    """log r of timestep t, where z is, and this returns, a Tensor `[batch]`."""
     precision, information, *constant = [ta.read(t) for ta in self._tas]
     return sum(constant, (information - precision * z / 2) * z)
 
@@ -56,12 +48,7 @@ class LearnedTwist(object):
   """
 
   def __init__(self, num_timesteps, dtype=tf.float32):
-    """Creates the variables, of which all but those of a begin with zero.
-
-    Args:
-      num_timesteps: T, an int.
-      dtype: A float dtype.
-    """
+    """Creates the variables of T timesteps, which begin as zeros."""
     with tf.compat.v1.variable_scope(None, default_name="twist"):
       self._weights = _zeros("w", [num_timesteps, num_timesteps], dtype)
       self._raw_precisions, self._biases, self._scales, self._constants = [
@@ -69,14 +56,7 @@ class LearnedTwist(object):
           for name in ("raw_precision", "b", "k", "c")]
 
   def __call__(self, xs):
-    """The twist given observations.
-
-    Args:
-      xs: A float Tensor `[steps, batch]`, zero past each sequence's end.
-
-    Returns:
-      A `Quadratic`.
-    """
+    """The `Quadratic` given observations `[steps, batch]`, padded by zeros."""
     num_steps = tf.shape(xs)[0]
     later = np.triu(np.ones(self._weights.shape.as_list()), k=1)
     weights = self._weights * later.astype(xs.dtype.as_numpy_dtype)

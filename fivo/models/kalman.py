@@ -39,17 +39,7 @@ import tensorflow as tf
 
 
 def times_evidence(mean, variance, precision, information):
-  """A Gaussian times evidence, normalised: equation (1).
-
-  Args:
-    mean: m, a float Tensor.
-    variance: p, a float Tensor.
-    precision: a, a float Tensor.
-    information: b, a float Tensor.
-
-  Returns:
-    The mean and the variance.
-  """
+  """The mean and variance of N(m, p) times evidence (a, b): equation (1)."""
   shrinkage = 1 / (1 + variance * precision)
   return shrinkage * (mean + variance * information), shrinkage * variance
 
@@ -58,9 +48,9 @@ def filter_forward(weights, variances, precisions, informations):
   """What the past tells about each latent.
 
   Args:
-    weights: w, a float Tensor `[T]` or `[T, 1]`.
-    variances: v likewise.
-    precisions: A likewise, or `[T, batch]`.
+    weights: w, a float Tensor `[T]`.
+    variances: v, a float Tensor `[T]`.
+    precisions: A, a float Tensor `[T]` or `[T, batch]`.
     informations: B, a float Tensor `[T]` or `[T, batch]`.
 
   Returns:
@@ -76,15 +66,8 @@ def filter_forward(weights, variances, precisions, informations):
 def filter_backward(weights, variances, precisions, informations):
   """What the future tells about each latent.
 
-  Args:
-    weights: w as in `filter_forward`.
-    variances: v likewise.
-    precisions: A likewise.
-    informations: B likewise.
-
-  Returns:
-    precisions: a, a Tensor of the shape of `precisions`.
-    informations: b, a Tensor of the shape of `informations`.
+  For arguments see `filter_forward`. Returns the precisions a and the
+  informations b, Tensors of the shapes of A and B.
   """
   # The last step has no next one: of no evidence nothing is carried back,
   # whatever the weight and variance.

@@ -23,16 +23,7 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
   """
 
   def call(self, inputs, state):
-    """Runs the cell by one step.
-
-    Args:
-      inputs: A float32 Tensor `[batch, input_size]`.
-      state: An `LSTMStateTuple` of float32 Tensors `[batch, num_units]`.
-
-    Returns:
-      output: A float32 Tensor `[batch, num_units]`.
-      new_state: An `LSTMStateTuple`.
-    """
+    """The output `[batch, num_units]`, and the new `LSTMStateTuple`."""
     if inputs.dtype != tf.float32 or _is_compiled():
       return self._call_unfused(inputs, state)
     no_peephole = tf.zeros([self._num_units])
@@ -56,7 +47,7 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
 
 
 def _is_compiled():
-  """Tells if XLA is to compile what is built now."""
+  """True if XLA is to compile what is built now."""
   return control_flow_util.GraphOrParentsInXlaContext(
       tf.compat.v1.get_default_graph())
 

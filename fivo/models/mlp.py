@@ -24,40 +24,21 @@ class MLP(snt.AbstractModule):
         default to Sonnet's: a truncated Normal of variance 1 / input_size, and
         zeros.
       name: The module's name.
-
-    Raises:
-      KeyError: If `initializers` has other keys.
     """
     super(MLP, self).__init__(name=name)
     self._output_sizes = tuple(int(size) for size in output_sizes)
     self._activation = activation
-    self._initializers = dict(initializers or {})
-    unknown = set(self._initializers) - {"w", "b"}
-    if unknown:
-      raise KeyError("initializers has %s: only 'w' and 'b' are known" % (
-          ", ".join(sorted(map(repr, unknown)))))
-
-  @property
-  def output_size(self):
-    """The size of the output."""
-    return self._output_sizes[-1]
+    self._initializers = initializers or {}
+    self.output_size = self._output_sizes[-1]
 
   def _build(self, inputs):
-    """Computes the perceptron.
-
-    Args:
-      inputs: A float Tensor `[batch, input_size]`.
-
-    Returns:
-      A float Tensor `[batch, output_size]`.
-    """
+    """Maps a float Tensor `[batch, input_size]` to `[batch, output_size]`."""
     net = inputs
-    last = len(self._output_sizes) - 1
     for i, size in enumerate(self._output_sizes):
+      if i > 0:
+        net = self._activation(net)
       with tf.compat.v1.variable_scope("linear_%d" % i):
         net = self._linear(net, size)
-      if i != last:
-        net = self._activation(net)
     return net
 
   def _linear(self, inputs, size):

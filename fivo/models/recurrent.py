@@ -1,7 +1,8 @@
-"""The VRNN and the SRNN: what they share of notation, proposal and weights.
+"""Parts that the VRNN and the SRNN share.
 
-`vrnn.py` and `srnn.py` say what each model is. Both pair a recurrent network
-with a latent at every timestep. In what follows
+What either model is, and each of its steps, is told in `vrnn.py` and `srnn.py`.
+Both pair a recurrent network with a latent at every timestep. In the equations
+of these modules
 
     x_t   is an observation, `targets[t]`; `inputs[t]` is x_{t-1}, centred,
     e     the encoder of observations, `data_encoder`,
@@ -9,54 +10,111 @@ with a latent at every timestep. In what follows
     h_t   the recurrent network's output, `rnn_out`: its memory of the past,
     s_t   the reverse network's output: a summary of x_t and all that follows.
 
-The parts that are here, of both:
+Tilt. A model for the bound FIVO-AUX has a factor r(x_{t+1} | h_t, z'_t), a
+guess at what comes next, by which incremental weights gain
 
-    emission           p(x_t | z'_t, h_t)
-    tilt, if any       r(x_{t+1} | h_t, z'_t), a guess at what comes next
-    incremental weight alpha_t = p(z_t | .) p(x_t | .) / q(z_t | .); with a tilt
-                       times r(x_{t+1} | h_t, z'_t) / r(x_t | h_{t-1}, z'_{t-1})
+    log r(x_{t+1} | h_t, z'_t) - log r(x_t | h_{t-1}, z'_{t-1}).
 
-The tilt's ratios cancel along a trajectory, r being one before the first step
-and at each sequence's last, but resampling in between looks one step ahead.
-A twist, for the bound SIXO, looks at all that is to come: an MLP of h_t, z'_t
-and what a reverse network of its own has read of x_{t+1:T}, see `twists.py`.
+These cancel along a trajectory, r being one before the first step and at each
+sequence's last, but resampling in between looks one step ahead. A twist, for
+the bound SIXO, looks at all that is to come: an MLP of h_t, z'_t and what a
+reverse network of its own has read of x_{t+1:T}, see `twists.py`.
 
-A method that a subclass overrides is what runs, in every bound. What depends on
-the observations alone is nonetheless computed before the particle filter's
-loop, for all timesteps at once, and for each sequence rather than each
-particle.
+Speed. What depends on the observations alone is computed before the particle
+filter's loop, for all timesteps at once, and for each sequence rather than each
+particle. A filter that never resamples weighs emissions after its loop. Either
+steps aside for a method that a subclass overrides: that is what runs, in every
+bound.
 """
 
 import tensorflow as tf
 
 from fivo.models import base
-from fivo.models import generative
-from fivo.system import errors
-
-PROPOSAL_TYPES = ("prior", "filtering", "smoothing")
 
 
-class TrainableRecurrentModel(generative.RecurrentModel,
+class RecurrentModel(object):
+  """The parts of a generative model.
+
+  Attributes:
+    state_class: The namedtuple of a state.
+    rnn_cell, data_encoder, latent_encoder, random_seed: As given to the
+      constructor.
+    state_size: The size of the recurrent network's state.
+    encoded_z_size: The size of an encoded latent.
+  """
+
+  state_class = None
+
+  def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
+               emission, random_seed=None):
+    """Creates a model.
+
+    Args:
+      rnn_cell: An RNNCell.
+      data_encoder: A callable that encodes observations `[batch, data_size]`.
+      latent_encoder: A callable that encodes latents; it has `output_size`.
+      transition: A callable that gives the prior of z_t.
+      emission: A callable that gives the distribution of x_t.
+      random_seed: The op seed of all samples, or None.
+    """
+    self.rnn_cell = rnn_cell
+    self.data_encoder = data_encoder
+    self.latent_encoder = latent_encoder
+    self.random_seed = random_seed
+    self.state_size = rnn_cell.state_size
+    self.encoded_z_size = (
+        latent_encoder.output_size if hasattr(latent_encoder, "output_size")
+        else list(latent_encoder.output_sizes)[-1])  # Of Sonnet's MLP.
+    self._transition = transition
+    self._emission = emission
+
+  def zero_state(self, batch_size, dtype):
+    """The state before the first timestep.
+
+    Args:
+      batch_size: The number of rows, an int or scalar Tensor.
+      dtype: A float dtype.
+
+    Returns:
+      A `state_class` of zeros `[batch_size, ...]`.
+    """
+    zeros = dict(
+        rnn_state=self.rnn_cell.zero_state(batch_size, dtype),
+        latent_encoded=tf.zeros([batch_size, self.encoded_z_size], dtype),
+        rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
+    return self.state_class(
+        *[zeros[name] for name in self.state_class._fields])
+
+  def emission(self, latent, rnn_out):
+    """p(x_t | z'_t, h_t).
+
+    Args:
+      latent: z_t, a float Tensor `[batch, latent_size]`.
+      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
+
+    Returns:
+      The distribution of x_t, and z'_t, `[batch, encoded_z_size]`.
+    """
+    latent_encoded = self.latent_encoder(latent)
+    return self._emission(latent_encoded, rnn_out), latent_encoded
+
+
+class TrainableRecurrentModel(RecurrentModel,
                               base.ELBOTrainableSequenceModel):
-  """A recurrent model with a proposal, and maybe a tilt or a twist.
+  """The parts that training needs besides: a proposal, maybe a tilt or twist.
 
-  Its observations are a pair `(inputs, targets)` of float Tensors
+  Observations are a pair `(inputs, targets)` of float Tensors
   `[T, B, data_size]`: targets are the sequence, inputs the same, centred and
   one step later. Steps past a sequence's end are ignored, whatever they hold.
 
   Attributes:
     proposal_type: As given to the constructor.
+    kl_weight: None, or a scalar that multiplies the log ratio of prior and
+      proposal in the weights, see `objectives.warm_up`.
     targets_ta, targets_encoded_ta: TensorArrays of x_t and e(x_t), which
       `set_observations` makes; with smoothing also `reverse_rnn_ta`, of s_t.
   """
 
-  # The namedtuple of a state: `rnn_state`, `latent_encoded` and `rnn_out`.
-  state_class = None
-  # The gradient of TensorArrays that nobody has read is known only where their
-  # shapes are.
-  needs_a_timestep = True
-  # None, or a scalar that the log ratio of prior and proposal is multiplied by
-  # in the weights: training warms up by it, see `objectives.warm_up`.
   kl_weight = None
   # The reverse network's variable scope, where no model before it has taken it.
   rev_rnn_scope_name = "rnn"
@@ -67,14 +125,14 @@ class TrainableRecurrentModel(generative.RecurrentModel,
     """Creates a trainable model.
 
     Args:
-      rnn_cell: An RNNCell.
-      data_encoder: A callable that encodes observations `[batch, data_size]`.
-      latent_encoder: A callable that encodes latents; it has `output_size`.
-      transition: A callable that gives the prior of z_t.
-      emission: A callable that gives the distribution of x_t.
+      rnn_cell: See `RecurrentModel`.
+      data_encoder: See `RecurrentModel`.
+      latent_encoder: See `RecurrentModel`.
+      transition: See `RecurrentModel`.
+      emission: See `RecurrentModel`.
       proposal_type: "prior", "filtering" or "smoothing".
       proposal: A `NormalApproximatePosterior`; not needed for "prior".
-      rev_rnn_cell: An RNNCell that reads the observations backwards; needed for
+      rev_rnn_cell: An RNNCell that reads the observations backwards, for
         "smoothing".
       tilt: None, or a callable that gives a distribution of x_{t+1}.
       random_seed: The op seed of all samples, or None.
@@ -82,116 +140,75 @@ class TrainableRecurrentModel(generative.RecurrentModel,
         output, side by side in a row, to log r, `[batch, 1]`.
       twist_rnn_cell: An RNNCell that reads the observations backwards for the
         twist.
-
-    Raises:
-      UserError: If the proposal's type is unknown or lacks its parts.
     """
     super(TrainableRecurrentModel, self).__init__(
         rnn_cell, data_encoder, latent_encoder, transition, emission,
         random_seed=random_seed)
-    if proposal_type not in PROPOSAL_TYPES:
-      raise errors.UserError("proposal_type=%s: must be one of %s" % (
-          proposal_type, ", ".join(PROPOSAL_TYPES)))
-    if proposal_type != "prior" and proposal is None:
-      raise errors.UserError(
-          "proposal=None: proposal_type=%s needs one" % proposal_type)
-    if proposal_type == "smoothing" and rev_rnn_cell is None:
-      raise errors.UserError(
-          "rev_rnn_cell=None: proposal_type=smoothing needs one")
+    assert proposal_type in ("prior", "filtering", "smoothing"), proposal_type
     self.proposal_type = proposal_type
     self.rev_rnn_cell = rev_rnn_cell
     self._proposal = proposal
     self._tilt = tilt
-    self._rev_rnn_scope = None
     if proposal_type == "smoothing":
-      self._rev_rnn_scope = generative.unique_scope(self.rev_rnn_scope_name)
+      self._rev_rnn_scope = unique_scope(self.rev_rnn_scope_name)
     self._twist = twist
     self._twist_rnn_cell = twist_rnn_cell
     if twist is not None:
-      self._twist_rnn_scope = generative.unique_scope("twist_rnn")
-    self._targets = None
+      self._twist_rnn_scope = unique_scope("twist_rnn")
 
   @property
   def latent_size(self):
     """The dimension of a latent."""
     return self._transition.size
 
-  def zero_state(self, batch_size, dtype):
-    """The state before the first timestep: a `state_class` of zeros."""
-    return self.state_class(
-        *super(TrainableRecurrentModel, self).zero_state(batch_size, dtype),
-        rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
-
-  def set_observations(self, observations, seq_lengths):
-    """Encodes the observations of every row.
-
-    Args:
-      observations: A pair `(inputs, targets)`, `[T, batch, data_size]` each.
-      seq_lengths: An int Tensor `[batch]`.
-    """
-    self._encode_observations(observations, seq_lengths, 1)
-
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
-    """Encodes the observations of B sequences, for N particles of each.
+    """Calls `set_observations`; see `ELBOTrainableSequenceModel`."""
+    if overrides(self, "set_observations"):
+      super(TrainableRecurrentModel, self).set_tiled_observations(
+          observations, seq_lengths, num_particles)
+    else:
+      self.set_observations(observations, seq_lengths, num_particles)
+
+  def encode(self, observations, seq_lengths, num_particles):
+    """Encodes observations, and keeps the targets.
 
     Args:
       observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
       seq_lengths: An int Tensor `[B]`.
       num_particles: N.
-    """
-    if generative.overrides(self, TrainableRecurrentModel, "set_observations"):
-      super(TrainableRecurrentModel, self).set_tiled_observations(
-          observations, seq_lengths, num_particles)
-    else:
-      self._encode_observations(observations, seq_lengths, num_particles)
 
-  def _encode_observations(self, observations, seq_lengths, num_particles):
-    """As `set_tiled_observations`."""
+    Returns:
+      inputs, inputs_encoded, targets_encoded: Float Tensors `[T, B, size]`,
+        padded with zeros before they are encoded.
+    """
     seq_lengths = tf.cast(seq_lengths, tf.int32)
     inputs, targets = [
         base.zero_padding(x, seq_lengths) for x in observations]
     self.dtype = targets.dtype
     self.seq_lengths = tf.tile(seq_lengths, [num_particles])
     self.max_seq_len = tf.reduce_max(seq_lengths)
-
-    def tiled_ta(x):
-      return base.ta_for_tensor(
-          tf.tile(x, [1, num_particles, 1]), clear_after_read=False)
-
-    read_backwards = self._set_inputs(
-        inputs, base.encode_all(inputs, self.data_encoder), tiled_ta)
+    inputs_encoded = base.encode_all(inputs, self.data_encoder)
     targets_encoded = base.encode_all(targets, self.data_encoder)
     self._targets = tf.tile(targets, [1, num_particles, 1])
-    self.targets_ta = tiled_ta(targets)
-    self.targets_encoded_ta = tiled_ta(targets_encoded)
-    if self.proposal_type == "smoothing":
-      self.reverse_rnn_ta = tiled_ta(self._read_backwards(
-          read_backwards + [targets_encoded], seq_lengths,
-          self.rev_rnn_cell, self._rev_rnn_scope))
-    if self._twist is not None:
-      self._twist_rnn_ta = tiled_ta(self._read_backwards(
-          [targets_encoded], seq_lengths,
-          self._twist_rnn_cell, self._twist_rnn_scope))
+    self.targets_ta = tiled_ta(targets, num_particles)
+    self.targets_encoded_ta = tiled_ta(targets_encoded, num_particles)
+    return inputs, inputs_encoded, targets_encoded
 
-  def _read_backwards(self, inputs, seq_lengths, rnn_cell, scope):
-    """Runs a reverse network over each sequence, from its own end.
+  def summarize(self, reverse_inputs, targets_encoded, seq_lengths,
+                num_particles):
+    """Runs the reverse networks of a smoothing proposal and of a twist.
 
-    Args:
-      inputs: A list of float Tensors `[T, B, size]`.
-      seq_lengths: An int Tensor `[B]`.
-      rnn_cell: An RNNCell.
-      scope: Its variable scope.
-
-    Returns:
-      A float Tensor `[T, B, rnn_hidden_size]`: entry t has read steps t and
-      later.
+    The first reads `reverse_inputs`, the second `targets_encoded`, float
+    Tensors `[T, B, size]`; for the rest see `encode`.
     """
-    reversed_inputs = tf.reverse_sequence(
-        tf.concat(inputs, axis=2), seq_lengths, seq_axis=0, batch_axis=1)
-    outputs, _ = tf.compat.v1.nn.dynamic_rnn(
-        rnn_cell, reversed_inputs, dtype=reversed_inputs.dtype,
-        time_major=True, scope=scope)
-    return tf.reverse_sequence(outputs, seq_lengths, seq_axis=0, batch_axis=1)
+    if self.proposal_type == "smoothing":
+      self.reverse_rnn_ta = tiled_ta(read_backwards(
+          self.rev_rnn_cell, reverse_inputs, seq_lengths,
+          self._rev_rnn_scope), num_particles)
+    if self._twist is not None:
+      self._twist_rnn_ta = tiled_ta(read_backwards(
+          self._twist_rnn_cell, targets_encoded, seq_lengths,
+          self._twist_rnn_scope), num_particles)
 
   def tilt(self, rnn_out, latent_encoded, targets):
     """log r(x_{t+1} | h_t, z'_t) of a model that has been built with a tilt.
@@ -207,155 +224,111 @@ class TrainableRecurrentModel(generative.RecurrentModel,
     return log_prob(self._tilt(rnn_out, latent_encoded), targets)
 
   def log_twist(self, state, t):
-    """log r(x_{t+1:T} | h_t, z'_t) of a model with a twist.
+    """log r(x_{t+1:T} | h_t, z'_t) of a model that was built with a twist.
 
     Args:
-      state: The state after step t.
+      state: The state after step t, of a filter or of `sample_step`.
       t: A scalar int32 Tensor.
 
     Returns:
       A float Tensor `[batch]`, in nats.
-
-    Raises:
-      UserError: If the model has been built without a twist.
     """
-    if self._twist is None:
-      raise errors.UserError(
-          "use_twist=False: the bound sixo needs a model with a twist")
+    # An RNN cell's output, h_t, is the last part of its state.
+    rnn_out = tf.nest.flatten(state.rnn_state)[-1]
     to_come = self._twist_rnn_ta.read(tf.minimum(t + 1, self.max_seq_len - 1))
     return self._twist(tf.concat(
-        [state.rnn_out, state.latent_encoded, to_come], axis=1))[:, 0]
-
-  def propose_and_weight(self, state, t):
-    """Draws z_t from the proposal and weighs it: log alpha_t, see above.
-
-    Args:
-      state: The state after step t - 1.
-      t: A scalar int32 Tensor.
-
-    Returns:
-      log_weights: A float Tensor `[batch]`, in nats.
-      new_state: The state after step t.
-    """
-    latent, log_ratio, rnn_out, rnn_state = self._propose(state, t)
-    p_xt, latent_encoded = self.emission(latent, rnn_out)
-    log_weights = log_ratio + log_prob(p_xt, self.targets_ta.read(t))
-    new_state = self.state_class(rnn_state, latent_encoded, rnn_out)
-    if self._tilt is not None:
-      log_weights += self._log_tilt(new_state, t) - self._log_tilt(state, t - 1)
-    return log_weights, new_state
-
-  def _propose(self, state, t):
-    """Draws z_t.
-
-    Args:
-      state: The state after step t - 1.
-      t: A scalar int32 Tensor.
-
-    Returns:
-      latent: z_t, a float Tensor `[batch, latent_size]`.
-      log_ratio: log p(z_t | .) - log q(z_t | .), a float Tensor `[batch]`,
-        times `kl_weight` if there is one.
-      rnn_out: h_t.
-      rnn_state: The network's new state.
-    """
-    rnn_out, rnn_state, p_zt, q_zt = self._look_around(state, t)
-    latent, log_q = self.draw(q_zt, self.random_seed)
-    is_prior = q_zt is p_zt and not generative.overrides(
-        self, base.ELBOTrainableSequenceModel, "draw")
-    log_ratio = (tf.zeros_like(latent[:, 0]) if is_prior else
-                 _sum_events(p_zt.log_prob(latent) - log_q))
-    if self.kl_weight is not None:
-      log_ratio *= self.kl_weight
-    return latent, log_ratio, rnn_out, rnn_state
-
-  def _log_tilt(self, state, t):
-    """log r after step t, zero before the first step and at the last.
-
-    Args:
-      state: The state after step t.
-      t: A scalar int32 Tensor, from -1.
-
-    Returns:
-      A float Tensor `[batch]`, in nats.
-    """
-    log_r = self.tilt(
-        state.rnn_out, state.latent_encoded,
-        self.targets_ta.read(tf.minimum(t + 1, self.max_seq_len - 1)))
-    has_next = tf.logical_and(t >= 0, t + 1 < self.seq_lengths)
-    return tf.compat.v1.where(has_next, log_r, tf.zeros_like(log_r))
+        [rnn_out, state.latent_encoded, to_come], axis=1))[:, 0]
 
   @property
   def weighs_emissions_later(self):
-    """Tells if a filter that never resamples may call the methods below.
+    """True if a filter that never resamples may weigh emissions after its loop.
 
-    They take the place of `propose_and_weight`, whose log weights are the sum
-    of those of `propose` and `emission_log_probs`. Without this property, a
-    model of your own does without the rest.
+    It calls `propose_and_weight` with `weigh_emission=False` then, and
+    `emission_log_probs`. A model of your own does without all three.
     """
-    return self._tilt is None and not generative.overrides(
-        self, TrainableRecurrentModel, "propose_and_weight", "emission")
+    return self._tilt is None and not overrides(
+        self, "propose_and_weight", "emission")
 
-  def propose(self, state, t):
-    """As `propose_and_weight`, weighed by all but the emission."""
-    latent, log_ratio, rnn_out, rnn_state = self._propose(state, t)
-    return log_ratio, self.state_class(
-        rnn_state, self.latent_encoder(latent), rnn_out)
-
-  def emission_inputs(self, state):
-    """What `emission_log_probs` needs of a state."""
-    return state.latent_encoded, state.rnn_out
-
-  def emission_log_probs(self, emission_inputs):
+  def emission_log_probs(self, states):
     """Computes log p(x_t | .) of several timesteps at once.
 
     Args:
-      emission_inputs: What `emission_inputs` gave for the first timesteps,
-        Tensors `[steps, batch, ...]`.
+      states: The states after the first steps, of Tensors
+        `[steps, batch, ...]`.
 
     Returns:
       A float Tensor `[steps, batch]`, in nats.
     """
-    latents_encoded, rnn_outs = emission_inputs
-    leading = tf.shape(rnn_outs)[:2]
+    leading = tf.shape(states.rnn_out)[:2]
     targets, *inputs = [
-        tf.reshape(x, [-1, x.shape[2]])
-        for x in (self._targets[:leading[0]], latents_encoded, rnn_outs)]
+        tf.reshape(x, [-1, x.shape[2]]) for x in (
+            self._targets[:leading[0]], states.latent_encoded, states.rnn_out)]
     return tf.reshape(log_prob(self._emission(*inputs), targets), leading)
 
-  def _set_inputs(self, inputs, inputs_encoded, tiled_ta):
-    """Keeps what the recurrent network reads, or has read: a hook.
 
-    Args:
-      inputs: A float Tensor `[T, B, data_size]`.
-      inputs_encoded: A float Tensor `[T, B, encoded_data_size]`.
-      tiled_ta: A callable that makes a TensorArray for N particles of a Tensor
-        `[T, B, size]`.
+def overrides(model, *names):
+  """True if a subclass, or the model itself, has other methods of these names.
 
-    Returns:
-      A list of Tensors `[T, B, size]` that the reverse network reads besides
-      the encoded targets.
-    """
-    raise NotImplementedError
+  Other, that is, than the `TrainableRecurrentModel` that it is: VRNN or SRNN.
+  """
+  owner = next(cls for cls in type(model).__mro__
+               if TrainableRecurrentModel in cls.__bases__)
+  return any(name in vars(model) or
+             getattr(type(model), name) != getattr(owner, name)
+             for name in names)
 
-  def _look_around(self, state, t):
-    """What is known of z_t: a hook.
 
-    Args:
-      state: The state after step t - 1.
-      t: A scalar int32 Tensor.
+def log_ratio(model, prior, latent, log_q):
+  """log p(z_t | .) - log q(z_t | .), `[batch]`, times the model's `kl_weight`.
 
-    Returns:
-      rnn_out, rnn_state, prior: As `_look_back` gives them.
-      proposal: The proposal of z_t; the prior itself if it is that.
-    """
-    raise NotImplementedError
+  It is exactly zero where the proposal is the prior.
+  """
+  if model.proposal_type == "prior" and not overrides(
+      model, "proposal", "draw"):
+    return tf.zeros_like(latent[:, 0])
+  log_ratios = tf.reduce_sum(prior.log_prob(latent) - log_q, axis=-1)
+  return (log_ratios if model.kl_weight is None
+          else log_ratios * model.kl_weight)
+
+
+def log_tilt(model, state, t):
+  """log r after step t, in nats: a float Tensor `[batch]`.
+
+  It is zero before the first step, t = -1, and at the last of each sequence.
+  """
+  log_r = model.tilt(
+      state.rnn_out, state.latent_encoded,
+      model.targets_ta.read(tf.minimum(t + 1, model.max_seq_len - 1)))
+  has_next = tf.logical_and(t >= 0, t + 1 < model.seq_lengths)
+  return tf.compat.v1.where(has_next, log_r, tf.zeros_like(log_r))
 
 
 def log_prob(distribution, x):
   """The log probability of rows of independent dimensions, `[batch]`."""
-  return _sum_events(distribution.log_prob(x))
+  return tf.reduce_sum(distribution.log_prob(x), axis=-1)
 
 
-def _sum_events(log_probs):
-  return tf.reduce_sum(log_probs, axis=-1)
+def read_backwards(rnn_cell, inputs, seq_lengths, scope):
+  """Runs a network over sequences `[T, B, size]` from each one's own end.
+
+  Returns a float Tensor `[T, B, rnn_hidden_size]`, whose entry t has read steps
+  t and later.
+  """
+  reversed_inputs = tf.reverse_sequence(
+      inputs, seq_lengths, seq_axis=0, batch_axis=1)
+  outputs, _ = tf.compat.v1.nn.dynamic_rnn(
+      rnn_cell, reversed_inputs, dtype=inputs.dtype, time_major=True,
+      scope=scope)
+  return tf.reverse_sequence(outputs, seq_lengths, seq_axis=0, batch_axis=1)
+
+
+def tiled_ta(x, num_particles):
+  """A TensorArray of a Tensor `[T, B, size]`, with N particles of each row."""
+  return base.ta_for_tensor(
+      tf.tile(x, [1, num_particles, 1]), clear_after_read=False)
+
+
+def unique_scope(name):
+  """Makes a variable scope that no other model in the graph shares."""
+  with tf.compat.v1.variable_scope(None, default_name=name) as scope:
+    return scope

@@ -19,13 +19,11 @@ Prior and proposal are Normal; the proposal's network corrects the prior's mean
 """
 
 import collections
-import functools
 
 import tensorflow as tf
 
 from fivo import nested_utils as nested
 from fivo.models import factory
-from fivo.models import generative
 from fivo.models import recurrent
 
 SRNNState = collections.namedtuple(
@@ -34,43 +32,61 @@ TrainableSRNNState = collections.namedtuple(
     "TrainableSRNNState", SRNNState._fields + ("rnn_out",))
 
 
-class SRNN(generative.RecurrentModel):
-  """The generative part of the SRNN."""
+class SRNN(recurrent.RecurrentModel):
+  """The generative model, which suffices to sample."""
 
-  sampling_state_class = SRNNState
+  state_class = SRNNState
 
   def __init__(self, *args, **kwargs):
     """Creates a model, see `RecurrentModel`."""
     super(SRNN, self).__init__(*args, **kwargs)
-    self._forward_scope = generative.unique_scope("forward_rnn")
+    self._forward_scope = recurrent.unique_scope("forward_rnn")
 
   def run_rnn(self, prev_rnn_state, inputs):
     """h_t = LSTM(e(x_{t-1})).
 
     Args:
       prev_rnn_state: The network's state.
-      inputs: x_{t-1}, a float Tensor `[batch, data_size]`.
+      inputs: e(x_{t-1}), a float Tensor `[batch, encoded_data_size]`.
 
     Returns:
       rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
       rnn_state: The network's new state.
     """
-    inputs_encoded = self.encode(inputs)
     with tf.compat.v1.variable_scope(self._forward_scope):
-      return self.rnn_cell(inputs_encoded, prev_rnn_state)
+      return self.rnn_cell(inputs, prev_rnn_state)
 
   def transition(self, rnn_out, prev_latent_encoded):
     """The prior p(z_t | h_t, z'_{t-1}), a Normal `[batch, latent_size]`."""
     return self._transition(rnn_out, prev_latent_encoded)
 
-  def _look_back(self, prev_state, inputs):
-    rnn_out, rnn_state = self.run_rnn(prev_state.rnn_state, inputs)
-    return rnn_out, rnn_state, self.transition(
-        rnn_out, prev_state.latent_encoded)
+  def sample_step(self, prev_state, inputs, unused_t):
+    """Draws one timestep from the model.
+
+    Args:
+      prev_state: An `SRNNState` or a `TrainableSRNNState`.
+      inputs: x_{t-1}, centred, a float Tensor `[batch, data_size]`.
+      unused_t: The timestep.
+
+    Returns:
+      The state after this step, an `SRNNState`, and x_t,
+      `[batch, data_size]`.
+    """
+    rnn_out, rnn_state = self.run_rnn(
+        prev_state.rnn_state, self.data_encoder(inputs))
+    p_zt = self.transition(rnn_out, prev_state.latent_encoded)
+    latent = p_zt.sample(seed=self.random_seed)
+    p_xt, latent_encoded = self.emission(latent, rnn_out)
+    x_t = tf.cast(p_xt.sample(seed=self.random_seed), inputs.dtype)
+    return SRNNState(rnn_state, latent_encoded), x_t
+
+  def sampling_state(self, state):
+    """The part of a filter's state that `sample_step` goes on from."""
+    return SRNNState(state.rnn_state, state.latent_encoded)
 
 
 class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
-  """An SRNN with a proposal, and maybe a tilt.
+  """An SRNN with a proposal, and maybe a tilt or a twist.
 
   Attributes:
     rnn_ta: A TensorArray of h_t, which `set_observations` makes.
@@ -78,6 +94,26 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
 
   state_class = TrainableSRNNState
   rev_rnn_scope_name = "reverse_rnn"
+
+  def set_observations(self, observations, seq_lengths, num_particles=1):
+    """Encodes the observations of B sequences and runs the network over them.
+
+    Args:
+      observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
+      seq_lengths: An int Tensor `[B]`.
+      num_particles: N, the number of particles of each sequence.
+    """
+    _, inputs_encoded, targets_encoded = self.encode(
+        observations, seq_lengths, num_particles)
+    (rnn_out, rnn_state), _ = tf.compat.v1.nn.dynamic_rnn(
+        _RunRNN(self), inputs_encoded, dtype=inputs_encoded.dtype,
+        time_major=True, scope=self._forward_scope)
+    self.rnn_ta = recurrent.tiled_ta(rnn_out, num_particles)
+    # So that a filter's state holds all that `sample_step` goes on from.
+    self._rnn_state_ta = nested.map_nested(
+        lambda x: recurrent.tiled_ta(x, num_particles), rnn_state)
+    self.summarize(tf.concat([rnn_out, targets_encoded], axis=2),
+                   targets_encoded, seq_lengths, num_particles)
 
   def proposal(self, rnn_out, prev_latent_encoded, prior, t):
     """The proposal q(z_t | h_t, z'_{t-1}, e(x_t)), or with s_t for e(x_t).
@@ -101,28 +137,34 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
         rnn_out, prev_latent_encoded, prior_mu=prior.mean(),
         smoothing_tensors=[self.reverse_rnn_ta.read(t)])
 
-  def _set_inputs(self, inputs, inputs_encoded, tiled_ta):
-    (rnn_out, rnn_state), _ = tf.compat.v1.nn.dynamic_rnn(
-        _RunRNNCell(self), (inputs, inputs_encoded), dtype=inputs.dtype,
-        time_major=True, scope=self._forward_scope)
-    self.rnn_ta = tiled_ta(rnn_out)
-    self._rnn_state_ta = nested.map_nested(tiled_ta, rnn_state)
-    return [rnn_out]
+  def propose_and_weight(self, state, t, weigh_emission=True):
+    """Draws z_t from the proposal and weighs it.
 
-  def _look_around(self, state, t):
+    For arguments and results see `TrainableVRNN.propose_and_weight`; the state
+    is a `TrainableSRNNState`.
+    """
+    # The network has read the observations before x_t: h_t.
     rnn_out = self.rnn_ta.read(t)
-    prior = self.transition(rnn_out, state.latent_encoded)
-    return (rnn_out, nested.read_tas(self._rnn_state_ta, t), prior,
-            self.proposal(rnn_out, state.latent_encoded, prior, t))
+    rnn_state = nested.read_tas(self._rnn_state_ta, t)
+    # Draw z_t from the proposal, and weigh it by prior over proposal.
+    p_zt = self.transition(rnn_out, state.latent_encoded)
+    q_zt = self.proposal(rnn_out, state.latent_encoded, p_zt, t)
+    latent, log_q = self.draw(q_zt, self.random_seed)
+    log_weights = recurrent.log_ratio(self, p_zt, latent, log_q)
+    # Weigh it by how likely x_t is. Unused, the emission is not computed.
+    p_xt, latent_encoded = self.emission(latent, rnn_out)
+    if weigh_emission:
+      log_weights += recurrent.log_prob(p_xt, self.targets_ta.read(t))
+    new_state = TrainableSRNNState(rnn_state, latent_encoded, rnn_out)
+    # Weigh it by what it lets expect of x_{t+1}.
+    if self._tilt is not None:
+      log_weights += (recurrent.log_tilt(self, new_state, t) -
+                      recurrent.log_tilt(self, state, t - 1))
+    return log_weights, new_state
 
 
-class _RunRNNCell(object):
-  """An SRNN's `run_rnn` as an RNN cell whose output is `(output, state)`.
-
-  Its inputs are the observations and their encodings. The state of every
-  timestep is kept, so that a filter's state holds all that `sample_step` needs
-  to go on from there.
-  """
+class _RunRNN(object):
+  """An SRNN's `run_rnn` as an RNN cell, whose output has its state too."""
 
   def __init__(self, model):
     self._model = model
@@ -131,10 +173,8 @@ class _RunRNNCell(object):
     self.zero_state = model.rnn_cell.zero_state
 
   def __call__(self, inputs, state, scope=None):
-    with self._model.knowing(*inputs):
-      output, new_state = self._model.run_rnn(state, inputs[0])
+    output, new_state = self._model.run_rnn(state, inputs)
     return (output, new_state), new_state
 
 
-create_srnn = functools.partial(factory.create_recurrent, TrainableSRNN)
-create_srnn.__doc__ = factory.create_recurrent.__doc__
+create_srnn = factory.creates(TrainableSRNN, "create_srnn")

@@ -20,12 +20,10 @@ Prior and proposal are Normal. The proposal's network corrects the prior's mean
 """
 
 import collections
-import functools
 
 import tensorflow as tf
 
 from fivo.models import factory
-from fivo.models import generative
 from fivo.models import recurrent
 
 VRNNState = collections.namedtuple(
@@ -34,10 +32,10 @@ TrainableVRNNState = collections.namedtuple(
     "TrainableVRNNState", VRNNState._fields + ("rnn_out",))
 
 
-class VRNN(generative.RecurrentModel):
-  """The generative part of the VRNN."""
+class VRNN(recurrent.RecurrentModel):
+  """The generative model, which suffices to sample."""
 
-  sampling_state_class = VRNNState
+  state_class = VRNNState
 
   def run_rnn(self, prev_rnn_state, prev_latent_encoded, inputs):
     """h_t = LSTM([e(x_{t-1}), z'_{t-1}]).
@@ -51,28 +49,63 @@ class VRNN(generative.RecurrentModel):
       rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
       rnn_state: The network's new state.
     """
+    return self._run_rnn_on_encoded(
+        prev_rnn_state, prev_latent_encoded, self.data_encoder(inputs))
+
+  def _run_rnn_on_encoded(self, rnn_state, latent_encoded, inputs_encoded):
     return self.rnn_cell(
-        tf.concat([self.encode(inputs), prev_latent_encoded], axis=1),
-        prev_rnn_state)
+        tf.concat([inputs_encoded, latent_encoded], axis=1), rnn_state)
 
   def transition(self, rnn_out):
     """The prior p(z_t | h_t), a Normal `[batch, latent_size]`."""
     return self._transition(rnn_out)
 
-  def _look_back(self, prev_state, inputs):
+  def sample_step(self, prev_state, inputs, unused_t):
+    """Draws one timestep from the model.
+
+    Args:
+      prev_state: A `VRNNState` or a `TrainableVRNNState`.
+      inputs: x_{t-1}, centred, a float Tensor `[batch, data_size]`.
+      unused_t: The timestep.
+
+    Returns:
+      The state after this step, a `VRNNState`, and x_t, `[batch, data_size]`.
+    """
     rnn_out, rnn_state = self.run_rnn(
         prev_state.rnn_state, prev_state.latent_encoded, inputs)
-    return rnn_out, rnn_state, self.transition(rnn_out)
+    latent = self.transition(rnn_out).sample(seed=self.random_seed)
+    p_xt, latent_encoded = self.emission(latent, rnn_out)
+    x_t = tf.cast(p_xt.sample(seed=self.random_seed), inputs.dtype)
+    return VRNNState(rnn_state, latent_encoded), x_t
+
+  def sampling_state(self, state):
+    """The part of a filter's state that `sample_step` goes on from."""
+    return VRNNState(state.rnn_state, state.latent_encoded)
 
 
 class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
-  """A VRNN with a proposal, and maybe a tilt.
+  """A VRNN with a proposal, and maybe a tilt or a twist.
 
   Attributes:
     inputs_ta: A TensorArray of x_{t-1}, which `set_observations` makes.
   """
 
   state_class = TrainableVRNNState
+
+  def set_observations(self, observations, seq_lengths, num_particles=1):
+    """Encodes the observations of B sequences, for N particles of each.
+
+    Args:
+      observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
+      seq_lengths: An int Tensor `[B]`.
+      num_particles: N.
+    """
+    inputs, inputs_encoded, targets_encoded = self.encode(
+        observations, seq_lengths, num_particles)
+    self.inputs_ta = recurrent.tiled_ta(inputs, num_particles)
+    self._inputs_encoded_ta = recurrent.tiled_ta(inputs_encoded, num_particles)
+    self.summarize(
+        targets_encoded, targets_encoded, seq_lengths, num_particles)
 
   def proposal(self, rnn_out, prior, t):
     """The proposal q(z_t | h_t, e(x_t)), or q(z_t | h_t, s_t).
@@ -94,17 +127,44 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
         rnn_out, prior_mu=prior.mean(),
         smoothing_tensors=[self.reverse_rnn_ta.read(t)])
 
-  def _set_inputs(self, inputs, inputs_encoded, tiled_ta):
-    self.inputs_ta = tiled_ta(inputs)
-    self._inputs_encoded_ta = tiled_ta(inputs_encoded)
-    return []
+  def propose_and_weight(self, state, t, weigh_emission=True):
+    """Draws z_t from the proposal and weighs it.
 
-  def _look_around(self, state, t):
+    Args:
+      state: The state after step t - 1, a `TrainableVRNNState`.
+      t: A scalar int32 Tensor.
+      weigh_emission: Whether the weights have log p(x_t | .), see
+        `weighs_emissions_later`.
+
+    Returns:
+      log_weights: A float Tensor `[batch]`, in nats:
+        log p(z_t | .) + log p(x_t | .) - log q(z_t | .), and the tilt's ratio.
+      new_state: The state after step t.
+    """
+    # The network reads what was observed and drawn before: h_t.
     inputs = self.inputs_ta.read(t)
-    with self.knowing(inputs, self._inputs_encoded_ta.read(t)):
-      rnn_out, rnn_state, prior = self._look_back(state, inputs)
-    return rnn_out, rnn_state, prior, self.proposal(rnn_out, prior, t)
+    inputs_encoded = self._inputs_encoded_ta.read(t)
+    if recurrent.overrides(self, "run_rnn"):
+      rnn_out, rnn_state = self.run_rnn(
+          state.rnn_state, state.latent_encoded, inputs)
+    else:
+      rnn_out, rnn_state = self._run_rnn_on_encoded(
+          state.rnn_state, state.latent_encoded, inputs_encoded)
+    # Draw z_t from the proposal, and weigh it by prior over proposal.
+    p_zt = self.transition(rnn_out)
+    q_zt = self.proposal(rnn_out, p_zt, t)
+    latent, log_q = self.draw(q_zt, self.random_seed)
+    log_weights = recurrent.log_ratio(self, p_zt, latent, log_q)
+    # Weigh it by how likely x_t is. Unused, the emission is not computed.
+    p_xt, latent_encoded = self.emission(latent, rnn_out)
+    if weigh_emission:
+      log_weights += recurrent.log_prob(p_xt, self.targets_ta.read(t))
+    new_state = TrainableVRNNState(rnn_state, latent_encoded, rnn_out)
+    # Weigh it by what it lets expect of x_{t+1}.
+    if self._tilt is not None:
+      log_weights += (recurrent.log_tilt(self, new_state, t) -
+                      recurrent.log_tilt(self, state, t - 1))
+    return log_weights, new_state
 
 
-create_vrnn = functools.partial(factory.create_recurrent, TrainableVRNN)
-create_vrnn.__doc__ = factory.create_recurrent.__doc__
+create_vrnn = factory.creates(TrainableVRNN, "create_vrnn")

@@ -1,7 +1,6 @@
 """Set-up that all figures share: made without a display, saved as PNG."""
 
 import io
-import itertools
 
 from fivo.system import files
 
@@ -17,13 +16,9 @@ _LABEL_DISTANCE = 0.055
 
 
 def create(size, num_rows=1, num_columns=1, **kwargs):
-  """Creates a figure.
+  """Creates a figure of a width and height in inches.
 
-  Args:
-    size: Its width and height in inches.
-    num_rows: The number of rows of axes.
-    num_columns: The number of columns of axes.
-    **kwargs: Passed on to `Figure.subplots`.
+  Further arguments are those of `Figure.subplots`.
 
   Returns:
     A `matplotlib.figure.Figure`, and an array `[num_rows, num_columns]` of its
@@ -41,32 +36,16 @@ def create(size, num_rows=1, num_columns=1, **kwargs):
 
 
 def create_panels(num_rows, row_height=1.6, **kwargs):
-  """Creates a figure of wide panels below each other.
-
-  Args:
-    num_rows: The number of panels.
-    row_height: The height of each, in inches.
-    **kwargs: Passed on to `Figure.subplots`.
-
-  Returns:
-    A `matplotlib.figure.Figure`, and an array `[num_rows]` of its axes.
-  """
+  """As `create`: wide panels below each other, and an array of their axes."""
   figure, axes = create(
       (_WIDTH, 1. + row_height * num_rows), num_rows, **kwargs)
   return figure, axes[:, 0]
 
 
 def png(figure, dpi=100, rect=(0., 0., 1., 1.)):
-  """Renders a figure.
+  """Renders a figure as the bytes of a PNG file of `dpi` pixels per inch.
 
-  Args:
-    figure: A figure that `create` returned.
-    dpi: Pixels per inch.
-    rect: The part of the figure that its axes may take: left, bottom, right and
-      top as fractions of its size.
-
-  Returns:
-    The bytes of a PNG file.
+  Its axes take the part `rect` of it: left, bottom, right and top, from 0 to 1.
   """
   figure.tight_layout(rect=rect)
   stream = io.BytesIO()
@@ -75,27 +54,14 @@ def png(figure, dpi=100, rect=(0., 0., 1., 1.)):
 
 
 def save(path, figure, **kwargs):
-  """Writes a figure as a PNG file, whole or not at all.
-
-  Args:
-    path: The file.
-    figure: A figure that `create` returned.
-    **kwargs: Passed on to `png`.
-
-  Raises:
-    OSError: If the file cannot be written.
-  """
+  """Writes what `png` renders, whole or not at all; else an OSError."""
   data = png(figure, **kwargs)
-  with files.atomic_write(path, through_links=False) as stream:
+  with files.atomic_write(path) as stream:
     stream.write(data)
 
 
 def shown(count, what):
-  """Says how many of several things a picture shows.
-
-  Args:
-    count: How many there are.
-    what: What they are, e.g. "continuations".
+  """Says how many of `count` things, e.g. "continuations", a picture shows.
 
   Returns:
     An int, and "" or such as ", 8 of 20 continuations".
@@ -105,20 +71,12 @@ def shown(count, what):
   return MAX_PANELS, ", %d of %d %s" % (MAX_PANELS, count, what)
 
 
-def colors():
-  """Cycles through the colours of matplotlib."""
-  return itertools.cycle("C%d" % i for i in range(10))
-
-
 def label_ends(axis):
-  """Labels each line of an axis in its own colour, on the right beside its end.
+  """Labels the lines of an axis on the right, each in its own colour.
 
-  Call it when everything is drawn. Labels that would overlap move apart, and a
-  thin line leads from each to the last point of its line.
-
-  Args:
-    axis: The axis. Its lines have labels; those that begin with an underscore,
-      as matplotlib's own do, are left out.
+  Labels that would overlap move apart, and a thin line leads from each to the
+  last point of its line. Lines whose label begins with an underscore have none.
+  Call it when everything is drawn.
   """
   axis.autoscale_view()
   lines = sorted(

@@ -8,17 +8,14 @@ from fivo.rendering import figures
 _MAX_PARTICLES = 64
 
 
-def draw(path, values):
-  """Draws the diagnostics of the longest sequence of a batch.
+def draw(values):
+  """Draws the diagnostics of the longest sequence of a batch; gives a figure.
 
   The upper panel shows the effective sample size, the numbers of particles of
   the step before and of the first step that have descendants, and where the
   filter resampled. The lower one traces each of the last particles back to the
-  first step; lines that meet have an ancestor in common.
-
-  Args:
-    path: The PNG file.
-    values: A dict of arrays, see `evaluation.diagnostics_file.tensors`.
+  first step; lines that meet have an ancestor in common. The values are arrays
+  by the names of `evaluation.diagnostics_file.tensors`.
   """
   b = int(np.argmax(values["lengths"]))
   length = int(values["lengths"][b])
@@ -37,18 +34,14 @@ def draw(path, values):
              linewidth=.8)
   below.set_ylabel("ancestor")
   below.set_xlabel("timestep")
-  figures.save(path, figure)
+  return figure
 
 
 def lineages(ancestors):
   """Traces the last particles back to the first step.
 
-  Args:
-    ancestors: An int array `[T, N]`.
-
-  Returns:
-    An int array `[T, particles]`: the index of each last particle's ancestor
-    after each step, for at most 64 particles.
+  Takes ancestors `[T, N]`; gives an int array `[T, particles]`, the index of
+  each last particle's ancestor after each step, for at most 64 particles.
   """
   num_steps, num_particles = ancestors.shape
   chosen = np.unique(np.linspace(

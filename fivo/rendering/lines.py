@@ -18,9 +18,9 @@ def draw_series(prefix, continuations, column_names=None, title=""):
   # From the prefix's last point on, so that no gap shows.
   steps = np.arange(len(prefix) - 1, len(prefix) + len(continuations))
   for d, axis in enumerate(axes):
-    for color, values in zip(figures.colors(), continuations[:, :, d].T):
-      axis.plot(steps, np.append(prefix[-1, d], values), color=color,
-                linewidth=1., alpha=0.8)
+    last = np.full([1, continuations.shape[1]], prefix[-1, d])
+    axis.plot(steps, np.concatenate([last, continuations[:, :, d]]),
+              linewidth=1., alpha=0.8)
     axis.plot(np.arange(len(prefix)), prefix[:, d], color=figures.PREFIX_COLOR)
     axis.axvline(len(prefix) - 1, **figures.BOUNDARY)
     axis.set_ylabel(column_names[d] if column_names else "x[%d]" % d)
@@ -70,16 +70,8 @@ def _draw_spectrogram(axis, samples, rate):
 def draw_trajectories(latents, observations, samples, mean, variance, title=""):
   """Draws latents of a Gaussian HMM: true, sampled, and the exact posterior.
 
-  Args:
-    latents: A float array `[T]`, from which the observations were drawn.
-    observations: A float array `[T]`.
-    samples: A float array `[T, N]`, trajectories given the observations.
-    mean: A float array `[T]`, the mean of each latent given all observations.
-    variance: A float array `[T]`, its variance.
-    title: The title of the figure.
-
-  Returns:
-    A figure.
+  Samples are an array `[T, N]`, the other arguments arrays `[T]`: mean and
+  variance are those of each latent given all observations. Gives a figure.
   """
   steps = np.arange(len(latents))
   deviation = np.sqrt(variance)

@@ -16,10 +16,8 @@ _ORDER = {"note_off": 1, "note_on": 2, "end_of_track": 3}
 def notes(roll):
   """Finds the notes of a pianoroll, each held while it sounds without a break.
 
-  A pianoroll does not tell a held note from one struck again at each timestep.
-
-  Args:
-    roll: An array `[T, D]`, non-zero where a note sounds.
+  A pianoroll, an array `[T, D]`, does not tell a held note from one that is
+  struck again at each timestep.
 
   Returns:
     An int array `[num_notes, 3]` of the columns of notes, the timesteps at
@@ -38,17 +36,10 @@ def write(path, roll, lowest_note, steps_per_quarter, tempo,
           prefix_length=None):
   """Writes a pianoroll as a MIDI file of one track, whole or not at all.
 
-  Args:
-    path: The file.
-    roll: An array `[T, D]`, non-zero where a note sounds, see `notes`.
-    lowest_note: The MIDI note of the first column.
-    steps_per_quarter: Timesteps in a quarter note, an int.
-    tempo: Quarter notes per minute.
-    prefix_length: The timestep at which to put the marker "continuation", or
-      None.
-
-  Raises:
-    OSError: If the file cannot be written.
+  The roll is an array `[T, D]`, non-zero where a note sounds, see `notes`; the
+  first column is the MIDI note `lowest_note`. The tempo is in quarter notes per
+  minute. The marker "continuation" stands at the end of the prefix. An OSError
+  says that the file cannot be written.
   """
   import mido  # Here, because it is an extra.
 
@@ -77,5 +68,5 @@ def write(path, roll, lowest_note, steps_per_quarter, tempo,
     now = step
   data = io.BytesIO()
   midi.save(file=data)
-  with files.atomic_write(path, through_links=False) as stream:
+  with files.atomic_write(path) as stream:
     stream.write(data.getvalue())

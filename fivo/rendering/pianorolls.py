@@ -16,17 +16,10 @@ def pitch_name(note):
 
 
 def draw(prefix, continuations, steps_per_quarter, tempo, title=""):
-  """Draws a prefix with its continuations, one below the other.
+  """Draws a prefix with its continuations below each other; gives a figure.
 
-  Args:
-    prefix: An array `[P, 88]`, one where a note sounds.
-    continuations: An array `[S, N, 88]`.
-    steps_per_quarter: Timesteps in a quarter note.
-    tempo: Quarter notes per minute.
-    title: The title of the figure.
-
-  Returns:
-    A figure.
+  They are arrays `[P, 88]` and `[S, N, 88]`, one where a note sounds; the tempo
+  is in quarter notes per minute.
   """
   num_shown, remark = figures.shown(continuations.shape[1], "continuations")
   rolls = [np.concatenate([prefix, continuations[:, n]]) > 0.5

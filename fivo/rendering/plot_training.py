@@ -37,7 +37,7 @@ _BOUNDS = "bound_per_timestep/"
 # Runs of the original code, and of this before it had charts.
 _FORMER_TAGS = ("train_ll_per_t", "train_ll_bound")
 _EVALUATIONS = ("train", "valid", "test", "eval")
-# Of how many points a moving average is, as a share of all.
+# The share of all points that a moving average takes in.
 _SMOOTHING = 0.05
 
 # steps, seconds, values: Arrays `[num_points]`; seconds are those spent since
@@ -50,46 +50,38 @@ def read_curves(directory, charts=_BOUNDS):
 
   Where a run came back to an earlier checkpoint, what it did again counts.
 
-  Args:
-    directory: A directory.
-    charts: What the tags to read begin with.
-
   Returns:
-    A dict from the last parts of tags, e.g. "fivo", or whole tags of former
-    runs, to `Curve`s.
+    A dict of `Curve`s by the rest of tags that begin with `charts`, e.g.
+    "fivo", or by whole tags of former runs.
   """
-  points = {}
-  seconds_before = 0.
+  points = collections.defaultdict(list)
+  seconds = 0.
   for path in sorted(glob.glob(
       os.path.join(glob.escape(directory), "*tfevents*")), key=_began):
-    new, seconds = _read_file(path, charts, seconds_before)
+    new, seconds = _read_file(path, charts, seconds)
     for tag, found in new.items():
-      points[tag] = [point for point in points.get(tag, ())
+      points[tag] = [point for point in points[tag]
                      if point[0] < found[0][0]] + found
-    seconds_before = seconds
-  found = [tag for tag in points if tag.startswith(charts)]
-  return {tag[len(charts):] if tag in found else tag:
-          Curve(*map(np.array, zip(*points[tag])))
-          for tag in found or sorted(points)}
+  charted = {tag[len(charts):]: values for tag, values in points.items()
+             if tag.startswith(charts)}
+  return {tag: Curve(*map(np.array, zip(*values)))
+          for tag, values in (charted or points).items()}
 
 
 def _began(path):
-  """When a file was begun, as its name says; then the name."""
-  fields = os.path.basename(path).split(".tfevents.")[-1].split(".")
-  return float(fields[0]) if fields[0].isdigit() else 0., path
+  """Gives the time at which a file was begun, as its name says, and the name.
+
+  An event file is called NAME.tfevents.SECONDS.HOST.
+  """
+  seconds = os.path.basename(path).split(".tfevents.")[-1].split(".")[0]
+  return float(seconds) if seconds.isdigit() else 0., path
 
 
 def _read_file(path, charts, seconds_before):
-  """Reads an event file, as far as it is whole.
+  """Reads an event file of a run that had taken some time before, while whole.
 
-  Args:
-    path: The file.
-    charts: What the tags to read begin with, beside those of former runs.
-    seconds_before: The time that the run had taken before it.
-
-  Returns:
-    A dict from tags to lists of steps, seconds and values; and the seconds at
-    the end.
+  Gives a dict from tags to lists of steps, seconds and values, and the seconds
+  at the end.
   """
   points = collections.defaultdict(list)
   began = None
@@ -110,33 +102,28 @@ def _read_file(path, charts, seconds_before):
 
 
 def draw(path, logdirs):
-  """Draws the bounds of runs.
-
-  Args:
-    path: The PNG file to write.
-    logdirs: A list of the logdirs of runs.
+  """Draws the bounds of the runs of some logdirs into a PNG file.
 
   Raises:
     UserError: If a run has no bounds.
     OSError: If the file cannot be written.
   """
-  runs = []
-  parent = os.path.commonpath(
-      [os.path.dirname(os.path.abspath(logdir)) for logdir in logdirs])
-  for logdir in logdirs:
-    curves = read_curves(logdir)
+  runs = [(logdir, read_curves(logdir)) for logdir in logdirs]
+  for logdir, curves in runs:
     if not curves:
       raise errors.UserError(
           "--logdir=%s: has no summaries of training; must be the logdir of a "
           "run of more than --summarize_every steps" % logdir)
-    runs.append((logdir, curves))
+  parent = os.path.commonpath(
+      [os.path.dirname(os.path.abspath(logdir)) for logdir in logdirs])
   figure, axes = figures.create_panels(2, row_height=4.)
-  colors = figures.colors()
+  num_curves = 0
   for logdir, curves in runs:
     evaluations = [(name, read_curves(os.path.join(logdir, name)))
                    for name in _EVALUATIONS]
     for bound, curve in curves.items():
-      color = next(colors)
+      color = "C%d" % num_curves
+      num_curves += 1
       label = "%s, %s" % (os.path.relpath(logdir, parent), bound)
       _draw_curve(axes, curve, color, label)
       for name, evaluated in evaluations:
@@ -191,9 +178,5 @@ def main(argv):
     pianorolls.check_writable(FLAGS.out_file)
   with errors.naming_flag("logdir"):
     logdirs = [files.local_path(path) for path in FLAGS.logdir]
-  for path in logdirs:
-    if not os.path.isdir(path):
-      raise errors.UserError(
-          "--logdir=%s: must be a directory, the logdir of a run" % path)
   draw(FLAGS.out_file, logdirs)
   logging.info("Wrote %s.", FLAGS.out_file)

@@ -1,12 +1,18 @@
-"""Pictures, MIDI files and sound of samples, as suits the dataset."""
+"""Pictures, MIDI files and sound of samples, as suits the dataset.
+
+A prefix is a float array `[prefix_length, D]` and its continuations are one of
+`[sample_length, N, D]`; those of a batch are prefixes `[prefix_length, B, D]`
+and samples `[sample_length, B, N, D]`.
+"""
 
 import os
-from typing import Any
 from typing import NamedTuple
+from typing import Optional
 
 import numpy as np
 
 from fivo.config import options
+from fivo.data import series_info
 from fivo.data import speech_statistics
 from fivo.formats import pianorolls as pianoroll_files
 from fivo.rendering import figures
@@ -21,15 +27,15 @@ class Renderer(NamedTuple):
 
   Attributes:
     dataset_type: A name of `catalogue.DATASET_TYPES`.
-    statistics: The `SpeechStatistics` of speech, None if unknown.
-    series: The `SeriesInfo` of time series, or None.
+    statistics: Of speech, by what it was normalised, if that is known.
+    series: Of time series, by what they were standardised.
     steps_per_quarter: Of pianorolls, timesteps in a quarter note.
     tempo: Of pianorolls, quarter notes per minute.
   """
 
   dataset_type: str
-  statistics: Any = None
-  series: Any = None
+  statistics: Optional[speech_statistics.SpeechStatistics] = None
+  series: Optional[series_info.SeriesInfo] = None
   steps_per_quarter: int = 1
   tempo: float = 120.
 
@@ -39,46 +45,25 @@ class Renderer(NamedTuple):
     return self.statistics and self.statistics.sample_rate
 
   def in_units_of_data(self, values):
-    """Undoes the normalisation of speech or series, a float array `[..., D]`.
-
-    Speech whose statistics are unknown stays normalised.
-    """
+    """Undoes the normalisation of a float array `[..., D]`, if known."""
     if self.statistics is not None:
       return speech_statistics.denormalize(values, self.statistics)
     return values if self.series is None else self.series.restore(values)
 
   def draw(self, prefix, continuations, title=""):
-    """Draws a prefix with its continuations.
-
-    Args:
-      prefix: A float array `[prefix_length, D]`.
-      continuations: A float array `[sample_length, N, D]`.
-      title: The title of the figure.
-
-    Returns:
-      A figure.
-    """
+    """Draws a prefix with its continuations; gives a figure."""
     if self._are_rolls(prefix, continuations):
       return pianorolls.draw(prefix, continuations, self.steps_per_quarter,
                              self.tempo, title)
     if self.dataset_type == "speech":
       return lines.draw_speech(prefix, continuations, self.sample_rate, title)
-    return lines.draw_series(prefix, continuations, title=title)
+    return lines.draw_series(
+        prefix, continuations, self.series and self.series.names, title)
 
   def write_pictures(self, out_dir, prefixes, samples):
     """Writes `sample_BATCH.png` of each prefix, and MIDI files of pianorolls.
 
-    `sample_BATCH_PARTICLE.mid` is a prefix with one continuation, see
-    `midi.write`.
-
-    Args:
-      out_dir: A directory that exists.
-      prefixes: A float array `[prefix_length, B, D]`.
-      samples: A float array `[sample_length, B, N, D]`: entry `[:, b, n]`
-        continues prefix b.
-
-    Raises:
-      OSError: If a file cannot be written.
+    `sample_BATCH_PARTICLE.mid` is a prefix with one continuation.
     """
     _write_pictures(
         out_dir, (self.draw(prefixes[:, b], samples[:, b], "prefix %d" % b)
@@ -94,7 +79,7 @@ class Renderer(NamedTuple):
                self.tempo, self.steps_per_quarter)
 
   def write_sound(self, out_dir, prefixes, samples):
-    """Writes `sample_BATCH_PARTICLE.wav`; arguments as of `write_pictures`."""
+    """Writes each prefix with a continuation: `sample_BATCH_PARTICLE.wav`."""
     num_files = _write_each(
         out_dir, "wav", prefixes, samples,
         lambda path, values: speech_statistics.write_wav(
@@ -123,15 +108,8 @@ def steps_per_quarter_of(dataset_path):
 def write_trajectories(out_dir, values, mean, variance):
   """Writes `sample_BATCH.png` of each sequence of a Gaussian HMM.
 
-  Args:
-    out_dir: A directory that exists.
-    values: A dict of `latents` and `observations`, float arrays `[T, B]`, and
-      `samples`, `[T, B, N]`.
-    mean: A float array `[T, B]`, of the latents given all observations.
-    variance: A float array `[T]`.
-
-  Raises:
-    OSError: If a file cannot be written.
+  Values are `latents` and `observations`, float arrays `[T, B]`, and `samples`,
+  `[T, B, N]`; the exact posterior has a mean `[T, B]` and a variance `[T]`.
   """
   _write_pictures(out_dir, (
       lines.draw_trajectories(
@@ -141,17 +119,16 @@ def write_trajectories(out_dir, values, mean, variance):
 
 
 def _write_pictures(out_dir, pictures):
-  """Writes figures as `sample_NUMBER.png`, which is logged."""
+  """Writes figures as `sample_NUMBER.png`."""
   for number, figure in enumerate(pictures):
     figures.save(os.path.join(out_dir, "sample_%d.png" % number), figure)
   log.info("Wrote %d pictures, sample_*.png, to %s.", number + 1, out_dir)
 
 
 def _write_each(out_dir, extension, prefixes, samples, write):
-  """Calls `write(path, values)` with each prefix and one of its continuations.
+  """Calls `write(path, values)` with each continuation behind its prefix.
 
-  Returns:
-    The number of files.
+  Gives the number of files, which are called `sample_BATCH_PARTICLE`.
   """
   _, batch_size, num_samples, _ = samples.shape
   for b in range(batch_size):

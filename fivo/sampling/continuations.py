@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo import roll_outs
-from fivo.models import generative
 
 
 def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
@@ -31,11 +30,7 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
 
   Returns:
     A float Tensor `[S, B, N, D]`: entry `[:, b, n]` continues prefix b.
-
-  Raises:
-    UserError: If the model cannot sample.
   """
-  generative.check_samples(model, "sampling")
   prefix_length, batch_size, data_size = tf.unstack(tf.shape(targets))
   result = bounds.create_bound(
       "iwae" if bound_name == "elbo" else bound_name, model, (inputs, targets),
@@ -45,8 +40,6 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
   if bound_name != "elbo":
     state = bounds.resample_by_final_weights(
         result, num_samples, batch_size, random_seed=random_seed)
-  if hasattr(model, "sampling_state"):
-    state = model.sampling_state(state)
   rows = roll_outs.roll_out(
       model, state, tf.tile(targets[-1], [num_samples, 1]),
       0. if mean is None else mean, prefix_length + tf.range(sample_length),

@@ -12,18 +12,12 @@ FILE_NAME = "samples.npz"
 def write(out_dir, prefixes, samples, renderer, sound=False, pictures=False):
   """Writes `samples.npz`; WAV files, MIDI files and pictures if asked to.
 
-  Args:
-    out_dir: A directory.
-    prefixes: A float array `[prefix_length, B, D]`, as the model has it.
-    samples: A float array `[sample_length, B, N, D]`: entry `[:, b, n]`
-      continues prefix b.
-    renderer: A `rendering.samples.Renderer`.
-    sound: Whether to write sound of speech with a known sample rate.
-    pictures: Whether to write pictures, and MIDI files of pianorolls.
+  Prefixes `[prefix_length, B, D]` and samples `[sample_length, B, N, D]` are as
+  the model has them; entry `[:, b, n]` of samples continues prefix b. There is
+  sound only of speech with a known sample rate, and MIDI files of pianorolls.
 
   Returns:
-    The path of `samples.npz`, which holds both under these names, in the units
-    of the data: see `Renderer.in_units_of_data`.
+    The path of `samples.npz`, which holds both in the units of the data.
   """
   prefixes, samples = map(renderer.in_units_of_data, (prefixes, samples))
   path = result_files.write("sample_out_dir", out_dir, FILE_NAME, (
@@ -37,16 +31,7 @@ def write(out_dir, prefixes, samples, renderer, sound=False, pictures=False):
 
 
 def draw_first(sampler, renderer, path):
-  """Draws continuations of the first prefix by a checkpoint.
-
-  Args:
-    sampler: A `sampler.Sampler`.
-    renderer: A `rendering.samples.Renderer`.
-    path: The checkpoint's path.
-
-  Returns:
-    The bytes of a PNG file.
-  """
+  """Draws how the first prefix goes on by a checkpoint; gives a PNG's bytes."""
   prefix, continuations = (
       renderer.in_units_of_data(values[:, 0])
       for values in (sampler.prefixes, sampler.sample(path)))

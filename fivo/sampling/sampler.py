@@ -24,31 +24,23 @@ class Sampler(object):
   def __init__(self, create_dataset_and_model, batch_size, prefix_length,
                sample_length, num_samples, split="train", graph_seed=None,
                **kwargs):
-    """Builds the graph and draws the prefixes.
+    """Builds the graph and draws prefixes.
 
-    Args:
-      create_dataset_and_model: A callable `(shuffle, repeat)` that returns what
-        `runners.create_dataset_and_model` does.
-      batch_size: B, the number of prefixes.
-      prefix_length: Their number of timesteps.
-      sample_length: The number of timesteps of a continuation.
-      num_samples: N, the number of continuations of each prefix.
-      split: The name of the split that prefixes come from.
-      graph_seed: The seed of the graph, or None.
-      **kwargs: Passed on to `continuations.sample_continuations`.
-
-    Raises:
-      UserError: If the options do not fit each other, the data is bad, no
-        sequence is as long as the prefix, the samples are too large, or the
-        model cannot sample.
+    `create_dataset_and_model(shuffle, repeat)` gives the data of the split and
+    the model as `runners.create_dataset_and_model` does. B is `batch_size`, and
+    N is `num_samples`. Further arguments are those of `sample_continuations`.
     """
     with tf.Graph().as_default() as self._graph:
       tf.compat.v1.set_random_seed(graph_seed)
       tf.compat.v1.train.get_or_create_global_step()
       inputs, targets, lengths, model, mean = create_dataset_and_model(
           shuffle=True, repeat=False)
-      _check_size(batch_size, targets, prefix_length, sample_length,
-                  num_samples)
+      data_size = tf.compat.dimension_value(targets.shape[2])
+      if data_size is not None:
+        row = batch_size * data_size * targets.dtype.size
+        result_files.check_size(
+            "sample_length", sample_length, row * num_samples,
+            "--batch_size or --num_samples", row * prefix_length)
       held = [tf.compat.v1.placeholder(
           x.dtype, [prefix_length, batch_size, targets.shape[2]])
               for x in (inputs, targets)]
@@ -61,6 +53,7 @@ class Sampler(object):
                           tf.compat.v1.tables_initializer()]
     self._graph.finalize()
     with self._open_session() as session:
+      session.run(self._initialize)
       values = draw_prefixes(
           feeding.batches(session, (inputs, targets, lengths)), batch_size,
           prefix_length, split)
@@ -68,52 +61,28 @@ class Sampler(object):
     self.prefixes = values[1]
 
   def sample(self, path):
-    """Samples how the prefixes go on.
+    """Samples how the prefixes go on by a checkpoint.
 
-    Args:
-      path: The path of a checkpoint.
-
-    Returns:
-      A float array `[sample_length, B, N, D]`: entry `[:, b, n]` continues
-      prefix b. With a random seed, of the same noise each time.
-
-    Raises:
-      UserError: If the checkpoint is not of this model, is damaged or gone
-        (`checkpoints.UnreadableError`).
+    Gives a float array `[sample_length, B, N, D]`: entry `[:, b, n]` continues
+    prefix b. With a random seed, of the same noise each time.
     """
     with self._open_session() as session:
       checkpoints.restore(session, path, self._saver)
+      log.info("Running local_init_op.")  # As the original says.
+      session.run(self._initialize)
+      log.info("Done running local_init_op.")
       return session.run(self._samples, self._feed)
 
   def _open_session(self):
-    session = tf.compat.v1.Session(graph=self._graph, config=sessions.options())
-    session.run(self._initialize)
-    return session
-
-
-def _check_size(batch_size, targets, prefix_length, sample_length, num_samples):
-  """Refuses samples that are too large, see `result_files.check_size`."""
-  data_size = tf.compat.dimension_value(targets.shape[2])
-  if data_size is not None:
-    row = batch_size * data_size * targets.dtype.size
-    result_files.check_size(
-        "sample_length", sample_length, row * num_samples,
-        "--batch_size or --num_samples", row * prefix_length)
+    return tf.compat.v1.Session(graph=self._graph, config=sessions.options())
 
 
 def draw_prefixes(batches, batch_size, prefix_length, split):
   """Takes prefixes from the first sequences that are long enough.
 
-  Args:
-    batches: An iterator over batches `(inputs, targets, lengths)` in random
-      order.
-    batch_size: B, the number of prefixes.
-    prefix_length: Their number of timesteps.
-    split: The name of the split, for messages.
-
-  Returns:
-    Inputs and targets, float arrays `[prefix_length, B, D]` each. If fewer
-    than B sequences are long enough, some come more than once.
+  Takes an iterator over batches `(inputs, targets, lengths)` in random order;
+  gives inputs and targets, float arrays `[prefix_length, B, D]` each. If fewer
+  than B sequences are long enough, some come more than once.
 
   Raises:
     UserError: If no sequence is long enough.

@@ -6,7 +6,6 @@ from fivo import bounds
 from fivo import diagnostics
 from fivo.compiled import xla
 from fivo.config import catalogue
-from fivo.models import generative
 from fivo.models import recurrent
 from fivo.resampling import criteria
 from fivo.system import charts
@@ -56,8 +55,7 @@ def warm_up(model, num_steps):
     UserError: If the model computes weights of its own.
   """
   if not isinstance(model, recurrent.TrainableRecurrentModel) or (
-      generative.overrides(model, recurrent.TrainableRecurrentModel,
-                           "propose_and_weight")):
+      recurrent.overrides(model, "propose_and_weight")):
     raise errors.UserError(
         "--kl_warmup_steps=%d: needs the weights of a VRNN or SRNN; %s has its "
         "own" % (num_steps, type(model).__name__))

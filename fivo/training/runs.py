@@ -11,7 +11,7 @@ import contextlib
 
 import tensorflow as tf
 
-from fivo.cluster import servers
+from fivo.cluster import server
 from fivo.config import config as config_lib
 from fivo.config import stored
 from fivo.data import feeding
@@ -159,7 +159,7 @@ def begin(source, own_names=False):
     UserError: If the configuration is wrong, or the logdir holds a run whose
       checkpoints are all damaged.
   """
-  config = servers.join(config_lib.enter(source, "train", own_names))
+  config = server.join(config_lib.enter(source, "train", own_names))
   # Only the chief judges the logdir; others may look while it writes.
   path = (checkpoints.to_resume(config.logdir) if config.task == 0 else
           checkpoints.latest(config.logdir, warn=False))
@@ -178,7 +178,7 @@ def device_setter(config):
   """Places variables on the parameter servers, where there are any."""
   return tf.device(tf.compat.v1.train.replica_device_setter(
       ps_tasks=config.ps_tasks,
-      worker_device=servers.device(config.job_name, config.task)
+      worker_device=server.device(config.job_name, config.task)
       if config.cluster else "/job:worker"))
 
 
@@ -201,7 +201,5 @@ def owning_logdir(config):
     return
   files.prepare_directory("logdir", config.logdir)
   with errors.writing_to("logdir", config.logdir):
-    with locks.training_lock(config.logdir) as is_held:
-      if is_held:
-        checkpoints.remove_leftovers(config.logdir)
+    with locks.training_lock(config.logdir):
       yield

@@ -18,26 +18,20 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
   just restored.
   """
 
-  def __init__(self, logdir, save_secs, scaffold, restored_step=None,
-               on_saved=None):
+  def __init__(self, logdir, save_secs, scaffold, restored_step=None):
     """Creates the hook.
 
     Args:
       logdir: The directory of the checkpoints.
       save_secs: Seconds between checkpoints.
       scaffold: The session's Scaffold; it has the Saver.
-      restored_step: The global step of the checkpoint that the session starts
-        from, or None.
-      on_saved: None, or a callable of the Session and the checkpoint's path,
-        called with each that was saved.
+      restored_step: The step of the checkpoint that is restored, or None.
     """
-    self._on_saved = on_saved
     self._logdir = logdir
-    self._path = os.path.join(logdir, checkpoints.NAME)
     self._scaffold = scaffold
     self._saved_step = restored_step
     self._save_secs = save_secs
-    self._saved_time = None  # By a clock that nobody sets.
+    self._saved_time = None
     self._global_step = None
 
   def begin(self):
@@ -50,8 +44,10 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
         session.graph)
     # So that a run that is resumed often keeps no more than another.
     saver = self._scaffold.saver
-    saver.recover_last_checkpoints(checkpoints.drop_one_too_many(
-        checkpoints.listed(self._logdir), saver.saver_def.max_to_keep))
+    paths = checkpoints.listed(self._logdir)
+    for path in paths[:-saver.saver_def.max_to_keep]:
+      tf.compat.v1.train.remove_checkpoint(path)
+    saver.recover_last_checkpoints(paths[-saver.saver_def.max_to_keep:])
     self.save(session)
 
   def after_run(self, run_context, run_values):
@@ -64,17 +60,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     self.save(session)
 
   def save(self, session):
-    """Saves a checkpoint unless this step's has been saved.
-
-    Args:
-      session: A Session.
-
-    Returns:
-      The global step.
-
-    Raises:
-      UserError: If the logdir cannot be written to.
-    """
+    """Saves a checkpoint unless this step's has been; gives the global step."""
     step = int(session.run(self._global_step))
     is_saved = step == self._saved_step
     # A session that takes the place of a lost one must not put off a save: else
@@ -83,23 +69,14 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
       self._saved_time = time.monotonic()
     if is_saved:
       return step
-    log.info("Saving checkpoints for %d into %s.", step, self._path)
+    path = os.path.join(self._logdir, checkpoints.NAME)
+    log.info("Saving checkpoints for %d into %s.", step, path)
     # Explained here, because a session takes the OutOfRangeError of a file
     # that grows too large for the end of the data.
-    saver = self._scaffold.saver
-    with errors.writing_to("logdir", self._logdir, self._last_saved()):
-      # The Saver itself removes one after it has taken it from its list, so
-      # that a kill in between would leave it for good.
-      saver.recover_last_checkpoints(checkpoints.drop_one_too_many(
-          saver.last_checkpoints, saver.saver_def.max_to_keep - 1))
-      path = saver.save(session, self._path, global_step=step)
-    if self._on_saved:
-      self._on_saved(session, path)
+    remark = ("there is no checkpoint" if self._saved_step is None else
+              "the last checkpoint is %s-%d" % (
+                  checkpoints.NAME, self._saved_step))
+    with errors.writing_to("logdir", self._logdir, remark):
+      self._scaffold.saver.save(session, path, global_step=step)
     self._saved_step = step
     return step
-
-  def _last_saved(self):
-    """What is left if the next checkpoint fails, in a few words."""
-    if self._saved_step is None:
-      return "there is no checkpoint"
-    return "the last checkpoint is %s-%d" % (checkpoints.NAME, self._saved_step)

@@ -63,20 +63,13 @@ def _step_to_export(config):
 
 
 class Validator(tf.compat.v1.train.SessionRunHook):
-  """Evaluates a run every so many steps and at its end, and keeps the record.
-
-  It exports the best checkpoint and stops the run early where the
-  configuration says so.
-  """
+  """Evaluates a run as it trains, exports the best checkpoint, stops early."""
 
   def __init__(self, config, evaluator, draw_picture=None):
     """Creates the hook.
 
-    Args:
-      config: The `Config` of the run.
-      evaluator: An `evaluator.Evaluator` of the valid split.
-      draw_picture: None, or a callable that takes a checkpoint's path and gives
-        the bytes of a PNG file for the summaries.
+    `evaluator` is an `evaluator.Evaluator` of the valid split; `draw_picture`
+    takes a checkpoint's path and gives the bytes of a PNG file, or is None.
     """
     self._config = config
     self._evaluator = evaluator
@@ -84,17 +77,13 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     self._summaries = summaries.Summaries(config.logdir, SPLIT)
     self._checkpoint_hook = None
     self._caught = None
-    self._record = None
-    self._next_step = None
+    self._record = self._next_step = None
     self._global_step = None
 
   def attach(self, checkpoint_hook, caught):
-    """Takes what belongs to the training session; call it before that begins.
+    """Takes the hook that saves checkpoints, and the list of caught signals.
 
-    Args:
-      checkpoint_hook: The `saving.CheckpointHook` of the session, which must
-        come before this hook.
-      caught: A list that receives the numbers of signals.
+    Call it before the session begins. The other hook must come before this one.
     """
     self._checkpoint_hook = checkpoint_hook
     self._caught = caught
@@ -106,9 +95,8 @@ class Validator(tf.compat.v1.train.SessionRunHook):
   def after_create_session(self, session, coord):
     """Makes up for an evaluation that a process before this one missed."""
     step = self._checkpoint_hook.save(session)
-    self._record = validation_record.resume(self._config, step)
-    if self._config.export_best:
-      best_checkpoint.remove_leftovers(self._config.logdir)
+    self._record = validation_record.resume(
+        self._config.logdir, self._config.measure, step)
     mend_best(self._config)
     self._plan(step)
     if step % self._config.eval_every == 0 and self._evaluate(session):
@@ -165,12 +153,13 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     if self._draw_picture is not None:
       self._summaries.add_picture("samples", self._draw_picture(path), step)
     self._note(step, bound, path)
-    if not validation_record.has_lost_patience(self._config, self._record):
+    patience = self._config.early_stop_patience
+    if patience is None or self._record.num_worse < patience:
       return False
     log.info(
         "Stopping early at step %d: %d evaluations without a better %s bound "
         "(--early_stop_patience=%d); %s.", step, self._record.num_worse, SPLIT,
-        self._config.early_stop_patience, self._best_so_far())
+        patience, self._best_so_far())
     return True
 
   def _heed_signals(self):
@@ -189,11 +178,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     return bound
 
   def _note(self, step, bound, path):
-    """Logs and records a bound; exports the checkpoint if it is the best.
-
-    The record decides which is the best, so it is written first: whatever
-    `best` holds if the process dies before the export, a resume mends.
-    """
+    """Logs and records a bound; exports the checkpoint if it is the best."""
     config = self._config
     self._record = validation_record.update(self._record, step, bound)
     is_best = not self._record.num_worse
@@ -201,6 +186,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
         "Step %d, %s %s bound per %s: %f (%s)", step, SPLIT, config.bound,
         "timestep" if config.normalize_by_seq_len else "sequence", bound,
         "the best so far" if is_best else self._best_so_far())
+    # First the record, by which a resumed run mends a `best` that is not it.
     validation_record.save(config.logdir, self._record)
     if is_best and config.export_best:
       best_checkpoint.export(config.logdir, path)

@@ -24,10 +24,6 @@ def _padded_timesteps(indices, batch_size=4):
   return batches.max(axis=1).sum() * batch_size
 
 
-def test_in_file():
-  assert _indices(40, batching.IN_FILE, repeat=False) == list(range(40))
-
-
 def test_sorted():
   indices = _indices(40, batching.SORTED, repeat=False)
   assert sorted(indices) == list(range(40))

@@ -113,11 +113,6 @@ class TestSplit:
     assert _random_chorale(3) in contents[
         chorales.split_of_name("bwv-other")]
 
-  def test_short_chorales_have_no_twins(self):
-    contents = chorales.split_chorales(collections.OrderedDict(
-        ("bwv%d" % i, [(60,)] * 3) for i in range(30)))
-    assert all(contents[split] for split in pianorolls.SPLITS)
-
 
 class TestParseScores:
 

@@ -25,6 +25,7 @@ def _run(*args):
 
 def _write_folder(directory, count=10):
   """Writes MIDI files of one note each, at several depths."""
+  pytest.importorskip("mido")
   names = ["sub dir/%d b.MID", "à/%d\u97f3.mid", "%d.midi"]
   for number in range(count):
     path = directory / (names[number % 3] % number)
@@ -40,10 +41,6 @@ def _notes(contents):
 
 
 class TestFolder:
-
-  @pytest.fixture(autouse=True)
-  def _needs_mido(self):
-    pytest.importorskip("mido")
 
   def test_any_depth_and_names(self, tmp_path):
     _write_folder(tmp_path)
@@ -67,6 +64,7 @@ class TestFolder:
     assert "1 have the notes of another" in caplog.text
 
   def test_nothing_to_read(self, tmp_path):
+    pytest.importorskip("mido")
     for directory, words in ((tmp_path, "holds no files that end with .mid"),
                              (tmp_path / "missing", "holds no files")):
       with pytest.raises(UserError, match=words):

@@ -1,7 +1,6 @@
 """Tests of fivo.data.create_synthetic_timit."""
 
 import re
-import signal
 
 import numpy as np
 import pytest
@@ -102,21 +101,6 @@ def test_sounds_like_speech():
     assert np.abs(samples.astype(int)).max() < 32767
 
 
-@pytest.mark.parametrize("change,flag", [
-    (dict(out_dir=""), "--out_dir"), (dict(out_dir=None), "--out_dir"),
-    (dict(num_train=0), "--num_train=0"), (dict(num_test=-1), "--num_test=-1"),
-    (dict(num_train=10 ** 9), "--num_train=1000000000"),
-    (dict(seconds=0.), "--seconds=0.0"), (dict(seconds=1e9), "--seconds"),
-    (dict(seconds=float("nan")), "--seconds=nan"),
-    (dict(seed=-1), "--seed=-1"), (dict(seed=2 ** 32), "--seed=4294967296")])
-def test_refuses_arguments_by_name(tmp_path, change, flag):
-  arguments = dict(out_dir=str(tmp_path), num_train=1, num_test=1)
-  arguments.update(change)
-  with pytest.raises(UserError, match=re.escape(flag)):
-    create_synthetic_timit.create_synthetic_timit(**arguments)
-  assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("name", ["TIMIT", "timit"])
 def test_never_writes_over_a_corpus(tmp_path, name):
   (tmp_path / name).mkdir()
@@ -151,15 +135,3 @@ def test_command(tmp_path):
   assert result.exit_code == 1
   assert "holds TIMIT already" in result.stderr
   assert result.stderr.count("\n") == 1
-
-
-def test_termination_leaves_nothing(tmp_path, monkeypatch):
-
-  def terminated(*_, **__):
-    assert list(tmp_path.glob(".*"))
-    raise SystemExit(128 + signal.SIGTERM)  # As `console.run_main` has it.
-
-  monkeypatch.setattr(create_synthetic_timit, "write_sphere", terminated)
-  with pytest.raises(SystemExit):
-    create_synthetic_timit.create_synthetic_timit(str(tmp_path), 3, 1, 0.1)
-  assert not list(tmp_path.iterdir())

@@ -59,6 +59,7 @@ def server(monkeypatch):
     mirror.answers = {
         name: (200, body, None) for name, body in _PUBLISHED.items()}
     mirror.requests = []
+    mirror.handle_error = lambda *_: None  # Of clients that time out.
     mirror.url = "http://127.0.0.1:%d/icml2012" % mirror.server_port
     thread = threading.Thread(
         target=mirror.serve_forever, kwargs={"poll_interval": 0.01})

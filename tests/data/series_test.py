@@ -86,47 +86,32 @@ def test_data_without_a_train_split_needs_the_info_of_the_run(tmp_path):
   info = series_info.SeriesInfo(np.zeros([3]), np.array([2., 1., 1.]))
   targets = _run(path, "test", 1, info)[1]
   np.testing.assert_allclose(targets[:, 0, 0], _real(5)[0][:, 0] / 2.)
+  np.savez(path, names=["x", "z", "y"], test_values=_real(5)[0],
+           test_lengths=[5])
+  with pytest.raises(UserError, match="x, z, y; those of the training data"):
+    _run(path, "test", 1, info._replace(names=["x", "y", "z"]))
 
 
-@pytest.mark.parametrize("std", [None, np.array([1., 2e-3, 1. / 3.])])
-def test_info_is_kept_as_json(std):
-  info = series_info.SeriesInfo(np.array([0.1, -1e9, 1. / 3.]), std)
+@pytest.mark.parametrize("std, names", [
+    (None, None), (np.array([1., 2e-3, 1. / 3.]), ["x", "y", ""])])
+def test_info_is_kept_as_json(std, names):
+  info = series_info.SeriesInfo(np.array([0.1, -1e9, 1. / 3.]), std, names)
   again = series_info.from_json(json.loads(json.dumps(info.to_json())))
   np.testing.assert_array_equal(again.mean, info.mean)
-  assert again.is_binary == info.is_binary
-  if std is not None:
-    np.testing.assert_array_equal(again.std, std)
+  np.testing.assert_array_equal(again.std, std)
+  assert again.names == names and again.is_binary == info.is_binary
 
 
 @pytest.mark.parametrize("values", [
     None, {}, [], {"mean": [0.]}, {"mean": [0.], "std": [0.]},
     {"mean": [0.], "std": [1., 1.]}, {"mean": [float("nan")], "std": None},
     {"mean": 0., "std": None}, {"mean": ["a"], "std": None},
+    {"mean": [0.], "std": None, "names": ["x", "y"]},
+    {"mean": [0.], "std": None, "names": [1]},
     {"mean": [0.], "std": [float("inf")]}, {"mean": [[0.], []], "std": None}])
 def test_other_json_is_refused(values):
   with pytest.raises((ValueError, TypeError, KeyError)):
     series_info.from_json(values)
-
-
-def test_csv_files_are_the_same_data(tmp_path):
-  train = _real(6, 4)
-  path = write(tmp_path / "a.npz", train=train)
-  directory = tmp_path / "csv" / "train"
-  directory.mkdir(parents=True)
-  for number, sequence in enumerate(train):
-    np.savetxt(str(directory / ("%d.csv" % number)), sequence, delimiter=",")
-  for expected, actual in zip(
-      _run(path, "train", 2), _run(str(tmp_path / "csv"), "train", 2)):
-    np.testing.assert_allclose(actual, expected, rtol=1e-6)
-
-
-def test_shuffle_skip_and_seed(tmp_path):
-  path = write(tmp_path / "a.npz", train=_real(*range(1, 9)))
-  first, same = (_run(path, "train", 8, shuffle=True, seed=3)[2]
-                 for _ in range(2))
-  assert sorted(first) == list(range(1, 9)) != first.tolist()
-  assert first.tolist() == same.tolist()
-  assert _run(path, "train", 1, shuffle=True, seed=3, skip=2)[2] == first[2]
 
 
 @pytest.mark.parametrize("splits, split, words", [

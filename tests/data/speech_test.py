@@ -60,31 +60,6 @@ def test_values(tmp_path):
   np.testing.assert_array_equal(inputs[:, 1], np.zeros([3, 2]))
 
 
-def test_default_timestep_is_200_samples(tmp_path):
-  path = _write(tmp_path, [np.zeros([3, 200])])
-  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    targets = datasets.create_speech_dataset(path, 1)[1]
-    assert session.run(targets).shape == (3, 1, 200)
-
-
-@pytest.mark.parametrize("repeat, batch_size", [(True, 3), (False, None)])
-def test_static_shapes(tmp_path, repeat, batch_size):
-  path = _write(tmp_path, _numbered(1))
-  with tf.Graph().as_default():
-    inputs, targets, lengths = datasets.create_speech_dataset(
-        path, 3, 2, repeat=repeat)
-  assert inputs.shape.as_list() == [None, batch_size, 2]
-  assert targets.shape.as_list() == [None, batch_size, 2]
-  assert lengths.shape.as_list() == [batch_size]
-
-
-def test_order_of_the_file(tmp_path):
-  path = _write(tmp_path, _numbered(30))
-  assert _stream(path) == list(range(30))
-  assert _stream(path, 3, repeat=True, batch_size=20) == (
-      2 * list(range(30)))
-
-
 def test_defect_speech_training_neither_repeated_nor_shuffled(tmp_path):
   path = _write(tmp_path, _numbered(40))
   stream = _stream(path, 20, shuffle=True, repeat=True, seed=1)
@@ -118,12 +93,6 @@ def test_only_what_is_needed_is_read(tmp_path, monkeypatch):
       assert ahead <= 4 * (batching.MAX_PREFETCHED_BATCHES + 1) + 2 * 2
 
 
-@pytest.mark.parametrize("prefetch", [0, 1, 2, 2048, -1])
-def test_prefetching_changes_nothing(tmp_path, prefetch):
-  path = _write(tmp_path, _numbered(9))
-  assert _stream(path, prefetch_buffer_size=prefetch) == list(range(9))
-
-
 @pytest.mark.parametrize("utterances, words", [
     ([], "it has no records"),
     ([[1., 2.], b""], "record 1 has 0 bytes"),
@@ -139,12 +108,6 @@ def test_bad_files_before_any_op(tmp_path, utterances, words):
     assert not graph.get_operations()
   assert str(error.value).startswith("--dataset_path=%s: " % path)
   assert words in str(error.value)
-
-
-@pytest.mark.parametrize("name", ["missing", "."])
-def test_missing_file(tmp_path, name):
-  with pytest.raises(UserError, match="--dataset_path="):
-    datasets.create_speech_dataset(os.path.join(str(tmp_path), name), 1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

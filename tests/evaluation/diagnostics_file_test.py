@@ -21,33 +21,25 @@ def _config(logdir, **kwargs):
       max_steps=2, **kwargs)
 
 
-def _check(values, num_steps):
+def _check(directory, num_steps):
+  values = np.load(str(directory / diagnostics_file.FILE_NAME))
+  num_steps = num_steps or max(values["lengths"])
   num_batch = len(values["lengths"])
   assert values["ess"].shape == (num_steps, num_batch)
   assert values["ancestors"].shape == (num_steps, num_batch, 5)
   assert (values["num_roots"][-1] <= values["num_roots"][0]).all()
   for b, length in enumerate(values["lengths"]):
     assert values["resampled"][:length, b].all()
+  png = (directory / diagnostics_file.PICTURE_NAME).read_bytes()
+  assert png.startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("has_extra", [True, False])
-def test_evaluation(tmp_path, has_extra, monkeypatch):
-  if has_extra:
-    pytest.importorskip("matplotlib")
-  else:
-    monkeypatch.setattr(rendering_extra, "is_installed", lambda: False)
+def test_recurrent(tmp_path):
+  pytest.importorskip("matplotlib")
   config = _config(tmp_path, split="test")
   runners.run_train(config, toy.create_dataset_and_model)
-  without = runners.run_eval(
-      types.SimpleNamespace(**dict(vars(config), diagnostics=False)),
-      toy.create_dataset_and_model)
-  assert not (tmp_path / "test" / diagnostics_file.FILE_NAME).exists()
-  result = runners.run_eval(config, toy.create_dataset_and_model)
-  assert result.ll_per_t.shape == without.ll_per_t.shape
-  values = np.load(str(tmp_path / "test" / diagnostics_file.FILE_NAME))
-  _check(values, max(values["lengths"]))
-  picture = tmp_path / "test" / diagnostics_file.PICTURE_NAME
-  assert picture.exists() == has_extra
+  runners.run_eval(config, toy.create_dataset_and_model)
+  _check(tmp_path / "test", None)
   tags = {value.tag for path in tmp_path.glob("events*")
           for event in tf.compat.v1.train.summary_iterator(str(path))
           for value in event.summary.value}
@@ -57,9 +49,14 @@ def test_evaluation(tmp_path, has_extra, monkeypatch):
 def test_ghmm(tmp_path):
   pytest.importorskip("matplotlib")
   ghmm_runners.run_eval(_config(tmp_path, model="ghmm", proposal_type="prior"))
-  _check(np.load(str(tmp_path / "eval" / diagnostics_file.FILE_NAME)), 5)
-  png = (tmp_path / "eval" / diagnostics_file.PICTURE_NAME).read_bytes()
-  assert png.startswith(b"\x89PNG")
+  _check(tmp_path / "eval", 5)
+
+
+def test_no_picture_without_the_extra(tmp_path, monkeypatch):
+  monkeypatch.setattr(rendering_extra, "missing", lambda: ["mido"])
+  diagnostics_file.write(str(tmp_path), "test", {"ess": np.ones([3, 2])})
+  assert [path.name for path in (tmp_path / "test").iterdir()] == [
+      diagnostics_file.FILE_NAME]
 
 
 def test_lineages():

@@ -39,7 +39,7 @@ def test_read(tmp_path, train):
     ({"train": [[[0., 0., "a"]]]}, "sequence 0: not an array"),
     ({"train": [[0., 1., 2.]]}, "sequence 0: has shape [3]"),
     ({"train": [np.zeros([3, 0])]}, "sequence 0: has shape [3, 0]"),
-    ({"train": [np.zeros([0, 3])]}, "sequence 0 has length 0"),
+    ({"train": [np.zeros([0, 3])]}, "sequence 0 has no timesteps"),
     ({"train": [np.float32(1.)]}, "sequence 0 is 1.0, not a list of timesteps"),
     ({"train": np.array(1.)}, "split 'train' is an array of shape []"),
     ({"train": [[(60, 64)]]}, "train_mean has shape [3], not [2]"),

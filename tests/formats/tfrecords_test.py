@@ -77,14 +77,6 @@ def test_other_files(tmp_path, data):
   assert _message(tfrecords.index_records, path) == (
       path + ": not a TFRecord file; create_timit_dataset.py makes those of "
       "speech")
-  assert not tfrecords.is_tfrecord_file(path)
-
-
-def test_is_tfrecord_file(tmp_path):
-  assert tfrecords.is_tfrecord_file(_write(tmp_path))
-  assert not tfrecords.is_tfrecord_file(str(tmp_path / "missing"))
-  os.mkfifo(str(tmp_path / "pipe"))  # It would be waited for.
-  assert not tfrecords.is_tfrecord_file(str(tmp_path / "pipe"))
 
 
 def test_compressed_file(tmp_path):

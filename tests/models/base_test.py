@@ -8,7 +8,6 @@ import sonnet as snt
 import tensorflow as tf
 
 from fivo.models import base
-from tests.smc_test import evaluate
 from tests.smc_test import new_session
 
 _X = np.random.RandomState(0).normal(size=[4, 2]).astype(np.float32)
@@ -150,14 +149,6 @@ def test_options_of_the_mlp(distribution_class):
       rtol=1e-4)
 
 
-def test_calls_share_their_variables():
-  with tf.Graph().as_default():
-    dist = base.ConditionalNormalDistribution(5, [6])
-    dist(tf.constant(_X))
-    dist(tf.constant(_X))
-    assert len(tf.compat.v1.trainable_variables()) == 4
-
-
 def test_defaults_are_the_contracts():
   def parameters(cls):
     return [(p.name, p.default) for p in inspect.signature(
@@ -202,13 +193,6 @@ def test_ta_for_tensor(shape):
   np.testing.assert_array_equal(results[1], x[0])
   np.testing.assert_array_equal(results[2], x[2])
   assert results[3] == 3
-
-
-def test_ta_for_tensor_takes_any_keyword_of_a_tensor_array():
-  np.testing.assert_array_equal(
-      evaluate(lambda: base.ta_for_tensor(
-          tf.constant([[1., 2.]]), element_shape=[2], infer_shape=True,
-          name="ta").read(0)), [1., 2.])
 
 
 def test_the_interface_must_be_implemented():

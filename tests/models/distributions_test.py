@@ -33,7 +33,8 @@ def test_normal_draws_the_same_numbers():
   def build():
     loc, scale = _LOC.astype(np.float32), _SCALE.astype(np.float32)
     ours = distributions.Normal(loc, scale)
-    return (ours.sample_with_log_prob(seed=5)[0], ours.sample(seed=5),
+    return (distributions.sample_with_log_prob(ours, seed=5)[0],
+            ours.sample(seed=5),
             tfp.distributions.Normal(loc, scale).sample(seed=5))
   together, ours, theirs = _evaluate(build)
   np.testing.assert_array_equal(together, theirs)
@@ -43,7 +44,8 @@ def test_normal_draws_the_same_numbers():
 def test_density_of_a_draw_and_its_gradient():
   def build():
     loc, scale = tf.constant(_LOC), tf.constant(_SCALE)
-    sample, log_prob = distributions.Normal(loc, scale).sample_with_log_prob(3)
+    sample, log_prob = distributions.sample_with_log_prob(
+        distributions.Normal(loc, scale), 3)
     expected = tfp.distributions.Normal(loc, scale).log_prob(sample)
     return [(x, tf.gradients(x, [scale]),
              tf.gradients(x + tf.square(sample), [loc]))
@@ -70,3 +72,35 @@ def test_any_distribution_will_do():
   sample, log_prob, expected_sample, expected = _evaluate(build)
   assert sample == expected_sample
   assert log_prob == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_old_code_computes_divergences():
+  """It knows the Normal of tf.contrib, which is tf.distributions'."""
+  old = tf.compat.v1.distributions
+
+  def build():
+    q = distributions.Normal([1., 2.], [1., .5])
+    prior = old.Normal(0., 1.)
+    assert isinstance(q, old.Normal)
+    assert isinstance(q, old.Distribution)
+    assert isinstance(distributions.Bernoulli(logits=[0.]), old.Bernoulli)
+    standard = tfp.distributions.Normal(0., 1.)
+    to_prior = [
+        old.kl_divergence(q, prior), q.kl_divergence(prior),
+        old.kl_divergence(q, standard), q.kl_divergence(standard)]
+    from_prior = [
+        old.kl_divergence(prior, q), prior.kl_divergence(q),
+        standard.kl_divergence(q)]
+    return to_prior, from_prior, old.kl_divergence(q, q)
+
+  to_prior, from_prior, zeros = _evaluate(build)
+  mean, variance = np.array([1., 2.]), np.array([1., .25])
+  for divergence in to_prior:
+    np.testing.assert_allclose(
+        divergence, .5 * (variance + mean**2 - 1 - np.log(variance)), rtol=1e-6)
+  for divergence in from_prior:
+    np.testing.assert_allclose(
+        divergence,
+        .5 * ((1 + mean**2) / variance - 1 + np.log(variance)), rtol=1e-6)
+  np.testing.assert_array_equal(zeros, [0., 0.])

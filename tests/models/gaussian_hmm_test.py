@@ -6,15 +6,13 @@ import scipy.stats
 import tensorflow as tf
 
 from fivo.models import ghmm
-from fivo.system import errors
 from tests.models import joint_gaussian
 
 NUM_STEPS = 4
 BATCH = 3
 DTYPES = (tf.float32, tf.float64)
 TOLERANCES = {tf.float32: 2e-5, tf.float64: 1e-10}
-LENGTHS_AND_DTYPES = (
-    (1, tf.float64), (2, tf.float64), (5, tf.float64), (5, tf.float32))
+LENGTHS_AND_DTYPES = ((1, tf.float32), (4, tf.float64))
 
 _data = joint_gaussian.data
 
@@ -56,9 +54,8 @@ def _loop(fn, num_steps, dtype=tf.float64):
 class TestConditionals(object):
   """Each distribution against the dense joint Gaussian."""
 
-  @pytest.mark.parametrize("dtype", DTYPES)
-  def test_transition_and_emission(self, dtype):
-    model = _model(dtype=dtype)
+  def test_transition_and_emission(self):
+    model = _model()
     params = joint_gaussian.parameters(NUM_STEPS)
     z = _data(BATCH)
     dists, expected = [], []
@@ -69,7 +66,7 @@ class TestConditionals(object):
           (weight * z, np.full(BATCH, params.transition_variances[t])),
           (params.emission_weights[t] * z,
            np.full(BATCH, params.emission_variances[t]))]
-    _assert_normals(dists, expected, TOLERANCES[dtype])
+    _assert_normals(dists, expected, TOLERANCES[tf.float64])
 
   @pytest.mark.parametrize("num_steps, dtype", LENGTHS_AND_DTYPES)
   def test_filtering_and_smoothing(self, num_steps, dtype):
@@ -141,30 +138,6 @@ class TestConditionals(object):
             means[t], expected.mean[0], rtol=TOLERANCES[dtype])
         np.testing.assert_allclose(
             variances[t], expected.covariance[0, 0], rtol=TOLERANCES[dtype])
-
-  def test_default_parameters_by_hand(self):
-    """With all ones: x_0 ~ N(0, 2), and z_0 | x_0 ~ N(x_0 / 2, 1 / 2)."""
-    model = ghmm.GaussianHMM(1)
-    likelihood, mean, variance = _run([
-        model.likelihood([[2.]]), model.filtering(0, [0.], [2.]).mean(),
-        model.filtering(0, [0.], [2.]).variance()])
-    np.testing.assert_allclose(
-        likelihood, [-0.5 * np.log(4 * np.pi) - 1.], rtol=1e-6)
-    np.testing.assert_allclose([mean, variance], [[1.], [0.5]])
-
-  def test_zero_weights(self):
-    """Observations that tell nothing, and a chain that forgets."""
-    xs = _data(3, 2)
-    model = ghmm.GaussianHMM(
-        3, transition_weights=[0., 1.], emission_weights=[1., 0., 0.],
-        dtype=tf.float64)
-    likelihood, mean, variance = _run([
-        model.likelihood(xs), model.smoothing(1, [3., 4.], xs[1:]).mean(),
-        model.smoothing(1, [3., 4.], xs[1:]).variance()])
-    expected = scipy.stats.norm(
-        scale=np.sqrt([[2.], [1.], [1.]])).logpdf(xs).sum(axis=0)
-    np.testing.assert_allclose(likelihood, expected)
-    np.testing.assert_allclose([mean, variance], [[0., 0.], [1., 1.]])
 
 
 class TestParameters(object):
@@ -242,46 +215,6 @@ class TestParameters(object):
           _loop(series.read, len(expected)), series.stack(), list(series)])
       np.testing.assert_array_equal(values, [expected] * 5)
 
-  @pytest.mark.parametrize("kwargs, message", [
-      (dict(num_timesteps=0), "num_timesteps=0: must be a positive int"),
-      (dict(num_timesteps=2.0), "num_timesteps=2.0: must be a positive int"),
-      (dict(num_timesteps=None), "num_timesteps=None: must be"),
-      (dict(num_timesteps=2, transition_variances=0.),
-       "transition_variances=0.0: must be a positive float or 2 of them"),
-      (dict(num_timesteps=2, emission_variances=[1., -1.]),
-       "emission_variances=[1.0, -1.0]: must be a positive float or 2"),
-      (dict(num_timesteps=2, emission_variances=[1.]),
-       "emission_variances=[1.0]: must be a positive float or 2 of them"),
-      (dict(num_timesteps=2, transition_weights=[1., 1.]),
-       "transition_weights=[1.0, 1.0]: must be a float or 1 of them"),
-      (dict(num_timesteps=2, emission_weights=[[1., 1.]]),
-       "emission_weights=[[1.0, 1.0]]: must be a float or 2 of them"),
-      (dict(num_timesteps=2, emission_weights=float("nan")),
-       "emission_weights=nan: must be a float"),
-      (dict(num_timesteps=2, transition_variances=float("inf")),
-       "transition_variances=inf: must be a positive float"),
-      (dict(num_timesteps=2, transition_variances="much"),
-       "transition_variances=much: must be a positive float"),
-      (dict(num_timesteps=2, transition_variances=None),
-       "transition_variances=None: must be a positive float"),
-      (dict(num_timesteps=2, dtype=tf.int32),
-       "dtype=int32: must be a float dtype"),
-      (dict(num_timesteps=30, emission_variances=np.linspace(-1., 0.5, 30)),
-       "must be a positive float or 30 of them"),
-  ])
-  def test_bad_ones_are_refused(self, kwargs, message):
-    with pytest.raises(errors.UserError) as raised:
-      ghmm.GaussianHMM(**kwargs)
-    assert message in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-  def test_bad_tensors_are_refused(self):
-    variable = tf.compat.v1.get_variable("v", initializer=[1., 1., 1.])
-    with pytest.raises(errors.UserError, match="a positive float or 2 of"):
-      ghmm.GaussianHMM(2, transition_variances=variable)
-    with pytest.raises(errors.UserError, match="a positive float or 2 of"):
-      ghmm.GaussianHMM(2, emission_variances=tf.constant([1., -1.]))
-
 
 class TestArguments(object):
   """What callers may pass."""
@@ -336,8 +269,7 @@ class TestArguments(object):
         [_loop(moments, NUM_STEPS), [moments(t) for t in range(NUM_STEPS)]])
     np.testing.assert_allclose(in_loop, with_ints, rtol=1e-12)
 
-  @pytest.mark.parametrize("t_dtype", [tf.int32, tf.int64])
-  def test_lookahead_in_a_loop(self, t_dtype):
+  def test_lookahead_in_a_loop(self):
     """The event shape `[T - t]` comes out right at run time."""
     model = _model()
     z, xs = _data(BATCH), tf.constant(_data(NUM_STEPS, BATCH).T)
@@ -347,7 +279,7 @@ class TestArguments(object):
 
     steps = range(NUM_STEPS)
     in_loop, with_ints, means, shapes = _run([
-        _loop(lambda t: log_prob(tf.cast(t, t_dtype)), NUM_STEPS),
+        _loop(lambda t: log_prob(tf.cast(t, tf.int64)), NUM_STEPS),
         [log_prob(t) for t in steps],
         _loop(lambda t: model.lookahead(t, z).mean(), NUM_STEPS),
         _loop(lambda t: model.lookahead(t, z).event_shape_tensor(), NUM_STEPS,
@@ -356,7 +288,7 @@ class TestArguments(object):
     assert [m.shape for m in means] == [(BATCH, NUM_STEPS - t) for t in steps]
     np.testing.assert_array_equal(shapes, [[NUM_STEPS - t] for t in steps])
 
-  @pytest.mark.parametrize("shape", [[None, None], [None, None, None], None])
+  @pytest.mark.parametrize("shape", [[None, None, None], None])
   def test_unknown_static_shapes(self, shape):
     model = _model()
     xs = _data(NUM_STEPS, BATCH)
@@ -367,29 +299,6 @@ class TestArguments(object):
          for x in (tf.constant(xs), placeholder)], {placeholder: fed})
     np.testing.assert_allclose(unknown[0], known[0], rtol=1e-12)
     np.testing.assert_allclose(unknown[1], known[1], rtol=1e-12)
-
-  def test_likelihood_takes_the_datasets_state_dimension(self):
-    model = _model()
-    xs = _data(NUM_STEPS, BATCH)
-    two, three = _run([model.likelihood(xs), model.likelihood(xs[..., None])])
-    np.testing.assert_array_equal(two, three)
-
-  def test_bad_calls_are_refused(self):
-    model = ghmm.GaussianHMM(3)
-    with pytest.raises(errors.UserError, match="t=3: must be from 0 to 2"):
-      model.transition(3, [0.])
-    with pytest.raises(errors.UserError, match="t=-1: must be from 0 to 2"):
-      model.lookahead(-1, [0.])
-    with pytest.raises(errors.UserError,
-                       match="xs has 1 timesteps: must have 2 to 3"):
-      model.smoothing(1, [0.], [[0.]])
-    with pytest.raises(errors.UserError,
-                       match="xs has 2 timesteps: must have 3"):
-      model.likelihood([[0.], [0.]])
-    with pytest.raises(errors.UserError, match=r"must be \[timesteps, batch\]"):
-      model.likelihood(np.zeros([3, 2, 5]))
-    with pytest.raises(errors.UserError, match=r"must be \[timesteps, batch\]"):
-      model.likelihood(1.)
 
 
 class TestLongSequences(object):
@@ -458,10 +367,3 @@ class TestSample(object):
     np.testing.assert_array_equal(first, again)
     assert not np.isin(first, other).any()
     assert not np.isin(first, unseeded).any()
-
-  @pytest.mark.parametrize("dtype", DTYPES)
-  def test_one_step_one_sequence_and_dynamic_batch(self, dtype):
-    latents, observations = _run(
-        ghmm.GaussianHMM(1, dtype=dtype).sample(tf.constant(1)))
-    assert latents.shape == observations.shape == (1, 1)
-    assert latents.dtype == dtype.as_numpy_dtype

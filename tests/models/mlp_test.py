@@ -42,11 +42,6 @@ def test_activation():
   np.testing.assert_array_equal(y, np.full([6, 2], 3.))
 
 
-def test_unknown_initializer():
-  with pytest.raises(KeyError, match="'v'"):
-    mlp.MLP([1], initializers={"v": None})
-
-
 def test_default_initializer_is_sonnets():
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     mlp.MLP([500])(tf.zeros([1, 400]))

@@ -1,7 +1,5 @@
 """Tests of the distribution with parameters of its own at every timestep."""
 
-import gc
-import logging
 import warnings
 
 import numpy as np
@@ -9,11 +7,8 @@ import pytest
 import tensorflow as tf
 
 from fivo.models import base
-from fivo.models import nonstationary
-from fivo.system import errors
 
-NonstationaryLinearDistribution = (
-    nonstationary.NonstationaryLinearDistribution)
+NonstationaryLinearDistribution = base.NonstationaryLinearDistribution
 
 
 @pytest.fixture(autouse=True)
@@ -50,23 +45,6 @@ def _loop_locs(dist, inputs, num_steps, fetch="loc"):
   return [ta.read(t) for t in range(num_steps)]
 
 
-def test_base_reexports_the_class():
-  assert (base.NonstationaryLinearDistribution is
-          NonstationaryLinearDistribution)
-
-
-def test_variables_have_the_contracts_names_and_shapes():
-  NonstationaryLinearDistribution(
-      2, inputs_per_timestep=[3, 2], outputs_per_timestep=[1, 4])
-  shapes = {v.op.name: v.shape.as_list()
-            for v in tf.compat.v1.trainable_variables()}
-  assert shapes == {
-      "proposal_w_0": [3, 1], "proposal_b_0": [1],
-      "proposal_log_variance_0": [1],
-      "proposal_w_1": [2, 4], "proposal_b_1": [4],
-      "proposal_log_variance_1": [4]}
-
-
 def test_sizes_default_to_one_per_timestep():
   dist = NonstationaryLinearDistribution(3)
   assert [w.shape.as_list() for w in dist.mean_weights] == [[1, 1]] * 3
@@ -97,13 +75,6 @@ def test_initializers_are_used():
                       for name in ("loc", "scale")])
   np.testing.assert_allclose(loc, [[8.]])
   np.testing.assert_allclose(scale, [[np.exp(-.5)]])
-
-
-def test_initializers_may_lack_either_key():
-  dist = NonstationaryLinearDistribution(
-      1, initializers={"w": tf.compat.v1.initializers.constant(3.)})
-  w, b = _run(dist.mean_weights[0], dist.mean_biases[0])
-  assert w == 3. and b == 0.
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
@@ -193,33 +164,6 @@ def test_gradients_through_a_loop():
   np.testing.assert_allclose([v_0, v_1, v_2], [[1.], [1.], [0.]])
 
 
-def test_two_loops_read_one_distribution():
-  """Evaluation computes several bounds of one model in one graph."""
-  dist = NonstationaryLinearDistribution(2, [2, 1])
-  x = tf.ones([2, 1])
-  first, second = _loop_locs(dist, x, 2), _loop_locs(dist, x, 2)
-  gradient = tf.gradients(first[0] + second[0], dist.mean_weights[0])[0]
-  first, second, gradient = _run(first, second, gradient)
-  np.testing.assert_array_equal(first, second)
-  np.testing.assert_allclose(gradient, [[2.], [2.]])
-
-
-def test_an_unused_distribution_is_silent():
-  """TensorFlow complains of TensorArrays that nothing has read."""
-  records = []
-  handler = logging.Handler()
-  handler.emit = records.append
-  logger = logging.getLogger("tensorflow")
-  gc.collect()
-  logger.addHandler(handler)
-  try:
-    NonstationaryLinearDistribution(2)
-    gc.collect()
-  finally:
-    logger.removeHandler(handler)
-  assert not [r for r in records if "never used" in r.getMessage()]
-
-
 def test_two_distributions_in_one_graph():
   """The original raised that the variable already exists.
 
@@ -255,37 +199,3 @@ def test_reusing_scopes_share_variables(reuse):
     second = NonstationaryLinearDistribution(2)
   assert first.mean_weights == second.mean_weights
   assert len(_variable_names()) == 6
-
-
-@pytest.mark.parametrize("kwargs, message", [
-    (dict(num_timesteps=0), "num_timesteps=0: must be a positive int"),
-    (dict(num_timesteps=2.5), "num_timesteps=2.5: must be a positive int"),
-    (dict(num_timesteps=True), "num_timesteps=True: must be a positive int"),
-    (dict(num_timesteps=2, inputs_per_timestep=[1]),
-     "inputs_per_timestep has 1 entries: must have one for each of 2"),
-    (dict(num_timesteps=2, outputs_per_timestep=[1, 0]),
-     "outputs_per_timestep=0: must be a positive int"),
-    (dict(num_timesteps=1, variance_min=-1.),
-     "variance_min=-1.0: must be at least 0"),
-    (dict(num_timesteps=1, variance_min=float("nan")),
-     "variance_min=nan: must be at least 0"),
-    (dict(num_timesteps=1, dtype=tf.int32), "dtype=int32: must be a float"),
-    (dict(num_timesteps=1, initializers={"weights": None}),
-     "initializers has the key 'weights': must be among w, b"),
-])
-def test_bad_arguments_are_refused(kwargs, message):
-  with pytest.raises(errors.UserError) as raised:
-    NonstationaryLinearDistribution(**kwargs)
-  assert message in str(raised.value)
-  assert "\n" not in str(raised.value)
-
-
-def test_bad_calls_are_refused():
-  dist = NonstationaryLinearDistribution(2, [1, 2])
-  with pytest.raises(errors.UserError, match="t=2: must be from 0 to 1"):
-    dist(2, [[1.]])
-  with pytest.raises(errors.UserError, match="t=-1: must be from 0 to 1"):
-    dist(-1, [[1.]])
-  with pytest.raises(errors.UserError,
-                     match="inputs has 1 rows at t=1: must have 2"):
-    dist(1, [[1.]])

@@ -84,3 +84,21 @@ def test_the_recurrent_network_runs_before_the_filter():
              if op.type == "LSTMBlockCell"]
     assert len(cells) == 1
     assert cells[0].inputs[0].shape.as_list()[0] == len(common.LENGTHS)
+
+
+def test_run_rnn_takes_what_has_been_encoded():
+  """With observations set, it goes on with the same network."""
+  encoded = np.random.RandomState(3).normal(size=[3, 6])
+  with new_session() as session:
+    model = common.create("srnn")
+    model.set_observations(common.observations(dtype=np.float64),
+                           common.LENGTHS)
+    output, state = model.run_rnn(
+        model.rnn_cell.zero_state(3, tf.float64), tf.constant(encoded))
+    variables = variables_of(session)
+    output, state = session.run([output, state])
+  cell, hidden = common.NumpyModel("srnn", variables)._lstm(
+      "forward_rnn/", encoded, *np.zeros([2, 3, common.HIDDEN]))
+  np.testing.assert_allclose(output, hidden, rtol=1e-9)
+  np.testing.assert_allclose(state.h, hidden, rtol=1e-9)
+  np.testing.assert_allclose(state.c, cell, rtol=1e-9)

@@ -1,7 +1,5 @@
 """Tests of MIDI files of pianorolls: read back, they are the array."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -25,9 +23,6 @@ class TestNotes(object):
     np.testing.assert_array_equal(
         midi.notes(roll), [[0, 1, 2], [2, 1, 4], [2, 5, 6]])
 
-  def test_silence(self):
-    assert midi.notes(np.zeros([5, 3])).shape == (0, 3)
-
   def test_they_make_the_roll_again(self):
     roll = _random_roll(1)
     again = np.zeros_like(roll)
@@ -43,7 +38,7 @@ class TestWrite(object):
   def _needs_mido(self):
     pytest.importorskip("mido")
 
-  @pytest.mark.parametrize("steps_per_quarter", [1, 3, 4, 7, 480])
+  @pytest.mark.parametrize("steps_per_quarter", [1, 7, 480])
   def test_note_for_note(self, tmp_path, steps_per_quarter):
     """By the library that players of MIDI files use, on its own clock."""
     import mido
@@ -82,19 +77,3 @@ class TestWrite(object):
     np.testing.assert_array_equal(
         pianorolls.to_dense(piece.chords, 21, 88), roll > 0.5)
     assert piece.num_notes == len(midi.notes(roll))
-
-  def test_failure_leaves_what_was_there(self, tmp_path, monkeypatch):
-    import mido
-    path = tmp_path / "x.mid"
-    path.write_bytes(b"before")
-
-    def fail(self, file):
-      file.write(b"half")
-      raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(mido.MidiFile, "save", lambda self, file: fail(
-        self, file))
-    with pytest.raises(OSError, match="No space"):
-      midi.write(str(path), _random_roll(4), 21, 1, tempo=120.)
-    assert os.listdir(str(tmp_path)) == ["x.mid"]
-    assert path.read_bytes() == b"before"

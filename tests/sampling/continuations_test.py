@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.models import base
-from fivo.sampling import continuations as sampling
-from fivo.system import errors
+from fivo.sampling import continuations
 
 _PREFIX_LENGTH, _BATCH, _PARTICLES, _LENGTH = 3, 2, 4, 5
 
@@ -48,30 +47,22 @@ def _sample(model, mean, bound="iwae"):
   targets = np.arange(_PREFIX_LENGTH * _BATCH * 2, dtype=np.float32).reshape(
       [_PREFIX_LENGTH, _BATCH, 2])
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    samples = sampling.sample_continuations(
+    samples = continuations.sample_continuations(
         model, tf.constant(targets), tf.constant(targets), mean, bound,
         _PARTICLES, _LENGTH, random_seed=1)
     return targets, session.run(samples)
 
 
-def test_samples_continue_their_own_prefix():
-  """Particle-major rows used to be read as batch-major ones."""
-  targets, samples = _sample(_Echo(), mean=None)
-  assert samples.shape == (_LENGTH, _BATCH, _PARTICLES, 2)
-  for b in range(_BATCH):
-    for n in range(_PARTICLES):
-      np.testing.assert_array_equal(
-          samples[:, b, n], np.tile(targets[-1, b], [_LENGTH, 1]))
-
-
-def test_every_input_is_centred():
-  """Only the first one used to be."""
-  mean = np.array([1., 10.], np.float32)
+@pytest.mark.parametrize("mean", [None, np.array([1., 10.], np.float32)])
+def test_samples_continue_their_own_prefix_and_inputs_are_centred(mean):
+  """Rows used to be read as batch-major, and only the first was centred."""
   targets, samples = _sample(_Echo(), mean=mean)
+  assert samples.shape == (_LENGTH, _BATCH, _PARTICLES, 2)
   for i in range(_LENGTH):
     for n in range(_PARTICLES):
       np.testing.assert_allclose(
-          samples[i, :, n], targets[-1] - (i + 1) * mean, rtol=1e-6)
+          samples[i, :, n], targets[-1] - (i + 1) * (0. if mean is None else
+                                                     mean), rtol=1e-6)
 
 
 @pytest.mark.parametrize("bound", ["iwae", "fivo"])
@@ -90,13 +81,3 @@ def test_elbo_keeps_every_trajectory():
   _, samples = _sample(_Tell(2), mean=None, bound="elbo")
   for n in range(_PARTICLES):
     np.testing.assert_array_equal(samples[:, :, n, 0], n)
-
-
-def test_model_that_cannot_sample():
-  class NoSampling(base.ELBOTrainableSequenceModel):
-    zero_state = _Echo.zero_state
-    set_observations = _Echo.set_observations
-    propose_and_weight = _Echo.propose_and_weight
-
-  with pytest.raises(errors.UserError, match="NoSampling: has no sample_step"):
-    _sample(NoSampling(), mean=None)

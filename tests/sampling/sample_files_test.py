@@ -4,7 +4,6 @@ import types
 
 import numpy as np
 import pytest
-from scipy.io import wavfile
 
 from fivo import runners
 from fivo.config import checks
@@ -32,17 +31,6 @@ def test_in_units_of_the_data(tmp_path, dataset_type, statistics, scale, shift):
     np.testing.assert_allclose(loaded[name], scale * values + shift)
     np.testing.assert_allclose(loaded[()][name], scale * values + shift)
   assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_wav(tmp_path):
-  sample_files.write(
-      str(tmp_path), _PREFIXES, _SAMPLES,
-      samples_rendering.Renderer("speech", _STATISTICS), sound=True)
-  assert len(list(tmp_path.glob("sample_*.wav"))) == 6
-  rate, samples = wavfile.read(str(tmp_path / "sample_1_2.wav"))
-  assert rate == 16000
-  expected = np.concatenate([_PREFIXES[:, 1], _SAMPLES[:, 1, 2]]) * 10 + 3
-  np.testing.assert_array_equal(samples, expected.reshape(-1))
 
 
 @pytest.mark.parametrize("name", ["", "train"])

@@ -1,0 +1,118 @@
+"""The sessions of a process that trains, by itself or with others.
+
+The variables live on the parameter servers, and the newest checkpoint is the
+truth: whenever the chief opens a session, at its start or after the death of a
+parameter server, it restores that. When training is over, it puts a token into
+a queue on each parameter server.
+"""
+
+import time
+
+import tensorflow as tf
+
+from fivo.cluster import server
+from fivo.cluster import supervision
+from fivo.config import cluster_spec
+from fivo.system import sessions
+
+# What a session may meet when a process of the cluster dies or starts anew.
+PREEMPTIONS = (
+    tf.errors.AbortedError, tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError,
+    tf.errors.InternalError, tf.errors.UnavailableError,
+    tf.errors.UnknownError)
+
+
+def options(spec):
+  """The ConfigProto of a training session; `spec` is a `ClusterSpec`, or None.
+
+  In a cluster, a session waits for all processes that it may use, so it must
+  not see the other workers, which come and go.
+  """
+  if spec is None:
+    return sessions.options()
+  filters = [server.device(spec.job, spec.task)]
+  if spec.job == cluster_spec.WORKER:
+    filters.append("/job:" + cluster_spec.PS)
+  return tf.compat.v1.ConfigProto(device_filters=filters)
+
+
+def end_queue(ps_task):
+  """A queue on a parameter server: it is empty until training is over."""
+  with tf.name_scope(None), tf.device(
+      server.device(cluster_spec.PS, ps_task)):
+    return tf.queue.FIFOQueue(
+        10, [tf.bool], [[]], shared_name="fivo_training_is_over")
+
+
+class SessionCreator(tf.compat.v1.train.SessionCreator):
+  """Creates training sessions, one after another where processes die.
+
+  The chief's have the variables of the newest checkpoint, whose path
+  `find_checkpoint()` gives, or new ones; a worker's come once they are there.
+  """
+
+  def __init__(self, scaffold, target, config, find_checkpoint, caught):
+    self._scaffold = scaffold
+    self._target = target
+    self._config = config
+    self._find_checkpoint = find_checkpoint  # None for a worker.
+    self._caught = caught
+
+  def create_session(self):
+    """Opens a session whose variables have values."""
+    if self._find_checkpoint:
+      return tf.compat.v1.train.ChiefSessionCreator(
+          self._scaffold, self._target, self._config,
+          checkpoint_filename_with_path=self._find_checkpoint(),
+      ).create_session()
+    self._scaffold.finalize()
+    session = tf.compat.v1.Session(self._target, config=self._config)
+    session.run(self._scaffold.local_init_op)
+    while session.run(self._scaffold.ready_op).size:
+      if self._caught:
+        raise SystemExit(128 + self._caught[0])
+      time.sleep(supervision.SECONDS_BETWEEN_LOOKS)
+    return session
+
+
+class ChiefHook(tf.compat.v1.train.SessionRunHook):
+  """Tells the parameter servers when training is over, unless by a signal.
+
+  It comes after the hooks that need them at the end.
+  """
+
+  def __init__(self, num_ps, caught):
+    self._caught = caught
+    self._tell = [end_queue(task).enqueue(True) for task in range(num_ps)]
+
+  def end(self, session):
+    """Fills the queues."""
+    if not self._caught:
+      session.run(self._tell)
+
+
+class WorkerHook(tf.compat.v1.train.SessionRunHook):
+  """Has a worker wait for some global step, and end with the chief."""
+
+  def __init__(self, first_step, caught):
+    self._first_step = first_step
+    self._caught = caught
+    self._num_ends = end_queue(0).size()
+    self._global_step = tf.compat.v1.train.get_or_create_global_step()
+
+  def before_run(self, run_context):
+    """Waits for the first step."""
+    while self._first_step and not self._caught:
+      step, num_ends = run_context.session.run(
+          [self._global_step, self._num_ends])
+      if step >= self._first_step or num_ends:
+        self._first_step = 0
+      else:
+        time.sleep(supervision.SECONDS_BETWEEN_LOOKS)
+    return tf.compat.v1.train.SessionRunArgs(self._num_ends)
+
+  def after_run(self, run_context, run_values):
+    """Ends where the chief has."""
+    if run_values.results:
+      run_context.request_stop()

@@ -1,0 +1,53 @@
+"""Deals sequences out among the splits train, valid and test at random."""
+
+import random
+
+import numpy as np
+
+from fivo.system.errors import UserError
+
+SPLITS = ("train", "valid", "test")
+DEFAULT_FRACTIONS = (0.8, 0.1, 0.1)
+
+
+def parse_fractions(texts):
+  """Returns the values of --splits as floats; None of None."""
+  if texts is None:
+    return None
+  try:
+    fractions = [float(text) for text in texts]
+  except ValueError:
+    fractions = []
+  if not (len(fractions) == 3 and min(fractions) >= 0 and fractions[0]
+          and abs(sum(fractions) - 1.) <= 1e-6):  # NaN is refused too.
+    raise UserError(
+        "--splits=%s: must be three fractions of at least 0 whose sum is 1, "
+        "the first above 0, like 0.8,0.1,0.1" % ",".join(texts))
+  return fractions
+
+
+def deal(items, fractions=None, seed=0):
+  """Divides a list among the splits.
+
+  Args:
+    items: A list.
+    fractions: The fractions of the items in train, valid and test. None: 0.8,
+      0.1, 0.1. A split of a fraction above 0 gets an item at least.
+    seed: The seed of the random order.
+
+  Returns:
+    A dictionary from "train", "valid" and "test" to lists.
+  """
+  fractions = fractions or DEFAULT_FRACTIONS
+  items = list(items)
+  random.Random(seed).shuffle(items)
+  ends = np.rint(np.cumsum(fractions) * len(items)).astype(int)
+  sizes = np.diff(ends, prepend=0)
+  for index in np.flatnonzero((sizes == 0) & (np.array(fractions) > 0)):
+    if sizes.max() > 1 or index == 0:
+      sizes[sizes.argmax()] -= 1
+      sizes[index] = 1
+  contents = {}
+  for split, size in zip(SPLITS, sizes):
+    contents[split], items = items[:size], items[size:]
+  return contents
