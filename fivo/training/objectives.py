@@ -89,7 +89,7 @@ def compile_bound_and_gradients(config, model, observations, lengths):
 
 
 def summarize_particles(bound, lengths, has_more=False):
-  """Adds charts of the particle filter, for a `FIVOBound` and int lengths `[B]`.
+  """Adds charts of the particle filter, of a `FIVOBound` and lengths `[B]`.
 
   With `has_more`, all of `diagnostics.Diagnostics`, if the bound knows its
   ancestors. Steps without summaries skip the computation.

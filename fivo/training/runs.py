@@ -149,7 +149,7 @@ def begin(source, own_names=False):
 
 def device_setter(config):
   """Places variables on the parameter servers, where there are any."""
-  return tf.device(tf.compat.v1.train.replicadevice_setter(
+  return tf.device(tf.compat.v1.train.replica_device_setter(
       ps_tasks=config.ps_tasks,
       worker_device=server.device(config.job_name, config.task)
       if config.cluster else "/job:worker"))
