@@ -8,6 +8,7 @@ peak of its child until that has started.
 import collections
 import contextlib
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -23,14 +24,7 @@ _RSS_UNIT = 2.**-20 if sys.platform == "darwin" else 2.**-10
 
 
 class Outcome(collections.namedtuple("Outcome", "name lines peak_mb")):
-  """What a command did.
-
-  Attributes:
-    name: What the command is called in messages.
-    lines: Pairs of the seconds after the start and a line of stdout or stderr.
-    peak_mb: The largest resident set, of the command or a child of it that
-      ended before, in MB.
-  """
+  """Pairs of seconds and a line of output, and the peak of memory in MB."""
 
   __slots__ = ()
 
@@ -50,19 +44,7 @@ class Outcome(collections.namedtuple("Outcome", "name lines peak_mb")):
 
 
 def run(name, command):
-  """Runs a command to its end.
-
-  Args:
-    name: What to call it in messages.
-    command: A list of arguments, run in the checkout; or a string, run by the
-      shell in the working directory.
-
-  Returns:
-    An `Outcome`.
-
-  Raises:
-    UserError: If the command fails.
-  """
+  """Runs a list of arguments, or a text by the shell; returns an `Outcome`."""
   is_shell = isinstance(command, str)
   start = time.perf_counter()
   process = subprocess.Popen(
@@ -83,6 +65,18 @@ def run(name, command):
   if process.returncode:
     raise errors.UserError("%s: failed: %s" % (name, _last_words(lines)))
   return Outcome(name, lines, usage.ru_maxrss * _RSS_UNIT)
+
+
+def machine():
+  """The processor, and how many of its cores this process may use."""
+  processor = platform.processor() or platform.machine()
+  num_cores = os.cpu_count()
+  if sys.platform.startswith("linux"):
+    num_cores = len(os.sched_getaffinity(0))
+    with open("/proc/cpuinfo") as stream:
+      found = re.search(r"model name\s*: (.*)", stream.read())
+    processor = found.group(1) if found else processor
+  return "%s, cores: %d" % (processor, num_cores)
 
 
 def _last_words(lines):

@@ -13,49 +13,38 @@ import tempfile
 import numpy as np
 
 from benchmarks import comparison
-from benchmarks import training
+from benchmarks import runs
 from fivo.formats import pianorolls
 from fivo.rendering import figures
 
-# The sizes that are varied, and the values they take unless others are given.
-DEFAULT_VALUES = collections.OrderedDict([
-    ("num_samples", [4, 16, 64, 256]),
-    ("batch_size", [4, 16, 64]),
-    ("num_timesteps", [50, 200, 800]),
-    ("latent_size", [32, 64, 128, 256]),
-])
+# The base point, and the values that each size takes.
 BASE = collections.OrderedDict([
     ("num_samples", 4), ("batch_size", 4), ("num_timesteps", 100),
     ("latent_size", 64)])
-METRICS = (comparison.STEPS, comparison.MILLISECONDS, comparison.MEMORY)
+VALUES = {
+    "num_samples": [4, 16, 64, 256],
+    "batch_size": [4, 16, 64],
+    "num_timesteps": [50, 200, 800],
+    "latent_size": [32, 64, 128, 256],
+}
+COLUMNS = [comparison.STEPS, comparison.MILLISECONDS, comparison.MEMORY]
+_WARMUP_STEPS, _STEPS = 10, 30
 
 
-def measure(title, name, values, base, steps, num_rounds):
-  """Measures training at some values of one size.
-
-  Args:
-    title: What is measured.
-    name: The name of the size.
-    values: A list of its values.
-    base: A dict of all sizes.
-    steps: How many steps are timed, after ten at the most that are not.
-    num_rounds: How often each value is measured.
-
-  Returns:
-    What `comparison.take_turns` returns, by the value.
-  """
+def measure(name):
+  """Measures training at the values of one size: figures by the value."""
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as directory:
     contestants = []
-    for value in values:
-      sizes = dict(base, **{name: value})
+    for value in VALUES[name]:
+      sizes = dict(BASE, **{name: value})
       path = os.path.join(directory, "%d.pkl" % sizes["num_timesteps"])
       write_dataset(path, sizes["num_timesteps"])
-      job = training.Job(path, sizes["batch_size"], sizes["num_samples"],
-                         min(10, steps), steps)
+      job = runs.Job(path, sizes["batch_size"], sizes["num_samples"],
+                     _WARMUP_STEPS, _STEPS)
       contestants.append((value, functools.partial(
-          training.measure, "%s %d" % (name, value), job,
+          runs.measure_training, "%s %d" % (name, value), job,
           ["--latent_size=%d" % sizes["latent_size"]])))
-    return comparison.take_turns(title, contestants, num_rounds)
+    return comparison.take_turns(contestants, 1)
 
 
 def write_dataset(path, num_timesteps, num_sequences=16):
@@ -70,18 +59,12 @@ def write_dataset(path, num_timesteps, num_sequences=16):
 
 
 def draw(path, growths):
-  """Draws milliseconds per step and peak memory over each size.
-
-  Args:
-    path: The PNG file to write.
-    growths: An ordered dict of what `measure` returns, by the size's name.
-  """
+  """Draws what `measure` returned, by the size's name, as a PNG file."""
   figure, axes = figures.create(
       (3.2 * len(growths), 6.), 2, len(growths), sharex="col")
   for column, (name, growth) in zip(axes.T, growths.items()):
-    for axis, metric in zip(column, METRICS[1:]):
-      values = [np.median([values[metric.key] for values in rounds])
-                for rounds in growth.values()]
+    for axis, key in zip(column, COLUMNS[1:]):
+      values = [rounds[0][key] for rounds in growth.values()]
       sizes = list(growth)
       # What grows linearly lies on the dotted line.
       axis.plot([sizes[0], sizes[-1]], [values[0], values[-1]], ":",
@@ -90,6 +73,6 @@ def draw(path, growths):
       axis.set_ylim(bottom=0.)
       axis.grid(True, alpha=0.3)
     column[1].set_xlabel(name)
-  for axis, label in zip(axes[:, 0], ("ms per training step", "peak MB")):
-    axis.set_ylabel(label)
+  for axis, key in zip(axes[:, 0], COLUMNS[1:]):
+    axis.set_ylabel(key)
   figures.save(path, figure)
