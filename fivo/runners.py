@@ -128,12 +128,7 @@ class _Recurrent(runs.Family):
   """The VRNN, the SRNN, and what a caller's function creates in their place."""
 
   def __init__(self, source, create_dataset_and_model_fn):
-    """Creates the family.
-
-    Args:
-      source: The configuration that a runner was given.
-      create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
-    """
+    """Creates the family, for the arguments of a runner."""
     self.own_names = create_dataset_and_model_fn is not create_dataset_and_model
     self._create = create_dataset_and_model_fn
     if self.own_names:
@@ -233,11 +228,7 @@ class _Recurrent(runs.Family):
 
 
 def _path_of_all_splits(config):
-  """The `dataset_path` that has the valid split too.
-
-  Of speech, where it is the file of one split, that is the directory, which has
-  the others beside it.
-  """
+  """The `dataset_path`; of the speech file of one split, its directory."""
   if config.dataset_type == "speech" and os.path.isfile(config.dataset_path):
     return os.path.dirname(os.path.abspath(config.dataset_path))
   return config.dataset_path
@@ -350,15 +341,12 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
 
 
 def restore_checkpoint_if_exists(saver, sess, logdir):
-  """Restores the newest checkpoint of a logdir.
+  """Restores the newest checkpoint of a logdir; returns whether there is one.
 
   Args:
     saver: A `tf.train.Saver`.
     sess: A Session.
     logdir: A directory, which need not exist.
-
-  Returns:
-    Whether there was one.
   """
   path = checkpoints.latest(logdir)
   if path is not None:
