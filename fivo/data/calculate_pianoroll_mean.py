@@ -36,7 +36,7 @@ def add_train_mean(in_file, out_file=None):
   """Writes a pianoroll file again, in place by default, with its train mean.
 
   Raises a `UserError` if `in_file` is not a pianoroll file, if its train split
-  holds anything but MIDI notes in [21, 108], or if `out_file` cannot be written.
+  holds other notes than 21 to 108, or if `out_file` cannot be written.
   """
   with errors.naming_flag("in_file"):
     contents = pianorolls.load(in_file)

@@ -1,7 +1,7 @@
 """Makes a pianoroll file, with its train mean, of your own music.
 
-Of a folder of MIDI files, at any depth, see `fivo/formats/midi.py`, or of a file
-of another form, see `fivo/formats/note_lists.py`:
+Of a folder of MIDI files, at any depth, see `fivo/formats/midi.py`, or of one
+file of another form, see `fivo/formats/note_lists.py`:
 
   pip install fivo[midi]
   python fivo/data/create_pianoroll_dataset.py --midi_dir=DIR --out_file=X.pkl

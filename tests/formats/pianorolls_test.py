@@ -1,7 +1,6 @@
 """Tests of fivo.formats.pianorolls and pickled_splits."""
 
 import gzip
-import os
 import pickle
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 
 from fivo.formats import pianorolls
 from fivo.system.errors import UserError
+
 
 def _contents(**others):
   return dict({
