@@ -23,6 +23,8 @@ _NEED_RUN = "; give the directory of a training run, or --wait_for_checkpoint"
 _DEFINES = (", which defines its model; leave the flag out, or use another "
             "--logdir")
 _WRITABLE = "; must be a directory that can be written to"
+_NOT_BINARY = (": has other observations than zeros and ones, which --emission="
+               "autoregressive is for; use --emission=independent")
 _RESTORE = "; restore it, or delete it to go by flags alone"
 _SMALL = ["--latent_size=2", "--random_seed=1"]
 
@@ -54,6 +56,8 @@ _FLAGS = [
     ("--split=dev", "--split=dev: must be one of train, test, valid"),
     ("--dataset_type=poses", "--dataset_type=poses: must be one of pianoroll, "
      "speech, pose, series; did you mean pose?"),
+    ("--emission=autoregresive", "--emission=autoregresive: must be one of "
+     "independent, autoregressive; did you mean autoregressive?"),
     ("--proposal_type=filter",
      "--proposal_type=filter: must be one of prior, filtering, smoothing, "
      "true-filtering, true-smoothing; did you mean filtering?"),
@@ -248,6 +252,8 @@ _FLAGS = [
      "--bound=fivo-aux: the run in run has fivo" + _DEFINES),
     ("--logdir=run --proposal_type=prior",
      "--proposal_type=prior: the run in run has filtering" + _DEFINES),
+    ("--logdir=run --emission=autoregressive",
+     "--emission=autoregressive: the run in run has independent" + _DEFINES),
     ("--mode=sample --logdir=run --dataset_type=speech",
      "--dataset_type=speech: the run in run has pianoroll" + _DEFINES),
 ]
@@ -339,6 +345,13 @@ _DATA = [
      "file; create_timit_dataset.py makes those of speech"),
     ("speech/cut_off --dataset_type=speech",
      "speech/cut_off/train: record 0 is cut off; make the file again"),
+    # No data for the emission.
+    ("speech/good --dataset_type=speech --emission=autoregressive",
+     "speech/good" + _NOT_BINARY),
+    ("good.pkl --dataset_type=pose --emission=autoregressive",
+     "good.pkl" + _NOT_BINARY),
+    ("real.npz --dataset_type=series --emission=autoregressive",
+     "real.npz" + _NOT_BINARY),
 ]
 
 # Of `--dataset_path=good.pkl --logdir=logdirs/`, what its config.json makes the

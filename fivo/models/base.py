@@ -8,12 +8,14 @@ import tensorflow as tf
 from fivo import nested_utils as nested
 from fivo.models import distributions
 from fivo.models import mlp
+from fivo.models.autoregressive import ConditionalAutoregressiveDistribution
 from fivo.models.nonstationary import NonstationaryLinearDistribution
 
 __all__ = [
     "DEFAULT_INITIALIZERS", "ELBOTrainableSequenceModel",
     "set_particle_observations", "zero_padding",
     "ConditionalNormalDistribution", "ConditionalBernoulliDistribution",
+    "ConditionalAutoregressiveDistribution",
     "NormalApproximatePosterior", "NonstationaryLinearDistribution",
     "encode_all", "ta_for_tensor"
 ]
