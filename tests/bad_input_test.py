@@ -206,8 +206,6 @@ _FLAGS = [
      "--logdir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     ("--dataset_path=good.pkl --logdir=file.txt/run",
      "--logdir=file.txt/run: @/file.txt is not a directory" + _WRITABLE),
-    ("--dataset_path=good.pkl --logdir=" + "x" * 300,
-     "--logdir=%s: File name too long%s" % ("x" * 300, _WRITABLE)),
     ("--dataset_path=good.pkl --logdir=gs://bucket/run",
      "--logdir=gs://bucket/run" + _URL),
     ("--model=ghmm --mode=eval --logdir=hdfs://nn:9000/run",
@@ -242,7 +240,8 @@ _FLAGS = [
     ("--model=ghmm --proposal_type=prior --mode=eval --logdir=in_the_way",
      "--logdir=in_the_way holds a directory out.npz, where a file is to be "
      "written"),
-    ("--log_dir=file.txt", "--log_dir=file.txt: File exists" + _WRITABLE),
+    ("--log_dir=file.txt",
+     "--log_dir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     # What the run in the logdir is not.
     ("--mode=eval --logdir=run --model=srnn",
      "--model=srnn: the run in run has vrnn" + _DEFINES),
@@ -474,9 +473,9 @@ _COMMANDS = [
     ("download_pianorolls.py",
      "--out_dir is required: the directory for the files"),
     ("download_pianorolls.py --out_dir=file.txt",
-     "--out_dir=file.txt: File exists" + _WRITABLE),
+     "--out_dir=file.txt: @/file.txt is not a directory" + _WRITABLE),
     ("download_pianorolls.py --out_dir=file.txt/x",
-     "--out_dir=file.txt/x: Not a directory" + _WRITABLE),
+     "--out_dir=file.txt/x: @/file.txt is not a directory" + _WRITABLE),
 ]
 
 # What only a graph shows: the last of the lines.

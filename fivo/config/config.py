@@ -93,33 +93,23 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     return (None if self.random_seed is None else
             self.random_seed + self.start_step)
 
+  @property
+  def measure(self):
+    """What the bounds of evaluations are: only of one measure do they compare.
+
+    It is kept in `validation.json`.
+    """
+    return "%s bound per %s with --num_samples=%d" % (
+        self.bound_traits.evaluated_as,
+        "timestep" if self.normalize_by_seq_len else "sequence",
+        self.num_samples)
+
   def path_of_split(self, split):
     """The file of a split; of speech, a directory may have one for each."""
     kind = catalogue.DATASET_TYPES.get(self.dataset_type)
     if kind and kind.file_per_split and os.path.isdir(self.dataset_path):
       return os.path.join(self.dataset_path, split)
     return self.dataset_path
-
-
-def model_options(config):
-  """Lists what defines a model.
-
-  Args:
-    config: A `Config`.
-
-  Returns:
-    A list of pairs of an option's name and its value: None where the model
-    does not use it. All bounds without a tilt or twist count as one.
-  """
-  kind = catalogue.DATASET_TYPES.get(config.dataset_type)
-  resolved = config._replace(
-      data_dimension=config.data_dimension or (kind and kind.dimension))
-  pairs = [(option.name, getattr(resolved, option.name)
-            if option.concerns(config.model) else None)
-           for option in options.OPTIONS.values()
-           if option.scope == options.MODEL]
-  return pairs + [("bound", config.bound if config.bound_traits.part else
-                   "fivo")]
 
 
 # Pairs of a running `CallersFunction` and the `Config` of its run.

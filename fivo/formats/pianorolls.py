@@ -44,7 +44,8 @@ def parse(data, path):
 def save(path, pianorolls):
   """Writes a pianoroll file, whole or not at all, for Python 2 and 3."""
   check_writable(path)
-  with files.atomic_write(path) as stream:
+  # Through a link, to the file that it names.
+  with files.atomic_write(os.path.realpath(path)) as stream:
     pickle.dump(pianorolls, stream, protocol=2)
 
 

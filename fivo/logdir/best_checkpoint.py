@@ -1,12 +1,11 @@
 """The best checkpoint of a run, kept as a logdir inside the run's logdir.
 
-Whoever looks finds one whole checkpoint there, whenever the process that
-writes it dies: the directory appears with everything in it, and from then on a
-new checkpoint is there beside the old one before the file `checkpoint`, renamed
-into place, names it.
+Whoever looks finds one whole checkpoint there, whenever the process that writes
+it dies: a new checkpoint is there beside the old one before the file
+`checkpoint`, renamed into place, names it.
 
 Which checkpoint that should be, the record decides (`validation_record.py`),
-which is written first: a resumed run mends what a death in between left.
+which is written first: a resumed run exports what a death in between left out.
 """
 
 import glob
@@ -19,7 +18,6 @@ from fivo.system import errors
 from fivo.system import files
 
 DIRECTORY = "best"
-_UNFINISHED = DIRECTORY + ".tmp"
 _STATE = 'model_checkpoint_path: "%s"\nall_model_checkpoint_paths: "%s"\n'
 
 
@@ -35,22 +33,12 @@ def step_in(logdir):
 
 
 def check(logdir):
-  """Refuses to export where that could not be done, or would be elsewhere.
-
-  Args:
-    logdir: The run's logdir, which need not exist.
-
-  Raises:
-    UserError: If the directory is a link, which may lead into another run, or
-      cannot be written to.
-  """
+  """Refuses a logdir whose `best` is a link or cannot be written to."""
   best = path_in(logdir)
-  for path in (best, os.path.join(logdir, _UNFINISHED)):
-    if os.path.islink(path):
-      raise errors.UserError(
-          "--logdir=%s: its %s is a link; remove it, or leave --export_best "
-          "out" % (logdir, os.path.basename(path)))
-  files.check_directory("logdir", best, ["checkpoint", stored.FILE_NAME])
+  if os.path.islink(best):  # It may lead into another run.
+    raise errors.UserError("--logdir=%s: its %s is a link; remove it, or leave "
+                           "--export_best out" % (logdir, DIRECTORY))
+  files.check_directory("logdir", best)
 
 
 def export(logdir, path):
@@ -65,58 +53,22 @@ def export(logdir, path):
     UserError: As `check`.
   """
   check(logdir)
-  remove_leftovers(logdir)
-  best = path_in(logdir)
-  if os.path.isdir(best):
-    _write(logdir, path, best)
-    _remove_others(best, os.path.basename(path))
-    return
-  unfinished = os.path.join(logdir, _UNFINISHED)
-  os.mkdir(unfinished)
-  _write(logdir, path, unfinished)
-  os.rename(unfinished, best)
-
-
-def remove_leftovers(logdir):
-  """Removes what a process left that died while it wrote.
-
-  Args:
-    logdir: A logdir in which no other process trains.
-  """
-  shutil.rmtree(os.path.join(logdir, _UNFINISHED), ignore_errors=True)
-  best = path_in(logdir)
-  if os.path.islink(best):
-    return
-  path = checkpoints.latest(best, warn=False)
-  if path is not None:
-    _remove_others(best, os.path.basename(path))
-
-
-def _write(logdir, path, directory):
-  """Writes a checkpoint and the configuration, what names it last."""
-  name = os.path.basename(path)
-  _copy(os.path.join(logdir, stored.FILE_NAME), directory)
-  for data in sorted(glob.glob(glob.escape(path) + ".data-*-of-?????")):
-    _copy(data, directory)
-  _copy(path + ".index", directory)
-  with files.atomic_write(os.path.join(directory, "checkpoint"), "w",
-                          through_links=False) as stream:
+  best, name = path_in(logdir), os.path.basename(path)
+  os.makedirs(best, exist_ok=True)
+  _copy(os.path.join(logdir, stored.FILE_NAME), best)
+  for data in glob.glob(glob.escape(path) + ".data-*-of-?????"):
+    _copy(data, best)
+  _copy(path + ".index", best)
+  with files.atomic_write(os.path.join(best, "checkpoint"), "w") as stream:
     stream.write(_STATE % (name, name))
+  for other in glob.glob(os.path.join(
+      glob.escape(best), checkpoints.NAME + "-*")):
+    if not os.path.basename(other).startswith(name + "."):
+      os.remove(other)
 
 
 def _copy(source, directory):
   """Copies a file, whole or not at all."""
-  target = os.path.join(directory, os.path.basename(source))
-  with open(source, "rb") as stream:
-    with files.atomic_write(target, through_links=False) as copy:
-      shutil.copyfileobj(stream, copy)
-
-
-def _remove_others(directory, name):
-  """Removes all checkpoints but one, and temporary files."""
-  for path in glob.glob(os.path.join(glob.escape(directory), "*")):
-    base = os.path.basename(path)
-    is_other = base.startswith("model.ckpt-") and not base.startswith(
-        name + ".")
-    if is_other or (base.endswith(".tmp") and os.path.isfile(path)):
-      os.remove(path)
+  with open(source, "rb") as stream, files.atomic_write(
+      os.path.join(directory, os.path.basename(source))) as copy:
+    shutil.copyfileobj(stream, copy)

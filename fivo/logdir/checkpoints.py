@@ -7,23 +7,28 @@ import time
 
 import tensorflow as tf
 
-from fivo.logdir import checkpoint_index
 from fivo.system import errors
 from fivo.system import log
 
 NAME = "model.ckpt"
 _STEP = re.compile(r"model\.ckpt-(\d{1,12})$")
-# What TensorFlow's and this program's own writers leave when they are killed.
-_LEFTOVERS = ("model.ckpt-*.tempstate*", "model.ckpt-*.tmp*",
-              "checkpoint.tmp*", "config.json.*.tmp", "validation.json.*.tmp")
-# Of the file `checkpoint`; a path takes some hundred.
-_MAX_STATE_BYTES = 1 << 20
 _SECONDS_BETWEEN_LOOKS = 1.
 _LOOKS_PER_LINE = 30
 
 
 class UnreadableError(errors.UserError):
   """A checkpoint is damaged, or gone."""
+
+
+def step(path):
+  """The global step in a checkpoint's path; 0 for None or another name."""
+  match = _STEP.search(path or "")
+  return int(match.group(1)) if match else 0
+
+
+def path_of(logdir, global_step):
+  """The path without suffix that the checkpoint of a step has."""
+  return os.path.join(logdir, "%s-%d" % (NAME, global_step))
 
 
 def latest(logdir, warn=True, known=None):
@@ -75,180 +80,8 @@ def to_resume(logdir):
   return path
 
 
-def listed(logdir):
-  """The checkpoints that the file `checkpoint` lists, oldest first.
-
-  Before the last of them comes one that a process saved and did not live to
-  list, else every such death would leave a checkpoint for good: the one
-  checkpoint that is newer than the last. If several are newer, they are
-  somebody's own.
-
-  Args:
-    logdir: A directory.
-
-  Returns:
-    A list of paths without suffix, of those that are there.
-  """
-  state = _checkpoint_state(logdir)
-  paths = state.all_model_checkpoint_paths if state is not None else []
-  paths = [path for path in (_in_logdir(logdir, path) for path in paths)
-           if _STEP.search(path) and os.path.exists(path + ".index")]
-  if paths:
-    newer = [path for path in _found(logdir)
-             if path not in paths and step(path) > max(map(step, paths))]
-    if len(newer) == 1:
-      paths[-1:-1] = newer
-  return paths
-
-
-def drop_one_too_many(paths, num_kept):
-  """Removes the first checkpoint if there are too many.
-
-  A `Saver` removes one checkpoint with each that it saves. If it were handed
-  one more than it keeps, there would be one too many for good.
-
-  Args:
-    paths: A list of paths without suffix.
-    num_kept: How many to keep.
-
-  Returns:
-    A list, the paths that are left.
-  """
-  if len(paths) <= num_kept:
-    return paths
-  tf.compat.v1.train.remove_checkpoint(paths[0])
-  return paths[1:]
-
-
-def remove_leftovers(logdir):
-  """Removes what processes that died while they wrote left behind.
-
-  That is temporary files, and the data of a checkpoint without its index, which
-  is written last, unless the file `checkpoint` lists it.
-
-  Args:
-    logdir: A directory in which no other process trains.
-  """
-  paths = [path for pattern in _LEFTOVERS for path in glob.glob(
-      os.path.join(glob.escape(logdir), pattern))]
-  state = _checkpoint_state(logdir)
-  kept = set() if state is None else set(
-      os.path.basename(path) for path in state.all_model_checkpoint_paths)
-  for path in glob.glob(
-      os.path.join(glob.escape(logdir), "model.ckpt-*.data-*-of-?????")):
-    prefix = path.rpartition(".data-")[0]
-    if (os.path.basename(prefix) not in kept and
-        not os.path.exists(prefix + ".index")):
-      paths.append(path)
-  for path in paths:
-    os.remove(path)
-  if paths:
-    log.info("Removed %d half-written files of an earlier process from %s.",
-             len(paths), logdir)
-
-
-def _find(logdir, known=None):
-  """Looks for a whole checkpoint.
-
-  Args:
-    logdir: A directory, which need not exist.
-    known: See `latest`.
-
-  Returns:
-    The path of the newest whole checkpoint, or None; and a list of pairs: the
-    path of each damaged one that was found before, and what is wrong with it.
-  """
-  candidates = []
-  state = _checkpoint_state(logdir)
-  if state is not None and state.model_checkpoint_path:
-    candidates = [_in_logdir(logdir, state.model_checkpoint_path)]
-  candidates += sorted(
-      (path for path in _found(logdir) if path not in candidates),
-      key=step, reverse=True)
-  damaged = []
-  for path in candidates:
-    damage = None if path == known else _damage(path)
-    if damage is None:
-      return path, damaged
-    damaged.append((path, damage))
-  return None, damaged
-
-
-def _found(logdir):
-  """The checkpoints in a logdir that have an index, in any order."""
-  indices = glob.glob(os.path.join(glob.escape(logdir), "model.ckpt-*.index"))
-  paths = [index[:-len(".index")] for index in indices]
-  return [path for path in paths if _STEP.search(path)]
-
-
-def _checkpoint_state(logdir):
-  """Reads the file `checkpoint`; None where it holds nothing of use."""
-  path = os.path.join(logdir, "checkpoint")
-  # To read a pipe would never end.
-  if not os.path.isfile(path) or os.path.getsize(path) > _MAX_STATE_BYTES:
-    return None
-  try:
-    return tf.train.get_checkpoint_state(logdir)
-  except (tf.errors.OpError, ValueError):
-    return None
-
-
-def _in_logdir(logdir, path):
-  """Finds the checkpoint that the file `checkpoint` calls `path`.
-
-  In the logdir, whatever directory the file names: it may have been written
-  before a move; and what lies elsewhere belongs to another run, which training
-  here must neither take for its own nor delete when it has new checkpoints.
-
-  Args:
-    logdir: A directory.
-    path: A path without suffix, which may hold anything.
-
-  Returns:
-    A path without suffix.
-  """
-  return os.path.join(logdir, os.path.basename(path.partition("\0")[0]))
-
-
-def _damage(path):
-  """Says in a few words what is wrong with a checkpoint; None: nothing."""
-  data = glob.glob(glob.escape(path) + ".data-?????-of-?????")
-  if not os.path.exists(path + ".index"):
-    return "its index is missing"
-  if not data or len(data) != int(data[0][-len("00001"):]):
-    return "a data file is missing"
-  if glob.escape(path) != path:
-    return None  # TensorFlow's reader takes the path for a pattern.
-  try:
-    checkpoint_index.check(path)
-    reader = tf.compat.v1.train.NewCheckpointReader(path)
-    for name in reader.get_variable_to_shape_map():
-      reader.get_tensor(name)  # Verifies its checksum.
-  except (tf.errors.OpError, ValueError) as e:
-    return str(getattr(e, "message", e)).partition("\n")[0]
-  return None
-
-
-def step(path):
-  """The global step of a checkpoint, from its name.
-
-  Args:
-    path: A checkpoint's path, or None.
-
-  Returns:
-    An int; 0 where there is no checkpoint, or its name does not tell.
-  """
-  match = _STEP.search(path or "")
-  return int(match.group(1)) if match else 0
-
-
-def path_of(logdir, global_step):
-  """The path without suffix that the checkpoint of a step has."""
-  return os.path.join(logdir, "%s-%d" % (NAME, global_step))
-
-
 def require(logdir, wait=False):
-  """Finds the newest checkpoint, or says that there is none.
+  """Finds the newest checkpoint, or waits for one, or says there is none.
 
   Args:
     logdir: A directory.
@@ -286,6 +119,107 @@ def _why_none(logdir):
   return "has no checkpoint"
 
 
+def use_newest(logdir, path, use):
+  """Calls `use` with a checkpoint's path, or with a newer one if that is gone.
+
+  A run that trains meanwhile may have removed it.
+
+  Args:
+    logdir: A directory.
+    path: The path of the first checkpoint to try.
+    use: A callable that takes a path.
+
+  Returns:
+    What `use` returns.
+
+  Raises:
+    UnreadableError: What `use` raises where there is no newer checkpoint.
+  """
+  while True:
+    try:
+      return use(path)
+    except UnreadableError as e:
+      newer = latest(logdir, warn=False)
+      if newer in (None, path):
+        raise
+      log.info("Passed over: %s", e)
+      path = newer
+
+
+def listed(logdir):
+  """The paths that the file `checkpoint` lists and that exist, oldest first."""
+  state = _checkpoint_state(logdir)
+  paths = state.all_model_checkpoint_paths if state is not None else []
+  return [path for path in (_in_logdir(logdir, path) for path in paths)
+          if _STEP.search(path) and os.path.exists(path + ".index")]
+
+
+def _find(logdir, known=None):
+  """Finds the path of the newest whole checkpoint, or None.
+
+  Returns that, and a list of those before it that are not whole: pairs of a
+  path and what is wrong.
+  """
+  candidates = []
+  state = _checkpoint_state(logdir)
+  if state is not None:
+    candidates.append(_in_logdir(logdir, state.model_checkpoint_path))
+  found = [path[:-len(".index")] for path in glob.glob(
+      os.path.join(glob.escape(logdir), NAME + "-*.index"))]
+  candidates += sorted(
+      (path for path in found if _STEP.search(path) and path not in candidates),
+      key=step, reverse=True)
+  damaged = []
+  for path in candidates:
+    damage = None if path == known else _damage(path)
+    if damage is None:
+      return path, damaged
+    damaged.append((path, damage))
+  return None, damaged
+
+
+def _checkpoint_state(logdir):
+  """Reads the file `checkpoint`; None where it holds nothing of use."""
+  # To read a pipe would never end.
+  if not os.path.isfile(os.path.join(logdir, "checkpoint")):
+    return None
+  try:
+    return tf.train.get_checkpoint_state(logdir)
+  except (tf.errors.OpError, ValueError):
+    return None
+
+
+def _in_logdir(logdir, path):
+  """The path in the logdir of what the file `checkpoint` calls `path`.
+
+  It may have been written before a move. What lies elsewhere belongs to another
+  run, which training here must neither take for its own nor delete.
+  """
+  return os.path.join(logdir, os.path.basename(path.partition("\0")[0]))
+
+
+def _damage(path):
+  """Says in a few words what is wrong with a checkpoint; None: nothing."""
+  data = glob.glob(glob.escape(path) + ".data-?????-of-?????")
+  if not os.path.isfile(path + ".index"):
+    return "its index is missing"
+  if not data or len(data) != int(data[0][-len("00001"):]):
+    return "a data file is missing"
+  if glob.escape(path) != path:
+    return None  # TensorFlow's reader takes the path for a pattern.
+  try:
+    reader = tf.compat.v1.train.NewCheckpointReader(path)
+    for name in reader.get_variable_to_shape_map():
+      reader.get_tensor(name)  # Verifies its checksum.
+  except (tf.errors.OpError, ValueError) as e:
+    return _first_line(e)
+  return None
+
+
+def _first_line(error):
+  return str(getattr(error, "message", error)).partition("\n")[0]
+
+
 def check_compatible(path, variables):
   """Refuses a checkpoint that does not hold what a graph needs.
 
@@ -298,16 +232,16 @@ def check_compatible(path, variables):
       or type; `UnreadableError` if the checkpoint cannot be read.
   """
   try:
-    checkpoint_index.check(path)
     reader = tf.compat.v1.train.NewCheckpointReader(path)
-    shapes = reader.get_variable_to_shape_map()
-    dtypes = reader.get_variable_to_dtype_map()
   except (tf.errors.OpError, ValueError) as e:
     raise UnreadableError("%s: not a readable checkpoint: %s" % (
-        path, str(e).splitlines()[0])) from e
+        path, _first_line(e))) from e
+  shapes = reader.get_variable_to_shape_map()
+  dtypes = reader.get_variable_to_dtype_map()
   variables = sorted(variables, key=lambda v: v.op.name)
   for variable in variables:
     name, shape = variable.op.name, variable.shape.as_list()
+    dtype = variable.dtype.base_dtype
     if name not in shapes:
       raise errors.UserError(
           "%s: has no variable %s (the model's shape is %s); %s" % (
@@ -316,11 +250,10 @@ def check_compatible(path, variables):
       raise errors.UserError(
           "%s: variable %s has shape %s, the model's is %s; give the flags of "
           "the run, or another --logdir" % (path, name, shapes[name], shape))
-    if dtypes[name] != variable.dtype.base_dtype:
+    if dtypes[name] != dtype:
       raise errors.UserError(
           "%s: variable %s of shape %s is %s, the model's is %s; give another "
-          "--logdir" % (path, name, shape, dtypes[name].name,
-                        variable.dtype.base_dtype.name))
+          "--logdir" % (path, name, shape, dtypes[name].name, dtype.name))
 
 
 def _explain_missing(variables, shapes):
@@ -355,5 +288,4 @@ def restore(session, path, saver=None):
   try:
     saver.restore(session, path)
   except (tf.errors.OpError, ValueError) as e:
-    raise UnreadableError(
-        "%s: damaged: %s" % (path, str(e).splitlines()[0])) from e
+    raise UnreadableError("%s: damaged: %s" % (path, _first_line(e))) from e

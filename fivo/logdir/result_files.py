@@ -1,21 +1,20 @@
-"""Files of results: whether they can be, and writing them."""
+"""Files of named arrays that need no pickle to be read."""
 
+import collections
 import os
-import re
 
-from fivo.system import arrays
+import numpy as np
+
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import log
 
 # NumPy counts the bytes of a record in 32 bits.
 _MAX_BYTES = 2 ** 31 - 1
-# TensorFlow's and NumPy's on the way to the file.
-_COPIES = 4
 
 
 def check_size(name, value, bytes_per_unit, remedy, other_bytes=0):
-  """Refuses results that no file holds, or no memory, before they are made.
+  """Refuses results that no array file holds, before they are made.
 
   Args:
     name: The name of the flag in which the results' size is linear.
@@ -27,31 +26,22 @@ def check_size(name, value, bytes_per_unit, remedy, other_bytes=0):
   Raises:
     UserError: Naming the flag, its value, and what would be right.
   """
-  available = _available_bytes()
-  limit = min(_MAX_BYTES, available // _COPIES)
   size = value * bytes_per_unit + other_bytes
-  if size <= limit:
-    return
-  raise errors.UserError(
-      "--%s=%d: the results take %d MB, too much for %s; must be at most %d, "
-      "or lower %s" % (
-          name, value, size >> 20, "an array file, which has less than 2 GiB"
-          if limit == _MAX_BYTES else
-          "the memory, of which %d MB are free" % (available >> 20),
-          max(0, limit - other_bytes) // bytes_per_unit, remedy))
-
-
-def _available_bytes():
-  """The memory that is free, or that caches would make room in."""
-  try:
-    with open("/proc/meminfo", encoding="ascii") as stream:
-      return int(re.search(r"MemAvailable: *([0-9]+)", stream.read())[1]) << 10
-  except (OSError, TypeError):  # No Linux, or one that does not say.
-    return _COPIES * _MAX_BYTES
+  if size > _MAX_BYTES:
+    raise errors.UserError(
+        "--%s=%d: the results take %d MB, too much for an array file, which "
+        "has less than 2 GiB; must be at most %d, or lower %s" % (
+            name, value, size >> 20,
+            max(0, _MAX_BYTES - other_bytes) // bytes_per_unit, remedy))
 
 
 def write(flag, directory, name, named_arrays):
-  """Writes an array file, see `arrays.save`.
+  """Writes arrays so that `np.load` gives them by name.
+
+  The file holds one 0-d structured array in NumPy's `.npy` form, whatever its
+  name ends in. Hence `np.load(path)["name"]` works, and so does
+  `np.load(path)[()]["name"]`, the way to the original's pickled dicts, without
+  `allow_pickle`. It is written whole or not at all.
 
   Args:
     flag: The flag that names the directory.
@@ -65,9 +55,16 @@ def write(flag, directory, name, named_arrays):
   Raises:
     UserError: If the directory cannot be written to.
   """
+  named_arrays = collections.OrderedDict(
+      (name, np.asarray(value)) for name, value in named_arrays.items())
+  record = np.zeros((), dtype=[
+      (name, value.dtype, value.shape) for name, value in named_arrays.items()])
+  for key, value in named_arrays.items():
+    record[key] = value
   path = os.path.join(directory, name)
   with errors.writing_to(flag, directory):
     files.prepare_directory(flag, directory)
-    arrays.save(path, named_arrays)
+    with files.atomic_write(path) as stream:
+      np.save(stream, record, allow_pickle=False)
   log.info("Wrote %s.", path)
   return path

@@ -4,10 +4,10 @@ It is kept in the logdir, so that a resumed run knows what there is to beat and
 whether it has stopped early.
 """
 
-import collections
 import os
+from typing import NamedTuple
+from typing import Optional
 
-from fivo.config import options
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import log
@@ -15,46 +15,27 @@ from fivo.system import log
 FILE_NAME = "validation.json"
 _FORMAT = 1
 
-# measure: What `best_bound` is a value of, see `measure`.
-# best_bound: The best bound, in nats, or None if there is none yet.
-# best_step: The global step of its checkpoint, or None.
-# last_step: The global step of the last evaluation, 0 before the first.
-# num_worse: How many evaluations since have not been better.
-Record = collections.namedtuple(
-    "Record", "measure best_bound best_step last_step num_worse")
 
+class Record(NamedTuple):
+  """Evaluations so far.
 
-def measure(config):
-  """What the bounds of a record have in common: else they do not compare.
-
-  Args:
-    config: A `Config`.
-
-  Returns:
-    A str.
+  Attributes:
+    measure: What `best_bound` is a value of, see `Config.measure`.
+    best_bound: The best bound, in nats, or None if there is none yet.
+    best_step: The global step of its checkpoint, or None.
+    last_step: The global step of the last evaluation, 0 before the first.
+    num_worse: How many evaluations since have not been better.
   """
-  bound = "fivo" if config.bound == "fivo-aux" else config.bound
-  return "%s bound per %s with --num_samples=%d" % (
-      bound, "timestep" if config.normalize_by_seq_len else "sequence",
-      config.num_samples)
 
-
-def empty(config):
-  """The record of a run without evaluations."""
-  return Record(measure(config), None, None, 0, 0)
+  measure: str
+  best_bound: Optional[float] = None
+  best_step: Optional[int] = None
+  last_step: int = 0
+  num_worse: int = 0
 
 
 def update(record, step, bound):
-  """Adds an evaluation to a record.
-
-  Args:
-    record: A `Record`.
-    step: The global step.
-    bound: The bound of the valid split, a float that is not NaN.
-
-  Returns:
-    A `Record`.
-  """
+  """Adds the bound of a step's evaluation, which is not NaN, to a record."""
   # Minus infinity is worse than nothing: nothing would be kept for it.
   best = -float("inf") if record.best_bound is None else record.best_bound
   if bound > best:
@@ -80,9 +61,8 @@ def load(logdir):
   if not os.path.exists(path):
     return None
   try:
-    stored = files.read_json(path, _FORMAT)
-    record = Record(*[stored[name] for name in Record._fields])
-    _check(record)
+    kept = files.read_json(path, _FORMAT)
+    return Record(*[kept[name] for name in Record._fields])
   except OSError as e:
     raise errors.UserError("--logdir=%s: its %s cannot be read: %s" % (
         logdir, FILE_NAME, e.strerror)) from e
@@ -91,23 +71,6 @@ def load(logdir):
         "--logdir=%s: its %s is no record that this program wrote (%s: %s); "
         "restore it, or delete it to forget the best bound so far" % (
             logdir, FILE_NAME, type(e).__name__, e)) from e
-  return record
-
-
-def _check(record):
-  """Raises a ValueError or TypeError unless the fields have their types."""
-  if not isinstance(record.measure, str):
-    raise TypeError("measure must be text")
-  for name in ("last_step", "num_worse", "best_step"):
-    value = getattr(record, name)
-    if name == "best_step" and record.best_bound is None:
-      continue
-    if not options.is_integer(value) or value < 0:
-      raise TypeError("%s must be an integer from 0" % name)
-  bound = record.best_bound
-  if bound is not None and not (
-      options.is_number(bound) and abs(bound) < float("inf")):
-    raise TypeError("best_bound must be a finite number")
 
 
 def save(logdir, record):
@@ -116,48 +79,46 @@ def save(logdir, record):
                    [("format", _FORMAT)] + list(record._asdict().items()))
 
 
-def resume(config, step):
+def resume(logdir, measure, step):
   """The record with which a run goes on.
 
+  It begins anew where the run does, or where the run measures something else
+  now, which is logged.
+
   Args:
-    config: A `Config`.
+    logdir: The run's logdir.
+    measure: What the run measures, see `Config.measure`.
     step: The global step of the checkpoint that it goes on from.
 
   Returns:
-    A `Record`. It begins anew where the run does, or where it measures
-    something else now, which is logged.
+    A `Record`.
 
   Raises:
     UserError: If the logdir's record cannot be understood.
   """
-  record = load(config.logdir)
+  record = load(logdir)
   if record is None or (not step and not record.last_step):
-    return empty(config)
+    return Record(measure)
   if not step:
     log.info("%s is of an earlier run that has no checkpoint any more: it "
-             "begins anew.", os.path.join(config.logdir, FILE_NAME))
-    return empty(config)
-  if record.measure != measure(config):
+             "begins anew.", os.path.join(logdir, FILE_NAME))
+    return Record(measure)
+  if record.measure != measure:
     log.info(
         "The best so far is of the %s, which does not compare with the %s: "
-        "the next will be the best.", record.measure, measure(config))
-    return empty(config)
+        "the next will be the best.", record.measure, measure)
+    return Record(measure)
   # The steps after the checkpoint, if there were any, are taken again.
   return record._replace(last_step=min(record.last_step, step))
 
 
-def has_lost_patience(config, record):
-  """Whether a record calls for an early stop."""
-  return (config.early_stop_patience is not None and record is not None and
-          record.measure == measure(config) and
-          record.num_worse >= config.early_stop_patience)
-
-
-def stopped_step(config):
+def stopped_step(logdir, measure, patience):
   """The global step at which a run has stopped early.
 
   Args:
-    config: A `Config`.
+    logdir: The run's logdir.
+    measure: What the run measures, see `Config.measure`.
+    patience: `--early_stop_patience`, or None.
 
   Returns:
     An int, or None: the run has not stopped early, or may go on, since its
@@ -166,7 +127,7 @@ def stopped_step(config):
   Raises:
     UserError: If the logdir's record cannot be understood.
   """
-  if config.early_stop_patience is None:
-    return None
-  record = load(config.logdir)
-  return record.last_step if has_lost_patience(config, record) else None
+  record = None if patience is None else load(logdir)
+  has_stopped = (record is not None and record.measure == measure and
+                 record.num_worse >= patience)
+  return record.last_step if has_stopped else None

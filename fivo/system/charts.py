@@ -5,77 +5,61 @@ Training writes into the logdir, evaluation of a split into a directory in it;
 where both know a quantity they write it under the same tag.
 """
 
-import collections
-
 import tensorflow as tf
 
-_BOUNDS = (("elbo", "ELBO"), ("iwae", "IWAE"), ("fivo", "FIVO"),
-           ("sixo", "SIXO"))
-
 # What each chart shows, for its tooltip. In Markdown.
-_DESCRIPTIONS = collections.OrderedDict(
-    [("bound_per_timestep/" + name,
+_DESCRIPTIONS = {
+    "exact/log_likelihood_per_timestep":
+        "The exact log p(x) in nats per timestep, above which no bound is in "
+        "expectation.",
+    "exact/gap_per_timestep":
+        "The exact log p(x) less the bound, in nats per timestep. Zero is "
+        "best.",
+    "training/gradient_norm":
+        "The Euclidean norm of the loss's gradient by all variables together, "
+        "before it is clipped.",
+    "training/learning_rate": "The learning rate of Adam.",
+    "training/twist_loss":
+        "The cross entropy, in nats per sequence, of the classifier by which a "
+        "twist is learned. Lower is better.",
+    "speed/steps_per_second": "Training steps per second.",
+    "speed/timesteps_per_second":
+        "Timesteps of data per second, not counting the padding and counting "
+        "those of all particles once.",
+    "particles/effective_sample_size":
+        "1 / sum_n W_n^2 for the normalised weights W of a filter's particles, "
+        "before it resamples: the mean over all timesteps. From 1, where one "
+        "particle has all the weight, to the number of particles.",
+    "particles/resampling_rate":
+        "The share of timesteps at which a filter resamples.",
+    "particles/log_weight_variance":
+        "The variance of the log weights of a filter's particles, accumulated "
+        "since it last resampled: the mean over all timesteps.",
+    "particles/num_ancestors":
+        "How many particles of the step before have descendants: the mean over "
+        "all timesteps.",
+    "particles/num_roots":
+        "How many particles of the first step have descendants: the mean over "
+        "all timesteps."}
+for _bound in ("elbo", "iwae", "fivo", "sixo"):
+  _DESCRIPTIONS["bound_per_timestep/" + _bound] = (
       "The %s bound on log p(x) in nats per timestep: in training the mean "
       "over a batch of each sequence's bound over its length, in evaluation "
       "the sum over all sequences over the number of all timesteps. Higher is "
-      "better." % title) for name, title in _BOUNDS] +
-    [("bound_per_sequence/" + name,
+      "better." % _bound.upper())
+  _DESCRIPTIONS["bound_per_sequence/" + _bound] = (
       "The %s bound on log p(x) in nats, the mean over sequences. Higher is "
-      "better." % title) for name, title in _BOUNDS] +
-    [("exact/log_likelihood_per_timestep",
-      "The exact log p(x) in nats per timestep, above which no bound is in "
-      "expectation."),
-     ("exact/gap_per_timestep",
-      "The exact log p(x) less the bound, in nats per timestep. Zero is best."),
-     ("training/gradient_norm",
-      "The Euclidean norm of the loss's gradient by all variables together, "
-      "before it is clipped."),
-     ("training/learning_rate", "The learning rate of Adam."),
-     ("training/twist_loss",
-      "The cross entropy, in nats per sequence, of the classifier by which a "
-      "twist is learned. Lower is better."),
-     ("speed/steps_per_second", "Training steps per second."),
-     ("speed/timesteps_per_second",
-      "Timesteps of data per second, not counting the padding and counting "
-      "those of all particles once."),
-     ("particles/effective_sample_size",
-      "1 / sum_n W_n^2 for the normalised weights W of a filter's particles, "
-      "before it resamples: the mean over all timesteps. From 1, where one "
-      "particle has all the weight, to the number of particles."),
-     ("particles/resampling_rate",
-      "The share of timesteps at which a filter resamples."),
-     ("particles/log_weight_variance",
-      "The variance of the log weights of a filter's particles, accumulated "
-      "since it last resampled: the mean over all timesteps."),
-     ("particles/num_ancestors",
-      "How many particles of the step before have descendants: the mean over "
-      "all timesteps."),
-     ("particles/num_roots",
-      "How many particles of the first step have descendants: the mean over "
-      "all timesteps.")])
+      "better." % _bound.upper())
 
 
 def add(tag, tensor):
-  """Adds a chart to the summaries of the default graph.
-
-  Args:
-    tag: One of those above.
-    tensor: A scalar float Tensor.
-  """
+  """Adds a scalar Tensor, under a tag of those above, to the summaries."""
   tf.compat.v1.summary.tensor_summary(
       tag, tf.cast(tensor, tf.float32), summary_metadata=_metadata(tag))
 
 
 def values_summary(values):
-  """Makes a Summary of values.
-
-  Args:
-    values: An iterable of pairs of a tag, of those above or another, and a
-      float.
-
-  Returns:
-    A `tf.Summary`.
-  """
+  """Makes a `tf.Summary` of pairs of a tag, any at all, and a float."""
   summary = tf.compat.v1.Summary()
   for tag, value in values:
     summary.value.add(

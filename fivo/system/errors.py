@@ -40,14 +40,7 @@ class NonFiniteError(UserError):
 
 
 def explain(error):
-  """Says in one line what went wrong, if it is no defect of this code.
-
-  Args:
-    error: An exception.
-
-  Returns:
-    A str, or None for a defect.
-  """
+  """Says in one line what went wrong; None if it is a defect of this code."""
   if isinstance(error, UserError):
     return str(error)
   words = _first_line(error)
@@ -83,18 +76,12 @@ def _first_line(error):
 
 @contextlib.contextmanager
 def writing_to(flag, path, remark=""):
-  """Names the flag in the line of a fault of the disk.
+  """Turns a fault of the disk into a `UserError` that names the flag.
 
   Args:
     flag: The flag that names what the block writes to.
     path: Its value.
     remark: What to say beside the fault.
-
-  Yields:
-    Nothing.
-
-  Raises:
-    UserError: If the block raises an exception of that kind.
   """
   try:
     yield
@@ -118,15 +105,6 @@ def naming_flag(name):
 
 
 def did_you_mean(word, candidates, prefix=""):
-  """Names what somebody may have meant, for the end of a message.
-
-  Args:
-    word: What was written.
-    candidates: A list of what could have been written.
-    prefix: What to put before the candidate.
-
-  Returns:
-    "; did you mean CANDIDATE?", or "" where none is near.
-  """
+  """Says "; did you mean CANDIDATE?", or "" where no candidate is near."""
   near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
   return "; did you mean %s%s?" % (prefix, near[0]) if near else ""

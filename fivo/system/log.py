@@ -44,18 +44,12 @@ warning = _logger.warning
 
 
 def configure(show_all=False, log_dir=None):
-  """Routes TensorFlow's log through absl's, without deprecation notes.
-
-  Call it once absl has parsed its flags, and before a graph is built.
+  """Routes TensorFlow's log through absl's, once absl has parsed its flags.
 
   Args:
-    show_all: Whether to keep deprecation notes too: of use to those who port
-      this code, noise to everyone else.
+    show_all: True keeps deprecation notes, of use to those who port this code.
     log_dir: The directory of a file for log lines, which then do not go to
       stderr unless absl's flags say that they do too; None: no file.
-
-  Raises:
-    UserError: If the directory cannot be used.
   """
   if log_dir is not None:
     # absl only defines the flag, and makes no directory.
@@ -64,8 +58,7 @@ def configure(show_all=False, log_dir=None):
     files.prepare_directory("log_dir", log_dir)
     absl_logging.get_absl_handler().use_absl_log_file(log_dir=log_dir)
   logger = logging.getLogger("tensorflow")
-  # absl's handler at the root prints every line; TensorFlow's own handler would
-  # print it again.
+  # It would print again what absl's handler at the root prints.
   del logger.handlers[:]
   logger.setLevel(
       absl_logging.converter.absl_to_standard(absl_logging.get_verbosity()))
@@ -75,10 +68,7 @@ def configure(show_all=False, log_dir=None):
 
 
 def skip_deprecation_checks():
-  """Keeps TensorFlow from looking for what is deprecated in a graph's ops.
-
-  That takes a fifth of the time in which a graph is built.
-  """
+  """Saves a fifth of the time in which a graph is built."""
   # pylint: disable=import-outside-toplevel, protected-access
   from tensorflow.python.util import deprecation
   deprecation._PRINT_DEPRECATION_WARNINGS = False

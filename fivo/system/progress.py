@@ -35,59 +35,37 @@ def track(iterable, description, total=None, unit="sequences", show_bar=True):
     unit: What the items are, e.g. "files".
     show_bar: Whether a terminal may show a bar.
 
-  Returns:
-    An iterator over the items of `iterable`.
+  Yields:
+    The items of `iterable`.
   """
   if total is None and hasattr(iterable, "__len__"):
     total = len(iterable)
   if show_bar and _can_show_bar():
-    return _with_bar(tqdm.tqdm(
-        iterable, desc=description, total=total, unit=" " + unit,
-        leave=None if _bars else True))
-  return _logged(iterable, description, total, unit)
-
-
-def _can_show_bar():
-  return tqdm is not None and sys.stderr.isatty()
-
-
-def _with_bar(bar):
-  """Yields the items that a bar counts."""
-  with _shown(bar):
-    for item in bar:
-      yield item
-
-
-def _logged(iterable, description, total, unit):
-  """Yields the items of `iterable`, logging a line every ten seconds."""
+    with _shown_bar(iterable=iterable, desc=description, total=total,
+                    unit=" " + unit, leave=None if _bars else True) as bar:
+      yield from bar
+    return
   last_line = time.monotonic()
   for done, item in enumerate(iterable):
-    now = time.monotonic()
-    if now - last_line >= _SECONDS_BETWEEN_LINES:
-      last_line = now
+    if time.monotonic() - last_line >= _SECONDS_BETWEEN_LINES:
+      last_line = time.monotonic()
       out_of = "" if total is None else " of %d" % total
       log.info("%s: %d%s %s", description, done, out_of, unit)
     yield item
 
 
-class StepBar(object):
-  """A bar of training steps on a terminal.
+class StepBar(contextlib.ExitStack):
+  """A bar of training steps on a terminal; elsewhere nothing.
 
-  Elsewhere it is nothing, for there are log lines.
+  It is shown from `start` on until the `with` block of this object ends.
   """
 
   def __init__(self, total=None, show_bar=True):
-    """Creates a bar that is not shown yet.
-
-    Args:
-      total: The last step, which makes an estimate of the time left possible;
-        or None.
-      show_bar: Whether a terminal may show a bar.
-    """
+    """Creates a bar up to step `total`, or without an end for None."""
+    super().__init__()
     self._total = total
     self._may_show = show_bar and _can_show_bar()
     self._bar = None
-    self._exit_stack = contextlib.ExitStack()
 
   @property
   def is_shown(self):
@@ -97,34 +75,32 @@ class StepBar(object):
   def start(self, step):
     """Shows the bar, if it is not shown yet, from a step on."""
     if self._may_show and not self.is_shown:
-      self._bar = tqdm.tqdm(
+      self._bar = self.enter_context(_shown_bar(
           desc="Training", total=self._total, initial=step, unit=" steps",
-          dynamic_ncols=True)
-      self._exit_stack.callback(self._bar.close)
-      self._exit_stack.enter_context(_shown(self._bar))
+          dynamic_ncols=True))
 
   def update(self, step, text):
     """Shows that a step has been taken, and a text beside the bar."""
     self._bar.set_postfix_str(text, refresh=False)
     self._bar.update(step - self._bar.n)
 
-  def __enter__(self):
-    return self
 
-  def __exit__(self, *unused_args):
-    self._exit_stack.close()
+def _can_show_bar():
+  return tqdm is not None and sys.stderr.isatty()
 
 
 @contextlib.contextmanager
-def _shown(bar):
-  """Has log lines take the place of a bar while the block runs."""
+def _shown_bar(**kwargs):
+  """Shows a bar, of which log lines take the place, while the block runs."""
+  bar = tqdm.tqdm(**kwargs)
   _bars.append(bar)
   handlers = logging.root.handlers + logging.getLogger("tensorflow").handlers
   for handler in handlers:
     handler.addFilter(_clear_bars)
   try:
-    yield
+    yield bar
   finally:
+    bar.close()
     # Bars in one place are equal, but not the same.
     _bars[:] = [other for other in _bars if other is not bar]
     if not _bars:

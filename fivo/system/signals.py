@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 
+_NUMBERS = (signal.SIGINT, signal.SIGTERM)
 # How long the main thread may take to end after a second signal.
 _SECONDS_TO_END = 3.
 _PR_SET_PDEATHSIG = 1
@@ -17,25 +18,16 @@ _arrived = []
 
 
 def arrived():
-  """The signals that have come, even if the main thread knows nothing yet.
+  """The numbers of the signals that have come within `catch_signals`.
 
-  While it is in a call of TensorFlow, which may wait for another process, no
-  handler of Python runs.
-
-  Returns:
-    A list of numbers; empty outside of `catch_signals`.
+  Of those too that the main thread does not know yet: no handler of Python runs
+  while it is in a call of TensorFlow, which may wait for another process.
   """
   return list(_arrived)
 
 
 def die_with(parent):
-  """In a new process: has it stopped should its parent be killed.
-
-  On Linux; elsewhere it does nothing.
-
-  Args:
-    parent: The parent's process id.
-  """
+  """In a new process on Linux: has SIGTERM end it once its parent is dead."""
   if sys.platform == "linux":
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
@@ -43,24 +35,20 @@ def die_with(parent):
 
 
 @contextlib.contextmanager
-def catch_signals(numbers=(signal.SIGINT, signal.SIGTERM)):
+def catch_signals():
   """Holds back Ctrl-C and SIGTERM until the current step is done.
 
   A second signal acts at once, or within seconds where the main thread is in a
   call of TensorFlow that does not end. Outside the main thread, where Python
   allows no handlers, signals keep their usual effect.
 
-  Args:
-    numbers: The signals to hold back.
-
   Yields:
     A list that receives the number of the signal caught.
   """
-  caught = []
+  caught, previous = [], {}
   if threading.current_thread() is not threading.main_thread():
     yield caught
     return
-  previous = {}
 
   def restore():
     while previous:
@@ -70,8 +58,8 @@ def catch_signals(numbers=(signal.SIGINT, signal.SIGTERM)):
     caught.append(number)
     restore()
 
-  with _listening(numbers):
-    for number in numbers:
+  with _listening():
+    for number in _NUMBERS:
       previous[number] = signal.signal(number, handle)
     try:
       yield caught
@@ -80,12 +68,11 @@ def catch_signals(numbers=(signal.SIGINT, signal.SIGTERM)):
 
 
 @contextlib.contextmanager
-def _listening(numbers):
+def _listening():
   """Notes signals in a thread that nothing but them keeps busy."""
   reader, writer = socket.socketpair()
   writer.setblocking(False)
-  thread = threading.Thread(
-      target=_listen, args=(reader, frozenset(numbers)), daemon=True)
+  thread = threading.Thread(target=_listen, args=(reader,), daemon=True)
   previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
   thread.start()
   try:
@@ -98,11 +85,11 @@ def _listening(numbers):
     del _arrived[:]
 
 
-def _listen(reader, numbers):
+def _listen(reader):
   """Reads the numbers of signals until the other end of a socket closes."""
   try:
     for data in iter(lambda: reader.recv(1), b""):
-      if data[0] in numbers:
+      if data[0] in _NUMBERS:
         _arrived.append(data[0])
       if len(_arrived) > 1:
         reader.settimeout(_SECONDS_TO_END)

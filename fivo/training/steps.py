@@ -39,7 +39,8 @@ def is_finished(config, step):
     config: A `Config`.
     step: The step of the run's newest checkpoint, 0 if there is none.
   """
-  stopped_step = validation_record.stopped_step(config)
+  stopped_step = validation_record.stopped_step(
+      config.logdir, config.measure, config.early_stop_patience)
   if step and stopped_step is not None:
     log.info(
         "Stopped early at step %d: nothing to do; a larger "
@@ -189,7 +190,9 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
       return
     if self._config.task:
       log.info("This worker ends at step %d.", self.last)
-    elif validation_record.stopped_step(self._config) is None:
+    elif validation_record.stopped_step(
+        self._config.logdir, self._config.measure,
+        self._config.early_stop_patience) is None:
       log.info("The data ended at step %d.", self.last)
 
   def _take_in_session(self, session, bar):

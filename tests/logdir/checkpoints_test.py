@@ -122,14 +122,6 @@ class TestDamaged(object):
     _truncate(_save(tmp_path, 0), 3)
     assert checkpoints.to_resume(str(tmp_path)) is None
 
-  def test_copy_is_not_mistaken_for_the_original(self, tmp_path):
-    """Where paths are absolute, those of a copy still name the original."""
-    (tmp_path / "old").mkdir()
-    _save(tmp_path / "old", 5, relative=False)
-    shutil.copytree(str(tmp_path / "old"), str(tmp_path / "copy"))
-    assert checkpoints.latest(str(tmp_path / "copy")) == str(
-        tmp_path / "copy" / "model.ckpt-5")
-
 
 class TestHostileFileCheckpoint(object):
   """What the file `checkpoint` says is never followed out of the logdir."""
@@ -143,11 +135,8 @@ class TestHostileFileCheckpoint(object):
     return tmp_path / "logdir"
 
   @pytest.mark.parametrize("path", [
-      "../other/model.ckpt-8", "{other}/model.ckpt-8", "{other}/../other/"
-      "model.ckpt-8", "/", "", ".", "..", "model.ckpt-8", "/etc/passwd",
-      r"model.ckpt-8\000x", "model.ckpt-*", "~/model.ckpt-3",
-      "model.ckpt-99999999999999999999",
-      pytest.param("x" * 5000, id="long")])
+      "../other/model.ckpt-8", "{other}/model.ckpt-8", "", "..",
+      r"model.ckpt-8\000x", "model.ckpt-*"])
   def test_paths(self, logdir, path):
     path = path.format(other=logdir.parent / "other")
     (logdir / "checkpoint").write_text(
@@ -168,9 +157,7 @@ class TestHostileFileCheckpoint(object):
     assert checkpoints.listed(str(logdir)) == [str(logdir / "model.ckpt-3")]
 
   @pytest.mark.parametrize("content", [
-      b"", b"\0" * 100, b"\xff\xfe", b"model_checkpoint_path: {",
-      b"a { " * 5000, b"model_checkpoint_path: 3", bytes(range(256)),
-      b"#" * (2 << 20)], ids=lambda content: repr(content[:10]))
+      b"", b"\xff\xfe", b"model_checkpoint_path: {", b"a { " * 5000])
   def test_garbage(self, logdir, content):
     (logdir / "checkpoint").write_bytes(content)
     assert checkpoints.step(checkpoints.latest(str(logdir))) == 3
@@ -212,45 +199,6 @@ def test_linked_checkpoint(tmp_path):
   np.testing.assert_array_equal(_restore(found), [2, 2, 2])
 
 
-def test_leftovers(tmp_path):
-  lost = _save(tmp_path, 1)
-  good = _save(tmp_path, 3)
-  kept = os.listdir(str(tmp_path)) + ["samples.npz.x1.tmp"]
-  for suffix in (".index", ".data-00000-of-00001"):  # Another killed save.
-    shutil.copy(lost + suffix, str(tmp_path / ("model.ckpt-2" + suffix)))
-  os.remove(str(tmp_path / "model.ckpt-2.index"))
-  for name in ("samples.npz.x1.tmp", "model.ckpt-4.data-00000-of-00001."
-               "tempstate123", "model.ckpt-4.index.tempstate9",
-               "model.ckpt-4.meta.tmp0a1b", "checkpoint.tmpff",
-               "config.json.ab_c.tmp", "validation.json.ab_c.tmp"):
-    (tmp_path / name).write_text("half")
-  checkpoints.remove_leftovers(str(tmp_path))
-  assert sorted(os.listdir(str(tmp_path))) == sorted(kept)
-  assert checkpoints.latest(str(tmp_path)) == good
-
-
-def test_listed_with_what_a_killed_process_did_not_list(tmp_path):
-  """Each kill between a save and its listing left a checkpoint for good."""
-  for step in (1, 2, 3):
-    _save(tmp_path, step)
-    if step != 3:
-      os.rename(str(tmp_path / "checkpoint"), str(tmp_path / ("list%d" % step)))
-  paths = [str(tmp_path / ("model.ckpt-%d" % step)) for step in (1, 2, 3)]
-  os.rename(str(tmp_path / "list2"), str(tmp_path / "checkpoint"))
-  assert checkpoints.listed(str(tmp_path)) == [paths[2], paths[1]]
-  # Of two, neither was left so.
-  os.rename(str(tmp_path / "list1"), str(tmp_path / "checkpoint"))
-  assert checkpoints.listed(str(tmp_path)) == paths[:1]
-
-
-def test_drop_one_too_many(tmp_path):
-  paths = [_save(tmp_path, step) for step in (1, 2, 3)]
-  assert checkpoints.drop_one_too_many(paths, 3) == paths
-  assert checkpoints.drop_one_too_many(paths, 1) == paths[1:]
-  assert [os.path.exists(path + ".index") for path in paths] == [
-      False, True, True]
-
-
 def test_listed(tmp_path):
   assert checkpoints.listed(str(tmp_path)) == []
   (tmp_path / "old").mkdir()
@@ -264,6 +212,29 @@ def test_listed(tmp_path):
   assert checkpoints.listed(str(tmp_path / "new")) == [
       str(tmp_path / "new" / "model.ckpt-2"),
       str(tmp_path / "new" / "model.ckpt-3")]
+
+
+class TestUseNewest:
+
+  @pytest.fixture
+  def use(self, tmp_path):
+    """Restores the checkpoint of step 1 or, where it is gone, that of 2."""
+    paths = [_save(tmp_path, step) for step in (1, 2)]
+    return paths, lambda: checkpoints.use_newest(
+        str(tmp_path), paths[0], lambda path: _restore(path)[0])
+
+  def test_the_one_that_is_asked_for(self, use):
+    assert use[1]() == 1.
+
+  def test_rotated_away(self, use):
+    tf.compat.v1.train.remove_checkpoint(use[0][0])
+    assert use[1]() == 2.
+
+  def test_no_other(self, use):
+    tf.compat.v1.train.remove_checkpoint(use[0][0])
+    _truncate(use[0][1], 0)
+    with pytest.raises(checkpoints.UnreadableError):
+      use[1]()
 
 
 class TestRequire(object):

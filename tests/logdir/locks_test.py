@@ -3,7 +3,6 @@
 import errno
 import multiprocessing
 import os
-import signal
 from unittest import mock
 
 import pytest
@@ -13,9 +12,9 @@ from fivo.system import errors
 
 
 def _hold(logdir, connection):
-  """Holds the lock until it is told to go."""
-  with locks.training_lock(logdir) as is_held:
-    connection.send(is_held)
+  """Holds the lock until it is killed."""
+  with locks.training_lock(logdir):
+    connection.send("held")
     connection.recv()
 
 
@@ -26,11 +25,9 @@ def holder(tmp_path):
   ours, theirs = context.Pipe()
   process = context.Process(target=_hold, args=(str(tmp_path), theirs))
   process.start()
-  assert ours.recv()
-  process.connection = ours
+  assert ours.recv() == "held"
   yield process
-  if process.is_alive():
-    os.kill(process.pid, signal.SIGKILL)
+  process.kill()
   process.join()
 
 
@@ -45,35 +42,19 @@ def test_other_process_is_named(tmp_path, holder):
 
 
 def test_killed_process_leaves_no_lock(tmp_path, holder):
-  os.kill(holder.pid, signal.SIGKILL)
+  holder.kill()
   holder.join()
-  with locks.training_lock(str(tmp_path)) as is_held:
-    assert is_held
-
-
-def test_ended_process_leaves_no_lock(tmp_path, holder):
-  holder.connection.send("go")
-  holder.join()
-  assert holder.exitcode == 0
   for _ in range(2):
-    with locks.training_lock(str(tmp_path)) as is_held:
-      assert is_held
+    with locks.training_lock(str(tmp_path)):
+      text = (tmp_path / locks.FILE_NAME).read_text()
+      assert text.startswith("%d on " % os.getpid())
 
 
 def test_other_directory(tmp_path, holder):
   del holder
-  other = tmp_path / "other"
-  other.mkdir()
-  with locks.training_lock(str(other)) as is_held:
-    assert is_held
-
-
-def test_exception_releases(tmp_path):
-  with pytest.raises(KeyError):
-    with locks.training_lock(str(tmp_path)):
-      raise KeyError()
-  with locks.training_lock(str(tmp_path)) as is_held:
-    assert is_held
+  (tmp_path / "other").mkdir()
+  with locks.training_lock(str(tmp_path / "other")):
+    pass
 
 
 def test_link_is_not_followed(tmp_path):
@@ -88,18 +69,11 @@ def test_link_is_not_followed(tmp_path):
   assert other.read_text() == "precious"
 
 
-def test_pipe_is_refused(tmp_path):
-  os.mkfifo(str(tmp_path / locks.FILE_NAME))
-  with pytest.raises(errors.UserError, match="not a regular file; remove it"):
-    with locks.training_lock(str(tmp_path)):
-      pass
-
-
 @pytest.mark.parametrize("number", [
     errno.ENOLCK, errno.EOPNOTSUPP, errno.EREMOTEIO, 524])
 def test_file_system_without_locks(tmp_path, number, caplog):
   with mock.patch.object(locks.fcntl, "flock",
                          side_effect=OSError(number, os.strerror(number))):
-    with locks.training_lock(str(tmp_path)) as is_held:
-      assert not is_held
+    with locks.training_lock(str(tmp_path)):
+      pass
   assert "has no locks (%s)" % os.strerror(number) in caplog.text

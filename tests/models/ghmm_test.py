@@ -272,24 +272,6 @@ class TestParts(object):
                         [moments(tf.constant(t)) for t in steps], ta.stack()]):
       np.testing.assert_allclose(actual, expected, rtol=1e-9)
 
-  @pytest.mark.parametrize("proposal_type", PROPOSALS)
-  def test_proposal_takes_ints_and_tensors(self, proposal_type):
-    """It is the exact one of the types that have one."""
-    model = _trainable(proposal_type, dtype=tf.float64)
-    xs, z = _data(NUM_STEPS, BATCH), _data(BATCH)
-    model.set_observations(xs, [NUM_STEPS] * BATCH)
-    with_ints, with_tensors = _run([
-        [[dist.mean() + np.zeros(BATCH), dist.variance() + np.zeros(BATCH)]
-         for dist in [model.proposal(to_t(t), tf.constant(z))
-                      for t in range(NUM_STEPS)]]
-        for to_t in (int, tf.constant)])
-    np.testing.assert_array_equal(with_ints, with_tensors)
-    if proposal_type in TRUE_PROPOSALS:
-      np.testing.assert_allclose(with_ints, [
-          joint_gaussian.proposal(
-              NUM_STEPS, t, z, xs[t:t + _num_seen(proposal_type, t)])
-          for t in range(NUM_STEPS)], rtol=1e-9, atol=1e-15)
-
   @pytest.mark.parametrize("shape", [[None, None], None])
   def test_attributes(self, shape):
     """Whatever is known of the shapes.
@@ -459,33 +441,6 @@ class TestLearnedProposals(object):
       _load_true_proposal(model, sess, num_steps, num_seen_fn)
       learned, true = sess.run(log_weights)
     np.testing.assert_allclose(learned, true, rtol=1e-9)
-
-  def test_gradients_agree_with_finite_differences(self):
-    num_steps = 3
-    model = _trainable("smoothing", num_steps, tf.float64)
-    log_p_hat = tf.reduce_sum(bounds.elbo(
-        model, tf.constant(_data(num_steps, 2)), [num_steps] * 2).log_p_hat)
-    variables = tf.compat.v1.trainable_variables()
-    gradients = tf.gradients(log_p_hat, variables)
-
-    def value_at(values):
-      # A new session, for the same noise.
-      with tf.compat.v1.Session() as sess:
-        for variable, value in zip(variables, values):
-          variable.load(value, sess)
-        return sess.run([log_p_hat, gradients])
-
-    rng = np.random.RandomState(0)
-    values = [rng.normal(scale=0.5, size=v.shape.as_list())
-              for v in variables]
-    directions = [rng.normal(size=v.shape) for v in values]
-    step = 1e-5
-    above, below = [
-        value_at([v + sign * step * d for v, d in zip(values, directions)])[0]
-        for sign in (1, -1)]
-    slope = sum((g * d).sum() for g, d in zip(
-        value_at(values)[1], directions))
-    np.testing.assert_allclose((above - below) / (2 * step), slope, rtol=1e-6)
 
   def test_learned_smoothing_converges_to_the_posterior(self):
     """Adam on the ELBO closes the gap to 1e-3 nats per timestep.

@@ -164,17 +164,6 @@ def test_gradients_through_a_loop():
   np.testing.assert_allclose([v_0, v_1, v_2], [[1.], [1.], [0.]])
 
 
-def test_two_loops_read_one_distribution():
-  """Evaluation computes several bounds of one model in one graph."""
-  dist = NonstationaryLinearDistribution(2, [2, 1])
-  x = tf.ones([2, 1])
-  first, second = _loop_locs(dist, x, 2), _loop_locs(dist, x, 2)
-  gradient = tf.gradients(first[0] + second[0], dist.mean_weights[0])[0]
-  first, second, gradient = _run(first, second, gradient)
-  np.testing.assert_array_equal(first, second)
-  np.testing.assert_allclose(gradient, [[2.], [2.]])
-
-
 def test_two_distributions_in_one_graph():
   """The original raised that the variable already exists.
 

@@ -57,14 +57,7 @@ def observations(seed=0, length=4, batch_size=3, dtype=np.float32):
 
 @contextlib.contextmanager
 def given_noise(noise):
-  """Lets Normals draw their mean plus the scale times the given noise.
-
-  Args:
-    noise: A list of arrays, of which each draw takes the first.
-
-  Yields:
-    Nothing.
-  """
+  """Lets each draw of a Normal use the next array of `noise`."""
   pending = list(noise)
 
   def sample(self, *unused_args, **unused_kwargs):
@@ -210,17 +203,7 @@ class NumpyModel(object):
 
 
 def run_by_hand(model, xs, lengths, noise):
-  """Steps of a model in plain sequence, without the particle filter.
-
-  Args:
-    model: A trainable model.
-    xs: Inputs and targets, arrays `[T, rows, DATA]`.
-    lengths: A list.
-    noise: An array `[T, rows, LATENT]`.
-
-  Returns:
-    The incremental weights and the states of each step, two lists.
-  """
+  """The incremental weights and states of each step, without the filter."""
   model.set_observations(
       tuple(tf.constant(x) for x in xs), tf.constant(lengths))
   state = model.zero_state(len(lengths), tf.as_dtype(xs[0].dtype))
@@ -291,16 +274,7 @@ def assert_sampling_goes_on(kind):
 
 
 def shapes_of_variables(kind, run, **kwargs):
-  """The shapes of the variables of a model by name.
-
-  Args:
-    kind: "vrnn" or "srnn".
-    run: Whether a bound or a sampled step makes the variables.
-    **kwargs: Options of the model.
-
-  Returns:
-    A dict.
-  """
+  """Shapes by name of the variables that a bound, or a sampled step, makes."""
   with tf.Graph().as_default():
     model = create(kind, **kwargs)
     if run:
@@ -422,27 +396,6 @@ def test_gradient_agrees_with_finite_differences(kind):
   difference = (results[2][0] - results[0][0]) / 2e-6
   assert abs(difference) > 1e-2
   assert results[1][1] == pytest.approx(difference, rel=1e-5)
-
-
-@pytest.mark.parametrize("kind", sorted(CREATE))
-def test_single_precision_agrees_with_double(kind):
-  """They run through different kernels."""
-  noise = np.random.RandomState(5).normal(size=[9, LATENT])
-  results = []
-  for dtype in (np.float32, np.float64):
-    with new_session() as session:
-      with given_noise([noise.astype(dtype)]):
-        bound = bounds.iwae(
-            create(kind, "bernoulli", proposal_type="smoothing"),
-            observations(dtype=dtype), LENGTHS, num_samples=3).log_p_hat
-      gradients = tf.gradients(bound, tf.compat.v1.trainable_variables())
-      set_variables(session, scale=.3)
-      results.append(session.run([bound] + gradients))
-  for single, double in zip(*results):
-    assert single.dtype == np.float32
-    assert double.dtype == np.float64
-    np.testing.assert_allclose(
-        single, double, rtol=1e-3, atol=1e-4 * np.abs(double).max())
 
 
 @pytest.mark.parametrize("kind", sorted(CREATE))
@@ -600,12 +553,9 @@ def test_sample_step(kind, emission):
 @pytest.mark.parametrize("kind", sorted(CREATE))
 def test_state_of_the_generative_model(kind):
   """The untrainable classes have states without rnn_out."""
-  module = {"vrnn": vrnn, "srnn": srnn}[kind]
-  model_class = getattr(module, kind.upper())
-  state_class = getattr(module, kind.upper() + "State")
-  trainable_class = getattr(module, "Trainable" + kind.upper())
-  trainable_state_class = getattr(
-      module, "Trainable%sState" % kind.upper())
+  model_class, state_class, trainable_class, trainable_state_class = [
+      getattr({"vrnn": vrnn, "srnn": srnn}[kind], name % kind.upper())
+      for name in ("%s", "%sState", "Trainable%s", "Trainable%sState")]
   assert state_class._fields == ("rnn_state", "latent_encoded")
   assert trainable_state_class._fields == (
       "rnn_state", "latent_encoded", "rnn_out")

@@ -118,13 +118,6 @@ def test_asking_for_help_is_no_mistake(tmp_path):
   assert "--learning_rate" in result.stdout and "ran" not in result.stdout
 
 
-def test_usage_error_prints_usage(tmp_path):
-  result = _run(tmp_path, "raise app.UsageError('--in_file is required')")
-  assert result.returncode == 1
-  assert "--learning_rate" in result.stderr
-  assert result.stderr.endswith("--in_file is required\n")
-
-
 def test_interrupt_is_quiet(tmp_path):
   process = subprocess.Popen(
       _command(tmp_path, "print('up', flush=True)\ntime.sleep(60)"),
@@ -178,17 +171,3 @@ def test_full_disk_under_stdout(tmp_path):
 def test_starts_without_tensorflow(tmp_path):
   result = _run(tmp_path, "print('tensorflow' in sys.modules)")
   assert result.stdout == "False\n"
-
-
-def test_takes_another_flags_parser(tmp_path):
-  path = tmp_path / "program.py"
-  path.write_text(
-      "from absl import flags\n"
-      "from fivo.system import console\n"
-      "console.run_main(lambda argv: print(argv),\n"
-      "                 lambda argv: flags.FLAGS(argv[:1]))\n")
-  result = subprocess.run(
-      [sys.executable, str(path), "--unknown"], stdout=subprocess.PIPE,
-      universal_newlines=True, env=_ENVIRONMENT,
-      check=True)
-  assert result.stdout == "[%r]\n" % str(path)

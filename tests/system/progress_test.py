@@ -101,6 +101,12 @@ def test_errors_pass_through():
     list(progress.track(source(), "Reading"))
 
 
+class _Bar(list):
+
+  def close(self):
+    pass
+
+
 class _Tqdm(object):
   """Stands in for the package of that name."""
 
@@ -109,7 +115,7 @@ class _Tqdm(object):
 
   def tqdm(self, iterable, **kwargs):
     self.calls.append(kwargs)
-    return iterable
+    return _Bar(iterable)
 
 
 def test_a_bar_on_a_terminal_alone(monkeypatch):

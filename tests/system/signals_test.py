@@ -60,7 +60,7 @@ class TestListen(object):
         writer.send(bytes(numbers))
         if is_over:
           writer.close()
-        signals._listen(reader, {signal.SIGINT, signal.SIGTERM})
+        signals._listen(reader)
       return signals.arrived(), exits
     return run
 
