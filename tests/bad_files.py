@@ -28,6 +28,8 @@ def make_all(directory):
   make_pianorolls(directory)
   make_speech(os.path.join(directory, "speech"))
   make_logdirs(os.path.join(directory, "logdirs"))
+  np.savez(os.path.join(directory, "real.npz"), train_lengths=[2, 1],
+           train_values=[[.5], [-3.], [1.]])
   _write(os.path.join(directory, "file.txt"), b"A file.")
   _write(os.path.join(directory, "flags.txt"), b"--num_samples=0\n")
   os.mkfifo(os.path.join(directory, "pipe"))

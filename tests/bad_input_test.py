@@ -1,8 +1,8 @@
 """The table of bad inputs: what is given, and the one line that answers it.
 
 Every row runs a program from its first line to its exit, in a forked child (see
-`programs.py`), in a directory of bad files (see `bad_files.py`). Here is a row of
-each kind; what is checked of a format is a table in `tests/formats`.
+`programs.py`), in a directory of bad files (see `bad_files.py`). Here is a row
+of each kind; what is checked of a format is a table in `tests/formats`.
 """
 
 import hashlib
@@ -22,6 +22,8 @@ _NEED_RUN = "; give the directory of a training run, or --wait_for_checkpoint"
 _DEFINES = (", which defines its model; leave the flag out, or use another "
             "--logdir")
 _WRITABLE = "; must be a directory that can be written to"
+_NOT_BINARY = (": has other observations than zeros and ones, which --emission="
+               "autoregressive is for; use --emission=independent")
 _RESTORE = "; restore it, or delete it to go by flags alone"
 
 # Of flags alone. Each is a command line and the line that it must bring, which
@@ -42,6 +44,9 @@ _FLAGS = [
     ("--split=dev", ": must be one of train, test, valid"),
     ("--dataset_type=poses",
      ": must be one of pianoroll, speech, pose, series; did you mean pose?"),
+    ("--emission=autoregresive",
+     ": must be one of independent, autoregressive; did you mean "
+     "autoregressive?"),
     ("--resampling_type=systemic", ": must be one of multinomial, stratified, "
      "systematic, residual, relaxed, optimal_transport; did you mean "
      "systematic?"),
@@ -164,6 +169,8 @@ _FLAGS = [
     ("--logdir=run --latent_size=3", ": the run in run has 2" + _DEFINES),
     ("--mode=eval --logdir=run --bound=fivo-aux",
      ": the run in run has fivo" + _DEFINES),
+    ("--logdir=run --emission=autoregressive",
+     ": the run in run has independent" + _DEFINES),
     ("--mode=sample --logdir=run --dataset_type=speech",
      ": the run in run has pianoroll" + _DEFINES),
 ]
@@ -199,6 +206,13 @@ _DATA = [
      "speech/cut_off/train: record 0 is cut off; make the file again"),
     ("a\nb\x1b[31m.pkl", "a b\\x1b[31m.pkl: no such file" + _DOWNLOAD),
     ("\u266a \udcff.pkl", "\u266a \\udcff.pkl: no such file" + _DOWNLOAD),
+    # No data for the emission.
+    ("speech/good --dataset_type=speech --emission=autoregressive",
+     "speech/good" + _NOT_BINARY),
+    ("good.pkl --dataset_type=pose --emission=autoregressive",
+     "good.pkl" + _NOT_BINARY),
+    ("real.npz --dataset_type=series --emission=autoregressive",
+     "real.npz" + _NOT_BINARY),
 ]
 
 # Of `--dataset_path=good.pkl --logdir=logdirs/`, what its config.json makes the
