@@ -11,12 +11,6 @@ import collections
 from absl import logging
 import numpy as np
 
-# The columns: keys of figures, which are the headings, with their formats.
-STEPS, MILLISECONDS = "steps/s", "ms per step"
-SEQUENCES, STARTUP, MEMORY = "sequences/s", "seconds to step 1", "peak MB"
-_FORMATS = {STEPS: "%.2f", MILLISECONDS: "%.1f", SEQUENCES: "%.1f",
-            STARTUP: "%.1f", MEMORY: "%.0f"}
-
 
 def take_turns(contestants, num_rounds):
   """Calls pairs' functions in turn: an ordered dict of figures by name."""
@@ -31,17 +25,15 @@ def take_turns(contestants, num_rounds):
 
 def to_markdown(header, figures, columns, baselines=()):
   """A table of what `take_turns` returns, with ratios of the first column."""
-  baselines = baselines if len(figures) > 1 else ()
+  first = columns[0]
   rows = []
   for name, rounds in figures.items():
-    row = [str(name)] + [
-        _cell(_FORMATS[key], [values[key] for values in rounds])
-        if key in rounds[0] else "" for key in columns]
-    for base in baselines:
-      row.append(_cell("%.2f", [
-          values[columns[0]] / base_values[columns[0]]
-          for values, base_values in zip(rounds, figures[base])]))
-    rows.append(row)
+    ratios = [[values[first] / base_values[first]
+               for values, base_values in zip(rounds, figures[base])]
+              for base in baselines]
+    rows.append([str(name)] + [_cell(values) for values in [
+        [values[key] for values in rounds if key in values]
+        for key in columns] + ratios])
   return markdown(
       [header] + columns + ["x %s" % name for name in baselines], rows)
 
@@ -52,9 +44,8 @@ def markdown(header, rows):
   return "".join("| %s |\n" % " | ".join(line) for line in lines)
 
 
-def _cell(form, values):
+def _cell(values):
   """The median, with the smallest and the largest where they differ."""
-  if min(values) == max(values):
-    return form % values[0]
-  return "%s (%s to %s)" % tuple(
-      form % value for value in (np.median(values), min(values), max(values)))
+  if len(set(values)) < 2:
+    return "%.4g" % values[0] if values else ""
+  return "%.4g (%.4g to %.4g)" % (np.median(values), min(values), max(values))

@@ -34,14 +34,6 @@ class Outcome(collections.namedtuple("Outcome", "name lines peak_mb")):
              for seconds, text in self.lines]
     return [(seconds, match) for seconds, match in found if match]
 
-  def require(self, pattern):
-    """Like `find`, but raises a `UserError` if no line matches."""
-    found = self.find(pattern)
-    if not found:
-      raise errors.UserError("%s: printed no line like '%s'; its last were: %s"
-                             % (self.name, pattern, _last_words(self.lines)))
-    return found
-
 
 def run(name, command):
   """Runs a list of arguments, or a text by the shell; returns an `Outcome`."""
@@ -63,7 +55,8 @@ def run(name, command):
       os.killpg(process.pid, signal.SIGKILL)
     raise
   if process.returncode:
-    raise errors.UserError("%s: failed: %s" % (name, _last_words(lines)))
+    raise errors.UserError("%s: failed: %s" % (
+        name, " | ".join(text for _, text in lines[-3:])))
   return Outcome(name, lines, usage.ru_maxrss * _RSS_UNIT)
 
 
@@ -77,8 +70,3 @@ def machine():
       found = re.search(r"model name\s*: (.*)", stream.read())
     processor = found.group(1) if found else processor
   return "%s, cores: %d" % (processor, num_cores)
-
-
-def _last_words(lines):
-  texts = [text for _, text in lines if text.strip()]
-  return " | ".join(texts[-3:]) or "it printed nothing"

@@ -17,7 +17,6 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.run(__file__)
 
-import collections
 import functools
 import os
 import re
@@ -38,8 +37,6 @@ from fivo.system import files
 from fivo.system import rendering_extra
 
 _MEASURES = ("training", "evaluation", "scaling")
-_TRAINING_COLUMNS = [comparison.STEPS, comparison.SEQUENCES, comparison.STARTUP,
-                     comparison.MEMORY]
 _EVAL_BATCH_SIZE, _EVAL_PARTICLES = 16, 4
 
 
@@ -51,6 +48,8 @@ def define_flags():
   flags.DEFINE_list(
       "measure", list(_MEASURES), "What to measure, of %s." %
       ", ".join(_MEASURES))
+  flags.DEFINE_boolean(
+      "quick", False, "Whether to do no more than a rough impression needs.")
   flags.DEFINE_integer(
       "repeats", 3, "How many rounds of training and evaluation.", 1)
   flags.DEFINE_list(
@@ -62,7 +61,7 @@ def define_flags():
   flags.DEFINE_multi_string(
       "yardstick", [], "NAME=COMMAND: compares training with a shell command "
       "that prints '<number> steps/s', or lines 'Step N, ...' as run_fivo.py "
-      "does. {python}, {dataset_path}, {batch_size}, {num_samples}, {steps}, "
+      "does. {python}, {dataset_path}, {batch_size}, {num_samples}, "
       "{warmup_steps} and {max_steps} in it are filled in. May be repeated.")
   flags.DEFINE_integer(
       "warmup_steps", 100, "How many training steps go by untimed.", 1)
@@ -74,33 +73,37 @@ def define_flags():
 def main(unused_argv):
   """Measures what the flags say."""
   options = flags.FLAGS
+  if options.quick:
+    for name, value in (("repeats", 2), ("warmup_steps", 10), ("steps", 20)):
+      options.set_default(name, value)  # A flag that was given stays.
   if not set(options.measure) <= set(_MEASURES):
     raise errors.UserError("--measure=%s: must be of %s" % (
         ",".join(options.measure), ", ".join(_MEASURES)))
-  sizes = [_parse_size(text) for text in options.sizes]
-  variants = _parse_named("variant", options.variant)
-  yardsticks = _parse_named("yardstick", options.yardstick)
+  sizes = _parse("sizes", r"([1-9]\d*)x([1-9]\d*)$", options.sizes)
   if options.out_dir:
     rendering_extra.check("out_dir")
     files.prepare_directory("out_dir", options.out_dir)
-  print("## Benchmark\n\n%s, load %.2f\n" % (
-      processes.machine(), os.getloadavg()[0]), flush=True)
+  print("## Benchmark\n\nMachine: %s\n" % processes.machine(), flush=True)
   if "training" in options.measure:
     for batch_size, num_samples in sizes:
-      _measure_training(options, batch_size, num_samples, variants, yardsticks)
+      _measure_training(options, int(batch_size), int(num_samples))
   if "evaluation" in options.measure:
     _measure_evaluation(options)
   if "scaling" in options.measure:
-    _measure_scaling(options.out_dir)
+    _measure_scaling(options)
 
 
-def _measure_training(options, batch_size, num_samples, variants, yardsticks):
+def _measure_training(options, batch_size, num_samples):
   """Compares training with variants and yardsticks."""
+  variants = _parse("variant", r"([\w.-]+)=(.*\S)", options.variant)
+  yardsticks = _parse("yardstick", r"([\w.-]+)=(.*\S)", options.yardstick)
   path, num_sequences = _dataset(options, "train")
   # Whole epochs.
   num_epochs = -(-options.steps * batch_size // num_sequences)
   steps = -(-num_epochs * num_sequences // batch_size)
-  job = runs.Job(path, batch_size, num_samples, options.warmup_steps, steps)
+  # The first step only ends the start.
+  job = runs.Job(path, batch_size, num_samples, options.warmup_steps,
+                 1 + options.warmup_steps + steps)
   figures = comparison.take_turns([
       (name, functools.partial(
           runs.measure_training, name, job, shlex.split(text)))
@@ -109,20 +112,19 @@ def _measure_training(options, batch_size, num_samples, variants, yardsticks):
       (name, functools.partial(runs.measure_yardstick, name, job, text))
       for name, text in yardsticks], options.repeats)
   _print("Training on %s: batch %d, %d particles, %d steps" % (
-      os.path.basename(path), batch_size, num_samples, steps),
-         comparison.to_markdown(
-             "", figures, _TRAINING_COLUMNS,
-             ["default"] + [name for name, _ in yardsticks]))
+      os.path.basename(path), batch_size, num_samples, steps), "", figures,
+         [runs.STEPS, runs.SEQUENCES, runs.STARTUP, runs.MEMORY],
+         ["default"] + [name for name, _ in yardsticks])
 
 
 def _measure_evaluation(options):
   """Compares evaluation with that of separate bounds in file order."""
   path, num_sequences = _dataset(options, runs.EVAL_SPLIT)
   job = runs.Job(
-      path, _EVAL_BATCH_SIZE, _EVAL_PARTICLES, warmup_steps=1, steps=0)
+      path, _EVAL_BATCH_SIZE, _EVAL_PARTICLES, warmup_steps=1, max_steps=2)
   separate = [sys.executable, "-m", "benchmarks.separate_bounds"]
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
-    job.train("training for a checkpoint", logdir)
+    runs.train("training for a checkpoint", job, logdir)
     figures = comparison.take_turns([
         (name, functools.partial(runs.measure_evaluation, name, program, job,
                                  logdir, num_sequences))
@@ -131,42 +133,32 @@ def _measure_evaluation(options):
     ], options.repeats)
   _print("Evaluation of the %s split of %s: batch %d, %d particles" % (
       runs.EVAL_SPLIT, os.path.basename(path), _EVAL_BATCH_SIZE,
-      _EVAL_PARTICLES), comparison.to_markdown(
-          "", figures, [comparison.SEQUENCES, comparison.MEMORY], ["separate"]))
+      _EVAL_PARTICLES), "", figures, [runs.SEQUENCES, runs.MEMORY],
+         ["separate"])
 
 
-def _measure_scaling(out_dir):
+def _measure_scaling(options):
   """Measures how a training step grows with each size, and draws it."""
-  growths = collections.OrderedDict()
-  for name in scaling.BASE:
-    growths[name] = scaling.measure(name)
-    _print("Training steps by %s (%s)" % (name, ", ".join(
-        "%s %d" % item for item in scaling.BASE.items() if item[0] != name)),
-           comparison.to_markdown(name, growths[name], scaling.COLUMNS))
-  if out_dir:
-    scaling.draw(os.path.join(out_dir, "scaling.png"), growths)
+  growths = {}
+  for name, values in scaling.VALUES.items():
+    growths[name] = scaling.measure(
+        name, [values[0], values[-1]] if options.quick else values)
+    _print(scaling.TITLE, name, growths[name], scaling.COLUMNS)
+  if options.out_dir:
+    scaling.draw(os.path.join(options.out_dir, "scaling.png"), growths)
 
 
-def _print(title, table):
-  print("### %s\n\n%s" % (title, table), flush=True)
+def _print(title, *table):
+  print("### %s\n\n%s" % (title, comparison.to_markdown(*table)), flush=True)
 
 
-def _parse_size(text):
-  """A batch size and a number of particles, of a text such as 32x16."""
-  found = re.match(r"([1-9]\d*)x([1-9]\d*)$", text)
-  if not found:
-    raise errors.UserError(
-        "--sizes=%s: must be BATCHxPARTICLES, e.g. 32x16" % text)
-  return int(found.group(1)), int(found.group(2))
-
-
-def _parse_named(flag, values):
-  """Pairs of a name and a text, of the values NAME=TEXT of a repeated flag."""
+def _parse(flag, pattern, values):
+  """The pairs in the values of a flag, such as NAME=FLAGS or 32x16."""
   for value in values:
-    if not re.match(r"[\w.-]+=.*\S", value):
-      raise errors.UserError("--%s=%s: must be NAME=%s" % (
-          flag, value, "COMMAND" if flag == "yardstick" else "FLAGS"))
-  return [tuple(value.split("=", 1)) for value in values]
+    if not re.match(pattern, value):
+      raise errors.UserError("--%s=%s: must be like %s" % (
+          flag, value, "32x16" if flag == "sizes" else "NAME=TEXT"))
+  return [re.match(pattern, value).groups() for value in values]
 
 
 def _dataset(options, split):

@@ -12,10 +12,12 @@ import shlex
 import sys
 import tempfile
 
-from benchmarks import comparison
 from benchmarks import processes
 from fivo.system import errors
 
+# The keys of figures, which are the headings of tables.
+STEPS, MILLISECONDS, SEQUENCES = "steps/s", "ms per step", "sequences/s"
+STARTUP, MEMORY = "seconds to step 1", "peak MB"
 EVAL_SPLIT = "test"
 # How many passes are timed, after the first.
 _EVAL_PASSES = 5
@@ -28,79 +30,71 @@ _SPEED_LINE = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) steps/s"
 _EVAL_BEGINS = r"^Model restored from step \d+, evaluating\."
 _EVAL_ENDS = r"elbo ll/t: .* iwae ll/t: .* fivo ll/t: "
 
+# The data and sizes of a run; its steps, and after how many it is timed.
+Job = collections.namedtuple(
+    "Job", "dataset_path batch_size num_samples warmup_steps max_steps")
 
-class Job(collections.namedtuple(
-    "Job", "dataset_path batch_size num_samples warmup_steps steps")):
-  """The data and sizes of a run; steps that go by untimed, and timed ones."""
 
-  __slots__ = ()
+def _flags(job, mode, logdir):
+  return ["--mode=" + mode, "--logdir=" + logdir,
+          "--dataset_path=" + job.dataset_path,
+          "--batch_size=%d" % job.batch_size,
+          "--num_samples=%d" % job.num_samples]
 
-  @property
-  def max_steps(self):
-    """The number of all steps: the first one only ends the start."""
-    return 1 + self.warmup_steps + self.steps
 
-  def flags(self, mode, logdir):
-    """The flags of `run_fivo.py` in a mode, a list."""
-    return ["--mode=" + mode, "--logdir=" + logdir,
-            "--dataset_path=" + self.dataset_path,
-            "--batch_size=%d" % self.batch_size,
-            "--num_samples=%d" % self.num_samples]
-
-  def train(self, name, logdir, flags=()):
-    """Trains with further flags; returns an `Outcome`."""
-    return processes.run(
-        name, processes.PROGRAM + self.flags("train", logdir) + [
-            "--learning_rate=0.0001", "--max_steps=%d" % self.max_steps,
-            "--summarize_every=%d" % min(_SUMMARIZE_EVERY, self.warmup_steps),
-        ] + list(flags))
+def train(name, job, logdir, flags=()):
+  """Trains with further flags; returns a `processes.Outcome`."""
+  return processes.run(
+      name, processes.PROGRAM + _flags(job, "train", logdir) + [
+          "--learning_rate=0.0001", "--max_steps=%d" % job.max_steps,
+          "--summarize_every=%d" % min(_SUMMARIZE_EVERY, job.warmup_steps),
+      ] + list(flags))
 
 
 def measure_training(name, job, flags):
   """Trains once, in a logdir of its own, and gives a dict of figures."""
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
-    return _training_figures(job.train(name, logdir, flags), job)
+    return _training_figures(train(name, job, logdir, flags), job)
 
 
 def measure_yardstick(name, job, text):
   """Runs a yardstick's shell command once and gives a dict of figures."""
-  values = dict(job._asdict(), python=sys.executable, max_steps=job.max_steps)
-  outcome = processes.run(name, re.sub(
+  values = dict(job._asdict(), python=sys.executable)
+  return _training_figures(processes.run(name, re.sub(
       r"\{(%s)\}" % "|".join(values),
-      lambda match: shlex.quote(str(values[match.group(1)])), text))
-  found = outcome.find(_SPEED_LINE)
-  return _training_figures(
-      outcome, job, float(found[-1][1].group(1)) if found else None)
+      lambda match: shlex.quote(str(values[match.group(1)])), text)), job)
 
 
-def _training_figures(outcome, job, speed=None):
-  """The figures of a command, whose lines tell its speed if that is None."""
-  figures = {comparison.MEMORY: outcome.peak_mb}
-  if speed is None:
+def _training_figures(outcome, job):
+  """The figures of a command that printed its speed or the lines of steps."""
+  figures = {MEMORY: outcome.peak_mb}
+  speeds = outcome.find(_SPEED_LINE)
+  if speeds:
+    speed = float(speeds[-1][1].group(1))
+  else:
     lines = [(int(match.group(1)), seconds)
-             for seconds, match in outcome.require(_STEP_LINE)]
-    figures[comparison.STARTUP] = lines[0][1]
+             for seconds, match in outcome.find(_STEP_LINE)]
     timed = [line for line in lines if line[0] > job.warmup_steps]
     if len(timed) < 2:
       raise errors.UserError("%s: logged no two steps after step %d" % (
           outcome.name, job.warmup_steps))
     (first, start), (last, end) = timed[0], timed[-1]
+    figures[STARTUP] = lines[0][1]
     speed = (last - first) / (end - start)
-  figures[comparison.STEPS] = speed
-  figures[comparison.MILLISECONDS] = 1000. / speed
   # All batches of training are full.
-  figures[comparison.SEQUENCES] = speed * job.batch_size
+  figures.update({STEPS: speed, MILLISECONDS: 1000. / speed,
+                  SEQUENCES: speed * job.batch_size})
   return figures
 
 
 def measure_evaluation(name, program, job, logdir, num_sequences):
   """Evaluates a logdir with one pass, and with more; gives the figures."""
-  command = program + job.flags("eval", logdir) + ["--split=" + EVAL_SPLIT]
+  command = program + _flags(job, "eval", logdir) + ["--split=" + EVAL_SPLIT]
   one, many = [
       processes.run(name, command + ["--eval_repeats=%d" % repeats])
       for repeats in (1, 1 + _EVAL_PASSES)]
   first, total = [
-      outcome.require(_EVAL_ENDS)[0][0] - outcome.require(_EVAL_BEGINS)[0][0]
+      outcome.find(_EVAL_ENDS)[0][0] - outcome.find(_EVAL_BEGINS)[0][0]
       for outcome in (one, many)]
-  return {comparison.SEQUENCES: num_sequences * _EVAL_PASSES / (total - first),
-          comparison.MEMORY: one.peak_mb}
+  return {SEQUENCES: num_sequences * _EVAL_PASSES / (total - first),
+          MEMORY: one.peak_mb}

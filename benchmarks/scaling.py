@@ -5,7 +5,6 @@ synthetic, with sequences of one length, so that all steps are equal work and
 few suffice.
 """
 
-import collections
 import functools
 import os
 import tempfile
@@ -17,30 +16,25 @@ from benchmarks import runs
 from fivo.formats import pianorolls
 from fivo.rendering import figures
 
-# The base point, and the values that each size takes.
-BASE = collections.OrderedDict([
-    ("num_samples", 4), ("batch_size", 4), ("num_timesteps", 100),
-    ("latent_size", 64)])
-VALUES = {
-    "num_samples": [4, 16, 64, 256],
-    "batch_size": [4, 16, 64],
-    "num_timesteps": [50, 200, 800],
-    "latent_size": [32, 64, 128, 256],
-}
-COLUMNS = [comparison.STEPS, comparison.MILLISECONDS, comparison.MEMORY]
-_WARMUP_STEPS, _STEPS = 10, 30
+_BASE = dict(num_samples=4, batch_size=4, num_timesteps=100, latent_size=64)
+VALUES = dict(num_samples=[4, 16, 64, 256], batch_size=[4, 16, 64],
+              num_timesteps=[50, 200, 800], latent_size=[32, 64, 128, 256])
+COLUMNS = [runs.MILLISECONDS, runs.MEMORY]
+TITLE = "Training steps by one size, the others of " + ", ".join(
+    "%s %d" % item for item in _BASE.items())
+_WARMUP_STEPS, _MAX_STEPS = 10, 41
 
 
-def measure(name):
-  """Measures training at the values of one size: figures by the value."""
+def measure(name, values):
+  """Measures training at some values of one size: figures by the value."""
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as directory:
     contestants = []
-    for value in VALUES[name]:
-      sizes = dict(BASE, **{name: value})
+    for value in values:
+      sizes = dict(_BASE, **{name: value})
       path = os.path.join(directory, "%d.pkl" % sizes["num_timesteps"])
       write_dataset(path, sizes["num_timesteps"])
       job = runs.Job(path, sizes["batch_size"], sizes["num_samples"],
-                     _WARMUP_STEPS, _STEPS)
+                     _WARMUP_STEPS, _MAX_STEPS)
       contestants.append((value, functools.partial(
           runs.measure_training, "%s %d" % (name, value), job,
           ["--latent_size=%d" % sizes["latent_size"]])))
@@ -52,8 +46,7 @@ def write_dataset(path, num_timesteps, num_sequences=16):
   notes = np.random.RandomState(0).randint(
       pianorolls.MIN_NOTE, pianorolls.MAX_NOTE + 1,
       size=[num_sequences, num_timesteps, 4])
-  sequences = [[tuple(chord) for chord in sequence]
-               for sequence in notes.tolist()]
+  sequences = [list(map(tuple, sequence)) for sequence in notes.tolist()]
   pianorolls.save_with_mean(
       path, {split: sequences for split in pianorolls.SPLITS})
 
@@ -63,7 +56,7 @@ def draw(path, growths):
   figure, axes = figures.create(
       (3.2 * len(growths), 6.), 2, len(growths), sharex="col")
   for column, (name, growth) in zip(axes.T, growths.items()):
-    for axis, key in zip(column, COLUMNS[1:]):
+    for axis, key in zip(column, COLUMNS):
       values = [rounds[0][key] for rounds in growth.values()]
       sizes = list(growth)
       # What grows linearly lies on the dotted line.
@@ -71,8 +64,6 @@ def draw(path, growths):
                 color="gray")
       axis.plot(sizes, values, marker="o")
       axis.set_ylim(bottom=0.)
-      axis.grid(True, alpha=0.3)
+      axis.set_ylabel(key)
     column[1].set_xlabel(name)
-  for axis, key in zip(axes[:, 0], COLUMNS[1:]):
-    axis.set_ylabel(key)
   figures.save(path, figure)
