@@ -2,16 +2,10 @@
 
 A command is a module with a function `main` of `argv`, the program's name
 alone. It may have `define_flags`, called before the flags are parsed, and
-`flags_parser`, in place of absl's. Before its other imports it says
+`flags_parser`, in place of absl's. It begins as `logdir/export_model.py` does.
 
-  if __name__ == "__main__":
-    import os, sys
-    sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
-    from fivo.system import startup
-    startup.run(__file__)
-
-with as many `..` as lead to the project's root. This module needs no package
-itself, and no particular Python, so that it can say which ones are missing.
+This module needs no package itself, and no particular Python, so that it can
+say which ones are missing.
 """
 
 import contextlib
