@@ -128,7 +128,7 @@ def _logdir_hooks(config, path, scaffold, num_timesteps):
 
 
 def _cluster_hooks(config, caught):
-  """Hooks of a process that trains with others."""
+  """The hooks of a process that trains with others."""
   first_step = config.task * _STEPS_OF_STAGGER if config.stagger_workers else 0
   if config.cluster and config.task == 0:
     return [cluster_session.ChiefHook(config.ps_tasks, caught)]
