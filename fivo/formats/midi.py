@@ -46,9 +46,9 @@ def read(path, steps_per_quarter):
   data = reading.read_bytes(path)
   with reading.complaining(path, "a complete MIDI file"):
     midi = mido.MidiFile(file=io.BytesIO(data))
-  if midi.type not in (0, 1):
-    raise UserError("%s: is of format %d, several pieces in one; only 0 and 1 "
-                    "are read" % (path, midi.type))
+  if midi.type == 2:
+    raise UserError("%s: is of format 2, several pieces in one; only 0 and 1 "
+                    "are read" % path)
   if midi.ticks_per_beat <= 0:
     raise UserError("%s: is timed in seconds (SMPTE), not in quarter notes"
                     % path)

@@ -63,16 +63,8 @@ def test_defect_bad_file_gave_raw_exception(tmp_path, data, words):
   assert words in message
 
 
-def test_load_of_missing_file_and_directory(tmp_path):
-  path = str(tmp_path / "rolls.pkl")
-  assert _message(pianorolls.load, path).startswith(path + ": no such file; ")
-  assert "not a file" in _message(pianorolls.load, str(tmp_path))
-
-
 def test_save_refuses_what_is_not_a_file(tmp_path):
   assert "not a file" in _message(pianorolls.save, str(tmp_path), {})
-  path = str(tmp_path / "nowhere" / "rolls.pkl")
-  assert "there is no directory" in _message(pianorolls.save, path, {})
 
 
 @pytest.mark.parametrize("sequence", [
@@ -139,9 +131,3 @@ def test_defect_bad_mean_was_taken(mean, words):
   assert message.startswith("rolls.pkl: train_mean")
   assert words in message
   assert "calculate_pianoroll_mean.py --in_file=rolls.pkl" in message
-
-
-def test_defect_missing_mean_was_key_error():
-  assert _message(pianorolls.get_mean, {}, "a/rolls.pkl", 88) == (
-      "a/rolls.pkl: has no train_mean; add it with: "
-      "python fivo/data/calculate_pianoroll_mean.py --in_file=a/rolls.pkl")
