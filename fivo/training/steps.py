@@ -133,8 +133,8 @@ def _cluster_hooks(config, caught):
   if config.cluster and config.task == 0:
     return [cluster_session.ChiefHook(config.ps_tasks, caught)]
   if config.cluster:
-    return [cluster_session.WorkerHook(
-        min(first_step, config.max_steps), caught)]
+    first_step = min(first_step, config.max_steps)
+    return [cluster_session.WorkerHook(first_step, caught)]
   if first_step:
     return [tf.compat.v1.train.GlobalStepWaiterHook(first_step)]
   return []
