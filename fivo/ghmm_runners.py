@@ -22,7 +22,6 @@ from fivo.logdir import checkpoints
 from fivo.logdir import result_files
 from fivo.models import ghmm
 from fivo.rendering import samples as samples_rendering
-from fivo.sampling import sample_files
 from fivo.system import charts
 from fivo.system import errors
 from fivo.system import files
@@ -241,7 +240,8 @@ def run_sample(config):
   """
   config = config_lib.enter(config, "sample")
   out_dir = config.sample_out_dir or config.logdir
-  files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
+  files.check_directory(
+      "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])
   _check_size(config, config.num_samples)
   path = _find_checkpoint(config)
   with tf.Graph().as_default():
@@ -263,7 +263,7 @@ def run_sample(config):
 
     values, posterior = checkpoints.use_newest(config.logdir, path, draw)
   path = result_files.write(
-      "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
+      "sample_out_dir", out_dir, samples_rendering.FILE_NAME, values)
   if config.render:
     with errors.writing_to("sample_out_dir", out_dir):
       samples_rendering.write_trajectories(out_dir, values, *posterior)

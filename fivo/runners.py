@@ -28,7 +28,6 @@ from fivo.models import srnn
 from fivo.models import vrnn
 from fivo.rendering import samples as samples_rendering
 from fivo.resampling import criteria
-from fivo.sampling import sample_files
 from fivo.sampling import sampler as sampler_lib
 from fivo.system import errors
 from fivo.system import files
@@ -67,6 +66,8 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   if config.model not in _CREATE_MODEL:
     raise errors.UserError("--model=%s: must be one of %s" % (
         config.model, ", ".join(sorted(_CREATE_MODEL))))
+  is_binary = _is_binary(config)
+  checks.check_emission(config, is_binary)
   inputs, targets, lengths, mean = _create_dataset(
       config, split, shuffle, repeat)
   emission_class = base.ConditionalNormalDistribution
@@ -74,8 +75,9 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   if mean is not None:
     mean_value = tf.get_static_value(mean)
     checks.check_train_mean(config, mean_value)
-  if _is_binary(config):
-    emission_class = base.ConditionalBernoulliDistribution
+  if is_binary:
+    emission_class = getattr(
+        base, catalogue.EMISSIONS[config.emission].binary_class)
     # With these logits it has the data's mean.
     emission_bias_init = -np.log(
         1. / np.clip(mean_value, 0.0001, 0.9999) - 1.)
@@ -152,9 +154,8 @@ class _Recurrent(runs.Family):
     draw_picture = None
     if config.render:
       draw_picture = functools.partial(
-          sample_files.draw_first,
-          self.create_sampler(valid._replace(batch_size=1)),
-          _create_renderer(valid))
+          _create_renderer(valid).draw_first,
+          self.create_sampler(valid._replace(batch_size=1)))
     return validation.Validator(config, evaluator, draw_picture)
 
   def create_evaluator(self, config, can_diagnose=False):
@@ -320,7 +321,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
       gets `config` itself.
 
   Returns:
-    The path of the file, see `sample_files.write`.
+    The path of the file, see `Renderer.write`.
 
   Raises:
     UserError: If the configuration, the data or the checkpoint is wrong, no
@@ -333,11 +334,12 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   if config.sample_wav:
     checks.check_sound(config, renderer.statistics)
   out_dir = config.sample_out_dir or config.logdir
-  files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
+  files.check_directory(
+      "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])
   sampler = family.create_sampler(config)
   samples = checkpoints.use_newest(config.logdir, path, sampler.sample)
-  return sample_files.write(
-      out_dir, sampler.prefixes, samples, renderer,
+  return renderer.write(
+      out_dir, sampler.prefixes, samples,
       sound=config.sample_wav or config.render, pictures=config.render)
 
 

@@ -26,8 +26,7 @@ PREEMPTIONS = (
 def options(spec):
   """The ConfigProto of a training session; `spec` is a `ClusterSpec`, or None.
 
-  In a cluster, a session waits for all processes that it may use, so it must
-  not see the other workers, which come and go.
+  A session waits for all processes that it sees, so not for other workers.
   """
   if spec is None:
     return sessions.options()
@@ -48,19 +47,19 @@ def end_queue(ps_task):
 class SessionCreator(tf.compat.v1.train.SessionCreator):
   """Creates training sessions, one after another where processes die.
 
-  The chief's have the variables of the newest checkpoint, whose path
-  `find_checkpoint()` gives, or new ones; a worker's come once they are there.
+  The chief restores the newest checkpoint, whose path `find_checkpoint()`
+  gives, or starts anew; a worker, which has no such function, waits for it.
   """
 
   def __init__(self, scaffold, target, config, find_checkpoint, caught):
     self._scaffold = scaffold
     self._target = target
     self._config = config
-    self._find_checkpoint = find_checkpoint  # None for a worker.
+    self._find_checkpoint = find_checkpoint
     self._caught = caught
 
   def create_session(self):
-    """Opens a session whose variables have values."""
+    """Opens a session, once its variables have values."""
     if self._find_checkpoint:
       return tf.compat.v1.train.ChiefSessionCreator(
           self._scaffold, self._target, self._config,

@@ -27,8 +27,7 @@ _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 def answers(address):
   """True if the server at an address, "host:port", answers a greeting.
 
-  To connect is not enough: the kernel accepts connections for a process that
-  is stopped or hangs.
+  The kernel accepts connections for a process that is stopped or hangs, too.
   """
   try:
     with socket.create_connection(
@@ -44,15 +43,11 @@ def answers(address):
 
 @contextlib.contextmanager
 def supervise(needed, timeout_secs):
-  """Watches processes while the block runs.
+  """Watches processes, a dict from names to addresses, while the block runs.
 
-  If one does not answer for too long, this process ends with one line and exit
-  code 1. Where one does not answer, Ctrl-C and SIGTERM end this process at
+  If one does not answer for `timeout_secs`, this process ends with one line and
+  exit code 1. While one does not answer, Ctrl-C and SIGTERM end this process at
   once, since its main thread may hang.
-
-  Args:
-    needed: A dict from the names of processes to their addresses, "host:port".
-    timeout_secs: Seconds that a process may be away.
   """
   stopped = threading.Event()
   thread = threading.Thread(

@@ -29,7 +29,8 @@ def scan(step, initial_state, initial_record, num_steps, max_num_steps):
 
   The gradient flows to the initial state, to the TensorArrays that the step
   reads at its timestep, and to the weights of its linear layers,
-  `tf.nn.bias_add(tf.matmul(x, w), b)`.
+  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables, or were
+  computed from variables before the loop.
 
   Args:
     step: A callable `(t, state) -> (new_state, record)`, with `t` a scalar
@@ -83,7 +84,7 @@ class _Scan(object):
         _floats(results),
         _floats(self._initial_state) +
         [read.source for read in self._inputs.reads] +
-        [tf.convert_to_tensor(variable) for variable in self._weights()],
+        [tf.convert_to_tensor(weights) for weights in self._weights()],
         self._gradient))
     results = [next(with_gradient) if x.dtype.is_floating else x
                for x in results]
@@ -96,8 +97,8 @@ class _Scan(object):
     return new_state, record, inputs
 
   def _weights(self):
-    return [variable for product in self._inputs.products
-            for variable in (product.w, product.b)]
+    return [weights for product in self._inputs.products
+            for weights in (product.w, product.b)]
 
   def _refuse_random_numbers(self, results):
     """Refuses a step with another result when it is computed again."""
