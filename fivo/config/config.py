@@ -140,7 +140,7 @@ def from_object(source):
 
 
 class CallersFunction(object):
-  """A caller's function, which gets `source`, the caller's own configuration."""
+  """A caller's function, which gets `source`, the caller's configuration."""
 
   def __init__(self, source, function):
     """Takes note of the options before the function may change them."""
