@@ -23,6 +23,9 @@ def test_update_save_and_load(tmp_path, record):
   assert validation_record.load(str(tmp_path)) == record
   assert validation_record.update(record, 6, -.5)[1:] == (-.5, 6, 6, 0)
   assert validation_record.update(record, 6, -1.)[1:] == (-1., 2, 6, 2)
+  assert validation_record.update(
+      validation_record.Record(_MEASURE), 6, -float("inf"))[1:] == (
+          None, None, 6, 1)
 
 
 def test_none(tmp_path):
