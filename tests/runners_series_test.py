@@ -60,6 +60,7 @@ def test_other_data_is_standardised_as_the_run_was(trained, tmp_path):
     np.testing.assert_array_equal(result.ll_per_t, expected)
 
 
+@pytest.mark.parametrize("emission", ["independent", "autoregressive"])
 def test_binary_data_gets_a_binary_emission(tmp_path, emission):
   rng = np.random.RandomState(1)
   sequences = [(rng.uniform(size=[9, 3]) < 0.2).astype(int) for _ in range(3)]
