@@ -55,7 +55,7 @@ def read(path, steps_per_quarter):
   notes = [note for track in midi.tracks for note in _notes(track)]
   if not notes:
     raise UserError("%s: has no notes outside of the percussion channel" % path)
-  placed = _place(notes, steps_per_quarter, midi.ticks_per_beat)
+  placed = list(_place(notes, steps_per_quarter, midi.ticks_per_beat))
   if not placed:
     raise UserError("%s: has no notes but between the timesteps" % path)
   first = min(start for _, start, _ in placed)
@@ -72,8 +72,7 @@ def read(path, steps_per_quarter):
 
 
 def _place(notes, steps_per_quarter, ticks_per_quarter):
-  """Turns (pitch, start, end) from ticks to steps; leaves out those between."""
-  placed = []
+  """Yields (pitch, start, end) in steps in place of ticks, if not between."""
   for pitch, start, end in notes:
     # In quarters of a step, times the number of ticks in a quarter note.
     start, end = (4 * tick * steps_per_quarter for tick in (start, end))
@@ -83,8 +82,7 @@ def _place(notes, steps_per_quarter, ticks_per_quarter):
         abs(start - 4 * ticks_per_quarter * first) < ticks_per_quarter):
       stop = first + 1
     if first < stop:
-      placed.append((pitch, first, stop))
-  return placed
+      yield pitch, first, stop
 
 
 def _notes(track):

@@ -57,17 +57,11 @@ def final_length(growing):
   return length
 
 
-@pytest.mark.parametrize("pianoroll, expected", [
-    ([(0, 1), (1, 0), (), (1,), (), ()],
-     [[1, 1], [1, 1], [0, 0], [0, 1], [0, 0], [0, 0]]),
-    ([(1, 1)], [[0, 1]]),  # The original counted the note twice.
-    ([], np.zeros([0, 2])),
-])
-def test_sparse_pianoroll_to_dense(pianoroll, expected):
+def test_sparse_pianoroll_to_dense():
+  pianoroll = [(0, 1), (1, 1), (), (0,)]  # The original counted a note twice.
   dense, num_timesteps = datasets.sparse_pianoroll_to_dense(pianoroll, 0, 2)
-  assert num_timesteps == len(pianoroll)
-  assert dense.dtype == np.float64
-  np.testing.assert_array_equal(dense, expected)
+  assert (num_timesteps, dense.dtype) == (4, np.float64)
+  assert dense.tolist() == [[1, 1], [0, 1], [0, 0], [1, 0]]
 
 
 class TestBatches:
