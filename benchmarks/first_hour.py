@@ -23,12 +23,12 @@ import numpy as np
 
 from fivo import ghmm_runners
 from fivo import runners
+from fivo.config import rendering_extra
 from fivo.rendering import figures
 from fivo.rendering import plot_training
 from fivo.system import console
 from fivo.system import files
 from fivo.system import log
-from fivo.system import rendering_extra
 
 _GHMM = dict(model="ghmm", random_seed=1, data_from_model=True)
 _BOUNDS = ("iwae", "fivo")

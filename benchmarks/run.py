@@ -30,11 +30,11 @@ from benchmarks import comparison
 from benchmarks import processes
 from benchmarks import runs
 from benchmarks import scaling
+from fivo.config import rendering_extra
 from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
-from fivo.system import rendering_extra
 
 _MEASURES = ("training", "evaluation", "scaling")
 _EVAL_BATCH_SIZE, _EVAL_PARTICLES = 16, 4
