@@ -16,6 +16,7 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.run(__file__)
 
+import contextlib
 import time
 
 from absl import flags
@@ -45,50 +46,41 @@ _GRADIENTS = [
         ("iwae", "iwae_gradients", name) for name in catalogue.IWAE_GRADIENTS]
 
 
-def _start(build, *args, **kwargs):
-  """A session on a graph of its own, and what `build` makes in that."""
-  with tf.Graph().as_default():
+@contextlib.contextmanager
+def _session():
+  """A session on a graph of its own, which is built in the block."""
+  with tf.Graph().as_default(), tf.compat.v1.Session(
+      config=sessions.options()) as session:
     tf.compat.v1.set_random_seed(_SEED)
-    fetches = build(*args, **kwargs)
-    session = tf.compat.v1.Session(config=sessions.options())
-    session.run(tf.compat.v1.global_variables_initializer())
-  return session, fetches
-
-
-def _build_data():
-  model = ghmm.GaussianHMM(_NUM_TIMESTEPS)
-  _, xs = model.sample(1, seed=_SEED)
-  return xs, model.likelihood(xs)
+    yield session
 
 
 def _data(num_filters):
   """One sequence of the model for all filters, and its log likelihood."""
-  session, fetches = _start(_build_data)
-  xs, likelihood = session.run(fetches)
+  with _session() as session:
+    model = ghmm.GaussianHMM(_NUM_TIMESTEPS)
+    _, xs = model.sample(1, seed=_SEED)
+    xs, likelihood = session.run([xs, model.likelihood(xs)])
   return np.tile(xs, [1, num_filters]), likelihood[0]
 
 
-def _build_filter(xs, resampling_type, criterion, num_particles):
-  """Estimates `[B]` of log Z, and the gradient of their sum."""
-  scale = tf.constant(1.)
-  model = ghmm.TrainableGaussianHMM(
-      _NUM_TIMESTEPS, "prior", emission_variances=scale, random_seed=_SEED)
-  log_p_hat = bounds.fivo(
-      model, xs, [_NUM_TIMESTEPS] * xs.shape[1], num_particles,
-      resampling_criterion=criteria.by_name(*criterion),
-      resampling_type=resampling_type, random_seed=_SEED).log_p_hat
-  return log_p_hat, tf.gradients(log_p_hat, scale)
-
-
-def _measure_filter(num_filters, *case):
+def _measure_filter(num_filters, resampling_type, criterion, num_particles):
   """The gap of a bound, its spread, both in nats, and the milliseconds."""
   xs, likelihood = _data(num_filters)
-  session, fetches = _start(_build_filter, xs, *case)
-  log_p_hat, _ = session.run(fetches)
-  start = time.process_time()
-  session.run(fetches)
-  milliseconds = 1e3 * (time.process_time() - start)
-  return likelihood - log_p_hat.mean(), log_p_hat.std(), milliseconds
+  with _session() as session:
+    scale = tf.constant(1.)
+    model = ghmm.TrainableGaussianHMM(
+        _NUM_TIMESTEPS, "prior", emission_variances=scale, random_seed=_SEED)
+    log_p_hat = bounds.fivo(
+        model, xs, [_NUM_TIMESTEPS] * num_filters, num_particles,
+        resampling_criterion=criteria.by_name(*criterion),
+        resampling_type=resampling_type, random_seed=_SEED).log_p_hat
+    fetches = log_p_hat, tf.gradients(log_p_hat, scale)
+    log_z, _ = session.run(fetches)
+    start = time.process_time()
+    session.run(fetches)
+    milliseconds = 1e3 * (time.process_time() - start)
+  return likelihood - log_z.mean(), log_z.std(), milliseconds
 
 
 def compare_filters(particles, num_filters=400):
@@ -105,17 +97,24 @@ def compare_filters(particles, num_filters=400):
   return results
 
 
-def _build_gradient(xs, bound, num_particles, **options):
-  """A component of the gradient, the loss, and a step of training."""
-  model = ghmm.TrainableGaussianHMM(
-      _NUM_TIMESTEPS, "filtering", random_seed=_SEED)
-  loss = -tf.reduce_mean(bounds.create_bound(
-      bound, model, xs, [_NUM_TIMESTEPS] * xs.shape[1],
-      num_samples=num_particles, **options).log_p_hat)
-  bias = [v for v in tf.compat.v1.trainable_variables()
-          if v.op.name.endswith("proposal_b_1")]
-  return (tf.gradients(loss, bias)[0], loss,
-          tf.compat.v1.train.AdamOptimizer(3e-3).minimize(loss))
+def _measure_gradient(xs, bound, num_particles, num_steps, **options):
+  """A gradient's deviation before learning, and the mean loss after it."""
+  with _session() as session:
+    model = ghmm.TrainableGaussianHMM(
+        _NUM_TIMESTEPS, "filtering", random_seed=_SEED)
+    loss = -tf.reduce_mean(bounds.create_bound(
+        bound, model, xs, [_NUM_TIMESTEPS] * xs.shape[1],
+        num_samples=num_particles, **options).log_p_hat)
+    bias, = [v for v in tf.compat.v1.trainable_variables()
+             if v.op.name.endswith("proposal_b_1")]
+    gradient = tf.gradients(loss, bias)[0]
+    train_op = tf.compat.v1.train.AdamOptimizer(3e-3).minimize(loss)
+    session.run(tf.compat.v1.global_variables_initializer())
+    gradients = [session.run(gradient) for _ in range(200)]
+    for _ in range(num_steps):
+      session.run(train_op)
+    losses = [session.run(loss) for _ in range(100)]
+  return np.std(gradients), np.mean(losses)
 
 
 def compare_gradients(num_particles=4, num_filters=32, num_steps=500):
@@ -123,13 +122,9 @@ def compare_gradients(num_particles=4, num_filters=32, num_steps=500):
   xs, likelihood = _data(num_filters)
   rows = []
   for bound, argument, name in _GRADIENTS:
-    session, (gradient, loss, train_op) = _start(
-        _build_gradient, xs, bound, num_particles, **{argument: name})
-    gradients = [session.run(gradient)[0] for _ in range(200)]
-    for _ in range(num_steps):
-      session.run(train_op)
-    gap = likelihood + np.mean([session.run(loss) for _ in range(100)])
-    rows.append([bound, name, "%.4f" % np.std(gradients), "%.3f" % gap])
+    deviation, loss = _measure_gradient(
+        xs, bound, num_particles, num_steps, **{argument: name})
+    rows.append([bound, name, "%.4f" % deviation, "%.3f" % (likelihood + loss)])
   print(comparison.markdown(
       ["bound", "gradient", "std of a gradient",
        "gap after %d steps" % num_steps], rows))

@@ -23,16 +23,15 @@ PROGRAM = [sys.executable, os.path.join(ROOT, "run_fivo.py")]
 _RSS_UNIT = 2.**-20 if sys.platform == "darwin" else 2.**-10
 
 
-class Outcome(collections.namedtuple("Outcome", "name lines peak_mb")):
-  """Pairs of seconds and a line of output, and the peak of memory in MB."""
+# Pairs of the seconds after the start and a line of output; the peak of memory.
+Outcome = collections.namedtuple("Outcome", "name lines peak_mb")
 
-  __slots__ = ()
 
-  def find(self, pattern):
-    """Pairs of seconds and a match object, of the lines that match."""
-    found = [(seconds, re.search(pattern, text))
-             for seconds, text in self.lines]
-    return [(seconds, match) for seconds, match in found if match]
+def find(pattern, outcome):
+  """Pairs of seconds and a match object, of the lines that match."""
+  found = [(seconds, re.search(pattern, text))
+           for seconds, text in outcome.lines]
+  return [(seconds, match) for seconds, match in found if match]
 
 
 def run(name, command):

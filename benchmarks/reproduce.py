@@ -53,13 +53,12 @@ _RECIPES = {
                      "--max_steps=10000",
 }
 _RECIPES["chorales"] = _RECIPES["jsb"]
-_GHMM = "ghmm"
 
 
 def define_flags():
   """Defines the flags; not at import, because others have the same names."""
   flags.DEFINE_enum(
-      "dataset", "jsb", list(_RECIPES) + [_GHMM],
+      "dataset", "jsb", list(_RECIPES) + ["ghmm"],
       "The data of the table; ghmm: the study of that model.")
   flags.DEFINE_list("bounds", list(reproduce_tables.BOUNDS),
                     "The bounds to train on.")
@@ -89,14 +88,16 @@ def main(unused_argv):
   out_dir = os.path.abspath(
       options.out_dir or os.path.join("reproduction", options.dataset))
   runner = tasks.Runner(out_dir, options.dry_run)
-  if options.dataset == _GHMM:
+  if options.dataset == "ghmm":
     study = reproduce_ghmm.Study(out_dir, runner)
   else:
     study = Table(out_dir, runner, options)
-  if not options.dry_run:
+  if options.dry_run:
+    for item in study.items:
+      study.run(item)
+  else:
     rendering_extra.check("out_dir")
-  runner.map(study.run, study.items, options.jobs)
-  if not options.dry_run:
+    runner.map(study.run, study.items, options.jobs)
     print(study.write())
 
 
@@ -173,9 +174,10 @@ class Table(object):
         valid=record["best_bound"])
     result.update(reproduce_tables.read_bounds(test))
     state = training.state()
-    result["train_minutes"] = round(state["seconds"] / 60., 2)
-    result["train_cpu_minutes"] = round(state["cpu_seconds"] / 60., 2)
-    result["test_minutes"] = round(test.state()["seconds"] / 60., 2)
+    for name, seconds in (("train", state["seconds"]),
+                          ("train_cpu", state["cpu_seconds"]),
+                          ("test", test.state()["seconds"])):
+      result[name + "_minutes"] = round(seconds / 60., 2)
     result["machine"] = state["machine"]
     for name, call in (("command", training), ("eval_command", test)):
       text = " ".join(["python run_fivo.py"] + call.flags)

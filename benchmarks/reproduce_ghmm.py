@@ -2,8 +2,7 @@
 
 The model's likelihood is known, so the gap of a bound is, too. Of each bound
 and proposal the gap is measured over the number of particles and the length of
-the sequence. Proposals that are learned are trained for each length and bound,
-with `_TRAIN_PARTICLES`.
+the sequence. Learned proposals are trained for each length and bound.
 """
 
 import collections
@@ -24,7 +23,6 @@ _PROPOSALS = ("prior", "filtering", "smoothing", "true-filtering",
 _LEARNED = ("filtering", "smoothing")
 _PARTICLES = (4, 16, 64)
 _LENGTHS = (5, 10, 20)
-_TRAIN_PARTICLES = 4
 _NUM_SEQUENCES = 2000
 _FLAGS = {
     "train": "--max_steps=4000 --batch_size=16 --learning_rate=0.01 "
@@ -33,6 +31,7 @@ _FLAGS = {
 }
 _GAP = r"gap: (\S+), standard deviation of the gap per sequence: (\S+)$"
 
+_NAME = "%s_%s_t%d_n%d"
 Point = collections.namedtuple("Point", "proposal bound length particles")
 
 
@@ -53,21 +52,17 @@ class Study(object):
     """Trains their proposal, if it is learned, and measures their gaps."""
     logdir = None
     if points[0].proposal in _LEARNED:
-      trained = points[0]._replace(
-          particles=min(_TRAIN_PARTICLES, points[-1].particles))
-      logdir = self._directory("runs", trained)
+      trained = points[0]  # That of the fewest particles.
+      logdir = os.path.join(self._out_dir, "runs", _NAME % trained)
       self._runner.run(_call("train", logdir, logdir, trained))
     for point in points:
-      directory = self._directory("points", point)
+      directory = os.path.join(self._out_dir, "points", _NAME % point)
       call = _call("eval", directory, logdir or directory, point)
       if self._runner.run(call):
         gap, deviation = map(float, call.last_line(_GAP).groups())
         # Of the bound per timestep, and of the one per sequence.
         self._gaps[point] = (
             point.length * gap, deviation / np.sqrt(_NUM_SEQUENCES))
-
-  def _directory(self, kind, point):
-    return os.path.join(self._out_dir, kind, "%s_%s_t%d_n%d" % point)
 
   def write(self):
     """Writes the figures, draws them, and gives their table."""
@@ -105,27 +100,19 @@ def _call(mode, directory, logdir, point):
 def _draw(path, gaps):
   """Draws gaps over N at the longest T, and over T at the fewest particles."""
   # Each axis has a scale of its own: gaps differ by orders of magnitude.
-  figure, axes = figures.create(
-      (3. * len(_PROPOSALS), 6.), 2, len(_PROPOSALS))
+  figure, axes = figures.create((15., 6.), 2, len(_PROPOSALS))
   for column, proposal in zip(axes.T, _PROPOSALS):
     column[0].set_title(proposal)
-    for color, bound in enumerate(_BOUNDS):
+    for bound in _BOUNDS:
       mine = [(point, value) for point, value in gaps
               if point[:2] == (proposal, bound)]
       for axis, points in (
-          (column[0], [(point.particles, value) for point, value in mine
+          (column[0], [(point.particles,) + value for point, value in mine
                        if point.length == _LENGTHS[-1]]),
-          (column[1], [(point.length, value) for point, value in mine
+          (column[1], [(point.length,) + value for point, value in mine
                        if point.particles in (1, _PARTICLES[0])])):
-        sizes, values = zip(*points)
-        means, errors = zip(*values)
-        if len(points) == 1:  # The ELBO over N.
-          axis.axhline(means[0], linestyle=":", color="C%d" % color,
-                       label=bound)
-        else:
-          axis.errorbar(sizes, means, errors, marker="o", label=bound,
-                        color="C%d" % color)
-    for axis, ticks in zip(column, (_PARTICLES, _LENGTHS)):
+        axis.errorbar(*zip(*points), marker="o", label=bound)
+    for axis, ticks in zip(column, ((1,) + _PARTICLES, _LENGTHS)):
       axis.set_xscale("log", base=2)
       axis.set_xticks(ticks)
       axis.set_xticklabels(ticks)

@@ -125,13 +125,13 @@ def _with_error(value, error):
 def _single_run(row):
   """A row of the table of single runs."""
   dataset, model, particles = _group(row)
-  return [dataset, model, particles, row["bound"], row["seed"],
-          row["learning_rate"], row["best_step"], row["steps"],
-          "%.1f" % float(row["train_minutes"]),
-          "%.1f" % float(row["train_cpu_minutes"]),
-          "%.3f" % float(row["valid"])] + [
-              _with_error(row["test_" + bound], row["standard_error_" + bound])
-              for bound in BOUNDS]
+  return [dataset, model, particles] + [
+      row[key] for key in (
+          "bound", "seed", "learning_rate", "best_step", "steps")
+  ] + ["%.1f" % float(row["train_minutes"]),
+       "%.1f" % float(row["train_cpu_minutes"]), "%.3f" % float(row["valid"])
+      ] + [_with_error(row["test_" + bound], row["standard_error_" + bound])
+           for bound in BOUNDS]
 
 
 def _summary(key, rows):
@@ -139,12 +139,10 @@ def _summary(key, rows):
   means = {}
   for bound in BOUNDS:
     pairs = [_headline(row) for row in rows if row["bound"] == bound]
-    values = [value for value, _ in pairs]
-    if len(pairs) == 1:
-      means[bound] = pairs[0]
-    elif pairs:
-      means[bound] = (
-          np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values)))
+    if len(pairs) > 1:
+      values = [value for value, _ in pairs]
+      pairs = [(np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values)))]
+    means.update((bound, pair) for pair in pairs)
   return list(key) + [
       _with_error(*means[bound]) if bound in means else "" for bound in BOUNDS
   ] + [verdict(means)]

@@ -4,6 +4,11 @@
 takes a few minutes. What is compared takes turns, see `comparison.py`. Tables
 go to stdout as they become ready; `--out_dir` gets a plot of the growth.
 
+Training is timed from the arrival of one line "Step N, ..." to that of a later
+one, so that the input pipeline, summaries and hooks count; the start and the
+first steps do not. Of an evaluation the first pass pays for the start, so its
+speed is that of further passes.
+
   bin/run_benchmark.sh --measure=training --sizes=4x4,4x16,32x16 \
     --variant='bucketed=--bucket_by_length' \
     --yardstick='mine={python} my_step.py --data {dataset_path} \
@@ -17,6 +22,7 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.run(__file__)
 
+import collections
 import functools
 import os
 import re
@@ -28,16 +34,40 @@ from absl import flags
 
 from benchmarks import comparison
 from benchmarks import processes
-from benchmarks import runs
-from benchmarks import scaling
 from fivo.config import rendering_extra
 from fivo.formats import pianorolls
+from fivo.rendering import figures as figures_lib
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 
 _MEASURES = ("training", "evaluation", "scaling")
 _EVAL_BATCH_SIZE, _EVAL_PARTICLES = 16, 4
+# The keys of figures, which are the headings of tables.
+_STEPS, _MILLISECONDS, _SEQUENCES = "steps/s", "ms per step", "sequences/s"
+_STARTUP, _MEMORY = "seconds to step 1", "peak MB"
+_EVAL_SPLIT = "test"
+# How many passes are timed, after the first.
+_EVAL_PASSES = 5
+# As far apart as the lines of the README's command, but for short measurements.
+_SUMMARIZE_EVERY = 100
+# Other programs may put a prefix before it.
+_STEP_LINE = r"\bStep (\d+), "
+# What a yardstick may print, e.g. "my step: batch 4: 19.85 steps/s".
+_SPEED_LINE = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) steps/s"
+_EVAL_BEGINS = r"^Model restored from step \d+, evaluating\."
+_EVAL_ENDS = r"elbo ll/t: .* iwae ll/t: .* fivo ll/t: "
+
+# The data and sizes of a run; its steps, and after how many it is timed.
+_Job = collections.namedtuple(
+    "Job", "dataset_path batch_size num_samples warmup_steps max_steps")
+# What grows, its values, and the sizes and flags of a run with one.
+_GROWTH = [
+    ("particles", [4, 16, 64, 256], lambda n: ((4, n), [])),
+    ("sequences in a batch", [4, 16, 64], lambda n: ((n, 4), [])),
+    ("latents", [32, 64, 128, 256],
+     lambda n: ((4, 4), ["--latent_size=%d" % n]))]
+_GROWTH_STEPS = dict(warmup_steps=10, max_steps=41)
 
 
 def define_flags():
@@ -102,50 +132,67 @@ def _measure_training(options, batch_size, num_samples):
   num_epochs = -(-options.steps * batch_size // num_sequences)
   steps = -(-num_epochs * num_sequences // batch_size)
   # The first step only ends the start.
-  job = runs.Job(path, batch_size, num_samples, options.warmup_steps,
-                 1 + options.warmup_steps + steps)
+  job = _Job(path, batch_size, num_samples, options.warmup_steps,
+             1 + options.warmup_steps + steps)
   figures = comparison.take_turns([
       (name, functools.partial(
-          runs.measure_training, name, job, shlex.split(text)))
+          _train_once, name, job, shlex.split(text)))
       for name, text in [("default", "")] + variants
   ] + [
-      (name, functools.partial(runs.measure_yardstick, name, job, text))
+      (name, functools.partial(_run_yardstick, name, job, text))
       for name, text in yardsticks], options.repeats)
   _print("Training on %s: batch %d, %d particles, %d steps" % (
       os.path.basename(path), batch_size, num_samples, steps), "", figures,
-         [runs.STEPS, runs.SEQUENCES, runs.STARTUP, runs.MEMORY],
+         [_STEPS, _SEQUENCES, _STARTUP, _MEMORY],
          ["default"] + [name for name, _ in yardsticks])
 
 
 def _measure_evaluation(options):
   """Compares evaluation with that of separate bounds in file order."""
-  path, num_sequences = _dataset(options, runs.EVAL_SPLIT)
-  job = runs.Job(
+  path, num_sequences = _dataset(options, _EVAL_SPLIT)
+  job = _Job(
       path, _EVAL_BATCH_SIZE, _EVAL_PARTICLES, warmup_steps=1, max_steps=2)
   separate = [sys.executable, "-m", "benchmarks.separate_bounds"]
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
-    runs.train("training for a checkpoint", job, logdir)
+    _train("training for a checkpoint", job, logdir)
     figures = comparison.take_turns([
-        (name, functools.partial(runs.measure_evaluation, name, program, job,
+        (name, functools.partial(_evaluate, name, program, job,
                                  logdir, num_sequences))
         for name, program in (
             ("run_fivo.py", processes.PROGRAM), ("separate", separate))
     ], options.repeats)
   _print("Evaluation of the %s split of %s: batch %d, %d particles" % (
-      runs.EVAL_SPLIT, os.path.basename(path), _EVAL_BATCH_SIZE,
-      _EVAL_PARTICLES), "", figures, [runs.SEQUENCES, runs.MEMORY],
+      _EVAL_SPLIT, os.path.basename(path), _EVAL_BATCH_SIZE,
+      _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY],
          ["separate"])
 
 
 def _measure_scaling(options):
-  """Measures how a training step grows with each size, and draws it."""
-  growths = {}
-  for name, values in scaling.VALUES.items():
-    growths[name] = scaling.measure(
-        name, [values[0], values[-1]] if options.quick else values)
-    _print(scaling.TITLE, name, growths[name], scaling.COLUMNS)
-  if options.out_dir:
-    scaling.draw(os.path.join(options.out_dir, "scaling.png"), growths)
+  """Measures how a training step grows with its sizes, and draws it."""
+  path, _ = _dataset(options, "train")
+  columns = [_MILLISECONDS, _MEMORY]
+  growths = []
+  for name, values, sizes_of in _GROWTH:
+    contestants = []
+    for value in [values[0], values[-1]] if options.quick else values:
+      sizes, more_flags = sizes_of(value)
+      contestants.append((value, functools.partial(
+          _train_once, "%d %s" % (value, name),
+          _Job(path, *sizes, **_GROWTH_STEPS), more_flags)))
+    figures = comparison.take_turns(contestants, 1)
+    _print("Training steps by " + name, name, figures, columns)
+    growths.append(figures)
+  if not options.out_dir:
+    return
+  figure, axes = figures_lib.create((9., 6.), 2, len(_GROWTH), sharex="col")
+  for column, (name, _, _), growth in zip(axes.T, _GROWTH, growths):
+    for axis, key in zip(column, columns):
+      axis.plot(list(growth), [rounds[0][key] for rounds in growth.values()],
+                "o-")
+      axis.set_ylim(bottom=0.)
+      axis.set_ylabel(key)
+    column[1].set_xlabel(name)
+  figures_lib.save(os.path.join(options.out_dir, "scaling.png"), figure)
 
 
 def _print(title, *table):
@@ -170,3 +217,68 @@ def _dataset(options, split):
     raise errors.UserError(
         "--dataset_path=%s: has no sequences in the %s split" % (path, split))
   return path, len(sequences)
+
+
+def _flags(job, mode, logdir):
+  return ["--mode=" + mode, "--logdir=" + logdir,
+          "--dataset_path=" + job.dataset_path,
+          "--batch_size=%d" % job.batch_size,
+          "--num_samples=%d" % job.num_samples]
+
+
+def _train(name, job, logdir, flags=()):
+  """Trains with further flags; returns a `processes.Outcome`."""
+  return processes.run(
+      name, processes.PROGRAM + _flags(job, "train", logdir) + [
+          "--learning_rate=0.0001", "--max_steps=%d" % job.max_steps,
+          "--summarize_every=%d" % min(_SUMMARIZE_EVERY, job.warmup_steps),
+      ] + list(flags))
+
+
+def _train_once(name, job, flags):
+  """Trains once, in a logdir of its own, and gives a dict of figures."""
+  with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
+    return _training_figures(_train(name, job, logdir, flags), job)
+
+
+def _run_yardstick(name, job, text):
+  """Runs a yardstick's shell command once and gives a dict of figures."""
+  values = dict(job._asdict(), python=sys.executable)
+  return _training_figures(processes.run(name, re.sub(
+      r"\{(%s)\}" % "|".join(values),
+      lambda match: shlex.quote(str(values[match.group(1)])), text)), job)
+
+
+def _training_figures(outcome, job):
+  """The figures of a command that printed its speed or the lines of steps."""
+  figures = {_MEMORY: outcome.peak_mb}
+  speeds = processes.find(_SPEED_LINE, outcome)
+  if speeds:
+    speed = float(speeds[-1][1].group(1))
+  else:
+    lines = [(int(match.group(1)), seconds)
+             for seconds, match in processes.find(_STEP_LINE, outcome)]
+    timed = [line for line in lines if line[0] > job.warmup_steps]
+    if len(timed) < 2:
+      raise errors.UserError("%s: logged no two steps after step %d" % (
+          outcome.name, job.warmup_steps))
+    (first, start), (last, end) = timed[0], timed[-1]
+    figures[_STARTUP] = lines[0][1]
+    speed = (last - first) / (end - start)
+  # All batches of training are full.
+  figures.update({_STEPS: speed, _MILLISECONDS: 1000. / speed,
+                  _SEQUENCES: speed * job.batch_size})
+  return figures
+
+
+def _evaluate(name, program, job, logdir, num_sequences):
+  """Evaluates a logdir with one pass, and with more; gives the figures."""
+  command = program + _flags(job, "eval", logdir) + ["--split=" + _EVAL_SPLIT]
+  one, many = [
+      processes.run(name, command + ["--eval_repeats=%d" % repeats])
+      for repeats in (1, 1 + _EVAL_PASSES)]
+  first, total = [
+      processes.find(_EVAL_ENDS, outcome)[0][0] -
+      processes.find(_EVAL_BEGINS, outcome)[0][0] for outcome in (one, many)]
+  return {_SEQUENCES: num_sequences * _EVAL_PASSES / (total - first),
+          _MEMORY: one.peak_mb}

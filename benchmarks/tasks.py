@@ -36,8 +36,8 @@ class Call(object):
     """A dict of `machine`, `seconds`, `cpu_seconds` and `done`."""
     if os.path.exists(self._path):
       return files.read_json(self._path)
-    return dict(machine=processes.machine(), seconds=0., cpu_seconds=0.,
-                done=False)
+    return dict(
+        machine=processes.machine(), seconds=0., cpu_seconds=0., done=False)
 
   def save(self, state):
     """Keeps what is known of the call."""
@@ -61,10 +61,6 @@ class Runner(object):
 
   def map(self, function, items, num_jobs):
     """Calls a function that calls `run`, with some of the items at a time."""
-    if self._is_dry:
-      for item in items:
-        function(item)
-      return
     os.makedirs(self._out_dir, exist_ok=True)
     with open(os.path.join(self._out_dir, "lock"), "ab") as self._lock, (
         futures.ThreadPoolExecutor(num_jobs)) as executor:

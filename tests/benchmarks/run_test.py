@@ -6,15 +6,14 @@ import sys
 import pytest
 
 from benchmarks import processes
-from benchmarks import scaling
+from fivo.formats import pianorolls
 
 # The least that can be measured. The argument is what stands for `run_fivo.py`.
 _RUN = """
 import sys
-from benchmarks import processes, run, scaling
+from benchmarks import processes, run
 from fivo.system import console
 processes.PROGRAM[1] = sys.argv.pop(1) or processes.PROGRAM[1]
-scaling.VALUES = dict.fromkeys(scaling.VALUES, [2, 4])
 run.define_flags()
 console.run_main(run.main)
 """
@@ -30,16 +29,18 @@ for step in range(1, int(flags["max_steps"]) + 1):
 
 def _run(program, *flags):
   return subprocess.run(
-      [sys.executable, "-c", _RUN, program, "--repeats=1", "--warmup_steps=1",
-       "--steps=2"] + list(flags), cwd=processes.ROOT, stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE, universal_newlines=True, timeout=280)
+      [sys.executable, "-c", _RUN, program, "--quick", "--repeats=1",
+       "--warmup_steps=1", "--steps=2"] + list(flags), cwd=processes.ROOT,
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+      timeout=280)
 
 
 @pytest.mark.parametrize("measures", [
     "training,scaling", pytest.param("evaluation", marks=pytest.mark.slow)])
 def test_runs(tmp_path, measures):
   pytest.importorskip("matplotlib")
-  scaling.write_dataset(str(tmp_path / "x.pkl"), 3, num_sequences=500)
+  pianorolls.save_with_mean(str(tmp_path / "x.pkl"), {
+      split: [[(60, 64)] * 3] * 500 for split in pianorolls.SPLITS})
   program = ""
   if measures != "evaluation":
     (tmp_path / "run_fivo.py").write_text(_STUB)
