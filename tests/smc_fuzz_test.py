@@ -29,16 +29,9 @@ _KINDS = [
 def _cases(draw, num_particles, specials=(-INF,)):
   """Draws what particle filters are to be run on.
 
-  Args:
-    draw: Hypothesis' way to draw.
-    num_particles: N.
-    specials: The special values among the weights.
-
-  Returns:
-    table: Log incremental weights `[T, N, B]`, whose padding is NaN or
-      infinite.
-    lengths: The lengths `[B]`, of which the largest is T; zero too.
-    decisions: Which filters resample by the fed criterion, `[T, B]` bools.
+  Log incremental weights `[T, N, B]`, some of them special values, whose
+  padding is NaN or infinite; lengths `[B]`, zero too; and which filters
+  resample by the fed criterion, bools `[T, B]`.
   """
   lengths = draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))
   shape = [max(lengths), num_particles, len(lengths)]
@@ -51,17 +44,10 @@ def _cases(draw, num_particles, specials=(-INF,)):
 
 
 def _replay(table, lengths, resampled):
-  """What the weights must be where the filters resampled as they did.
+  """What must come of a table `[T, N, B]`, by where filters resampled `[T, B]`.
 
-  Args:
-    table: Log incremental weights `[T, N, B]`.
-    lengths: The lengths `[B]`.
-    resampled: Which filters resampled, `[T, B]` bools.
-
-  Returns:
-    log_z: An array `[B]`.
-    log_weights: An array `[T, B, N]`.
-    gradient: Of the sum of log Z in the table, `[T, N, B]`.
+  log Z `[B]`, log weights `[T, B, N]`, and the gradient of the sum of log Z by
+  the table.
   """
   log_weights = np.zeros_like(table)
   gradient = np.zeros_like(table)
@@ -92,16 +78,7 @@ def _log_average(log_weights):
 
 @functools.lru_cache(maxsize=None)
 def _filters(num_particles, criterion, dtype):
-  """Particle filters of unknown sizes in a session of their own.
-
-  Args:
-    num_particles: N.
-    criterion: The name of a criterion; "fed" for decisions that are fed.
-    dtype: The dtype of the weights.
-
-  Returns:
-    A function of what `_cases` draws that gives a dict of arrays.
-  """
+  """A function of what `_cases` draws that runs filters, in one session."""
   with tf.Graph().as_default() as graph:
     table = tf.compat.v1.placeholder(dtype, [None, None])
     lengths = tf.compat.v1.placeholder(tf.int32, [None])
