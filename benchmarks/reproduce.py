@@ -26,6 +26,7 @@ import itertools
 import json
 import os
 import re
+import threading
 
 from absl import flags
 
@@ -115,6 +116,7 @@ class Table(object):
     self._eval_repeats = options.eval_repeats
     self._dataset_path = _dataset_path(options)
     self._results = []
+    self._lock = threading.Lock()  # Items are run in threads.
     self.items = [
         [collections.OrderedDict(zip(reproduce_tables.CELL, (
             options.dataset, model, bound, particles, seed, rate,
@@ -128,8 +130,9 @@ class Table(object):
       self._runner.run(self._training(cell))
     cell = max(cells, key=self._valid_bound)
     if self._runner.run(self._test(cell)):
-      self._results.append(self._result(cell))
-      reproduce_tables.write(self._out_dir, self._results)
+      with self._lock:
+        self._results.append(self._result(cell))
+        reproduce_tables.write(self._out_dir, self._results)
 
   def write(self):
     """Draws the curves and gives the text of the tables."""

@@ -1,11 +1,7 @@
 # The Python environment of this checkout, made on first use. POSIX shell; the
 # scripts beside this file source it and call set_up_environment, which sets
-#
-#   PYTHON  an interpreter with the packages of requirements.lock and with this
-#           checkout's modules
-#   ROOT    the checkout
-#
-# The user may set
+# PYTHON to an interpreter with the packages of requirements.lock and with this
+# checkout's modules. ROOT is the checkout. The user may set
 #
 #   FIVO_PYTHON       the Python 3.7 to make the environment from
 #   FIVO_VENV         where the environment is (default: .venv in the checkout)
@@ -16,7 +12,6 @@ set -eu
 
 ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 
-# Prints a line on the standard error, where it disturbs no output.
 note() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
@@ -26,56 +21,40 @@ die() {
   exit 1
 }
 
-# Prints the path $2 of the variable or argument $1 without tilde or file://;
-# no shell expands that of FIVO_VENV='~/x'.
-local_path() {
-  case ${2%%://*} in
-    "$2" | *[!A-Za-z0-9+.-]*) ;;
-    [Ff][Ii][Ll][Ee])
-      set -- "$1" "${2#*://}"
-      [ "${2#/}" != "$2" ] || die "$1=file://$2: must be file:///PATH" ;;
-    *) die "$1=$2: must be a path on this machine, not a URL" ;;
-  esac
-  case $2 in
-    '~' | '~/'*) printf '%s\n' "${HOME:-}${2#?}" ;;
-    *) printf '%s\n' "$2" ;;
+# Prints $1 with its tilde expanded: no shell does that in FIVO_VENV='~/x'.
+expand_tilde() {
+  case $1 in
+    '~' | '~/'*) printf '%s\n' "${HOME:-}${1#?}" ;;
+    *) printf '%s\n' "$1" ;;
   esac
 }
 
-# The same as an absolute path, which need not exist.
+# Prints the path $2 of the variable or argument $1 as an absolute path.
 absolute_path() {
-  expanded=$(local_path "$@") || exit 1
-  case $expanded in
-    /*) printf '%s\n' "$expanded" ;;
-    *) printf '%s\n' "$(pwd)/$expanded" ;;
+  case $2 in
+    file:///*) printf '%s\n' "${2#file://}" ;;
+    *://*) die "$1=$2: must be a path on this machine, not a URL" ;;
+    /* | '~' | '~/'*) expand_tilde "$2" ;;
+    *) printf '%s\n' "$(pwd)/$2" ;;
   esac
 }
 
-# Holds the lock file $1 until `unlock`, or until this process and the children
-# that inherited descriptor 9 have ended, in whatever way they end.
+# Makes the directory $1 of the variable $2 and waits until no other script is at
+# work there: until it calls `unlock`, or it and its children have ended. macOS
+# and some file systems have no such lock.
 lock() {
-  exec 9>>"$1"
-  if command -v flock >/dev/null 2>&1; then
-    code=0
-    flock -n 9 2>/dev/null || code=$?
-    [ "$code" -ne 0 ] || return 0
-    [ "$code" -ne 1 ] ||  # Others are of errors.
-      note "waiting for another script that is at work in ${1%/*}"
-    flock 9 2>/dev/null && return
-  elif command -v perl >/dev/null 2>&1; then  # macOS has no flock command.
-    perl -e 'open(my $file, ">&=", 9) && flock($file, 2) || exit 1' && return
-  else
-    return 0
-  fi
-  note "the file system of ${1%/*} has no locks: see to it that no other" \
-    "script is at work there"
+  mkdir -p "$1" && : >>"$1/.fivo-lock" ||
+    die "cannot write into $1: name another place in $2"
+  exec 9>>"$1/.fivo-lock"
+  flock -n 9 2>/dev/null && return
+  [ $? -ne 1 ] || note "waiting for another script that is at work in $1"
+  flock 9 2>/dev/null || note "$1 has no locks: see to it that no other script" \
+    "is at work there"
 }
 
 unlock() {
   exec 9>&-
 }
-
-# ------------------------------------------------------------- Finding Python
 
 # Whether $1 is a CPython 3.7. Only running it tells: a pyenv shim of that name
 # exits with 127 when no such version is selected.
@@ -87,58 +66,33 @@ sys.exit((sys.version_info[:2], sys.implementation.name)
 
 # Reads one candidate a line, prints the first that is a Python 3.7.
 first_python37() {
-  while IFS= read -r candidate; do
-    if is_python37 "$candidate"; then
-      printf '%s\n' "$candidate"
-      return
-    fi
+  while IFS= read -r python; do
+    is_python37 "$python" && printf '%s\n' "$python" && return
   done
   return 1
 }
 
 # The names are tried as they are, pyenv's versions without being selected.
 installed_pythons() {
-  printf '%s\n' python3.7 python3 python
-  for pyenv in "${PYENV_ROOT:-}" "${HOME:-}/.pyenv"; do
-    for version in "$pyenv"/versions/3.7*; do
-      printf '%s\n' "$version/bin/python3.7"
-    done
-  done
-}
-
-# Conda and its kin, those that are here.
-conda_commands() {
+  printf '%s\n' python3.7 python3 python \
+    "${PYENV_ROOT:-}"/versions/3.7*/bin/python3.7 \
+    "${HOME:-}"/.pyenv/versions/3.7*/bin/python3.7
   for conda in mamba micromamba conda "${CONDA_EXE:-}"; do
-    if command -v "$conda" >/dev/null 2>&1; then
-      printf '%s\n' "$conda"
-    fi
-  done
-}
-
-conda_pythons() {
-  conda_commands | while IFS= read -r conda; do
     "$conda" env list 2>/dev/null </dev/null |
       sed -n 's|^[^#/]*[[:space:]]\(/.*\)$|\1/bin/python|p'
   done
+  uv python find --no-project 3.7 2>/dev/null </dev/null
 }
 
-uv_pythons() {
-  if command -v uv >/dev/null 2>&1; then
-    uv python find --no-project 3.7 2>/dev/null </dev/null
-  fi
-}
-
-# The newer uv releases have no 3.7 to offer.
-install_python_with_uv() {
+# Installs a Python with uv, whose newer releases have no 3.7, or else with conda
+# below the environment $1.
+install_python() {
   if command -v uv >/dev/null 2>&1; then
     note "getting a Python 3.7 with uv"
-    uv python install 3.7 >&2 </dev/null && uv_pythons
+    uv python install 3.7 >&2 </dev/null && uv python find --no-project 3.7
   fi
-}
-
-# Installs below the environment $1.
-install_python_with_conda() {
-  conda_commands | while IFS= read -r conda; do
+  for conda in mamba micromamba conda "${CONDA_EXE:-}"; do
+    command -v "$conda" >/dev/null 2>&1 || continue
     note "getting a Python 3.7 with $conda"
     rm -rf "$1/.python"
     "$conda" create --yes --prefix "$1/.python" --channel conda-forge \
@@ -151,25 +105,18 @@ install_python_with_conda() {
 # Prints the Python 3.7 to make the environment $1 from.
 find_python37() {
   if [ -n "${FIVO_PYTHON:-}" ]; then
-    python=$(local_path FIVO_PYTHON "$FIVO_PYTHON") || exit 1
-    is_python37 "$python" ||
+    expand_tilde "$FIVO_PYTHON" | first_python37 ||
       die "FIVO_PYTHON=$FIVO_PYTHON is not a Python 3.7 that runs"
-    printf '%s\n' "$python"
-    return
+  else
+    installed_pythons | first_python37 || install_python "$1" | first_python37 ||
+      die "found no Python 3.7, which TensorFlow 1.15 needs, and no uv or conda" \
+        "that gets one: install one, e.g. with 'pyenv install 3.7.17' or 'conda" \
+        "create -n py37 -c conda-forge python=3.7', or name yours in FIVO_PYTHON"
   fi
-  for source in installed_pythons conda_pythons uv_pythons \
-      install_python_with_uv install_python_with_conda; do
-    "$source" "$1" | first_python37 && return
-  done
-  die "found no Python 3.7, which TensorFlow 1.15 needs, and no uv or conda" \
-    "that gets one: install one, e.g. with 'pyenv install 3.7.17' or 'conda" \
-    "create -n py37 -c conda-forge python=3.7', or name yours in FIVO_PYTHON"
 }
 
-# ----------------------------------------------------- Making the environment
-
-# What the stamp of an environment says once that is complete: for which
-# checkout it is (a moved one needs another) and from which lock file.
+# What the stamp of a complete environment says: for which checkout it is (a
+# moved one needs another) and from which lock file.
 expected_stamp() {
   printf '# For %s, from:\n' "$ROOT"
   cat "$ROOT/requirements.lock"
@@ -180,9 +127,8 @@ is_complete() {
     [ "$(expected_stamp)" = "$(cat "$1/.fivo-stamp" 2>/dev/null)" ]
 }
 
-# Makes the environment $1 a new one without packages. What an interrupted
-# set-up left is not worth repairing: pip cannot tell half a package. But an
-# environment that others made is never emptied; they may have more in it.
+# Makes the environment $1 a new one without packages: what an interrupted
+# set-up left is not worth repairing. But one that others made is never emptied.
 prepare_environment() {
   if [ ! -e "$1/.fivo-made" ] && [ "$(ls -A "$1")" != .fivo-lock ]; then
     is_python37 "$1/bin/python" || die "$1 was not made by this script and" \
@@ -198,64 +144,56 @@ prepare_environment() {
     die "$python has no working venv module; on Debian, install python3.7-venv"
 }
 
-# Runs pip in the environment $1 with the other arguments.
-run_pip() {
+# Installs into the environment $1 what the other arguments say. Whatever the
+# user has set to lead packages elsewhere must not do so here.
+pip_install() {
   environment=$1
   shift
   [ -t 2 ] || set -- "$@" -qq
-  # Whatever the user has set to lead packages elsewhere must not do so here;
-  # -I does for PYTHONPATH and the like.
   env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 "$environment/bin/python" -I -m pip \
-    "$@" >&2
+    install --require-hashes "$@" >&2 ||
+    die "pip could not install requirements.lock into $environment: see above" \
+      "(TensorFlow 1.15 is published for x86-64 only)"
 }
 
-# Installs the packages of requirements.lock into the environment $1.
+# Installs requirements.lock into the environment $1, and makes the modules of
+# this checkout importable in it.
 install_packages() {
   # First what installs the rest: the pip of an early 3.7 cannot read today's
   # wheels, and build isolation would fetch versions that nobody pinned.
   awk '/^[^ #]/ { wanted = /^(pip|setuptools|wheel)==/ } wanted' \
     "$ROOT/requirements.lock" >"$1/.fivo-bootstrap"
-  run_pip "$1" install --require-hashes -r "$1/.fivo-bootstrap" &&
-    run_pip "$1" install --require-hashes --no-build-isolation --no-compile \
-      -r "$ROOT/requirements.lock" ||
-    die "pip could not install requirements.lock into $1: see above" \
-      "(TensorFlow 1.15 is published for x86-64 only)"
-}
-
-# Makes the modules of this checkout importable in the environment $1, and
-# compiles its packages: without bytecode every start takes seconds longer.
-finish_environment() {
+  pip_install "$1" -r "$1/.fivo-bootstrap"
+  pip_install "$1" --no-build-isolation --no-compile \
+    -r "$ROOT/requirements.lock"
   packages=$("$1/bin/python" -I -c \
     'import sysconfig; print(sysconfig.get_path("purelib"))')
   printf '%s\n' "$ROOT" >"$packages/fivo.pth"
-  # Some packages carry files for other Pythons, which do not compile.
+  # Without bytecode every start takes seconds longer. Some packages carry files
+  # for other Pythons, which do not compile.
   "$1/bin/python" -I -m compileall -q -j 0 "$packages" >/dev/null 2>&1 || true
 }
 
 # Sets PYTHON, after making the environment where that is not done yet.
 set_up_environment() {
   if [ -n "${FIVO_INTERPRETER:-}" ]; then
-    PYTHON=$(local_path FIVO_INTERPRETER "$FIVO_INTERPRETER") || exit 1
+    PYTHON=$(expand_tilde "$FIVO_INTERPRETER")
     command -v "$PYTHON" >/dev/null 2>&1 ||
       die "FIVO_INTERPRETER=$FIVO_INTERPRETER is not a program"
     return
   fi
   venv=$(absolute_path FIVO_VENV "${FIVO_VENV:-$ROOT/.venv}") || exit 1
   PYTHON=$venv/bin/python
-  # Python code of others, meant for another Python, is no more welcome here
-  # than it is to the -I of the set-up.
+  # Python code of others, meant for another Python, is not welcome.
   unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PYTHONUSERBASE
   export PYTHONNOUSERSITE=1
   is_complete "$venv" && return
-  mkdir -p "$venv" && : >>"$venv/.fivo-lock" ||
-    die "cannot write into $venv: name another place in FIVO_VENV"
-  lock "$venv/.fivo-lock"
+  lock "$venv" FIVO_VENV
   if ! is_complete "$venv"; then
     rm -f "$venv/.fivo-stamp"
     prepare_environment "$venv"
     install_packages "$venv"
-    finish_environment "$venv"
     expected_stamp >"$venv/.fivo-stamp"
   fi
   unlock

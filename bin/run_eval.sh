@@ -1,7 +1,6 @@
 #!/bin/sh
-# Evaluates the last checkpoint of run_train.sh on the test set.
-# Further flags are passed on and win over the ones here. Which data and which
-# logdir: see defaults.sh. What the model is, the logdir knows.
+# Evaluates the last checkpoint of run_train.sh on the test set. Further flags
+# are passed on and win. Which data and logdir: see defaults.sh.
 
 . "$(dirname -- "$0")/environment.sh"
 . "$ROOT/bin/defaults.sh"

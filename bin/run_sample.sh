@@ -1,10 +1,9 @@
 #!/bin/sh
 # Samples from the last checkpoint of run_train.sh: continues test sequences.
 # With --pretrained, from the model of Bach's chorales that comes with the
-# checkout, without any training.
-# Further flags are passed on and win over the ones here. Which data and which
-# logdir: see defaults.sh. What the model is, the logdir knows. Samples are also
-# drawn, and written as MIDI or WAV files, if the packages for that are there.
+# checkout, without any training. Further flags are passed on and win. Which data
+# and logdir: see defaults.sh. Samples are also drawn, and written as MIDI or WAV
+# files, if the packages for that are there.
 
 . "$(dirname -- "$0")/environment.sh"
 . "$ROOT/bin/defaults.sh"
@@ -23,11 +22,9 @@ else
   choose_data "$@"
 fi
 
-RENDER=
 FIND="from importlib.util import find_spec as find"
-if "$PYTHON" -c "$FIND; exit(not (find('matplotlib') and find('mido')))"; then
-  RENDER=--render
-fi
+RENDER=$("$PYTHON" -c "$FIND; exit(not (find('matplotlib') and find('mido')))" &&
+  echo --render) || RENDER=
 
 exec "$PYTHON" "$ROOT/run_fivo.py" \
   --mode=sample \
@@ -40,5 +37,5 @@ exec "$PYTHON" "$ROOT/run_fivo.py" \
   ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
   --prefix_length=25 \
   --sample_length=50 \
-  ${RENDER:+"$RENDER"} \
+  $RENDER \
   "$@"

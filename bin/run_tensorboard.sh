@@ -13,13 +13,10 @@ add_logdir() {
     *,*) die "$1: TensorBoard takes no directory with a comma in its name" ;;
   esac
   [ -d "$path" ] || die "$1: must be a directory, the logdir of a run"
-  name=$(printf '%s\n' "${path#/}" | sed 's/:/_/g')
-  ONLY=${ONLY-$path}
-  [ "$ONLY" = "$path" ] || ONLY=
-  LOGDIRS=${LOGDIRS:+$LOGDIRS,}$name:$path
+  ONLY=${LOGDIRS:+-}
+  LOGDIRS=${LOGDIRS:+$LOGDIRS,}$(printf '%s' "${path#/}" | sed 's/:/_/g'):$path
 }
 
-unset ONLY
 LOGDIRS=
 for argument do
   shift
@@ -29,19 +26,17 @@ for argument do
   esac
 done
 if [ -z "$LOGDIRS" ]; then
-  for directory in "${FIVO_LOGDIR:-/tmp/fivo}" /tmp/fivo_chorales \
-      /tmp/fivo_ghmm; do
-    if [ -d "$directory" ]; then
-      add_logdir "$directory"
-    fi
+  for directory in ${FIVO_LOGDIR:+"$FIVO_LOGDIR"} /tmp/fivo \
+      /tmp/fivo_chorales /tmp/fivo_ghmm; do
+    [ ! -d "$directory" ] || add_logdir "$directory"
     [ -z "${FIVO_LOGDIR:-}" ] || break
   done
 fi
 [ -n "$LOGDIRS" ] ||
   die "there is no run yet; name the logdir of one: ${0##*/} LOGDIR..."
+[ -n "$ONLY" ] || LOGDIRS=$path  # A single one needs no name.
 
 # From ROOT, because -m looks into the working directory first. TensorBoard has
 # no passwords, and left to itself it serves everybody: the last --host wins.
 cd "$ROOT"
-exec "$PYTHON" -m tensorboard.main --logdir="${ONLY:-$LOGDIRS}" "$@" \
-  --host=127.0.0.1
+exec "$PYTHON" -m tensorboard.main --logdir="$LOGDIRS" "$@" --host=127.0.0.1

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Trains a VRNN with the FIVO bound.
-# Further flags are passed on and win over the ones here. Which data and which
-# logdir: see defaults.sh.
+# Trains a VRNN with the FIVO bound. Further flags are passed on and win. Which
+# data and logdir: see defaults.sh.
 
 . "$(dirname -- "$0")/environment.sh"
 . "$ROOT/bin/defaults.sh"

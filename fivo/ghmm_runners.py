@@ -22,7 +22,6 @@ from fivo.logdir import checkpoints
 from fivo.logdir import result_files
 from fivo.models import ghmm
 from fivo.rendering import samples as samples_rendering
-from fivo.sampling import sample_files
 from fivo.system import charts
 from fivo.system import errors
 from fivo.system import files
@@ -103,9 +102,6 @@ def run_eval(config):
   With `eval_interval_secs` it goes on with each new checkpoint, see
   `new_checkpoints.evaluate`, and writes summaries of them into `LOGDIR/eval`.
 
-  The file holds, beside what `EvalResult` says, the array `log_weights`
-  `[T, B, N]` and, for FIVO and SIXO, `resampled` `[T, B]`.
-
   Args:
     config: A configuration, see `config.from_object`. A checkpoint is needed
       only where the proposal has something to learn.
@@ -130,15 +126,12 @@ def run_eval(config):
   files.check_directory("logdir", config.logdir, [EVAL_FILE])
   _check_size(
       config, 1 if config.bound_traits.one_particle else config.num_samples)
-  has_checkpoint = _has_checkpoint(config)
-  if not has_checkpoint and config.eval_interval_secs is not None:
+  path = _find_checkpoint(config)
+  if path is None and config.eval_interval_secs is not None:
     raise errors.UserError(
         "--eval_interval_secs=%g: --proposal_type=%s has nothing to learn, so "
         "there are no checkpoints to follow; leave the flag out" % (
             config.eval_interval_secs, config.proposal_type))
-  path = None
-  if has_checkpoint:
-    path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
   if config.wait_for_checkpoint:  # A run that has begun has left its own.
     config = config_lib.complete(config)
   with contextlib.closing(_Evaluator(config)) as evaluator:
@@ -151,11 +144,7 @@ class _Evaluator(object):
   """Evaluates checkpoint after checkpoint in a graph that is built once."""
 
   def __init__(self, config):
-    """Builds the graph.
-
-    Args:
-      config: A `Config`.
-    """
+    """Builds the graph of a `Config`."""
     # Blending particles is for training: the bound would be biased.
     self._config = config._replace(
         resampling_type=config.eval_resampling_type,
@@ -177,41 +166,32 @@ class _Evaluator(object):
       self._saver = tf.compat.v1.train.Saver(variables) if variables else None
 
   def evaluate(self, path):
-    """Evaluates a checkpoint and reports it.
-
-    Args:
-      path: The checkpoint's path; None if the model has nothing to learn.
-
-    Returns:
-      What `run_eval` returns.
-    """
+    """Reports on a checkpoint, or None; returns what `run_eval` does."""
     # The data is the same for every checkpoint, if there is a seed.
-    _seed_numpy(self._config)
     with tf.compat.v1.Session(
         graph=self._graph, config=sessions.options()) as session:
+      _set_seeds(self._config)
       _restore(session, path, self._saver)
       values, figures = session.run([self._fetches, self._diagnosis])
     results = _statistics(self._config, *values)
-    _report(self._config, results)
+    likelihood_per_t = results["likelihood"].mean() / self._config.num_timesteps
+    _report(self._config, results, likelihood_per_t)
     result_files.write("logdir", self._config.logdir, EVAL_FILE, results)
     if figures:
       diagnostics_file.write(
           self._config.logdir, _SUMMARY_DIRECTORY, figures)
     if self._config.eval_interval_secs is not None:
-      self._summarize(results, checkpoints.step(path))
+      self._summaries.add(
+          _charts(self._config, results["mean"], likelihood_per_t) + [
+              ("eval_ll_bound", results["mean"]),
+              ("eval_true_ll", likelihood_per_t),
+              ("eval_bound_gap", likelihood_per_t - results["mean"])],
+          checkpoints.step(path))
     return results
 
   def close(self):
     """Closes the file of summaries."""
     self._summaries.close()
-
-  def _summarize(self, results, step):
-    """Writes summaries of what is logged."""
-    likelihood_per_t = results["likelihood"].mean() / self._config.num_timesteps
-    self._summaries.add([
-        ("eval_ll_bound", results["mean"]), ("eval_true_ll", likelihood_per_t),
-        ("eval_bound_gap", likelihood_per_t - results["mean"])
-    ] + _charts(self._config, results["mean"], likelihood_per_t), step)
 
 
 def _charts(config, bound_per_t, likelihood_per_t):
@@ -222,10 +202,8 @@ def _charts(config, bound_per_t, likelihood_per_t):
       ("exact/gap_per_timestep", likelihood_per_t - bound_per_t)]
 
 
-def _report(config, results):
+def _report(config, results, likelihood_per_t):
   """Logs what `_statistics` gives."""
-  likelihood = results["likelihood"]
-  likelihood_per_t = likelihood.mean() / config.num_timesteps
   log.info("Evaled bound %s with batch_size: %d, num_samples: %d.",
            config.bound, config.batch_size, config.num_samples)
   log.info("mean: %f, std: %f", results["mean"], results["std"])
@@ -238,7 +216,7 @@ def _report(config, results):
       "%s/t: %.6f, likelihood: %.6f, gap: %.6e, standard deviation of the gap "
       "per sequence: %.6f", config.bound, results["mean"], likelihood_per_t,
       likelihood_per_t - results["mean"],
-      (likelihood - results["log_p_hat"]).std())
+      (results["likelihood"] - results["log_p_hat"]).std())
 
 
 def run_sample(config):
@@ -262,10 +240,10 @@ def run_sample(config):
   """
   config = config_lib.enter(config, "sample")
   out_dir = config.sample_out_dir or config.logdir
-  files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
+  files.check_directory(
+      "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])
   _check_size(config, config.num_samples)
-  path = (checkpoints.require(config.logdir, config.wait_for_checkpoint)
-          if _has_checkpoint(config) else None)
+  path = _find_checkpoint(config)
   with tf.Graph().as_default():
     _set_seeds(config)
     model = _create_model(config)
@@ -285,7 +263,7 @@ def run_sample(config):
 
     values, posterior = checkpoints.use_newest(config.logdir, path, draw)
   path = result_files.write(
-      "sample_out_dir", out_dir, sample_files.FILE_NAME, values)
+      "sample_out_dir", out_dir, samples_rendering.FILE_NAME, values)
   if config.render:
     with errors.writing_to("sample_out_dir", out_dir):
       samples_rendering.write_trajectories(out_dir, values, *posterior)
@@ -293,7 +271,7 @@ def run_sample(config):
 
 
 def _check_size(config, num_samples):
-  """Refuses results that are too large, see `result_files.check_size`."""
+  """Refuses results that are too large."""
   row = 4 * config.num_timesteps * config.batch_size
   result_files.check_size(
       "num_samples", num_samples, row, "--batch_size or --num_timesteps",
@@ -330,26 +308,21 @@ def _seq_lengths(config):
 
 
 def _set_seeds(config):
-  """Seeds TensorFlow and NumPy."""
+  """Seeds TensorFlow, and NumPy, which draws the data."""
   tf.compat.v1.set_random_seed(config.noise_seed)
-  _seed_numpy(config)
-
-
-def _seed_numpy(config):
-  """Seeds NumPy, which draws the data."""
-  # It takes seeds of 32 bits only.
+  # NumPy takes seeds of 32 bits only.
   np.random.seed(
       None if config.noise_seed is None else config.noise_seed % 2 ** 32)
 
 
-def _has_checkpoint(config):
-  """Whether the model has something to learn; that it has not is logged."""
+def _find_checkpoint(config):
+  """The path of the newest checkpoint; None if there is nothing to learn."""
   if config.proposal_type in _LEARNED_PROPOSALS or (
       _twist(config) == "learned"):
-    return True
+    return checkpoints.require(config.logdir, config.wait_for_checkpoint)
   log.info("--proposal_type=%s has nothing to learn: no checkpoint is "
            "needed.", config.proposal_type)
-  return False
+  return None
 
 
 def _restore(session, path, saver=None):

@@ -12,17 +12,7 @@ from fivo.system import log
 
 
 def run(flags, config):
-  """Trains, evaluates, samples or serves.
-
-  Args:
-    flags: absl's `FLAGS`.
-    config: The `Config` that `config.resolve` made of them.
-
-  Raises:
-    UserError: If the data, the logdir or the log directory is wrong, or as
-      the runners say.
-    SystemExit: After Ctrl-C or SIGTERM, as the runners say.
-  """
+  """Trains, evaluates, samples or serves, by absl's `FLAGS` and a `Config`."""
   log.configure(
       show_all=flags["verbosity"].present,
       # absl's default is what one of its variables says, for tests.
@@ -47,20 +37,14 @@ def _serve(config):
 
 
 def _find_runner(config):
-  """The function that does what a configuration says.
+  """The runner for a configuration's model and mode.
 
   It is imported only here: a parameter server, for whose return a whole cluster
   waits, starts in two thirds of the time without the models.
-
-  Args:
-    config: A `Config`.
-
-  Returns:
-    A callable that takes a configuration.
   """
   # pylint: disable=import-outside-toplevel
-  if config.model == "ghmm":
-    from fivo import ghmm_runners as family
-  else:
+  if config.model_traits.is_recurrent:
     from fivo import runners as family
+  else:
+    from fivo import ghmm_runners as family
   return getattr(family, "run_" + config.mode)

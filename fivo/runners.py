@@ -28,7 +28,6 @@ from fivo.models import srnn
 from fivo.models import vrnn
 from fivo.rendering import samples as samples_rendering
 from fivo.resampling import criteria
-from fivo.sampling import sample_files
 from fivo.sampling import sampler as sampler_lib
 from fivo.system import errors
 from fivo.system import files
@@ -129,12 +128,7 @@ class _Recurrent(runs.Family):
   """The VRNN, the SRNN, and what a caller's function creates in their place."""
 
   def __init__(self, source, create_dataset_and_model_fn):
-    """Creates the family.
-
-    Args:
-      source: The configuration that a runner was given.
-      create_dataset_and_model_fn: A callable like `create_dataset_and_model`.
-    """
+    """Creates the family, for the arguments of a runner."""
     self.own_names = create_dataset_and_model_fn is not create_dataset_and_model
     self._create = create_dataset_and_model_fn
     if self.own_names:
@@ -157,9 +151,8 @@ class _Recurrent(runs.Family):
     draw_picture = None
     if config.render:
       draw_picture = functools.partial(
-          sample_files.draw_first,
-          self.create_sampler(valid._replace(batch_size=1)),
-          _create_renderer(valid))
+          _create_renderer(valid).draw_first,
+          self.create_sampler(valid._replace(batch_size=1)))
     return validation.Validator(config, evaluator, draw_picture)
 
   def create_evaluator(self, config, can_diagnose=False):
@@ -235,11 +228,7 @@ class _Recurrent(runs.Family):
 
 
 def _path_of_all_splits(config):
-  """The `dataset_path` that has the valid split too.
-
-  Of speech, where it is the file of one split, that is the directory, which has
-  the others beside it.
-  """
+  """The `dataset_path`; of the speech file of one split, its directory."""
   if config.dataset_type == "speech" and os.path.isfile(config.dataset_path):
     return os.path.dirname(os.path.abspath(config.dataset_path))
   return config.dataset_path
@@ -329,7 +318,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
       gets `config` itself.
 
   Returns:
-    The path of the file, see `sample_files.write`.
+    The path of the file, see `Renderer.write`.
 
   Raises:
     UserError: If the configuration, the data or the checkpoint is wrong, no
@@ -342,24 +331,22 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   if config.sample_wav:
     checks.check_sound(config, renderer.statistics)
   out_dir = config.sample_out_dir or config.logdir
-  files.check_directory("sample_out_dir", out_dir, [sample_files.FILE_NAME])
+  files.check_directory(
+      "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])
   sampler = family.create_sampler(config)
   samples = checkpoints.use_newest(config.logdir, path, sampler.sample)
-  return sample_files.write(
-      out_dir, sampler.prefixes, samples, renderer,
+  return renderer.write(
+      out_dir, sampler.prefixes, samples,
       sound=config.sample_wav or config.render, pictures=config.render)
 
 
 def restore_checkpoint_if_exists(saver, sess, logdir):
-  """Restores the newest checkpoint of a logdir.
+  """Restores the newest checkpoint of a logdir; returns whether there is one.
 
   Args:
     saver: A `tf.train.Saver`.
     sess: A Session.
     logdir: A directory, which need not exist.
-
-  Returns:
-    Whether there was one.
   """
   path = checkpoints.latest(logdir)
   if path is not None:

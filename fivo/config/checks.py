@@ -16,14 +16,7 @@ _MAX_ROWS = 2 ** 31 - 1
 
 
 def check_options(config):
-  """Refuses options out of their range.
-
-  Args:
-    config: A `Config`.
-
-  Raises:
-    UserError: Naming the option, its value, and what would be right.
-  """
+  """Refuses options of a `Config` that are out of their range."""
   for name, option in options.OPTIONS.items():
     value = getattr(config, name)
     complaint = option.complaint(value, config.own_names)
@@ -49,14 +42,7 @@ def _check_logdir(logdir):
 
 
 def check_combinations(config):
-  """Refuses options that cannot work with each other.
-
-  Args:
-    config: A `Config` whose options are in their ranges, with its `cluster`.
-
-  Raises:
-    UserError: Naming the option, its value, and what would be right.
-  """
+  """Refuses options of a `Config` that cannot work with each other."""
   for name, is_wrong, message in _refusals(config):
     if is_wrong:
       raise errors.UserError("%s: %s" % (_flag(config, name), message))
@@ -153,15 +139,7 @@ def _gradients(config, name):
 
 
 def check_data(config, split):
-  """Refuses data options that cannot work with each other.
-
-  Args:
-    config: A `Config`.
-    split: The split that is wanted.
-
-  Raises:
-    UserError: Naming the option, its value, and what would be right.
-  """
+  """Refuses options of data that cannot give the split that is wanted."""
   kind = catalogue.DATASET_TYPES.get(config.dataset_type)
   if kind is None:
     raise errors.UserError("--dataset_type=%s: must be one of %s" % (
@@ -187,15 +165,8 @@ def check_dimension(config, dimension, culprit):
 def check_train_mean(config, mean):
   """Refuses data whose mean is not the one that the run was trained with.
 
-  The mean centres the inputs and sets the emission's bias, so the same
+  The mean `[D]` centres the inputs and sets the emission's bias, so the same
   checkpoint with another mean is another model.
-
-  Args:
-    config: A resolved `Config`.
-    mean: A float array `[D]`, the data's mean.
-
-  Raises:
-    UserError: If the run has another mean.
   """
   if config.train_mean is None:
     return
@@ -230,11 +201,7 @@ def check_sound(config, statistics):
 
 
 def log_remarks(config):
-  """Logs which options have no effect, and in training which have changed.
-
-  Args:
-    config: A resolved `Config`.
-  """
+  """Logs which options have no effect, and in training which have changed."""
   is_training = config.mode == "train"
   if is_training:
     for name, value in config.former.items():

@@ -112,27 +112,6 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     return self.dataset_path
 
 
-def model_options(config):
-  """Lists what defines a model.
-
-  Args:
-    config: A `Config`.
-
-  Returns:
-    A list of pairs of an option's name and its value: None where the model
-    does not use it. All bounds without a tilt or twist count as one.
-  """
-  kind = catalogue.DATASET_TYPES.get(config.dataset_type)
-  resolved = config._replace(
-      data_dimension=config.data_dimension or (kind and kind.dimension))
-  pairs = [(option.name, getattr(resolved, option.name)
-            if option.concerns(config.model) else None)
-           for option in options.OPTIONS.values()
-           if option.scope == options.MODEL]
-  return pairs + [("bound", config.bound if config.bound_traits.part else
-                   "fivo")]
-
-
 # Pairs of a running `CallersFunction` and the `Config` of its run.
 _running = []
 

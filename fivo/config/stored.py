@@ -17,15 +17,7 @@ _REMEDY = "restore it, or delete it to go by flags alone"
 
 
 def save(config, train_mean=None):
-  """Keeps a configuration in its logdir.
-
-  Args:
-    config: A `Config`.
-    train_mean: None, or a float array `[D]`, the mean of the training data.
-
-  Raises:
-    OSError: If the logdir cannot be written to.
-  """
+  """Keeps a `Config` and the training data's mean `[D]` in the logdir."""
   kept = collections.OrderedDict(
       (name, _kept_value(config, name))
       for name, option in options.OPTIONS.items()
@@ -42,17 +34,9 @@ def save(config, train_mean=None):
 def load(logdir, own_names=False):
   """Reads what a logdir keeps of its run.
 
-  Args:
-    logdir: A directory, which need not exist.
-    own_names: See `Config.own_names`.
-
-  Returns:
-    A dict of options, empty where the logdir keeps none (one that the original
-    code made, for example), the mean of the training data or None, and the
-    `SeriesInfo` of time series or None.
-
-  Raises:
-    UserError: If the file cannot be understood.
+  Gives a dict of options, empty where the logdir keeps none (as one that the
+  original code made), and the mean `[D]` of the training data and the
+  `SeriesInfo`, or None for each. A damaged file raises a `UserError`.
   """
   path = os.path.join(logdir, FILE_NAME)
   if not os.path.exists(path):
@@ -85,7 +69,7 @@ def load(logdir, own_names=False):
 
 
 def _checked_mean(values):
-  """Makes a mean of a list, or raises a ValueError or TypeError."""
+  """The mean in a list; a ValueError or TypeError for anything else."""
   mean = np.array(values, dtype=np.float32)
   if mean.ndim != 1 or not np.isfinite(mean).all():
     raise ValueError("train_mean must be a list of finite numbers")
@@ -93,16 +77,9 @@ def _checked_mean(values):
 
 
 def complete(config):
-  """Gives each option that was not given the value that the run has.
+  """A `Config` in which options that were not given have the run's values.
 
-  Args:
-    config: A `Config`.
-
-  Returns:
-    A `Config`.
-
-  Raises:
-    UserError: If an option that was given contradicts what the run's model is.
+  An option that contradicts what defines the run's model is a `UserError`.
   """
   kept, train_mean, series = load(config.logdir, config.own_names)
   values, former = {}, {}

@@ -19,17 +19,11 @@ _NAMES = bounds.AllBoundsAndSIXO._fields
 
 def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
             show_bar=True):
-  """Averages the bounds over all sequences of batches `(..., lengths)`.
+  """Averages the bounds over all sequences of batches; gives an `EvalResult`.
 
-  `evaluate_batch` takes a batch and gives a `bounds.AllBounds`, or
-  `bounds.AllBoundsAndSIXO`, of arrays `[B]`. It is called `num_repeats` times
-  with each batch, and with `num_threads` batches at a time.
-
-  Returns:
-    An `EvalResult`.
-
-  Raises:
-    UserError: If there are no sequences, or a bound is NaN (`NonFiniteError`).
+  The last entry of a batch is its lengths `[B]`. `evaluate_batch` gives the
+  `bounds.AllBounds` or `bounds.AllBoundsAndSIXO` of a batch, arrays `[B]`.
+  Without sequences there is a UserError, and a NonFiniteError where one is NaN.
   """
   def evaluate(batch):
     return batch[-1], np.array(

@@ -3,25 +3,26 @@
 import collections
 import os
 
+import numpy as np
 import tensorflow as tf
 
 from fivo import diagnostics
 from fivo.logdir import result_files
 from fivo.rendering import figures
-from fivo.rendering import genealogy
 from fivo.system import log
 from fivo.system import rendering_extra
 
 FILE_NAME = "diagnostics.npz"
 PICTURE_NAME = "diagnostics.png"
+# Of more particles than this, some are drawn.
+_MAX_PARTICLES = 64
 
 
 def tensors(bound, lengths):
-  """Creates the Tensors to fetch for a file of diagnostics.
+  """The Tensors of a file, a dict, of a `bounds.FIVOBound` with ancestors.
 
-  Takes a `bounds.FIVOBound` that knows its ancestors, and lengths `[B]`; gives
-  an ordered dict: the fields of `diagnostics.Diagnostics`, `ancestors`
-  `[T, B, N]`, and `lengths`.
+  They are the fields of `diagnostics.Diagnostics`, `ancestors` `[T, B, N]`, and
+  `lengths` `[B]`.
   """
   fields = diagnostics.diagnose(
       bound.log_weights, bound.resampled, bound.ancestors)
@@ -31,15 +32,53 @@ def tensors(bound, lengths):
 
 
 def write(logdir, name, values):
-  """Writes the values of `tensors` into LOGDIR/NAME.
-
-  It draws them too if the extra is installed.
-  """
+  """Writes the values of `tensors` into LOGDIR/NAME; draws them if it can."""
   directory = os.path.join(logdir, name)
   result_files.write("logdir", directory, FILE_NAME, values)
   if rendering_extra.missing():
     log.info("No picture of it: that needs the extra render.")
     return
   path = os.path.join(directory, PICTURE_NAME)
-  figures.save(path, genealogy.draw(values))
+  figures.save(path, _draw(values))
   log.info("Drew %s.", path)
+
+
+def _draw(values):
+  """Draws the longest sequence of a batch; gives a figure.
+
+  The lower panel traces each of the last particles back to the first step;
+  lines that meet have an ancestor in common.
+  """
+  b = int(np.argmax(values["lengths"]))
+  length = int(values["lengths"][b])
+  figure, (above, below) = figures.create_panels(2, 2.6, sharex=True)
+  steps = np.arange(length)
+  for name, label in (("ess", "effective sample size"),
+                      ("num_ancestors", "particles with descendants"),
+                      ("num_roots", "first particles with descendants")):
+    above.plot(steps, values[name][:length, b], label=label)
+  for t in np.flatnonzero(values["resampled"][:length, b]):
+    above.axvline(t, color="0.6", linewidth=.8, linestyle=":")
+  above.set_ylabel("of %d particles" % values["ancestors"].shape[2])
+  above.set_title("sequence %d of the batch; dotted: resampling" % b)
+  above.legend(fontsize=8)
+  below.plot(steps, lineages(values["ancestors"][:length, b]), color="C0",
+             linewidth=.8)
+  below.set_ylabel("ancestor")
+  below.set_xlabel("timestep")
+  return figure
+
+
+def lineages(ancestors):
+  """The ancestors `[T, M]`, after each step, of at most 64 last particles.
+
+  Takes the ancestors `[T, N]` of one step after another.
+  """
+  num_steps, num_particles = ancestors.shape
+  chosen = np.unique(np.linspace(
+      0, num_particles - 1, min(num_particles, _MAX_PARTICLES)).astype(int))
+  result = np.empty([num_steps, len(chosen)], int)
+  result[-1] = chosen
+  for t in range(num_steps - 1, 0, -1):
+    result[t - 1] = ancestors[t, result[t]]
+  return result

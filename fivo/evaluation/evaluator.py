@@ -20,19 +20,17 @@ class Evaluator(object):
   """Computes all bounds of a model over all sequences of a split.
 
   It has a graph of its own, so that it may stand beside one that trains. Each
-  evaluation has a session of its own: the data starts from the beginning, and
-  with a random seed so does the noise, so that checkpoints compare.
+  evaluation has a session of its own: it begins the data anew, and with a
+  random seed the noise too, so that checkpoints compare.
   """
 
   def __init__(self, create_dataset_and_model, bound_options, has_twist=False,
                num_repeats=1, graph_seed=None, show_bar=True,
                can_diagnose=False):
-    """Builds the graph.
+    """Builds the graph; `can_diagnose` says whether `diagnose` will be called.
 
-    `create_dataset_and_model(shuffle, repeat)` gives the data of the split and
-    the model as `runners.create_dataset_and_model` does, and `bound_options`
-    are arguments of `bounds.all_bounds`. Each sequence is evaluated
-    `num_repeats` times. `can_diagnose` prepares `diagnose`.
+    `create_dataset_and_model(shuffle, repeat)` is as that of `runners.py`, for
+    one split; `bound_options` are arguments of `bounds.all_bounds`.
     """
     self._num_repeats = num_repeats
     self._show_bar = show_bar
@@ -60,8 +58,7 @@ class Evaluator(object):
   def evaluate(self, path, before_batch=lambda: None):
     """Evaluates a checkpoint; gives its global step and an `EvalResult`.
 
-    `before_batch` is called before each batch; what it raises ends the
-    evaluation.
+    `before_batch` is called before each batch, and may raise to end it all.
     """
     with self._restored(path) as session:
       step = int(session.run(self._global_step))

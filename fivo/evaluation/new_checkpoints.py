@@ -11,22 +11,12 @@ def evaluate(logdir, path, evaluate_one, interval_secs=None, max_steps=None,
              stopped_step=lambda: None):
   """Evaluates a checkpoint and, with `interval_secs`, each new newest one.
 
-  Checkpoints that come and go between two looks are left out, and so is one
-  that is gone, or not whole, when it is read: without `interval_secs` the next
-  one takes its place.
+  It looks for one every `interval_secs`, up to `max_steps`, or up to the step
+  that `stopped_step()` gives once the run has stopped early. Checkpoints that
+  come and go between two looks are left out, and so is one that is gone, or not
+  whole, when it is read: without `interval_secs` the next one takes its place.
 
-  Args:
-    logdir: A directory.
-    path: The path of the first checkpoint.
-    evaluate_one: A callable that takes a checkpoint's path, evaluates and
-      reports it, and gives a result.
-    interval_secs: Seconds between looks for a new checkpoint, or None.
-    max_steps: The step of the last checkpoint.
-    stopped_step: A callable that gives the step at which the run has stopped
-      early, or None.
-
-  Returns:
-    The last result.
+  Returns what `evaluate_one(path)` gave for the last checkpoint.
   """
   if interval_secs is None:
     return checkpoints.use_newest(logdir, path, evaluate_one)

@@ -10,28 +10,21 @@ from fivo.system import log
 
 
 class Summaries(object):
-  """Writes summaries into a file of a directory.
+  """Writes summaries into a file of a directory, whose path it gets in parts.
 
-  The first summary makes the file, and each can be read at once. The summaries
-  of a run on a disk that cannot be written to are left out, which is logged.
+  The first summary makes the file, and each can be read at once. Where nothing
+  can be written, they are left out with a warning.
   """
 
   def __init__(self, *path):
-    """Creates the writer for a directory, given by the parts of its path."""
     self._directory = os.path.join(*path)
     self._writer = None
 
-  def add(self, values, step):
-    """Writes scalars of a global step: pairs of a tag and a float."""
-    self._add(charts.values_summary(values), step)
-
-  def add_picture(self, tag, png, step):
-    """Writes a picture of a global step: a tag and the bytes of a PNG file."""
-    summary = tf.compat.v1.Summary()
-    summary.value.add(tag=tag).image.encoded_image_string = png
-    self._add(summary, step)
-
-  def _add(self, summary, step):
+  def add(self, scalars, step, pictures=()):
+    """Writes pairs of a tag and a float, or the bytes of a PNG, for a step."""
+    summary = charts.values_summary(scalars)
+    for tag, png in pictures:
+      summary.value.add(tag=tag).image.encoded_image_string = png
     try:
       if self._writer is None:
         self._writer = tf.compat.v1.summary.FileWriter(self._directory)

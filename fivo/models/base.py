@@ -8,21 +8,15 @@ import tensorflow as tf
 from fivo import nested_utils as nested
 from fivo.models import distributions
 from fivo.models import mlp
-from fivo.models.nonstationary import NonstationaryLinearDistribution
-
-__all__ = [
-    "DEFAULT_INITIALIZERS", "ELBOTrainableSequenceModel",
-    "set_particle_observations", "zero_padding",
-    "ConditionalNormalDistribution", "ConditionalBernoulliDistribution",
-    "NormalApproximatePosterior", "NonstationaryLinearDistribution",
-    "encode_all", "ta_for_tensor"
-]
+from fivo.models import nonstationary
 
 # Of the layers of a VRNN or SRNN.
 DEFAULT_INITIALIZERS = {
     "w": tf.compat.v1.glorot_uniform_initializer(),
     "b": tf.compat.v1.zeros_initializer()
 }
+
+NonstationaryLinearDistribution = nonstationary.NonstationaryLinearDistribution
 
 
 class ELBOTrainableSequenceModel(abc.ABC):
@@ -86,32 +80,19 @@ class ELBOTrainableSequenceModel(abc.ABC):
     """
 
   def draw(self, distribution, seed=None):
-    """Draws the latents of a step, and evaluates the proposal there.
+    """A sample of a proposal and its log density, both of the batch shape.
 
     Bounds that replace the draw need a model that draws by this: compiled ones,
     and doubly reparameterized gradients.
-
-    Args:
-      distribution: The proposal, of batch shape `[batch_size, ...]`.
-      seed: The op seed, or None.
-
-    Returns:
-      latent: A Tensor of the batch shape.
-      log_prob: A float Tensor of the batch shape, in nats.
     """
     return distributions.sample_with_log_prob(distribution, seed)
 
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
-    """Takes the observations of B sequences for N particles of each.
+    """Takes observations `[T, B, ...]` for N particles of each sequence.
 
-    The default tiles the observations and calls `set_observations`. A model
-    that first computes something from the observations alone may override
-    this and tile the result instead, which is N times less work.
-
-    Args:
-      observations: Nested Tensors `[T, B, ...]`.
-      seq_lengths: An int Tensor `[B]`.
-      num_particles: N, an int or scalar Tensor.
+    The default tiles them and calls `set_observations`. A model that first
+    computes something from the observations alone may override this and tile
+    the result instead, which is N times less work.
     """
     self.set_observations(
         nested.tile_tensors(observations, [1, num_particles]),
@@ -169,18 +150,11 @@ class ConditionalNormalDistribution(object):
     self.raw_sigma_bias = raw_sigma_bias
     self.name = name
     self.fcnet = mlp.MLP(
-        output_sizes=list(hidden_layer_sizes) + [2 * size],
-        activation=hidden_activation_fn,
-        initializers=initializers,
-        name=name + "_fcnet")
+        list(hidden_layer_sizes) + [2 * size], hidden_activation_fn,
+        initializers, name=name + "_fcnet")
 
   def condition(self, tensor_list, **unused_kwargs):
-    """Computes the parameters.
-
-    Args:
-      tensor_list: Float Tensors `[batch, ...]` of rank 2, concatenated on
-        axis 1.
-      **unused_kwargs: What subclasses may take besides.
+    """The parameters given Tensors `[batch, ...]`, concatenated on axis 1.
 
     Returns:
       mu: A float Tensor `[batch, size]`.
@@ -195,15 +169,7 @@ class ConditionalNormalDistribution(object):
     return mu, sigma
 
   def __call__(self, *args, **kwargs):
-    """The Normal distribution given the inputs.
-
-    Args:
-      *args: Float Tensors `[batch, ...]` of rank 2.
-      **kwargs: As `condition` takes them.
-
-    Returns:
-      A `tfp.distributions.Normal` of batch shape `[batch, size]`.
-    """
+    """The Normal `[batch, size]` given Tensors, see `condition`."""
     mu, sigma = self.condition(args, **kwargs)
     return distributions.Normal(loc=mu, scale=sigma)
 
@@ -220,46 +186,23 @@ class ConditionalBernoulliDistribution(object):
   def __init__(self, size, hidden_layer_sizes, hidden_activation_fn=tf.nn.relu,
                initializers=None, bias_init=0.0,
                name="conditional_bernoulli_distribution"):
-    """Creates the distribution; variables come with the first call.
+    """Creates the distribution, as `ConditionalNormalDistribution` is created.
 
-    Args:
-      size: The dimension of the random variable.
-      hidden_layer_sizes: The sizes of the MLP's hidden layers.
-      hidden_activation_fn: The hidden layers' activation.
-      initializers: None, or a dict with initializers for "w" and "b".
-      bias_init: A float, or a float Tensor or array `[size]`, added to the
-        MLP's output.
-      name: The MLP is named `name + "_fcnet"`.
+    `bias_init`, a float, or a float Tensor or array `[size]`, is added to the
+    MLP's output.
     """
     self.size = size
     self.bias_init = bias_init
     self.fcnet = mlp.MLP(
-        output_sizes=list(hidden_layer_sizes) + [size],
-        activation=hidden_activation_fn,
-        initializers=initializers,
+        list(hidden_layer_sizes) + [size], hidden_activation_fn, initializers,
         name=name + "_fcnet")
 
   def condition(self, tensor_list):
-    """Computes the logits.
-
-    Args:
-      tensor_list: Float Tensors `[batch, ...]` of rank 2, concatenated on
-        axis 1.
-
-    Returns:
-      A float Tensor `[batch, size]`.
-    """
+    """The logits `[batch, size]` given Tensors, concatenated on axis 1."""
     return self.fcnet(_concat(tensor_list)) + self.bias_init
 
   def __call__(self, *args):
-    """The Bernoulli distribution given the inputs.
-
-    Args:
-      *args: Float Tensors `[batch, ...]` of rank 2.
-
-    Returns:
-      A `tfp.distributions.Bernoulli` of batch shape `[batch, size]`.
-    """
+    """The Bernoulli `[batch, size]` given Tensors, see `condition`."""
     return distributions.Bernoulli(logits=self.condition(args))
 
 
@@ -272,25 +215,21 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
                name="conditional_normal_distribution"):
     """As of the base class; `smoothing`: if calls have `smoothing_tensors`."""
     super(NormalApproximatePosterior, self).__init__(
-        size, hidden_layer_sizes, sigma_min=sigma_min,
-        raw_sigma_bias=raw_sigma_bias,
-        hidden_activation_fn=hidden_activation_fn, initializers=initializers,
-        name=name)
+        size, hidden_layer_sizes, sigma_min, raw_sigma_bias,
+        hidden_activation_fn, initializers, name)
     self.smoothing = smoothing
 
   def condition(self, tensor_list, prior_mu, smoothing_tensors=None):
-    """Computes the parameters.
+    """The parameters, each `[batch, size]`.
 
     Args:
-      tensor_list: Float Tensors `[batch, ...]` of rank 2.
-      prior_mu: A float Tensor `[batch, size]`, the prior's mean, added to the
-        MLP's.
+      tensor_list: Float Tensors `[batch, ...]`.
+      prior_mu: A float Tensor `[batch, size]`, added to the MLP's mean.
       smoothing_tensors: More Tensors `[batch, ...]`, summaries of the
         observations to come, when smoothing.
 
     Returns:
-      mu: A float Tensor `[batch, size]`.
-      sigma: A float Tensor `[batch, size]`.
+      The mean and the scale, float Tensors `[batch, size]`.
     """
     tensors = list(tensor_list)
     if self.smoothing:
@@ -317,15 +256,9 @@ def encode_all(inputs, encoder):
 
 
 def ta_for_tensor(x, **kwargs):
-  """Unstacks a Tensor into a TensorArray along its first axis.
+  """A TensorArray of the T entries of a Tensor `[T, ...]`.
 
-  Args:
-    x: A Tensor `[T, ...]`.
-    **kwargs: Passed on to the TensorArray's constructor, e.g.
-      `clear_after_read=False`.
-
-  Returns:
-    A TensorArray with T entries.
+  Further arguments are the TensorArray's, e.g. `clear_after_read=False`.
   """
   kwargs.setdefault("element_shape", x.shape[1:])
   array = tf.TensorArray(x.dtype, tf.shape(x)[0], **kwargs).unstack(x)

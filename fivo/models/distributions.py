@@ -19,17 +19,11 @@ class Normal(tfp.distributions.Normal):
   """A Normal with a cheap density, cheaper still where it has been drawn."""
 
   def standard_log_prob(self, noise):
-    """The log density at loc + scale * noise, in nats.
+    """The log density at loc + scale * noise, in nats, of the batch shape.
 
-    From z = loc + scale * noise follows log p(z) = -noise^2 / 2 - log(scale) -
-    log(2 pi) / 2, without a division, and with a gradient that is spared the
-    terms through z and loc, which cancel.
-
-    Args:
-      noise: A float Tensor of the batch shape.
-
-    Returns:
-      A float Tensor of the batch shape.
+    It is -noise^2 / 2 - log(scale) - log(2 pi) / 2, without a division, and
+    with a gradient that is spared the terms through the sample and loc, which
+    cancel.
     """
     return -0.5 * tf.square(noise) - (tf.math.log(self.scale) + _HALF_LOG_2_PI)
 
@@ -41,25 +35,15 @@ class Normal(tfp.distributions.Normal):
 
 
 class Bernoulli(tfp.distributions.Bernoulli):
-  """A Bernoulli of logits."""
+  """A Bernoulli of logits; the softplus is exact for logits of any size."""
 
   def _log_prob(self, event):
-    # The softplus is exact for logits of any size.
     return tf.cast(event, self.logits.dtype) * self.logits - tf.nn.softplus(
         self.logits)
 
 
 def sample_with_log_prob(distribution, seed=None):
-  """Draws from any distribution and evaluates the density there.
-
-  Args:
-    distribution: A distribution, of this module or not.
-    seed: The op seed, or None.
-
-  Returns:
-    sample: A Tensor, equal to `distribution.sample(seed=seed)`.
-    log_prob: A float Tensor, in nats.
-  """
+  """`sample(seed=seed)` of any distribution, and its log density in nats."""
   if isinstance(distribution, Normal):
     return transform_with_log_prob(distribution, tf.random.normal(
         tf.shape(distribution.loc), dtype=distribution.dtype, seed=seed))
@@ -88,7 +72,7 @@ def _kl_divergence(a, b, name=None):
 
 
 def _join_tensorflows_distributions():
-  """Lets TensorFlow's functions take the Normals and Bernoullis above."""
+  """Registers the classes above with TensorFlow's own distributions."""
   old = tf.compat.v1.distributions
   old.Normal.register(Normal)
   old.Bernoulli.register(Bernoulli)

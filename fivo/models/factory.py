@@ -41,9 +41,9 @@ def create_recurrent(model_class,
     encoded_latent_size: The size of an encoded latent.
     sigma_min: The smallest scale of the prior and the proposal.
     raw_sigma_bias: Added to their raw scale before the softplus.
-    emission_bias_init: Added to a Bernoulli emission's logits, and the tilt's:
-      a float, or a float Tensor or array `[data_size]`.
-    use_tilt: Whether to build a tilt, for fivo-aux.
+    emission_bias_init: Added to the logits of a Bernoulli emission and tilt: a
+      float, or a float Tensor or array `[data_size]`.
+    use_tilt: If true, builds a tilt, for fivo-aux.
     proposal_type: "prior", "filtering" or "smoothing".
     initializers: None, or a dict with initializers for "w" (of the LSTM's
       kernel too) and "b". Default to Glorot's uniform and zeros.
@@ -51,7 +51,7 @@ def create_recurrent(model_class,
     emission_sigma_min: The smallest scale of a Normal emission. Without one
       (the default, as in the original code) a stretch of exact silence in audio
       drives the bound up without limit.
-    use_twist: Whether to build a twist, for SIXO.
+    use_twist: If true, builds a twist, for SIXO.
 
   Returns:
     A `model_class`.
@@ -66,7 +66,7 @@ def create_recurrent(model_class,
                    initializers=initializers, name=name)
 
   new_cell = functools.partial(
-      lstm.LSTMCell, _default(rnn_hidden_size, latent_size),
+      lstm.LSTMCell, rnn_hidden_size or latent_size,
       initializer=initializers.get("w"))
   new_normal = dict(
       size=latent_size, hidden_layer_sizes=fcnet_hidden_sizes,
@@ -84,10 +84,9 @@ def create_recurrent(model_class,
         smoothing=smoothing, name="approximate_posterior", **new_normal)
   return model_class(
       rnn_cell=new_cell(),
-      data_encoder=new_mlp(
-          _default(encoded_data_size, latent_size), "data_encoder"),
+      data_encoder=new_mlp(encoded_data_size or latent_size, "data_encoder"),
       latent_encoder=new_mlp(
-          _default(encoded_latent_size, latent_size), "latent_encoder"),
+          encoded_latent_size or latent_size, "latent_encoder"),
       transition=base.ConditionalNormalDistribution(name="prior", **new_normal),
       emission=new_emission(name="generative"),
       proposal_type=proposal_type,
@@ -105,10 +104,6 @@ def creates(model_class, name):
   create.__name__ = name
   create.__doc__ = create_recurrent.__doc__
   return create
-
-
-def _default(value, default):
-  return default if value is None else value
 
 
 def _emission_options(emission_class, bias_init, sigma_min):

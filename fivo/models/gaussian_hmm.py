@@ -4,13 +4,13 @@
 
 with scalar latents and observations, transition weights w, transition variances
 v, emission weights h and emission variances r. With w_0 = 0 the first step is
-like any other. Everything is Gaussian, so that the likelihood, the optimal
-proposals and hence the gap of each bound have closed forms.
+like any other. The likelihood, the optimal proposals and hence the gap of each
+bound have closed forms.
 
-What the other steps tell about z_t is computed in `kalman.py`. By itself x_t is
-evidence with the precision h_t^2 / r_t and the information h_t x_t / r_t. From
-that of all steps follow the Gaussian of z_t given the past, x_0, ..., x_{t-1},
-and the evidence of the future, x_t, ..., x_{T-1}. With these
+In the terms of `kalman.py`, x_t by itself is evidence with the precision
+h_t^2 / r_t and the information h_t x_t / r_t. From that of all steps follow the
+Gaussian of z_t given the past, x_0, ..., x_{t-1}, and the evidence of the
+future, x_t, ..., x_{T-1}. With these
 
     past, N(m_t, p_t),               times x_t alone     is `filtered`
     past,                            times the future    is `smoothed`
@@ -22,8 +22,8 @@ Godsill & Andrieu, On sequential Monte Carlo sampling methods for Bayesian
 filtering, 2000, section II.D). The innovations x_t - h_t m_t are independent,
 with variances h_t^2 p_t + r_t: `likelihood` is the product of their densities.
 
-All at once. With W the matrix of w_1, ..., w_{T-1} below the diagonal, V, H and
-R the diagonal matrices of v, h and r, and C = (I - W)^-1, z = W z + noise gives
+With W the matrix of w_1, ..., w_{T-1} below the diagonal, V, H and R the
+diagonal matrices of v, h and r, and C = (I - W)^-1, z = W z + noise gives
 
     cov(z) = C V C^T,   cov(z, x) = cov(z) H,   cov(x) = H cov(z) H + R.
 
@@ -73,14 +73,7 @@ class GaussianHMM(object):
   Observations `xs` are float Tensors `[T, batch]`, or `[T, batch, 1]`. All
   results have gradients with respect to the parameters.
 
-  Attributes:
-    num_timesteps: T, an int.
-    dtype: The dtype of all Tensors.
-    transition_variances: v, a `PerTimestep` of T entries, `[t]` or `read(t)`.
-    emission_variances: r likewise.
-    transition_weights: w_1, ..., w_{T-1}, a `PerTimestep` of T - 1 entries:
-      entry t is the weight from z_t to z_{t+1}.
-    emission_weights: h, a `PerTimestep` of T entries.
+  The constructor's arguments are attributes, the parameters as `PerTimestep`.
   """
 
   def __init__(self, num_timesteps, transition_variances=1.,
@@ -88,15 +81,15 @@ class GaussianHMM(object):
                emission_weights=1., dtype=tf.float32):
     """Creates the model.
 
-    Each parameter may be numbers, an array, a Tensor, a variable, a placeholder
-    or a list of these.
+    Each parameter may be a number for all steps, or an array, a Tensor, a
+    variable, a placeholder or a list of these.
 
     Args:
       num_timesteps: T, a positive int.
-      transition_variances: v, T positive floats, or one for all steps.
-      emission_variances: r, T positive floats, or one for all steps.
-      transition_weights: w_1, ..., w_{T-1}, T - 1 floats, or one for all.
-      emission_weights: h, T floats, or one for all steps.
+      transition_variances: v, T positive floats.
+      emission_variances: r, T positive floats.
+      transition_weights: w_1, ..., w_{T-1}; entry t leads from z_t to z_{t+1}.
+      emission_weights: h, T floats.
       dtype: The float dtype of all Tensors.
     """
     self.num_timesteps = num_timesteps
@@ -140,10 +133,7 @@ class GaussianHMM(object):
 
   @property
   def obs_dist(self):
-    """p(x_0, ..., x_{T-1}), a `tfp.distributions.MultivariateNormalTriL`.
-
-    Its event shape is `[T]`: `log_prob` takes observations `[batch, T]`.
-    """
+    """p(x_0, ..., x_{T-1}), a `MultivariateNormalTriL` of event shape `[T]`."""
     return self.lookahead(0, None)
 
   def transition(self, t, z_prev):
@@ -159,25 +149,19 @@ class GaussianHMM(object):
         scale=tf.gather(self._emission_scales, t))
 
   def filtering(self, t, z_prev, x_cur):
-    """The optimal proposal p(z_t | z_{t-1}, x_t); see the module's docstring.
+    """The optimal proposal p(z_t | z_{t-1}, x_t), a Normal.
 
-    `x_cur`, x_t, has the shape of `z_prev`, as has the Normal returned.
+    It has the shape of `z_prev`, as has `x_cur`, x_t.
     """
     return self._posterior(
         t, z_prev, tf.gather(self._precisions, t),
         tf.gather(self._information_weights, t) * to_tensor(x_cur, self.dtype))
 
   def smoothing(self, t, z_prev, xs):
-    """p(z_t | z_{t-1}, x_t, ..., x_{T-1}); see the module's docstring.
+    """p(z_t | z_{t-1}, x_t, ..., x_{T-1}), a Normal of the shape of `z_prev`.
 
-    Args:
-      t: The timestep.
-      z_prev: z_{t-1}.
-      xs: The observations x_t, ..., x_{T-1}, a float Tensor `[T - t, batch]` or
-        a list of `[batch]` Tensors; or those of all steps, `[T, batch]`.
-
-    Returns:
-      A Normal of the batch shape of `z_prev`.
+    `xs` are the observations x_t, ..., x_{T-1}, a float Tensor `[T - t, batch]`
+    or a list of `[batch]` Tensors; or those of all steps, `[T, batch]`.
     """
     xs = observations(xs, self.dtype)
     # Whatever their number, the last is that of step T - 1.
@@ -191,8 +175,8 @@ class GaussianHMM(object):
   def lookahead(self, t, z_prev):
     """p(x_t, ..., x_{T-1} | z_{t-1}), of all that is still to be observed.
 
-    It is a `tfp.distributions.MultivariateNormalTriL` of the batch shape of
-    `z_prev` and event shape `[T - t]`.
+    It is a `MultivariateNormalTriL` of the batch shape of `z_prev` and event
+    shape `[T - t]`.
     """
     loc_weights = tf.gather(self._w, t) * self._h[t:] * tf.cast(
         self._chain[t:, t], self.dtype)
@@ -226,16 +210,7 @@ class GaussianHMM(object):
     return tf.transpose(means), variances
 
   def sample(self, batch_size, seed=None):
-    """Draws latents and observations from the model.
-
-    Args:
-      batch_size: The number of sequences, an int or scalar Tensor.
-      seed: The seed of the two sampling ops, an int or None.
-
-    Returns:
-      latents: A float Tensor `[T, batch_size]`.
-      observations: A float Tensor `[T, batch_size]`.
-    """
+    """Draws latents and observations, two float Tensors `[T, batch_size]`."""
     seeds = tfp.util.SeedStream(seed, salt="GaussianHMM")
     latent_noise, emission_noise = [
         tf.random.normal([self.num_timesteps, batch_size], dtype=self.dtype,
@@ -261,11 +236,7 @@ class GaussianHMM(object):
     return distributions.Normal(loc=mean, scale=tf.sqrt(variance))
 
   def _evidence(self, xs, first=0):
-    """The arguments of `kalman.filter_forward`, from step `first` on.
-
-    These are the chain and what each x_t alone tells: weights, variances and
-    precisions `[steps]`, and informations of the shape of `xs`.
-    """
+    """The arguments of `kalman.filter_forward`, from step `first` on."""
     weights, variances, precisions, information_weights = [
         values[first:first + _num_rows(xs)] for values in (
             self._w, self._v, self._precisions, self._information_weights)]
@@ -289,10 +260,7 @@ def to_tensor(x, dtype):
 
 
 def observations(xs, dtype):
-  """Floats `[steps]`, `[steps, batch]` or `[steps, batch, 1]` without that 1.
-
-  A Tensor of unknown rank becomes `[steps, batch]`.
-  """
+  """Floats without the 1 of `[steps, batch, 1]`, the shape of unknown ranks."""
   xs = to_tensor(xs, dtype)
   if xs.shape.ndims in (None, 3):
     xs = tf.reshape(xs, [tf.shape(xs)[0], -1])

@@ -1,22 +1,18 @@
 """The Gaussian hidden Markov model with a proposal, exact or learned.
 
 The model itself and its exact conditional distributions are those of
-`gaussian_hmm.py`. A learned proposal is a `NonstationaryLinearDistribution` of
-the previous latent and the current observation (filtering), or of it and all
-later ones (smoothing); both can equal the exact conditionals. So can a learned
-twist, of the kind of `ghmm_twists.py`.
+`gaussian_hmm.py`.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from fivo.models import base
 from fivo.models import distributions
 from fivo.models import gaussian_hmm
-from fivo.models import ghmm_twists
 from fivo.models import kalman
-from fivo.models.gaussian_hmm import GaussianHMM
 
-__all__ = ["GaussianHMM", "TrainableGaussianHMM"]
+GaussianHMM = gaussian_hmm.GaussianHMM
 
 
 class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
@@ -37,11 +33,10 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
 
       p(x_0, ..., x_{T-1}) / p(x_{t+1}, ..., x_{T-1} | z_t),
 
-  which at the last step is the likelihood. The ELBO and IWAE, which use the
-  weights of the last step alone, are exact. FIVO is exact only while no filter
-  resamples, as with one particle: the weights of the steps before differ from
-  trajectory to trajectory, and resampling by them makes the estimate random.
-  With the optimal twist as well, SIXO is exact, however many particles.
+  which at the last step is the likelihood, so that the ELBO and IWAE are exact.
+  FIVO is exact with one particle only: resampling by the weights of the steps
+  before, which differ, makes it random. With the optimal twist as well, SIXO is
+  exact with any number of particles.
 
   Attributes, after `set_observations`:
     observations: A float Tensor `[T, batch]`, zero past each sequence's end.
@@ -67,7 +62,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
       random_seed: The op seed of the proposal's samples, or None.
       dtype: The float dtype of all Tensors.
       twist: None; "optimal", the likelihood of z_t given x_{t+1}, ...,
-        x_{T-1}; or "learned", a `ghmm_twists.LearnedTwist`.
+        x_{T-1}; or "learned", a `LearnedTwist`.
     """
     self._propose = {
         "prior": self.transition,
@@ -79,24 +74,22 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     self.random_seed = random_seed
     # Before all other ops: how many a graph has is part of the seed of
     # initial values.
-    self._learned = None
     if proposal_type in ("filtering", "smoothing"):
-      self._learned = _learned_distribution(
-          num_timesteps, self._sees_all, dtype)
+      num_seen = [num_timesteps - t if self._sees_all else 1
+                  for t in range(num_timesteps)]
+      self._learned = base.NonstationaryLinearDistribution(
+          num_timesteps,
+          inputs_per_timestep=num_seen[:1] + [n + 1 for n in num_seen[1:]],
+          output_distribution=_first_row_normal, dtype=dtype)
     super(TrainableGaussianHMM, self).__init__(
         num_timesteps, transition_variances, emission_variances,
         transition_weights, emission_weights, dtype)
     self._twist = twist
-    self._learned_twist = None
     if twist == "learned":
-      self._learned_twist = ghmm_twists.LearnedTwist(
-          num_timesteps, self.dtype)
+      self._learned_twist = LearnedTwist(num_timesteps, self.dtype)
 
   def zero_state(self, batch_size, dtype=None):
-    """The latent before the first timestep: zeros `[batch_size]`.
-
-    Their dtype is the model's unless another is given.
-    """
+    """Zeros `[batch_size]`, by default of the model's dtype."""
     return tf.zeros([batch_size], dtype or self.dtype)
 
   def set_observations(self, xs, seq_lengths):
@@ -121,12 +114,14 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     self._future_precisions, messages = kalman.filter_backward(
         weights, variances, precisions, informations)
     self.messages = gaussian_hmm.PerTimestep(messages)
-    if self._learned_twist is not None:
-      self._quadratic = self._learned_twist(self.observations)
-    elif self._twist is not None:
-      # Without what x_t itself tells.
-      self._quadratic = ghmm_twists.Quadratic(
-          self._future_precisions - precisions, messages - informations)
+    if self._twist is not None:
+      if self._twist == "learned":
+        coefficients = self._learned_twist(self.observations)
+      else:  # Without what x_t itself tells.
+        coefficients = (self._future_precisions - precisions,
+                        messages - informations)
+      self._twist_tas = [
+          base.ta_for_tensor(x, clear_after_read=False) for x in coefficients]
 
   def proposal(self, t, state):
     """The distribution `[batch]` of z_t given `state`, z_{t-1}, `[batch]`."""
@@ -158,8 +153,10 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
 
     `state` is z_t, a float Tensor `[batch]`, as is the result.
     """
-    return tf.cast(
-        self._quadratic.read(t, tf.cast(state, self.dtype)), state.dtype)
+    z = tf.cast(state, self.dtype)
+    precision, information, *constant = [ta.read(t) for ta in self._twist_tas]
+    log_r = sum(constant, (information - precision * z / 2) * z)
+    return tf.cast(log_r, state.dtype)
 
   def _filtering_proposal(self, t, state):
     """`filtering` given the observations set, whatever the proposal type."""
@@ -179,14 +176,41 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return self._learned(t, inputs[is_first:])
 
 
-def _learned_distribution(num_timesteps, sees_all, dtype):
-  """A distribution of z_t, linear in what a learned proposal sees."""
-  num_seen = [num_timesteps - t if sees_all else 1
-              for t in range(num_timesteps)]
-  return base.NonstationaryLinearDistribution(
-      num_timesteps,
-      inputs_per_timestep=num_seen[:1] + [n + 1 for n in num_seen[1:]],
-      output_distribution=_first_row_normal, dtype=dtype)
+class LearnedTwist(object):
+  """A twist with parameters of its own at every timestep.
+
+      log r = -a_t z^2 / 2 + b_t z - k_t b_t^2 / 2 + c_t
+      b_t = w_t^T (x_{t+1}, ..., x_{T-1}) + d_t,   a_t > 0
+
+  The first two terms can be the optimal twist p(x_{t+1}, ..., x_{T-1} | z_t),
+  evidence (a, b) in the sense of `kalman.py`. The others matter to no bound;
+  with them log r can be log p(z_t, x_{t+1:T}) / p(z_t) p(x_{t+1:T}), which a
+  classifier learns: k = P / (1 + P a), c = log(1 + P a) / 2 if z_t has the
+  variance P.
+  """
+
+  def __init__(self, num_timesteps, dtype=tf.float32):
+    """Creates the variables of T timesteps, which begin as zeros."""
+    with tf.compat.v1.variable_scope(
+        None, default_name="twist", dtype=dtype,
+        initializer=tf.compat.v1.zeros_initializer()):
+      self._weights = tf.compat.v1.get_variable(
+          "w", [num_timesteps, num_timesteps])
+      self._raw_precisions, self._biases, self._scales, self._constants = [
+          tf.compat.v1.get_variable(name, [num_timesteps, 1])
+          for name in ("raw_precision", "b", "k", "c")]
+
+  def __call__(self, xs):
+    """a `[steps, 1]`, b and the rest `[steps, batch]`, of padded `xs`."""
+    num_steps = tf.shape(xs)[0]
+    later = np.triu(np.ones(self._weights.shape.as_list()), k=1)
+    weights = self._weights * later.astype(xs.dtype.as_numpy_dtype)
+    biases, scales, constants, raw_precisions = [
+        x[:num_steps] for x in (
+            self._biases, self._scales, self._constants, self._raw_precisions)]
+    informations = tf.matmul(weights[:num_steps, :num_steps], xs) + biases
+    return (tf.nn.softplus(raw_precisions), informations,
+            constants - scales * informations ** 2 / 2)
 
 
 def _first_row_normal(loc, scale):

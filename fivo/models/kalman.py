@@ -5,11 +5,11 @@
 with weights w, of which w_0 = 0, and variances v, of which something is
 observed at each step.
 
-Evidence. As a function of z_t, the likelihood of Gaussian observations is, up
-to a constant factor, exp(-a z_t^2 / 2 + b z_t). Evidence (a, b) is what this
-module calls such a precision a with an information b. Let (A_t, B_t) be the
-evidence of what is observed at step t about z_t. Independent evidence adds, and
-N(m, p) times evidence (a, b) is, normalised,
+The likelihood of z_t given Gaussian observations is, up to a constant factor,
+exp(-a z_t^2 / 2 + b z_t). This module calls such a precision a with an
+information b the evidence (a, b). Let (A_t, B_t) be that of what is observed at
+step t. Independent evidence adds, and N(m, p) times evidence (a, b) is,
+normalised,
 
     N((m + p b) / (1 + p a), p / (1 + p a)).                               (1)
 
@@ -45,17 +45,10 @@ def times_evidence(mean, variance, precision, information):
 
 
 def filter_forward(weights, variances, precisions, informations):
-  """What the past tells about each latent.
+  """m, p, f and q of each latent: what the past tells about it.
 
-  Args:
-    weights: w, a float Tensor `[T]`.
-    variances: v, a float Tensor `[T]`.
-    precisions: A, a float Tensor `[T]` or `[T, batch]`.
-    informations: B, a float Tensor `[T]` or `[T, batch]`.
-
-  Returns:
-    m, p, f and q: Tensors of the shapes of `informations` (m, f) and
-    `precisions` (p, q).
+  Weights w and variances v are `[T]`, precisions A, p and q `[T]` or
+  `[T, batch]`, informations B and means m and f likewise.
   """
   mean, variance = tf.zeros_like(informations[0]), tf.zeros_like(precisions[0])
   return tf.scan(
@@ -64,10 +57,9 @@ def filter_forward(weights, variances, precisions, informations):
 
 
 def filter_backward(weights, variances, precisions, informations):
-  """What the future tells about each latent.
+  """a and b, of the shapes of A and B: what the future tells about each latent.
 
-  For arguments see `filter_forward`. Returns the precisions a and the
-  informations b, Tensors of the shapes of A and B.
+  For arguments see `filter_forward`.
   """
   # The last step has no next one: of no evidence nothing is carried back,
   # whatever the weight and variance.

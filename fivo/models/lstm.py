@@ -1,10 +1,8 @@
 """An LSTM cell of a single fused operation.
 
-Inside the particle filter's loop every operation costs a few microseconds
-before it computes anything, so a cell's dozen small ones, and the two dozen of
-their gradient, cost more than its matrix product. TensorFlow's `LSTMBlockCell`
-kernel does them at once. Its variables are `LSTMCell`'s, by name, shape and
-meaning.
+Inside the particle filter's loop a cell's dozen small operations, and the two
+dozen of their gradient, cost more than its matrix product. TensorFlow's
+`LSTMBlockCell` kernel does them at once. Its variables are those of `LSTMCell`.
 """
 
 import tensorflow as tf
@@ -12,7 +10,6 @@ from tensorflow.python.ops import control_flow_util
 from tensorflow.python.ops import gen_rnn_ops
 
 _GRADIENT = "FivoLSTMBlockCell"
-_NO_CLIP = -1.
 
 
 class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
@@ -32,7 +29,7 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
       cell = gen_rnn_ops.lstm_block_cell(
           x=inputs, cs_prev=state.c, h_prev=state.h, w=self._kernel,
           b=self._bias, wci=no_peephole, wcf=no_peephole, wco=no_peephole,
-          forget_bias=1., cell_clip=_NO_CLIP, use_peephole=False)
+          forget_bias=1., cell_clip=-1., use_peephole=False)  # No clipping.
     return cell.h, tf.nn.rnn_cell.LSTMStateTuple(cell.cs, cell.h)
 
   def _call_unfused(self, inputs, state):

@@ -1,9 +1,8 @@
 """A multilayer perceptron that TensorFlow can fuse.
 
-Sonnet's adds its biases with a broadcasting addition. With `bias_add` instead,
-TensorFlow computes a layer's product, bias and activation as one operation, and
-the bias's gradient as another; inside the particle filter's loop that is a
-tenth of a training step. Variables are named as Sonnet's.
+With `bias_add` in place of Sonnet's broadcasting addition, TensorFlow computes
+a layer's product, bias and activation as one operation, which saves a tenth of
+a training step. Variables are named as Sonnet's.
 """
 
 import sonnet as snt

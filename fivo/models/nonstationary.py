@@ -18,17 +18,16 @@ class NonstationaryLinearDistribution(object):
   Gaussian model, whose coefficients differ from step to step near the ends
   (Maddison et al., Filtering Variational Objectives, 2017, section 5.1).
 
-  The variables are made by the constructor, in the current variable scope:
-  `proposal_w_<t>` `[inputs_t, outputs_t]`, `proposal_b_<t>` `[outputs_t]` and
-  `proposal_log_variance_<t>` `[outputs_t]`. If the scope has them already, and
-  is not set to reuse them, those of the new distribution go into a scope of
-  their own.
+  The variables are made by the constructor, in the current variable scope. If
+  it has them already, and is not set to reuse them, those of the new
+  distribution go into a scope of their own.
 
   Attributes:
     num_timesteps: T, an int.
-    mean_weights: The w_t, a list of T variables.
-    mean_biases: The b_t likewise.
-    log_variances: Likewise.
+    mean_weights: The w_t, a list of T variables `[inputs_t, outputs_t]` named
+      `proposal_w_<t>`.
+    mean_biases: The b_t, `[outputs_t]`, `proposal_b_<t>`.
+    log_variances: Likewise, `proposal_log_variance_<t>`.
   """
 
   def __init__(self, num_timesteps, inputs_per_timestep=None,
@@ -50,8 +49,9 @@ class NonstationaryLinearDistribution(object):
       dtype: The float dtype of the variables.
     """
     self.num_timesteps = num_timesteps
-    self._num_inputs = _sizes(inputs_per_timestep, num_timesteps)
-    self._num_outputs = _sizes(outputs_per_timestep, num_timesteps)
+    self._num_inputs, self._num_outputs = [
+        [1] * num_timesteps if sizes is None else [int(size) for size in sizes]
+        for sizes in (inputs_per_timestep, outputs_per_timestep)]
     self._variance_min = variance_min
     self._output_distribution = output_distribution
     self._dtype = tf.as_dtype(dtype)
@@ -87,7 +87,12 @@ class NonstationaryLinearDistribution(object):
     """
     inputs = tf.convert_to_tensor(inputs, dtype=self._dtype)
     if tf.is_tensor(t):
-      inputs = self._pad_inputs(inputs)
+      num_rows = max(self._num_inputs)
+      if tf.compat.dimension_value(inputs.shape[0]) != num_rows:
+        batch_size = inputs.shape[1]
+        inputs = tf.pad(
+            inputs, [[0, num_rows - tf.shape(inputs)[0]], [0, 0]])
+        inputs.set_shape([num_rows, batch_size])
       weights, bias, log_variance = [ta.read(t) for ta in self._parameter_tas]
       if len(set(self._num_outputs)) > 1:
         size = tf.gather(self._num_outputs, t)
@@ -111,31 +116,11 @@ class NonstationaryLinearDistribution(object):
             initializer=initializer)
         for t, shape in enumerate(shapes)]
 
-  def _pad_inputs(self, inputs):
-    """Pads inputs to `[max_inputs, batch]`, as the padded weights are."""
-    num_rows = max(self._num_inputs)
-    if tf.compat.dimension_value(inputs.shape[0]) == num_rows:
-      return inputs
-    padded = tf.pad(
-        inputs, [[0, num_rows - tf.shape(inputs)[0]], [0, 0]])
-    padded.set_shape([num_rows, inputs.shape[1]])
-    return padded
-
-
-def _sizes(sizes, num_timesteps):
-  """A size for each timestep, by default one."""
-  if sizes is None:
-    return [1] * num_timesteps
-  sizes = [int(size) for size in sizes]
-  assert len(sizes) == num_timesteps
-  return sizes
-
 
 def _fresh_variable_scope(name):
-  """The current variable scope, or one inside it where a variable is free.
+  """The current variable scope, or one inside it if the variable exists.
 
-  Checkpoints know variables by name, so the first of several distributions in a
-  graph keeps the plain names.
+  The first of several distributions keeps the plain names, as in checkpoints.
   """
   scope = tf.compat.v1.get_variable_scope()
   full_name = scope.name + "/" + name if scope.name else name
@@ -150,17 +135,12 @@ def _fresh_variable_scope(name):
 def _padded_ta(tensors):
   """A TensorArray, for a loop, of Tensors padded with zeros to one shape."""
   shape = np.max([x.shape.as_list() for x in tensors], axis=0)
-  padded = tf.stack([_padded(x, shape) for x in tensors])
+  missing = [shape - x.shape.as_list() for x in tensors]
+  # Of a thousand most have the shape already.
+  padded = tf.stack([
+      tf.pad(x, [[0, size] for size in sizes]) if sizes.any() else x
+      for x, sizes in zip(tensors, missing)])
   ta = tf.TensorArray(padded.dtype, len(tensors),
                       clear_after_read=False).unstack(padded)
-  # Unused it is no mistake: a model may be called with ints only.
-  ta.mark_used()
+  ta.mark_used()  # Calls with ints do not read it.
   return ta
-
-
-def _padded(x, shape):
-  """Pads a Tensor with zeros; of a thousand most have the shape already."""
-  missing = shape - x.shape.as_list()
-  if not missing.any():
-    return x
-  return tf.pad(x, [[0, size] for size in missing])

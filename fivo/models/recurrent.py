@@ -10,21 +10,20 @@ of these modules
     h_t   the recurrent network's output, `rnn_out`: its memory of the past,
     s_t   the reverse network's output: a summary of x_t and all that follows.
 
-Tilt. A model for the bound FIVO-AUX has a factor r(x_{t+1} | h_t, z'_t), a
-guess at what comes next, by which incremental weights gain
+A tilt, for the bound FIVO-AUX, predicts the next observation: incremental
+weights gain
 
     log r(x_{t+1} | h_t, z'_t) - log r(x_t | h_{t-1}, z'_{t-1}).
 
 These cancel along a trajectory, r being one before the first step and at each
 sequence's last, but resampling in between looks one step ahead. A twist, for
-the bound SIXO, looks at all that is to come: an MLP of h_t, z'_t and what a
-reverse network of its own has read of x_{t+1:T}, see `twists.py`.
+the bound SIXO, is an MLP of h_t, z'_t and what a reverse network of its own has
+read of x_{t+1:T}, see `twists.py`.
 
-Speed. What depends on the observations alone is computed before the particle
-filter's loop, for all timesteps at once, and for each sequence rather than each
-particle. A filter that never resamples weighs emissions after its loop. Either
-steps aside for a method that a subclass overrides: that is what runs, in every
-bound.
+What depends on the observations alone is computed before the particle filter's
+loop, for all timesteps at once, and for each sequence rather than each
+particle. A filter that never resamples weighs emissions after its loop. A
+method that a subclass overrides is nevertheless what runs, in every bound.
 """
 
 import tensorflow as tf
@@ -33,12 +32,10 @@ from fivo.models import base
 
 
 class RecurrentModel(object):
-  """The parts of a generative model.
+  """The parts of a generative model; the constructor's arguments are kept.
 
   Attributes:
     state_class: The namedtuple of a state.
-    rnn_cell, data_encoder, latent_encoder, random_seed: As given to the
-      constructor.
     state_size: The size of the recurrent network's state.
     encoded_z_size: The size of an encoded latent.
   """
@@ -69,31 +66,19 @@ class RecurrentModel(object):
     self._emission = emission
 
   def zero_state(self, batch_size, dtype):
-    """The state before the first timestep.
-
-    Args:
-      batch_size: The number of rows, an int or scalar Tensor.
-      dtype: A float dtype.
-
-    Returns:
-      A `state_class` of zeros `[batch_size, ...]`.
-    """
-    zeros = dict(
-        rnn_state=self.rnn_cell.zero_state(batch_size, dtype),
-        latent_encoded=tf.zeros([batch_size, self.encoded_z_size], dtype),
-        rnn_out=tf.zeros([batch_size, self.rnn_cell.output_size], dtype))
-    return self.state_class(
-        *[zeros[name] for name in self.state_class._fields])
+    """The state before the first timestep: zeros `[batch_size, ...]`."""
+    zeros = [
+        self.rnn_cell.zero_state(batch_size, dtype),
+        tf.zeros([batch_size, self.encoded_z_size], dtype),
+        tf.zeros([batch_size, self.rnn_cell.output_size], dtype)]
+    return self.state_class(*zeros[:len(self.state_class._fields)])
 
   def emission(self, latent, rnn_out):
-    """p(x_t | z'_t, h_t).
+    """p(x_t | z'_t, h_t), and z'_t `[batch, encoded_z_size]`.
 
     Args:
       latent: z_t, a float Tensor `[batch, latent_size]`.
       rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
-
-    Returns:
-      The distribution of x_t, and z'_t, `[batch, encoded_z_size]`.
     """
     latent_encoded = self.latent_encoder(latent)
     return self._emission(latent_encoded, rnn_out), latent_encoded
@@ -108,7 +93,6 @@ class TrainableRecurrentModel(RecurrentModel,
   one step later. Steps past a sequence's end are ignored, whatever they hold.
 
   Attributes:
-    proposal_type: As given to the constructor.
     kl_weight: None, or a scalar that multiplies the log ratio of prior and
       proposal in the weights, see `objectives.warm_up`.
     targets_ta, targets_encoded_ta: TensorArrays of x_t and e(x_t), which
@@ -135,7 +119,7 @@ class TrainableRecurrentModel(RecurrentModel,
       rev_rnn_cell: An RNNCell that reads the observations backwards, for
         "smoothing".
       tilt: None, or a callable that gives a distribution of x_{t+1}.
-      random_seed: The op seed of all samples, or None.
+      random_seed: See `RecurrentModel`.
       twist: None, or a callable that maps h_t, z'_t and the reverse network's
         output, side by side in a row, to log r, `[batch, 1]`.
       twist_rnn_cell: An RNNCell that reads the observations backwards for the
@@ -170,16 +154,10 @@ class TrainableRecurrentModel(RecurrentModel,
       self.set_observations(observations, seq_lengths, num_particles)
 
   def encode(self, observations, seq_lengths, num_particles):
-    """Encodes observations, and keeps the targets.
+    """Keeps the targets, and encodes inputs and targets, without padding.
 
-    Args:
-      observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
-      seq_lengths: An int Tensor `[B]`.
-      num_particles: N.
-
-    Returns:
-      inputs, inputs_encoded, targets_encoded: Float Tensors `[T, B, size]`,
-        padded with zeros before they are encoded.
+    For arguments see `set_observations`. Returns the inputs, the encoded inputs
+    and the encoded targets, `[T, B, size]`.
     """
     seq_lengths = tf.cast(seq_lengths, tf.int32)
     inputs, targets = [
@@ -196,10 +174,10 @@ class TrainableRecurrentModel(RecurrentModel,
 
   def summarize(self, reverse_inputs, targets_encoded, seq_lengths,
                 num_particles):
-    """Runs the reverse networks of a smoothing proposal and of a twist.
+    """Runs the reverse networks, of a smoothing proposal and of a twist.
 
-    The first reads `reverse_inputs`, the second `targets_encoded`, float
-    Tensors `[T, B, size]`; for the rest see `encode`.
+    The first reads `reverse_inputs`, the second `targets_encoded`, both
+    `[T, B, size]`.
     """
     if self.proposal_type == "smoothing":
       self.reverse_rnn_ta = tiled_ta(read_backwards(
@@ -211,27 +189,19 @@ class TrainableRecurrentModel(RecurrentModel,
           self._twist_rnn_scope), num_particles)
 
   def tilt(self, rnn_out, latent_encoded, targets):
-    """log r(x_{t+1} | h_t, z'_t) of a model that has been built with a tilt.
+    """log r(x_{t+1} | h_t, z'_t) of a tilt, `[batch]`, in nats.
 
     Args:
       rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
       latent_encoded: z'_t, a float Tensor `[batch, encoded_z_size]`.
       targets: x_{t+1}, a float Tensor `[batch, data_size]`.
-
-    Returns:
-      A float Tensor `[batch]`, in nats.
     """
     return log_prob(self._tilt(rnn_out, latent_encoded), targets)
 
   def log_twist(self, state, t):
-    """log r(x_{t+1:T} | h_t, z'_t) of a model that was built with a twist.
+    """log r(x_{t+1:T} | h_t, z'_t) of a twist, `[batch]`, in nats.
 
-    Args:
-      state: The state after step t, of a filter or of `sample_step`.
-      t: A scalar int32 Tensor.
-
-    Returns:
-      A float Tensor `[batch]`, in nats.
+    `state` is that after step t, of a filter or of `sample_step`.
     """
     # An RNN cell's output, h_t, is the last part of its state.
     rnn_out = tf.nest.flatten(state.rnn_state)[-1]
@@ -250,14 +220,9 @@ class TrainableRecurrentModel(RecurrentModel,
         self, "propose_and_weight", "emission")
 
   def emission_log_probs(self, states):
-    """Computes log p(x_t | .) of several timesteps at once.
+    """log p(x_t | .) of the first steps at once, `[steps, batch]`, in nats.
 
-    Args:
-      states: The states after the first steps, of Tensors
-        `[steps, batch, ...]`.
-
-    Returns:
-      A float Tensor `[steps, batch]`, in nats.
+    `states` are those after the steps, of Tensors `[steps, batch, ...]`.
     """
     leading = tf.shape(states.rnn_out)[:2]
     targets, *inputs = [
@@ -311,8 +276,7 @@ def log_prob(distribution, x):
 def read_backwards(rnn_cell, inputs, seq_lengths, scope):
   """Runs a network over sequences `[T, B, size]` from each one's own end.
 
-  Returns a float Tensor `[T, B, rnn_hidden_size]`, whose entry t has read steps
-  t and later.
+  Entry t of the result `[T, B, rnn_hidden_size]` has read steps t and later.
   """
   reversed_inputs = tf.reverse_sequence(
       inputs, seq_lengths, seq_axis=0, batch_axis=1)

@@ -63,14 +63,7 @@ class SRNN(recurrent.RecurrentModel):
   def sample_step(self, prev_state, inputs, unused_t):
     """Draws one timestep from the model.
 
-    Args:
-      prev_state: An `SRNNState` or a `TrainableSRNNState`.
-      inputs: x_{t-1}, centred, a float Tensor `[batch, data_size]`.
-      unused_t: The timestep.
-
-    Returns:
-      The state after this step, an `SRNNState`, and x_t,
-      `[batch, data_size]`.
+    For arguments and results see `VRNN.sample_step`; states are an `SRNNState`.
     """
     rnn_out, rnn_state = self.run_rnn(
         prev_state.rnn_state, self.data_encoder(inputs))
@@ -98,10 +91,7 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
   def set_observations(self, observations, seq_lengths, num_particles=1):
     """Encodes the observations of B sequences and runs the network over them.
 
-    Args:
-      observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
-      seq_lengths: An int Tensor `[B]`.
-      num_particles: N, the number of particles of each sequence.
+    For arguments see `TrainableVRNN.set_observations`.
     """
     _, inputs_encoded, targets_encoded = self.encode(
         observations, seq_lengths, num_particles)
@@ -118,14 +108,8 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
   def proposal(self, rnn_out, prev_latent_encoded, prior, t):
     """The proposal q(z_t | h_t, z'_{t-1}, e(x_t)), or with s_t for e(x_t).
 
-    Args:
-      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
-      prev_latent_encoded: z'_{t-1}, a float Tensor `[batch, encoded_z_size]`.
-      prior: p(z_t | h_t, z'_{t-1}).
-      t: A scalar int32 Tensor.
-
-    Returns:
-      A Normal `[batch, latent_size]`; the prior itself for "prior".
+    For arguments and result see `TrainableVRNN.proposal`; besides there is
+    z'_{t-1}, a float Tensor `[batch, encoded_z_size]`.
     """
     if self.proposal_type == "prior":
       return prior

@@ -69,7 +69,7 @@ class VRNN(recurrent.RecurrentModel):
       unused_t: The timestep.
 
     Returns:
-      The state after this step, a `VRNNState`, and x_t, `[batch, data_size]`.
+      The state after this step, a `VRNNState`, and x_t `[batch, data_size]`.
     """
     rnn_out, rnn_state = self.run_rnn(
         prev_state.rnn_state, prev_state.latent_encoded, inputs)
@@ -98,7 +98,7 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
     Args:
       observations: A pair `(inputs, targets)`, `[T, B, data_size]` each.
       seq_lengths: An int Tensor `[B]`.
-      num_particles: N.
+      num_particles: N, an int or scalar Tensor.
     """
     inputs, inputs_encoded, targets_encoded = self.encode(
         observations, seq_lengths, num_particles)
@@ -133,7 +133,7 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
     Args:
       state: The state after step t - 1, a `TrainableVRNNState`.
       t: A scalar int32 Tensor.
-      weigh_emission: Whether the weights have log p(x_t | .), see
+      weigh_emission: If false, the weights lack log p(x_t | .), see
         `weighs_emissions_later`.
 
     Returns:

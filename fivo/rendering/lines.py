@@ -33,8 +33,7 @@ def draw_series(prefix, continuations, column_names=None, title=""):
 def draw_speech(prefix, continuations, sample_rate=None, title=""):
   """Draws waveform and spectrogram of each continuation; gives a figure.
 
-  A timestep has D samples. Without a sample rate, in samples per second, the
-  axes count samples.
+  Without a sample rate, in samples per second, the axes count samples.
   """
   num_shown, remark = figures.shown(continuations.shape[1], "continuations")
   figure, axes = figures.create_panels(2 * num_shown, sharex=True)
@@ -67,11 +66,11 @@ def _draw_spectrogram(axis, samples, rate):
                   cmap="magma", vmin=decibels.max() - _DYNAMIC_RANGE)
 
 
-def draw_trajectories(latents, observations, samples, mean, variance, title=""):
+def draw_trajectories(latents, observations, samples, mean, variance, title):
   """Draws latents of a Gaussian HMM: true, sampled, and the exact posterior.
 
-  Samples are an array `[T, N]`, the other arguments arrays `[T]`: mean and
-  variance are those of each latent given all observations. Gives a figure.
+  Samples are an array `[T, N]`, the others, with the posterior's mean and
+  variance, arrays `[T]`. Gives a figure.
   """
   steps = np.arange(len(latents))
   deviation = np.sqrt(variance)

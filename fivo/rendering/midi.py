@@ -1,9 +1,8 @@
 """MIDI files of pianorolls."""
 
-import io
-
 import numpy as np
 
+from fivo.formats import pianorolls
 from fivo.system import files
 
 _TICKS_PER_QUARTER = 480
@@ -14,14 +13,10 @@ _ORDER = {"note_off": 1, "note_on": 2, "end_of_track": 3}
 
 
 def notes(roll):
-  """Finds the notes of a pianoroll, each held while it sounds without a break.
+  """Finds the notes of a pianoroll `[T, D]`, each held until a break.
 
-  A pianoroll, an array `[T, D]`, does not tell a held note from one that is
-  struck again at each timestep.
-
-  Returns:
-    An int array `[num_notes, 3]` of the columns of notes, the timesteps at
-    which they begin, and those at which they have ended, by beginning.
+  Gives an int array `[num_notes, 3]` of their columns, the timesteps at which
+  they begin, and those at which they have ended, in the order of the second.
   """
   sounds = np.asarray(roll) > 0.5
   edges = np.diff(np.pad(sounds.astype(np.int8), [(1, 1), (0, 0)]), axis=0)
@@ -32,27 +27,22 @@ def notes(roll):
   return found[np.lexsort((columns, starts))]
 
 
-def write(path, roll, lowest_note, steps_per_quarter, tempo,
-          prefix_length=None):
-  """Writes a pianoroll as a MIDI file of one track, whole or not at all.
+def write(path, roll, steps_per_quarter, tempo, prefix_length):
+  """Writes a pianoroll `[T, 88]` as a MIDI file of one track.
 
-  The roll is an array `[T, D]`, non-zero where a note sounds, see `notes`; the
-  first column is the MIDI note `lowest_note`. The tempo is in quarter notes per
-  minute. The marker "continuation" stands at the end of the prefix. An OSError
-  says that the file cannot be written.
+  The tempo is in quarter notes per minute. The marker "continuation" stands at
+  the end of the prefix.
   """
   import mido  # Here, because it is an extra.
 
   events = [
       (0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo))),
       (0, mido.Message("program_change", program=_PIANO)),
+      (prefix_length, mido.MetaMessage("marker", text="continuation")),
       # The last timestep may be a rest.
       (len(roll), mido.MetaMessage("end_of_track"))]
-  if prefix_length is not None:
-    events.append((prefix_length, mido.MetaMessage(
-        "marker", text="continuation")))
   for column, start, end in notes(roll).tolist():
-    note = lowest_note + column
+    note = pianorolls.MIN_NOTE + column
     events.append((start, mido.Message(
         "note_on", note=note, velocity=_VELOCITY)))
     events.append((end, mido.Message("note_off", note=note, velocity=0)))
@@ -66,7 +56,5 @@ def write(path, roll, lowest_note, steps_per_quarter, tempo,
   for step, message in events:
     track.append(message.copy(time=(step - now) * ticks_per_step))
     now = step
-  data = io.BytesIO()
-  midi.save(file=data)
   with files.atomic_write(path) as stream:
-    stream.write(data.getvalue())
+    midi.save(file=stream)

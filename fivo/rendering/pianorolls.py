@@ -11,15 +11,14 @@ _MAX_NAMED_NOTES = 14
 
 
 def pitch_name(note):
-  """Names a MIDI note; 60, the middle C, is C4."""
+  """The name of a MIDI note: C4 of 60."""
   return "%s%d" % (_NAMES[note % 12], note // 12 - 1)
 
 
 def draw(prefix, continuations, steps_per_quarter, tempo, title=""):
-  """Draws a prefix with its continuations below each other; gives a figure.
+  """Draws a prefix `[P, 88]` with each of its continuations `[S, N, 88]`.
 
-  They are arrays `[P, 88]` and `[S, N, 88]`, one where a note sounds; the tempo
-  is in quarter notes per minute.
+  The tempo is in quarter notes per minute. Gives a figure.
   """
   num_shown, remark = figures.shown(continuations.shape[1], "continuations")
   rolls = [np.concatenate([prefix, continuations[:, n]]) > 0.5

@@ -16,6 +16,7 @@ if __name__ == "__main__":
 
 import collections
 import glob
+import itertools
 import os
 
 from absl import flags
@@ -40,19 +41,16 @@ _EVALUATIONS = ("train", "valid", "test", "eval")
 # The share of all points that a moving average takes in.
 _SMOOTHING = 0.05
 
-# steps, seconds, values: Arrays `[num_points]`; seconds are those spent since
-# the run began, without the time between a stop and the return.
+# steps, seconds, values: Arrays `[num_points]`; seconds are those of training.
 Curve = collections.namedtuple("Curve", "steps seconds values")
 
 
 def read_curves(directory, charts=_BOUNDS):
-  """Reads the bounds from the event files of a directory.
+  """Reads the bounds from the event files of a directory, a dict of `Curve`s.
 
-  Where a run came back to an earlier checkpoint, what it did again counts.
-
-  Returns:
-    A dict of `Curve`s by the rest of tags that begin with `charts`, e.g.
-    "fivo", or by whole tags of former runs.
+  Its keys are what follows `charts` in a tag, as "fivo", or whole tags of
+  former runs. Where a run came back to an earlier checkpoint, what it did again
+  counts.
   """
   points = collections.defaultdict(list)
   seconds = 0.
@@ -69,23 +67,18 @@ def read_curves(directory, charts=_BOUNDS):
 
 
 def _began(path):
-  """Gives the time at which a file was begun, as its name says, and the name.
-
-  An event file is called NAME.tfevents.SECONDS.HOST.
-  """
+  """Sorts files, called NAME.tfevents.SECONDS.HOST, by their time."""
   seconds = os.path.basename(path).split(".tfevents.")[-1].split(".")[0]
   return float(seconds) if seconds.isdigit() else 0., path
 
 
 def _read_file(path, charts, seconds_before):
-  """Reads an event file of a run that had taken some time before, while whole.
+  """A dict from tags to lists of (step, seconds, value), and the last seconds.
 
-  Gives a dict from tags to lists of steps, seconds and values, and the seconds
-  at the end.
+  The run had taken `seconds_before` when it began the event file.
   """
   points = collections.defaultdict(list)
-  began = None
-  seconds = seconds_before
+  began, seconds = None, seconds_before
   try:
     for event in tf.compat.v1.train.summary_iterator(path):
       began = event.wall_time if began is None else began
@@ -102,12 +95,7 @@ def _read_file(path, charts, seconds_before):
 
 
 def draw(path, logdirs):
-  """Draws the bounds of the runs of some logdirs into a PNG file.
-
-  Raises:
-    UserError: If a run has no bounds.
-    OSError: If the file cannot be written.
-  """
+  """Draws runs into a PNG file; a UserError names one without bounds."""
   runs = [(logdir, read_curves(logdir)) for logdir in logdirs]
   for logdir, curves in runs:
     if not curves:
@@ -117,16 +105,15 @@ def draw(path, logdirs):
   parent = os.path.commonpath(
       [os.path.dirname(os.path.abspath(logdir)) for logdir in logdirs])
   figure, axes = figures.create_panels(2, row_height=4.)
-  num_curves = 0
+  colors = map("C{}".format, itertools.count())
   for logdir, curves in runs:
-    evaluations = [(name, read_curves(os.path.join(logdir, name)))
-                   for name in _EVALUATIONS]
+    evaluations = {name: read_curves(os.path.join(logdir, name))
+                   for name in _EVALUATIONS}
     for bound, curve in curves.items():
-      color = "C%d" % num_curves
-      num_curves += 1
+      color = next(colors)
       label = "%s, %s" % (os.path.relpath(logdir, parent), bound)
       _draw_curve(axes, curve, color, label)
-      for name, evaluated in evaluations:
+      for name, evaluated in evaluations.items():
         if bound in evaluated:
           _draw_evaluation(
               axes, evaluated[bound], curve, color, "%s, %s" % (label, name))
@@ -165,9 +152,8 @@ def define_flags():
   console.define_path("out_file", None, "The PNG file to write.")
 
 
-def main(argv):
+def main(unused_argv):
   """Draws what the flags describe."""
-  del argv
   log.configure()
   if not FLAGS.logdir:
     raise errors.UserError("no LOGDIR is given: the logdirs of runs to plot")

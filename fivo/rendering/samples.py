@@ -1,10 +1,11 @@
-"""Pictures, MIDI files and sound of samples, as suits the dataset.
+"""The files of samples: arrays, and pictures, MIDI and sound as suits the data.
 
 A prefix is a float array `[prefix_length, D]` and its continuations are one of
 `[sample_length, N, D]`; those of a batch are prefixes `[prefix_length, B, D]`
-and samples `[sample_length, B, N, D]`.
+and samples `[sample_length, B, N, D]`: entry `[:, b, n]` continues prefix b.
 """
 
+import collections
 import os
 from typing import NamedTuple
 from typing import Optional
@@ -15,22 +16,23 @@ from fivo.config import options
 from fivo.data import series_info
 from fivo.data import speech_statistics
 from fivo.formats import pianorolls as pianoroll_files
+from fivo.logdir import result_files
 from fivo.rendering import figures
 from fivo.rendering import lines
 from fivo.rendering import midi
 from fivo.rendering import pianorolls
+from fivo.system import errors
 from fivo.system import log
+
+FILE_NAME = "samples.npz"
 
 
 class Renderer(NamedTuple):
-  """Renders samples of a dataset.
+  """Writes and draws the samples that a model of a dataset gives.
 
-  Attributes:
-    dataset_type: A name of `catalogue.DATASET_TYPES`.
-    statistics: Of speech, by what it was normalised, if that is known.
-    series: Of time series, by what they were standardised.
-    steps_per_quarter: Of pianorolls, timesteps in a quarter note.
-    tempo: Of pianorolls, quarter notes per minute.
+  Statistics are those by which speech was normalised, if known, and `series`
+  those of time series. A pianoroll has `steps_per_quarter` timesteps in a
+  quarter note, and a tempo in quarter notes per minute.
   """
 
   dataset_type: str
@@ -44,7 +46,35 @@ class Renderer(NamedTuple):
     """Samples per second of speech; None if unknown."""
     return self.statistics and self.statistics.sample_rate
 
-  def in_units_of_data(self, values):
+  def write(self, out_dir, prefixes, samples, sound=False, pictures=False):
+    """Writes `samples.npz`, in the units of the data; gives its path.
+
+    There is sound only of speech with a known sample rate. With pictures there
+    are MIDI files of pianorolls.
+    """
+    prefixes, samples = map(self._in_units_of_data, (prefixes, samples))
+    path = result_files.write(
+        "sample_out_dir", out_dir, FILE_NAME, collections.OrderedDict(
+            [("prefixes", prefixes), ("samples", samples)]))
+    with errors.writing_to("sample_out_dir", out_dir):
+      if sound and self.sample_rate:
+        num_files = _write_each(
+            out_dir, "wav", prefixes, samples,
+            lambda path, values: speech_statistics.write_wav(
+                path, values, self.sample_rate))
+        log.info("Wrote %d WAV files to %s.", num_files, out_dir)
+      if pictures:
+        self._write_pictures(out_dir, prefixes, samples)
+    return path
+
+  def draw_first(self, sampler, path):
+    """The PNG of a `Sampler`'s first prefix, as a checkpoint continues it."""
+    prefix, continuations = (
+        self._in_units_of_data(values[:, 0])
+        for values in (sampler.prefixes, sampler.sample(path)))
+    return figures.png(self.draw(prefix, continuations))
+
+  def _in_units_of_data(self, values):
     """Undoes the normalisation of a float array `[..., D]`, if known."""
     if self.statistics is not None:
       return speech_statistics.denormalize(values, self.statistics)
@@ -60,11 +90,8 @@ class Renderer(NamedTuple):
     return lines.draw_series(
         prefix, continuations, self.series and self.series.names, title)
 
-  def write_pictures(self, out_dir, prefixes, samples):
-    """Writes `sample_BATCH.png` of each prefix, and MIDI files of pianorolls.
-
-    `sample_BATCH_PARTICLE.mid` is a prefix with one continuation.
-    """
+  def _write_pictures(self, out_dir, prefixes, samples):
+    """Writes `sample_BATCH.png`; of pianorolls `sample_BATCH_PARTICLE.mid`."""
     _write_pictures(
         out_dir, (self.draw(prefixes[:, b], samples[:, b], "prefix %d" % b)
                   for b in range(prefixes.shape[1])))
@@ -72,32 +99,20 @@ class Renderer(NamedTuple):
       num_files = _write_each(
           out_dir, "mid", prefixes, samples,
           lambda path, roll: midi.write(
-              path, roll, pianoroll_files.MIN_NOTE, self.steps_per_quarter,
-              self.tempo, prefix_length=len(prefixes)))
+              path, roll, self.steps_per_quarter, self.tempo, len(prefixes)))
       log.info("Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
                "minute, timesteps in each: %d.", num_files, out_dir,
                self.tempo, self.steps_per_quarter)
 
-  def write_sound(self, out_dir, prefixes, samples):
-    """Writes each prefix with a continuation: `sample_BATCH_PARTICLE.wav`."""
-    num_files = _write_each(
-        out_dir, "wav", prefixes, samples,
-        lambda path, values: speech_statistics.write_wav(
-            path, values, self.sample_rate))
-    log.info("Wrote %d WAV files to %s.", num_files, out_dir)
-
   def _are_rolls(self, *arrays):
-    """Whether arrays are of the notes of a piano: a caller's own may not be."""
+    """True of the notes of a piano; a caller's own arrays may be others."""
     return self.dataset_type == "pianoroll" and all(
         x.shape[-1] == pianoroll_files.NUM_NOTES
         and ((x == 0.) | (x == 1.)).all() for x in arrays)
 
 
 def steps_per_quarter_of(dataset_path):
-  """Gives the timesteps in a quarter note, if a pianoroll file says so, or 1.
-
-  Files made of MIDI files do; JSB and the chorales have quarter notes.
-  """
+  """The timesteps in a quarter note, as files made of MIDI files say, or 1."""
   found = None
   if os.path.isfile(dataset_path):  # A caller's own data may be elsewhere.
     found = pianoroll_files.load(dataset_path).get("steps_per_quarter")
@@ -108,8 +123,8 @@ def steps_per_quarter_of(dataset_path):
 def write_trajectories(out_dir, values, mean, variance):
   """Writes `sample_BATCH.png` of each sequence of a Gaussian HMM.
 
-  Values are `latents` and `observations`, float arrays `[T, B]`, and `samples`,
-  `[T, B, N]`; the exact posterior has a mean `[T, B]` and a variance `[T]`.
+  Takes what `ghmm_runners.run_sample` returns, and the mean `[T, B]` and the
+  variance `[T]` of the exact posterior.
   """
   _write_pictures(out_dir, (
       lines.draw_trajectories(
@@ -128,7 +143,7 @@ def _write_pictures(out_dir, pictures):
 def _write_each(out_dir, extension, prefixes, samples, write):
   """Calls `write(path, values)` with each continuation behind its prefix.
 
-  Gives the number of files, which are called `sample_BATCH_PARTICLE`.
+  Files are called `sample_BATCH_PARTICLE`. Gives their number.
   """
   _, batch_size, num_samples, _ = samples.shape
   for b in range(batch_size):

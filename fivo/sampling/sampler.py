@@ -1,12 +1,13 @@
-"""Samples of one checkpoint after another, in one graph."""
+"""Sampling continuations of observed prefixes from the checkpoints of a run."""
 
 import numpy as np
 import tensorflow as tf
 
+from fivo import bounds
+from fivo import roll_outs
 from fivo.data import feeding
 from fivo.logdir import checkpoints
 from fivo.logdir import result_files
-from fivo.sampling import continuations
 from fivo.system import errors
 from fivo.system import log
 from fivo.system import sessions
@@ -24,11 +25,10 @@ class Sampler(object):
   def __init__(self, create_dataset_and_model, batch_size, prefix_length,
                sample_length, num_samples, split="train", graph_seed=None,
                **kwargs):
-    """Builds the graph and draws prefixes.
+    """Builds the graph and draws B = `batch_size` prefixes.
 
-    `create_dataset_and_model(shuffle, repeat)` gives the data of the split and
-    the model as `runners.create_dataset_and_model` does. B is `batch_size`, and
-    N is `num_samples`. Further arguments are those of `sample_continuations`.
+    `create_dataset_and_model(shuffle, repeat)` is as that of `runners.py`, for
+    one split; further arguments are those of `sample_continuations`.
     """
     with tf.Graph().as_default() as self._graph:
       tf.compat.v1.set_random_seed(graph_seed)
@@ -44,7 +44,7 @@ class Sampler(object):
       held = [tf.compat.v1.placeholder(
           x.dtype, [prefix_length, batch_size, targets.shape[2]])
               for x in (inputs, targets)]
-      self._samples = continuations.sample_continuations(
+      self._samples = sample_continuations(
           model, held[0], held[1], mean, num_samples=num_samples,
           sample_length=sample_length, **kwargs)
       self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
@@ -54,17 +54,17 @@ class Sampler(object):
     self._graph.finalize()
     with self._open_session() as session:
       session.run(self._initialize)
-      values = draw_prefixes(
+      values = _draw_prefixes(
           feeding.batches(session, (inputs, targets, lengths)), batch_size,
           prefix_length, split)
     self._feed = feeding.feed(held, values)
     self.prefixes = values[1]
 
   def sample(self, path):
-    """Samples how the prefixes go on by a checkpoint.
+    """Samples by a checkpoint; with a random seed, of the same noise each time.
 
     Gives a float array `[sample_length, B, N, D]`: entry `[:, b, n]` continues
-    prefix b. With a random seed, of the same noise each time.
+    prefix b.
     """
     with self._open_session() as session:
       checkpoints.restore(session, path, self._saver)
@@ -77,15 +77,42 @@ class Sampler(object):
     return tf.compat.v1.Session(graph=self._graph, config=sessions.options())
 
 
-def draw_prefixes(batches, batch_size, prefix_length, split):
-  """Takes prefixes from the first sequences that are long enough.
+def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
+                         sample_length, parallel_iterations=30,
+                         random_seed=None):
+  """Samples S steps `[S, B, N, D]` that follow prefixes `[P, B, D]`.
 
-  Takes an iterator over batches `(inputs, targets, lengths)` in random order;
-  gives inputs and targets, float arrays `[prefix_length, B, D]` each. If fewer
-  than B sequences are long enough, some come more than once.
+  The model has a `sample_step`, see `roll_outs.roll_out`; inputs are the
+  targets less the mean `[D]`, if that is not None, one step later. The N
+  particles that a bound's filter leaves at the end of a prefix stand for the
+  posterior of the latent state there, once they are resampled by their final
+  weights. With the ELBO, which has a single trajectory, N independent draws of
+  the proposal take their place, unweighted.
+  """
+  prefix_length, batch_size, data_size = tf.unstack(tf.shape(targets))
+  result = bounds.create_bound(
+      "iwae" if bound_name == "elbo" else bound_name, model, (inputs, targets),
+      tf.fill([batch_size], prefix_length), num_samples=num_samples,
+      parallel_iterations=parallel_iterations, random_seed=random_seed)
+  state = result.final_state
+  if bound_name != "elbo":
+    state = bounds.resample_by_final_weights(
+        result, num_samples, batch_size, random_seed=random_seed)
+  rows = roll_outs.roll_out(
+      model, state, tf.tile(targets[-1], [num_samples, 1]),
+      0. if mean is None else mean, prefix_length + tf.range(sample_length),
+      record=lambda unused_state, observation: observation)
+  # Rows are particle-major, see smc.py.
+  by_particle = tf.reshape(
+      rows, [sample_length, num_samples, batch_size, data_size])
+  return tf.transpose(by_particle, [0, 2, 1, 3])
 
-  Raises:
-    UserError: If no sequence is long enough.
+
+def _draw_prefixes(batches, batch_size, prefix_length, split):
+  """Inputs and targets `[prefix_length, B, D]` of the first long sequences.
+
+  Batches `(inputs, targets, lengths)` come in random order. If fewer than B
+  sequences are long enough, some come more than once.
   """
   drawn = []
   longest = 0

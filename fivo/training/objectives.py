@@ -16,12 +16,8 @@ from fivo.training import optimization
 def bound_of_config(config, model, observations, lengths, **kwargs):
   """The `bounds.FIVOBound` that a `Config` asks for.
 
-  Args:
-    config: A `Config`.
-    model: An `ELBOTrainableSequenceModel`.
-    observations: Nested Tensors `[T, B, ...]`.
-    lengths: An int Tensor `[B]`.
-    **kwargs: Passed on to `bounds.create_bound`.
+  The model, nested observations `[T, B, ...]`, int lengths `[B]` and further
+  arguments are those of `bounds.create_bound`.
   """
   scheme = catalogue.SCHEMES[config.resampling_type]
   return bounds.create_bound(
@@ -64,21 +60,11 @@ def warm_up(model, num_steps):
 
 
 def compile_bound_and_gradients(config, model, observations, lengths):
-  """The bound and its gradients, compiled by XLA.
+  """As `bound_of_config`, with gradients, compiled by XLA.
 
-  Args:
-    config: A `Config`.
-    model: A VRNN or SRNN.
-    observations: A pair of float Tensors `[T, B, D]`.
-    lengths: An int Tensor `[B]`.
-
-  Returns:
-    bound: A `bounds.FIVOBound` without a final state.
-    grads_and_vars: Pairs of a gradient of minus the mean bound, and a variable.
-    hook: A SessionRunHook.
-
-  Raises:
-    UserError: If the model is of another kind.
+  Gives a `bounds.FIVOBound` without a final state, pairs of a gradient of minus
+  the mean bound and a variable, and a SessionRunHook. A model that is no VRNN
+  or SRNN is a `UserError`.
   """
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
@@ -103,13 +89,10 @@ def compile_bound_and_gradients(config, model, observations, lengths):
 
 
 def summarize_particles(bound, lengths, has_more=False):
-  """Adds charts of the particle filter; steps without summaries skip them.
+  """Adds charts of the particle filter, of a `FIVOBound` and lengths `[B]`.
 
-  Args:
-    bound: A `bounds.FIVOBound`.
-    lengths: An int Tensor `[B]`.
-    has_more: Whether to add all of `diagnostics.Diagnostics`, if the bound
-      knows its ancestors.
+  With `has_more`, all of `diagnostics.Diagnostics`, if the bound knows its
+  ancestors. Steps without summaries skip the computation.
   """
   figures = {
       "effective_sample_size":

@@ -54,7 +54,7 @@ def scheduled_learning_rate(learning_rate, schedule, num_steps):
 
 def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
                     grads_and_vars=None, average_decay=None, is_counted=True):
-  """Makes the op that takes one step of Adam.
+  """The op that takes one step of Adam.
 
   A step is taken only if the loss and its whole gradient are finite, so that
   variables never become NaN.

@@ -6,8 +6,10 @@ one's own may have a third.
 """
 
 import abc
-import collections
 import contextlib
+from typing import Any
+from typing import NamedTuple
+from typing import Sequence
 
 import tensorflow as tf
 
@@ -24,19 +26,28 @@ from fivo.training import optimization
 from fivo.training import steps
 from fivo.training import validation
 
-# value: What is maximized, a scalar float Tensor in nats.
-# log_values: Nested scalar Tensors, which `Family.log_line` gets the values of.
-# grads_and_vars: The gradients of minus `value` with their variables, or None.
-# hooks: SessionRunHooks of the training session.
-# num_timesteps: A scalar int Tensor, that of the batch, or None.
-Objective = collections.namedtuple(
-    "Objective", ("value", "log_values", "grads_and_vars", "hooks",
-                  "num_timesteps"))
-Objective.__new__.__defaults__ = (None, (), None)
+
+class Objective(NamedTuple):
+  """What a training run maximizes.
+
+  Attributes:
+    value: A scalar float Tensor, in nats.
+    log_values: Nested scalar Tensors, for `Family.log_line`.
+    grads_and_vars: Pairs of a gradient of minus `value` and a variable; None:
+      to be made from `value`.
+    hooks: SessionRunHooks of the training session.
+    num_timesteps: The batch's number of timesteps, a scalar Tensor, or None.
+  """
+
+  value: Any
+  log_values: Any
+  grads_and_vars: Any = None
+  hooks: Sequence = ()
+  num_timesteps: Any = None
 
 
 class Family(abc.ABC):
-  """What a kind of model brings to training."""
+  """What a kind of model brings to training; all methods take a `Config`."""
 
   # See `Config.own_names`.
   own_names = False
@@ -54,16 +65,9 @@ class Family(abc.ABC):
 
   @abc.abstractmethod
   def create(self, config):
-    """Creates the model and the data.
+    """Gives the model, nested Tensors of the next batch, and the data's mean.
 
-    Args:
-      config: A `Config`.
-
-    Returns:
-      model: An `ELBOTrainableSequenceModel`.
-      batch: Nested Tensors of the next batch.
-      train_mean: What the run keeps with its configuration, if it is constant:
-        a float Tensor or array `[D]`, or None.
+    The last, a float Tensor or array `[D]` or None, is kept with the run.
     """
 
   def config_to_keep(self, config):
@@ -72,20 +76,11 @@ class Family(abc.ABC):
 
   @abc.abstractmethod
   def objective(self, config, model, batch):
-    """Creates what is maximized, and summaries.
-
-    Args:
-      config: A `Config`.
-      model: What `create` returned.
-      batch: What `create` returned, or placeholders for it.
-
-    Returns:
-      An `Objective`.
-    """
+    """The `Objective` of what `create` gave, or of placeholders for a batch."""
 
   @abc.abstractmethod
   def log_line(self, config, step, values):
-    """The line to log for a step, given what `Objective.log_values` holds."""
+    """The line to log for a step, given the values of `log_values`."""
 
 
 def train(source, family):
@@ -108,7 +103,11 @@ def train(source, family):
         validation.mend_best(config)
     return
   if config.task == 0:
-    _check_logdir(config)
+    # Before work is done.
+    files.check_directory(
+        "logdir", config.logdir, [stored.FILE_NAME, "checkpoint"])
+    if config.export_best:
+      best_checkpoint.check(config.logdir)
   validator = family.create_validator(config)
   with tf.Graph().as_default():
     family.set_seeds(config)
@@ -127,10 +126,11 @@ def train(source, family):
               config.schedule_steps),
           config.clip_gradient_norm, objective.grads_and_vars,
           config.average_variables)
+    if train_mean is not None:  # None where it is not constant.
+      train_mean = tf.get_static_value(tf.convert_to_tensor(train_mean))
     with owning_logdir(config):
       if config.task == 0:
-        stored.save(
-            family.config_to_keep(config), _static_value(train_mean))
+        stored.save(family.config_to_keep(config), train_mean)
       steps.train(
           config, train_op, objective.log_values,
           lambda step, values: family.log_line(config, step, values), validator,
@@ -138,40 +138,13 @@ def train(source, family):
           objective.num_timesteps)
 
 
-def _static_value(mean):
-  """The value of a constant mean; None where it is none or not constant."""
-  return None if mean is None else tf.get_static_value(
-      tf.convert_to_tensor(mean))
-
-
 def begin(source, own_names=False):
-  """What a training run does before it builds a graph.
-
-  Args:
-    source: A configuration, see `config.from_object`.
-    own_names: See `Config.own_names`.
-
-  Returns:
-    A `Config`, aware of the checkpoint that it goes on from, and of its server
-    if it is of a cluster.
-
-  Raises:
-    UserError: If the configuration is wrong, or the logdir holds a run whose
-      checkpoints are all damaged.
-  """
+  """The `Config` of a run that joins its cluster and resumes its logdir."""
   config = server.join(config_lib.enter(source, "train", own_names))
   # Only the chief judges the logdir; others may look while it writes.
   path = (checkpoints.to_resume(config.logdir) if config.task == 0 else
           checkpoints.latest(config.logdir, warn=False))
   return config._replace(checkpoint=path, start_step=checkpoints.step(path))
-
-
-def _check_logdir(config):
-  """Refuses a logdir that cannot be written to, before work is done."""
-  files.check_directory("logdir", config.logdir, [
-      stored.FILE_NAME, "checkpoint"])
-  if config.export_best:
-    best_checkpoint.check(config.logdir)
 
 
 def device_setter(config):
@@ -184,18 +157,7 @@ def device_setter(config):
 
 @contextlib.contextmanager
 def owning_logdir(config):
-  """Makes the logdir the chief's to train in while the block runs.
-
-  Args:
-    config: A `Config`.
-
-  Yields:
-    Nothing.
-
-  Raises:
-    UserError: If another process trains there, or the logdir cannot be written
-      to, at first or later.
-  """
+  """Makes the logdir the chief's to train in while the block runs."""
   if config.task != 0:
     yield
     return

@@ -56,13 +56,8 @@ class TwistHook(tf.compat.v1.train.SessionRunHook):
                held_num_steps):
     """Creates the hook.
 
-    Args:
-      train_op: An op that takes a step of the twist.
-      twist_steps: The number of its steps in a row.
-      model_steps: The number of steps of the bound before them.
-      num_taken: The number of steps of the bound that the run has taken.
-      num_steps: A scalar int32 Tensor, T of the bound's batch.
-      held_num_steps: The placeholder of T that `train_op` reads.
+    `num_taken` steps of the bound were taken before; `num_steps` is T of the
+    bound's batch, and `held_num_steps` the placeholder that `train_op` reads.
     """
     self._train_op = train_op
     self._twist_steps = twist_steps

@@ -151,7 +151,8 @@ class Validator(tf.compat.v1.train.SessionRunHook):
               self._best_so_far(), self._config.learning_rate)) from e
     averages.summarize(result, SPLIT, step, self._summaries)
     if self._draw_picture is not None:
-      self._summaries.add_picture("samples", self._draw_picture(path), step)
+      self._summaries.add(
+          [], step, pictures=[("samples", self._draw_picture(path))])
     self._note(step, bound, path)
     patience = self._config.early_stop_patience
     if patience is None or self._record.num_worse < patience:

@@ -33,7 +33,7 @@ def _run(program, *flags):
       [sys.executable, "-c", _RUN, program, "--quick", "--repeats=1",
        "--warmup_steps=1", "--steps=2", "--sweep_steps=2"] + list(flags),
       cwd=processes.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True, timeout=200)
+      universal_newlines=True, timeout=280)
 
 
 @pytest.mark.parametrize("measures", [

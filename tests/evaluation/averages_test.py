@@ -12,9 +12,7 @@ from fivo.evaluation import averages
 from fivo.evaluation import summaries
 from fivo.system import errors
 
-
-def _batches():
-  return [("a", np.array([2, 4])), ("b", np.array([3]))]
+_BATCHES = [("a", np.array([2, 4])), ("b", np.array([3]))]
 
 
 def _by_length(batch):
@@ -23,13 +21,16 @@ def _by_length(batch):
   return bounds.AllBounds(-3 * lengths, -2 * lengths, -lengths - 1)
 
 
-def _report(result, split, *path):
-  with contextlib.closing(summaries.Summaries(*path, split)) as writer:
+def _report(caplog, result, split, directory):
+  """Reports a result of step 7; gives the lines logged."""
+  caplog.set_level("INFO", logger="absl")
+  with contextlib.closing(summaries.Summaries(directory, split)) as writer:
     averages.report(result, split, 7, writer)
+  return [record.getMessage() for record in caplog.records]
 
 
 def test_averages():
-  result = averages.average(_batches(), _by_length)
+  result = averages.average(_BATCHES, _by_length)
   np.testing.assert_allclose(result.ll_per_t, [[-3, -2, -12 / 9]])
   np.testing.assert_allclose(result.ll_per_seq, [[-9, -6, -4]])
   assert result.num_sequences == 3
@@ -38,7 +39,7 @@ def test_averages():
 def test_repeats():
   values = iter(range(4))
   result = averages.average(
-      _batches(), lambda batch: bounds.AllBounds(
+      _BATCHES, lambda batch: bounds.AllBounds(
           *[np.full(len(batch[-1]), float(next(values)))] * 3), num_repeats=2)
   # Two sequences get 0 and 1, the third 2 and 3.
   np.testing.assert_allclose(result.ll_per_seq[:, 0], [2 / 3, 5 / 3])
@@ -65,27 +66,22 @@ def test_threads():
   assert len(done) == 6
 
 
-def test_no_data():
-  """The original gave nan and exit code 0."""
-  with pytest.raises(errors.UserError, match="no sequences"):
-    averages.average([], _by_length)
-
-
-def test_nan_names_bound_and_sequence():
+@pytest.mark.parametrize("batches, message", [
+    ([], "no sequences"),
+    (_BATCHES, "the iwae bound of sequence 2 is NaN")])
+def test_what_has_no_average(batches, message):
   def evaluate_batch(batch):
     values = _by_length(batch)
     if batch[0] == "b":
       values.iwae[0] = float("nan")
     return values
-  with pytest.raises(errors.NonFiniteError,
-                     match="the iwae bound of sequence 2 is NaN"):
-    averages.average(_batches(), evaluate_batch)
+  with pytest.raises(errors.UserError, match=message):
+    averages.average(batches, evaluate_batch)
 
 
 def test_report(tmp_path, caplog):
-  caplog.set_level("INFO", logger="absl")
-  _report(averages.average(_batches(), _by_length), "valid", str(tmp_path))
-  assert [record.getMessage() for record in caplog.records] == [
+  result = averages.average(_BATCHES, _by_length)
+  assert _report(caplog, result, "valid", str(tmp_path)) == [
       "valid elbo ll/t: -3.000000, iwae ll/t: -2.000000 fivo ll/t: -1.333333",
       "valid elbo ll/seq: -9.000000, iwae ll/seq: -6.000000 fivo ll/seq: "
       "-4.000000"]
@@ -104,11 +100,10 @@ def test_report(tmp_path, caplog):
 
 def test_report_of_repeats_where_no_summaries_can_be_written(tmp_path, caplog):
   """A run on a read-only file system can be evaluated."""
-  caplog.set_level("INFO", logger="absl")
   (tmp_path / "run").touch()
   values = np.array([[1., 2., 3.], [3., 2., 5.]])
-  _report(averages.EvalResult(values, values, 2), "test", str(tmp_path / "run"))
-  lines = [record.getMessage() for record in caplog.records]
+  lines = _report(caplog, averages.EvalResult(values, values, 2), "test",
+                  str(tmp_path / "run"))
   assert lines[1] == (
       "test standard errors over 2 repeats, ll/t: elbo 1.000000, iwae "
       "0.000000, fivo 1.000000")

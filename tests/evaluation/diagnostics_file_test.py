@@ -1,29 +1,34 @@
-"""Tests of --diagnostics: of the file, the picture and the charts."""
+"""Tests of --diagnostics in evaluation: of the file and the picture."""
 
 import types
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo import runners
 from fivo.evaluation import diagnostics_file
-from fivo.rendering import genealogy
 from fivo.system import rendering_extra
 from tests import toy
 
 
-def _config(logdir, **kwargs):
-  return types.SimpleNamespace(
-      logdir=str(logdir), batch_size=2, num_samples=5, diagnostics=True,
-      resampling_criterion="always", random_seed=1, summarize_every=1,
-      max_steps=2, **kwargs)
+def _evaluate_recurrent(config):
+  config.max_steps = 1
+  runners.run_train(config, toy.create_dataset_and_model)
+  runners.run_eval(config, toy.create_dataset_and_model)
 
 
-def _check(directory, num_steps):
+@pytest.mark.parametrize("evaluate, model, directory, num_steps", [
+    (_evaluate_recurrent, "vrnn", "test", toy.LENGTHS[-1]),
+    (ghmm_runners.run_eval, "ghmm", "eval", 5)])
+def test_file_and_picture(tmp_path, evaluate, model, directory, num_steps):
+  pytest.importorskip("matplotlib")
+  evaluate(types.SimpleNamespace(
+      logdir=str(tmp_path), batch_size=2, num_samples=5, diagnostics=True,
+      resampling_criterion="always", random_seed=1, split="test", model=model,
+      proposal_type="prior"))
+  directory = tmp_path / directory
   values = np.load(str(directory / diagnostics_file.FILE_NAME))
-  num_steps = num_steps or max(values["lengths"])
   num_batch = len(values["lengths"])
   assert values["ess"].shape == (num_steps, num_batch)
   assert values["ancestors"].shape == (num_steps, num_batch, 5)
@@ -32,24 +37,6 @@ def _check(directory, num_steps):
     assert values["resampled"][:length, b].all()
   png = (directory / diagnostics_file.PICTURE_NAME).read_bytes()
   assert png.startswith(b"\x89PNG")
-
-
-def test_recurrent(tmp_path):
-  pytest.importorskip("matplotlib")
-  config = _config(tmp_path, split="test")
-  runners.run_train(config, toy.create_dataset_and_model)
-  runners.run_eval(config, toy.create_dataset_and_model)
-  _check(tmp_path / "test", None)
-  tags = {value.tag for path in tmp_path.glob("events*")
-          for event in tf.compat.v1.train.summary_iterator(str(path))
-          for value in event.summary.value}
-  assert "particles/num_roots" in tags
-
-
-def test_ghmm(tmp_path):
-  pytest.importorskip("matplotlib")
-  ghmm_runners.run_eval(_config(tmp_path, model="ghmm", proposal_type="prior"))
-  _check(tmp_path / "eval", 5)
 
 
 def test_no_picture_without_the_extra(tmp_path, monkeypatch):
@@ -62,4 +49,4 @@ def test_no_picture_without_the_extra(tmp_path, monkeypatch):
 def test_lineages():
   ancestors = np.array([[0, 1, 2], [0, 0, 2], [2, 1, 1]])
   np.testing.assert_array_equal(
-      genealogy.lineages(ancestors), [[2, 0, 0], [2, 1, 1], [0, 1, 2]])
+      diagnostics_file.lineages(ancestors), [[2, 0, 0], [2, 1, 1], [0, 1, 2]])

@@ -82,78 +82,46 @@ def test_gone_while_it_is_read(follow):
   assert follow([(3, 1), (3, 1), (3, 1), (9, 2)], on_evaluate) == [3, 9]
 
 
-def test_other_errors_end_it(follow):
-  def on_evaluate(unused_step):
-    raise errors.UserError("of another model")
-
-  with pytest.raises(errors.UserError, match="of another model"):
-    follow([(3, 1)], on_evaluate)
-
-
 def test_ends_with_a_run_that_stopped_early(follow):
   assert follow([(2, 1), (4, 2)], stopped_step=lambda: 4) == [2, 4]
 
 
-@pytest.fixture
-def follow_run(tmp_path, monkeypatch, caplog):
-  """Follows a run whose checkpoints of steps 0 and 2 come one by one."""
-  def run(train, evaluate, **kwargs):
-    source, logdir = tmp_path / "source", tmp_path / "run"
-    train(types.SimpleNamespace(
-        logdir=str(source), max_steps=2, batch_size=2, num_samples=3,
-        **kwargs))
-    steps = [0, 2]
-
-    def appear(unused_seconds):
-      logdir.mkdir(exist_ok=True)
-      for path in sorted(source.glob("config.json")) + sorted(
-          source.glob("model.ckpt-%d.*" % steps.pop(0))):
-        shutil.copy(str(path), str(logdir))
-
-    monkeypatch.setattr(time, "sleep", appear)
-    caplog.clear()
-    caplog.set_level("INFO", logger="absl")
-    evaluate(types.SimpleNamespace(
-        logdir=str(logdir), model=kwargs["model"], wait_for_checkpoint=True,
-        eval_interval_secs=1., max_steps=2, split="test"))
-    assert not steps
-    restored = [record.getMessage() for record in caplog.records
-                if record.getMessage().startswith("Model restored")]
-    assert [int(re.search("[0-9]+", line).group()) for line in restored] == [
-        0, 2]
-    return logdir
-  return run
+_TOY = dict(create_dataset_and_model_fn=toy.create_dataset_and_model)
 
 
-def _summary_steps(directory):
-  path, = directory.iterdir()
-  return sorted(set(
+@pytest.mark.parametrize("train, evaluate, split, options", [
+    (functools.partial(runners.run_train, **_TOY),
+     functools.partial(runners.run_eval, **_TOY), "test",
+     dict(model="vrnn", proposal_type="prior")),
+    (ghmm_runners.run_train, ghmm_runners.run_eval, "eval",
+     dict(model="ghmm", num_timesteps=2))])
+def test_a_run(tmp_path, monkeypatch, caplog, train, evaluate, split, options):
+  """From before it begins, in one graph, with the run's options."""
+  source, logdir = tmp_path / "source", tmp_path / "run"
+  train(types.SimpleNamespace(
+      logdir=str(source), max_steps=2, batch_size=2, num_samples=3,
+      bound="elbo", **options))
+  steps = [0, 2]
+
+  def appear(unused_seconds):
+    logdir.mkdir(exist_ok=True)
+    for path in sorted(source.glob("config.json")) + sorted(
+        source.glob("model.ckpt-%d.*" % steps.pop(0))):
+      shutil.copy(str(path), str(logdir))
+
+  monkeypatch.setattr(time, "sleep", appear)
+  caplog.clear()
+  caplog.set_level("INFO", logger="absl")
+  evaluate(types.SimpleNamespace(
+      logdir=str(logdir), model=options["model"], wait_for_checkpoint=True,
+      eval_interval_secs=1., max_steps=2, split="test"))
+  assert not steps
+  restored = re.findall("Model restored from step ([0-9]+)", caplog.text)
+  assert restored == ["0", "2"]
+  path, = (logdir / split).iterdir()
+  assert sorted(set(
       event.step for event in tf.compat.v1.train.summary_iterator(str(path))
-      if event.summary.value))
-
-
-def test_recurrent(follow_run):
-  """From before the run begins, in one graph, with the run's options."""
-  splits = []
-
-  def create(config, split, **kwargs):
-    splits.append(split)
-    return toy.create_dataset_and_model(config, split, **kwargs)
-
-  logdir = follow_run(
-      functools.partial(
-          runners.run_train,
-          create_dataset_and_model_fn=toy.create_dataset_and_model),
-      functools.partial(runners.run_eval, create_dataset_and_model_fn=create),
-      model="vrnn", bound="elbo", proposal_type="prior")
-  assert splits == ["test"]
-  assert _summary_steps(logdir / "test") == [0, 2]
-
-
-def test_ghmm(follow_run):
-  logdir = follow_run(ghmm_runners.run_train, ghmm_runners.run_eval,
-                      model="ghmm", num_timesteps=2, bound="elbo")
-  assert _summary_steps(logdir / "eval") == [0, 2]
+      if event.summary.value)) == [0, 2]
 
 
 def test_nothing_to_follow(tmp_path):

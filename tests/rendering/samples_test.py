@@ -1,10 +1,11 @@
-"""Tests of what is rendered for which data."""
+"""Tests of what sampling leaves behind, and of what is drawn for which data."""
 
 import io
 import os
 import pickle
 import sys
 import types
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from fivo import ghmm_runners
 from fivo import runners
+from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.data import series_info
 from fivo.data import speech_statistics
@@ -24,6 +26,8 @@ from fivo.system import errors
 from tests import toy
 
 _P, _S, _B, _N = 5, 7, 2, 3
+_STATISTICS = speech_statistics.SpeechStatistics(
+    mean=3., std=100., sample_rate=8000, samples_per_timestep=40)
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +36,15 @@ def _needs_the_extra():
   pytest.importorskip("mido")
 
 
-def _arrays(size, binary=False):
+def _arrays(size):
   rng = np.random.RandomState(0)
-  values = [rng.uniform(size=shape).astype(np.float32)
-            for shape in ([_P, _B, size], [_S, _B, _N, size])]
-  return [(x < 0.1).astype(np.float32) for x in values] if binary else values
+  return [rng.uniform(size=shape).astype(np.float32)
+          for shape in ([_P, _B, size], [_S, _B, _N, size])]
+
+
+def _renderer(**kwargs):
+  return runners._create_renderer(  # pylint: disable=protected-access
+      config_lib.from_object(types.SimpleNamespace(**kwargs)))
 
 
 def _check_picture(file):
@@ -48,7 +56,7 @@ def _check_picture(file):
 def _check_names(directory, *others):
   names = os.listdir(str(directory))
   assert sorted(names) == sorted(
-      ["sample_%d.png" % b for b in range(_B)] + list(others))
+      ["sample_%d.png" % b for b in range(_B)] + ["samples.npz"] + list(others))
   for name in names:
     if name.endswith(".png"):
       _check_picture(os.path.join(str(directory), name))
@@ -62,9 +70,9 @@ def _each(extension):
 def test_pianorolls(tmp_path):
   """Each continuation is in a file with its prefix."""
   import mido
-  prefixes, samples = _arrays(88, binary=True)
-  samples_lib.Renderer("pianoroll", tempo=60.).write_pictures(
-      str(tmp_path), prefixes, samples)
+  prefixes, samples = ((x < 0.1).astype(np.float32) for x in _arrays(88))
+  samples_lib.Renderer("pianoroll", tempo=60.).write(
+      str(tmp_path), prefixes, samples, pictures=True)
   _check_names(tmp_path, *_each("mid"))
   for name in _each("mid"):
     b, n = int(name[7]), int(name[9])
@@ -82,56 +90,61 @@ def test_the_grid_of_the_dataset(tmp_path, flag, in_file, expected):
     contents["steps_per_quarter"] = in_file
   path = tmp_path / "x.pkl"
   path.write_bytes(pickle.dumps(contents))
-  renderer = runners._create_renderer(  # pylint: disable=protected-access
-      config_lib.from_object(types.SimpleNamespace(
-          dataset_path=str(path), steps_per_quarter=flag, render=True)))
-  assert renderer.steps_per_quarter == expected
+  assert _renderer(
+      dataset_path=str(path), steps_per_quarter=flag,
+      render=True).steps_per_quarter == expected
 
 
-@pytest.mark.parametrize("dataset_type", ["series", "pianoroll"])
-def test_lines(tmp_path, dataset_type):
-  """Of a caller's own data too, whose type is left at the default."""
-  samples_lib.Renderer(dataset_type).write_pictures(str(tmp_path), *_arrays(3))
-  _check_names(tmp_path)
-
-
-def test_names_of_columns():
+def test_lines():
   info = series_info.SeriesInfo(np.zeros(2), np.ones(2), ["a", "b"])
   figure = samples_lib.Renderer("series", series=info).draw(
       np.zeros([3, 2]), np.zeros([4, 1, 2]))
   assert [axis.get_ylabel() for axis in figure.axes] == ["a", "b"]
 
 
-@pytest.mark.parametrize("sample_rate", [8000, None])
-def test_speech(tmp_path, sample_rate):
-  """Sound and pictures of it, even of silence."""
-  statistics = sample_rate and speech_statistics.SpeechStatistics(
-      mean=0., std=100., sample_rate=sample_rate, samples_per_timestep=40)
-  renderer = samples_lib.Renderer("speech", statistics)
+def test_a_callers_data_whose_type_is_left_at_the_default(tmp_path):
+  samples_lib.Renderer("pianoroll").write(
+      str(tmp_path), *_arrays(3), pictures=True)
+  _check_names(tmp_path)
+
+
+@pytest.mark.parametrize("statistics, scale, shift, files", [
+    (_STATISTICS, 100, 3, _each("wav")), (None, 1, 0, [])])
+def test_speech(tmp_path, statistics, scale, shift, files):
+  """Sound and pictures of it, even of silence, in the units of the data."""
   prefixes, samples = _arrays(40)
   samples[:, 0] = prefixes[:, 0] = 0.
-  renderer.write_pictures(str(tmp_path), prefixes, samples[:, :, :1])
-  _check_names(tmp_path)
-  if sample_rate:
-    renderer.write_sound(
-        str(tmp_path), *map(renderer.in_units_of_data, (prefixes, samples)))
-    _check_names(tmp_path, *_each("wav"))
+  loaded = np.load(samples_lib.Renderer("speech", statistics).write(
+      str(tmp_path), prefixes, samples, sound=True, pictures=True))
+  for name, values in (("prefixes", prefixes), ("samples", samples)):
+    np.testing.assert_allclose(loaded[name], scale * values + shift)
+    np.testing.assert_allclose(loaded[()][name], scale * values + shift)
+  _check_names(tmp_path, *files)
+  if files:
     rate, sound = wavfile.read(str(tmp_path / "sample_1_2.wav"))
     assert rate == 8000
     np.testing.assert_array_equal(sound, np.rint(np.concatenate(
-        [prefixes[:, 1], samples[:, 1, 2]]).reshape(-1) * 100))
+        [loaded["prefixes"][:, 1], loaded["samples"][:, 1, 2]]).reshape(-1)))
+
+
+@pytest.mark.parametrize("name", ["", "train"])
+def test_statistics_beside_the_records(tmp_path, name):
+  (tmp_path / "train").touch()
+  speech_statistics.save(str(tmp_path), _STATISTICS)
+  assert _renderer(dataset_type="speech", dataset_path=str(
+      tmp_path / name)).statistics == _STATISTICS
+
+
+def test_sound_needs_statistics():
+  with pytest.raises(errors.UserError, match="--sample_wav: needs speech"):
+    checks.check_sound(config_lib.from_object(
+        types.SimpleNamespace(dataset_type="speech")), None)
 
 
 def test_trajectories_with_the_exact_posterior(tmp_path, monkeypatch):
   """Rendering changes nothing of what is sampled."""
-  drawn = []
-  draw = lines.draw_trajectories
-
-  def record(*args):
-    drawn.append(args)
-    return draw(*args)
-
-  monkeypatch.setattr(lines, "draw_trajectories", record)
+  draw = mock.Mock(wraps=lines.draw_trajectories)
+  monkeypatch.setattr(lines, "draw_trajectories", draw)
   files = []
   for name in ("a", "b"):
     files.append(np.load(ghmm_runners.run_sample(types.SimpleNamespace(
@@ -140,10 +153,10 @@ def test_trajectories_with_the_exact_posterior(tmp_path, monkeypatch):
         random_seed=2, render=name == "b"))))
   for key in ("latents", "observations", "samples"):
     np.testing.assert_array_equal(files[0][key], files[1][key])
-  _check_names(tmp_path / "b", "samples.npz")
-  assert len(drawn) == _B
-  for b, (latents, observations, samples, mean, variance, _) in enumerate(
-      drawn):
+  _check_names(tmp_path / "b")
+  assert draw.call_count == _B
+  for b, call in enumerate(draw.call_args_list):
+    latents, observations, samples, mean, variance, _ = call[0]
     np.testing.assert_array_equal(latents, files[1]["latents"][:, b])
     np.testing.assert_array_equal(samples, files[1]["samples"][:, b])
     # By the joint distribution: z = chain, x = z + noise, all variances 0.1.
@@ -155,18 +168,18 @@ def test_trajectories_with_the_exact_posterior(tmp_path, monkeypatch):
         variance, np.diag(cov - gain @ cov), rtol=1e-4)
 
 
-def _train(logdir, **kwargs):
-  config = dict(
-      logdir=str(logdir), batch_size=2, num_samples=2, max_steps=2,
-      bound="elbo", proposal_type="prior",
-      eval_every=1, prefix_length=3, sample_length=4, random_seed=1)
-  config.update(kwargs)
-  runners.run_train(
-      types.SimpleNamespace(**config), toy.create_dataset_and_model)
-
-
 def test_one_at_each_evaluation_in_training(tmp_path):
-  _train(tmp_path, render=True)
+  def train(prefix_length):
+    runners.run_train(types.SimpleNamespace(
+        logdir=str(tmp_path), batch_size=2, num_samples=2, max_steps=2,
+        bound="elbo", proposal_type="prior", eval_every=1, render=True,
+        prefix_length=prefix_length, sample_length=4, random_seed=1),
+                      toy.create_dataset_and_model)
+
+  with pytest.raises(errors.UserError, match="--prefix_length=7: no sequence"):
+    train(prefix_length=7)
+  assert not list(tmp_path.iterdir())
+  train(prefix_length=3)
   pictures = {
       (event.step, value.tag): value.image.encoded_image_string
       for path in (tmp_path / "valid").glob("events.*")
@@ -177,17 +190,10 @@ def test_one_at_each_evaluation_in_training(tmp_path):
     _check_picture(io.BytesIO(png))
 
 
-def test_too_long_a_prefix_is_refused_before_training(tmp_path):
-  with pytest.raises(errors.UserError, match="--prefix_length=7: no sequence"):
-    _train(tmp_path, render=True, prefix_length=7)
-  assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("missing", ["matplotlib", "mido"])
-def test_refused_without_the_extra(monkeypatch, missing):
-  monkeypatch.setitem(sys.modules, missing, None)
+def test_refused_without_the_extra(monkeypatch):
+  monkeypatch.setitem(sys.modules, "mido", None)
   with pytest.raises(errors.UserError,
-                     match=r"^--render: needs %s; .*fivo\[render\]" % missing):
+                     match=r"^--render: needs mido; .*fivo\[render\]"):
     config_lib.resolve(types.SimpleNamespace(logdir="/tmp/none", render=True))
   config_lib.resolve(types.SimpleNamespace(logdir="/tmp/none"))
 
