@@ -33,7 +33,7 @@ def settings(max_examples):
 
 
 @st.composite
-def log_weights(draw, shape, specials=(-INF,)):
+def log_weights(draw, shape, specials):
   """Draws log weights of any scale, an array of a shape `[..., B]`.
 
   A special value may be a single entry, or fill a filter.

@@ -67,19 +67,3 @@ def test_map_nested_keeps_types():
       lambda x: x + 1, _Pair(1, [2, (3, 4)])) == _Pair(2, [3, (4, 5)])
 
 
-def test_tile_tensors_along_the_second_axis():
-  """Particle-major, as the observations are tiled."""
-  x = np.arange(12.).reshape([2, 3, 2])
-  y = np.arange(6).reshape([2, 3])
-  tiled, (other,) = evaluate(
-      lambda: nested_utils.tile_tensors([x, (y,)], [1, tf.constant(4)]))
-  np.testing.assert_array_equal(tiled, np.concatenate([x] * 4, axis=1))
-  np.testing.assert_array_equal(other, np.concatenate([y] * 4, axis=1))
-
-
-def test_where_tensors_shuts_nan_out():
-  """Masks that multiply let a NaN through."""
-  result = evaluate(lambda: nested_utils.where_tensors(
-      tf.constant([True, False]), tf.constant([1., 2.]),
-      tf.constant([np.nan, 3.])))
-  np.testing.assert_array_equal(result, [1., 3.])

@@ -9,7 +9,6 @@ import functools
 import hypothesis
 from hypothesis import strategies as st
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from fivo import smc
@@ -26,7 +25,7 @@ _KINDS = [
 
 
 @st.composite
-def _cases(draw, num_particles, specials=(-INF,)):
+def _cases(draw, num_particles, specials):
   """Draws what particle filters are to be run on.
 
   Log incremental weights `[T, N, B]`, some of them special values, whose
@@ -146,46 +145,29 @@ def _assert_ancestors(result, resampled):
   assert (of_ancestors[resampled & has_possible] > -INF).all()
 
 
-@fuzz.settings(120)
-@hypothesis.given(st.data(), st.sampled_from(_KINDS))
-def test_filters_equal_their_replay(data, kind):
-  """Weights, log Z, resampling, ancestors and gradient."""
+@fuzz.settings(160)
+@hypothesis.given(st.data(), st.sampled_from(_KINDS), st.booleans())
+def test_filters_equal_their_replay(data, kind, all_are_numbers):
+  """Weights, log Z, resampling, ancestors and gradient.
+
+  A NaN makes log Z NaN; plus infinity makes it infinite or NaN. Neither touches
+  another filter.
+  """
   num_particles, criterion, dtype = kind
-  table, lengths, decisions = data.draw(_cases(num_particles))
+  table, lengths, decisions = data.draw(_cases(
+      num_particles, [-INF] if all_are_numbers else [NAN, INF, -INF]))
   table = table.astype(dtype)
   result = _filters(*kind)(table, lengths, decisions)
   resampled = result["resampled"] > 0
   with np.errstate(invalid="ignore"):
     log_z, log_weights, gradient = _replay(table, lengths, resampled)
-    _assert_criterion(criterion, result, lengths, decisions)
+    if all_are_numbers:
+      _assert_criterion(criterion, result, lengths, decisions)
+      _assert_ancestors(result, resampled)
   np.testing.assert_array_equal(result["log_weights"], log_weights)
-  np.testing.assert_allclose(result["log_z_hat"], log_z, rtol=1e-5, atol=1e-5)
-  assert not np.isnan(result["log_z_hat"]).any()
   assert result["log_z_hat"].dtype == dtype
   steps = result["final_particle_state"][0][0]
   np.testing.assert_array_equal(steps, np.full_like(steps, len(table)))
-  _assert_ancestors(result, resampled)
-  finite = np.isfinite(log_z)
-  np.testing.assert_allclose(
-      result["gradient"][:, :, finite], gradient[:, :, finite], atol=1e-5)
-
-
-@fuzz.settings(60)
-@hypothesis.given(st.data(), st.sampled_from(_KINDS))
-def test_weights_that_are_no_numbers_are_never_silent(data, kind):
-  """NaN makes log Z NaN; plus infinity makes it infinite or NaN.
-
-  Neither touches another filter.
-  """
-  num_particles, _, dtype = kind
-  table, lengths, decisions = data.draw(
-      _cases(num_particles, [NAN, INF, -INF]))
-  table = table.astype(dtype)
-  result = _filters(*kind)(table, lengths, decisions)
-  with np.errstate(invalid="ignore"):
-    log_z, log_weights, gradient = _replay(
-        table, lengths, result["resampled"] > 0)
-  np.testing.assert_array_equal(result["log_weights"], log_weights)
   for b, length in enumerate(lengths):
     increments = table[:length, :, b]
     if np.isnan(increments).any():
@@ -193,8 +175,8 @@ def test_weights_that_are_no_numbers_are_never_silent(data, kind):
     elif (increments == INF).any():
       assert not result["log_z_hat"][b] < INF
     else:
-      assert result["log_z_hat"][b] == pytest.approx(
-          log_z[b], rel=1e-5, abs=1e-5)
+      np.testing.assert_allclose(
+          result["log_z_hat"][b], log_z[b], rtol=1e-5, atol=1e-5)
       if np.isfinite(log_z[b]):
         np.testing.assert_allclose(
             result["gradient"][:, :, b], gradient[:, :, b], atol=1e-5)

@@ -1,9 +1,11 @@
-"""Tests of the particle filter: exact, statistical, and at the edges."""
+"""Tests of the particle filter in itself.
+
+Statistical ones are in bounds_test.py and resampling/gradients_test.py.
+"""
 
 import contextlib
 import functools
 import inspect
-import itertools
 
 import numpy as np
 import pytest
@@ -69,19 +71,16 @@ def odd_steps(log_weights, t):
 # Arguments -------------------------------------------------------------------
 
 
-def test_signature():
+def test_signature_and_result():
   assert str(inspect.signature(smc.smc)).startswith(
       "(transition_fn, num_steps, num_particles=1, resampling_criterion=")
   assert list(inspect.signature(smc.smc).parameters)[4:8] == [
       "resampling_fn", "loop_fn", "parallel_iterations", "swap_memory"]
   log_z_hat, log_weights, resampled, state, loop_state = evaluate(
-      lambda: smc.smc(table_transition(
-          np.array([[1.], [2.]], np.float32)), tf.constant([2])))
-  assert log_z_hat == [3.]
+      lambda: smc.smc(table_transition([[1.], [2.]]), tf.constant([2])))
+  assert (log_z_hat, state, loop_state) == ([3.], [2.], 0)
   np.testing.assert_array_equal(log_weights, [[[1.]], [[3.]]])
   np.testing.assert_array_equal(resampled, [[0.], [0.]])
-  assert state == [2.]
-  assert loop_state == 0
 
 
 def test_a_resampling_fn_with_any_further_parameter():
@@ -216,96 +215,7 @@ def test_loop_fn_gets_loop_args():
   assert result == 2 * (0 + 1 + 2 + 3 + 4)
 
 
-# Statistics ------------------------------------------------------------------
-
-# A hidden Markov model with two states: exact likelihoods by enumeration.
-_START = np.array([.6, .4])
-_MOVE = np.array([[.7, .3], [.1, .9]])
-_EMIT = np.array([[.8, .1, .1], [.1, .2, .7]])
-_SEQUENCES = ([0, 2, 1, 0, 2], [2, 0], [1, 0, 0])
-
-
-def hmm_likelihood(sequence):
-  """Sums over every path of latent states."""
-  total = 0.
-  for path in itertools.product([0, 1], repeat=len(sequence)):
-    p = _START[path[0]] * np.prod(_EMIT[list(path), sequence])
-    total += p * np.prod(_MOVE[list(path[:-1]), list(path[1:])])
-  return total
-
-
-def hmm_transition(observations):
-  """The bootstrap filter of `[T, rows]`; its particles are int64 states."""
-  def transition(state, t):
-    if state is None:
-      return tf.zeros([observations.shape[1]], tf.int64)
-    moves = tf.gather(tf.constant(np.log(_MOVE)), state)
-    moves = tf.cond(
-        tf.equal(t, 0), lambda: tf.zeros_like(moves) + np.log(_START),
-        lambda: moves)
-    state = tf.random.categorical(moves, 1, seed=3)[:, 0]
-    emission = tf.stack([state, tf.constant(observations)[t]], axis=1)
-    return tf.gather_nd(
-        tf.constant(np.log(_EMIT), tf.float32), emission), state
-
-  return transition
-
-
-@pytest.mark.parametrize("criterion,resampling_fn", [
-    (smc.ess_criterion, smc.multinomial_resampling),
-    (smc.never_resample_criterion, None),
-    (smc.always_resample_criterion, smc.multinomial_resampling),
-    (smc.always_resample_criterion, smc.stratified_resampling),
-    (odd_steps, smc.systematic_resampling),
-    (functools.partial(smc.ess_criterion, threshold=.9),
-     smc.residual_resampling),
-])
-def test_the_likelihood_estimate_is_unbiased(criterion, resampling_fn):
-  """Six cases times three sequences, each with error rate 6e-7 (5 sigma).
-
-  The rate holds over the choice of the seed, which is fixed.
-  """
-  num_particles, repeats = 4, 4000
-  observations = np.zeros([5, len(_SEQUENCES) * repeats], np.int64)
-  lengths = np.repeat([len(x) for x in _SEQUENCES], repeats)
-  for i, sequence in enumerate(_SEQUENCES):
-    observations[:len(sequence), i * repeats:(i + 1) * repeats] = np.array(
-        sequence)[:, np.newaxis]
-  result = evaluate(lambda: smc.smc(
-      hmm_transition(np.tile(observations, [1, num_particles])),
-      tf.constant(lengths, tf.int32), num_particles, criterion,
-      resampling_fn and functools.partial(resampling_fn, random_seed=5)),
-                    seed=11)
-  estimates = np.exp(result.log_z_hat).reshape([len(_SEQUENCES), repeats])
-  if criterion is smc.ess_criterion:
-    resampled = result.resampled[:, :repeats].mean()
-    assert .01 < resampled < .9, "this test is of resampling now and then"
-  for sequence, estimate in zip(_SEQUENCES, estimates):
-    error = estimate.mean() - hmm_likelihood(sequence)
-    assert abs(error) < 5. * estimate.std() / np.sqrt(repeats)
-
-
-def test_the_tests_likelihoods_sum_to_one():
-  assert sum(hmm_likelihood(x) for x in itertools.product(
-      range(3), repeat=3)) == pytest.approx(1.)
-
-
 # Gradients -------------------------------------------------------------------
-
-
-def _noisy_filter(theta, resampling_fn, num_particles=4):
-  """A filter in float64 whose noise is the same for every theta."""
-  noise = tf.constant(np.random.RandomState(2).normal(
-      size=[3, num_particles * 2]))
-
-  def transition(state, t):
-    if state is None:
-      return tf.zeros([num_particles * 2], tf.float64)
-    state = tf.tanh(theta * state + noise[t])
-    return -2. * tf.square(state - .7 * theta), state
-
-  return smc.smc(transition, tf.constant([3, 2]), num_particles,
-                 smc.always_resample_criterion, resampling_fn)
 
 
 @pytest.mark.parametrize("resampling_fn", [
@@ -314,9 +224,20 @@ def _noisy_filter(theta, resampling_fn, num_particles=4):
 ])
 def test_gradients_agree_with_finite_differences(resampling_fn):
   """Multinomial ancestors are locally constant: no score function term."""
+  noise = np.random.RandomState(2).normal(size=[3, 8])
+
   def bound_and_gradient(value):
     theta = tf.constant(value, tf.float64)
-    bound = tf.reduce_sum(_noisy_filter(theta, resampling_fn).log_z_hat)
+
+    def transition(state, t):
+      if state is None:
+        return tf.zeros([8], tf.float64)
+      state = tf.tanh(theta * state + tf.constant(noise)[t])
+      return -2. * tf.square(state - .7 * theta), state
+
+    bound = tf.reduce_sum(smc.smc(
+        transition, tf.constant([3, 2]), 4, smc.always_resample_criterion,
+        resampling_fn).log_z_hat)
     return bound, tf.gradients(bound, theta)[0]
 
   values = [.5 - 1e-5, .5, .5 + 1e-5]
@@ -394,18 +315,15 @@ def test_one_draw_of_ancestors_at_most(criterion, num_draws):
 def test_the_stream_does_not_depend_on_who_resamples():
   """Ancestors are drawn at every step, whether or not a filter takes them."""
   def final_state(lengths):
-    def transition(state, unused_t):
-      if state is None:
-        return tf.range(8)
-      return tf.zeros([8]), tf.range(8)
-
-    result = smc.smc(
-        transition, tf.constant([4, 4]), 4,
+    return smc.smc(
+        lambda state, t: tf.range(8) if state is None else (
+            tf.zeros([8]), tf.range(8)),
+        tf.constant([4, 4]), 4,
         lambda w, t: tf.logical_or(tf.equal(t, 3), t < lengths),
-        functools.partial(smc.multinomial_resampling, random_seed=9))
-    return result.final_particle_state
+        functools.partial(smc.multinomial_resampling, random_seed=9)
+    ).final_particle_state
 
-  runs = [evaluate(lambda b=b: final_state(tf.constant(b)), seed=1)
-          for b in ([0, 0], [3, 0], [3, 3])]
+  runs = [evaluate(lambda x=x: final_state(x), seed=1)
+          for x in ([0, 0], [3, 0], [3, 3])]
   np.testing.assert_array_equal(runs[0], runs[1])
   np.testing.assert_array_equal(runs[0], runs[2])
