@@ -66,6 +66,8 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   if config.model not in _CREATE_MODEL:
     raise errors.UserError("--model=%s: must be one of %s" % (
         config.model, ", ".join(sorted(_CREATE_MODEL))))
+  is_binary = _is_binary(config)
+  checks.check_emission(config, is_binary)
   inputs, targets, lengths, mean = _create_dataset(
       config, split, shuffle, repeat)
   emission_class = base.ConditionalNormalDistribution
@@ -73,8 +75,9 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   if mean is not None:
     mean_value = tf.get_static_value(mean)
     checks.check_train_mean(config, mean_value)
-  if _is_binary(config):
-    emission_class = base.ConditionalBernoulliDistribution
+  if is_binary:
+    emission_class = getattr(
+        base, catalogue.EMISSIONS[config.emission].binary_class)
     # With these logits it has the data's mean.
     emission_bias_init = -np.log(
         1. / np.clip(mean_value, 0.0001, 0.9999) - 1.)

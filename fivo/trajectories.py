@@ -1,12 +1,7 @@
 """Trajectories: the particles of all timesteps, put together by ancestry.
 
-Of a run of `smc.smc`, an `SMCResult`, the functions here take
-
-    states        its `particle_states`, nested Tensors `[T, N*B, ...]`, or what
-                  a `loop_fn` has collected of them
-    ancestors     an int32 Tensor `[T, B, N]`
-    log_weights   a float Tensor `[T, B, N]`
-    resampled     a float Tensor `[T, B]`
+Ancestors, log weights and `resampled` are those of an `smc.SMCResult`; states
+are its `particle_states`, or what a `loop_fn` has collected of them.
 """
 
 import tensorflow as tf

@@ -281,14 +281,6 @@ def test_create_bound(name, fn, options):
     assert (result.log_p_hat != other).any()
 
 
-def test_create_bound_refuses_gradients_that_a_scheme_lacks():
-  for options in (
-      dict(resampling_type="systematic", resampling_gradients="score"),
-      dict(resampling_type="relaxed", resampling_gradients="stop_gradient")):
-    with pytest.raises(AssertionError):
-      seeded(bounds.fivo, num_samples=4, **options)
-
-
 def test_signatures_are_the_contracts():
   loop = "parallel_iterations=30, swap_memory=True, "
   for fn, parameters in [

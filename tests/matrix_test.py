@@ -30,8 +30,10 @@ def _recurrent_cases():
       enumerate(catalogue.BOUNDS), enumerate(_PROPOSALS)):
     yield pytest.param(
         ("vrnn", "srnn")[(i + j) % 2], bound, proposal,
-        _DATASET_TYPES[(j + i // 2) % 2],
+        _DATASET_TYPES[(j + i // 2) % 2], "independent",
         marks=[pytest.mark.slow] * ((i + j) % 2))
+  yield "vrnn", "fivo", "filtering", "pianoroll", "autoregressive"
+  yield "srnn", "sixo", "smoothing", "pianoroll", "autoregressive"
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +64,14 @@ def _config(logdir, **kwargs):
 
 
 @pytest.mark.parametrize(
-    "model, bound, proposal_type, dataset_type", _recurrent_cases())
+    "model, bound, proposal_type, dataset_type, emission", _recurrent_cases())
 def test_recurrent(tmp_path, datasets, caplog, model, bound, proposal_type,
-                   dataset_type):
+                   dataset_type, emission):
   """Smoothing, and most ways to sample, crashed in the original."""
   caplog.set_level("INFO", logger="absl")
   config = _config(
       tmp_path, model=model, bound=bound, proposal_type=proposal_type,
-      dataset_type=dataset_type, **datasets[dataset_type])
+      dataset_type=dataset_type, emission=emission, **datasets[dataset_type])
   runners.run_train(config)
   assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 1
   line, = [record.getMessage() for record in caplog.records

@@ -35,7 +35,8 @@ def scan(step, initial_state, initial_record, num_steps, max_num_steps):
 
   The gradient flows to the initial state, to the TensorArrays that the step
   reads at its timestep, and to the weights of its linear layers,
-  `tf.nn.bias_add(tf.matmul(x, w), b)`. Other uses of weights are refused by a
+  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables, or were computed
+  from variables before the loop. Other uses of weights are refused by a
   ValueError, as are random numbers, which would be others when the step is
   computed again.
   """
@@ -61,8 +62,8 @@ class _Scan(object):
     # A step outside the loop; only its shapes are used.
     new_state, self._records, self._inputs = step_inputs.build(
         step, tf.constant(0), self._initial_state)
-    self._weights = [variable for product in self._inputs.products
-                     for variable in (product.w, product.b)]
+    self._weights = [weights for product in self._inputs.products
+                     for weights in (product.w, product.b)]
     self._refuse_random_numbers(new_state + self._records)
     self._refuse_other_weights(new_state + self._records)
     self._states = None  # A list of Tensors [T, ...], before each step.
@@ -75,7 +76,7 @@ class _Scan(object):
         _floats(results),
         _floats(self._initial_state) +
         [read.source for read in self._inputs.reads] +
-        [tf.convert_to_tensor(variable) for variable in self._weights],
+        [tf.convert_to_tensor(weights) for weights in self._weights],
         self._gradient))
     results = [next(with_gradient) if x.dtype.is_floating else x
                for x in results]

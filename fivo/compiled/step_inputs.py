@@ -10,7 +10,8 @@ import collections
 
 import tensorflow as tf
 
-# A linear layer: its Tensors [rows, size], and its two variables.
+# A linear layer: Tensors [rows, size], and its weights and biases, which are
+# variables or were computed from variables before the step.
 Product = collections.namedtuple("Product", ("inputs", "outputs", "w", "b"))
 # A read of a TensorArray, and the Tensor [T, ...] that was unstacked into it.
 Read = collections.namedtuple("Read", ("source", "value"))
@@ -35,9 +36,10 @@ def build(step, t, state):
   new_state, record = step(t, state)
   inputs = StepInputs([], [], [])
   variables = {v.op: v for v in tf.compat.v1.trainable_variables()}
-  for op in graph.get_operations()[num_before:]:
+  step_ops = graph.get_operations()[num_before:]
+  for op in step_ops:
     if op.type == "BiasAdd":
-      inputs.products.extend(_products(op, variables))
+      inputs.products.extend(_products(op, variables, step_ops))
     elif op.type == "TensorArrayReadV3":
       inputs.reads.extend(_reads(op, t, variables))
     elif op.op_def.is_stateful and (
@@ -46,21 +48,32 @@ def build(step, t, state):
   return new_state, record, inputs
 
 
-def _products(op, variables):
+def _products(op, variables, step_ops):
   """The `Product` that a BiasAdd completes, in a list, if there is one."""
   product = op.inputs[0].op
   if product.type != "MatMul" or (
       product.get_attr("transpose_a") or product.get_attr("transpose_b")):
     return []
-  w, b = [variables.get(_origin(x)) for x in (product.inputs[1], op.inputs[1])]
+  w, b = [_weights(x, variables, step_ops)
+          for x in (product.inputs[1], op.inputs[1])]
   if w is None or b is None:
     return []
   return [Product(product.inputs[0], op.outputs[0], w, b)]
 
 
+def _weights(tensor, variables, step_ops):
+  """The trainable weights that a Tensor is, or None."""
+  origin = _origin(tensor)
+  if origin.op in variables:
+    return variables[origin.op]
+  if origin.op in step_ops or not depends_on(origin, variables):
+    return None
+  return origin  # Computed before the step: masked, for example.
+
+
 def _reads(op, t, variables):
   """The `Read` that an operation is, in a list, if it needs a gradient."""
-  scatter = _origin(op.inputs[2])
+  scatter = _origin(op.inputs[2]).op
   if scatter.type != "TensorArrayScatterV3":
     return []
   source = scatter.inputs[2]
@@ -74,11 +87,10 @@ def _reads(op, t, variables):
 
 
 def _origin(tensor):
-  """The operation that computes a Tensor, before it was passed on."""
-  op = tensor.op
-  while op.type in _TRANSPARENT:
-    op = op.inputs[0].op
-  return op
+  """The Tensor that a Tensor was before it was passed on."""
+  while tensor.op.type in _TRANSPARENT:
+    tensor = tensor.op.inputs[0]
+  return tensor
 
 
 def depends_on(tensor, ops):

@@ -27,6 +27,20 @@ class Model(NamedTuple):
   has_tilt: bool = True
 
 
+class Emission(NamedTuple):
+  """A value of --emission.
+
+  Attributes:
+    name: Its name.
+    binary_class: The class in `base.py` for observations of zeros and ones.
+    needs_binary: Whether there is none for other observations.
+  """
+
+  name: str
+  binary_class: str
+  needs_binary: bool = False
+
+
 class Bound(NamedTuple):
   """A value of --bound.
 
@@ -126,6 +140,11 @@ MODELS = _by_name(
     Model("vrnn"),
     Model("ghmm", is_recurrent=False, knows_posterior=True, has_tilt=False),
     Model("srnn"))
+
+EMISSIONS = _by_name(
+    Emission("independent", "ConditionalBernoulliDistribution"),
+    Emission("autoregressive", "ConditionalAutoregressiveDistribution",
+             needs_binary=True))
 
 BOUNDS = _by_name(
     Bound("elbo", "iwae", one_particle=True, resamples=False,

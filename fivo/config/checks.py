@@ -162,6 +162,15 @@ def check_dimension(config, dimension, culprit):
         config.data_dimension, dimension, culprit))
 
 
+def check_emission(config, is_binary):
+  """Refuses an `emission` that the data does not suit."""
+  if catalogue.EMISSIONS[config.emission].needs_binary and not is_binary:
+    raise errors.UserError(
+        "--dataset_path=%s: has other observations than zeros and ones, which "
+        "--emission=%s is for; use --emission=independent" % (
+            config.dataset_path, config.emission))
+
+
 def check_train_mean(config, mean):
   """Refuses data whose mean is not the one that the run was trained with.
 

@@ -154,6 +154,12 @@ GROUPS = collections.OrderedDict([
                 MODEL,
                 ("prior", "filtering", "smoothing", "true-filtering",
                  "true-smoothing")),
+        _option("emission", str, "independent",
+                "How the entries of an observation depend on each other, given "
+                "the latent and the past: not at all (independent), or each on "
+                "the lower ones (autoregressive), which needs pianorolls or "
+                "series of zeros and ones.", MODEL, catalogue.EMISSIONS,
+                models=RECURRENT),
         _option("emission_sigma_min", float, None,
                 "The smallest standard deviation of a Normal emission. None: "
                 "no lower limit, as in the original.", minimum=0.,

@@ -1,9 +1,8 @@
 """Orders the sequences of a dataset and pads them to batches.
 
-A pipeline begins with the indices of the sequences, which cost nothing: the
-whole set is shuffled, repeated and skipped as indices. Sequences are then read,
-from memory or from disk, only as they are needed: at any time there are those
-that workers are reading, and two batches.
+A pipeline begins with the indices of the sequences: shuffling, repeating and
+skipping them costs nothing. Sequences are read only as they are needed, so that
+memory holds those that are being read and two batches.
 """
 
 import re
@@ -18,24 +17,19 @@ import tensorflow as tf
 
 from fivo.system.errors import UserError
 
-# How many sequences are made at a time by default, as in the original.
 DEFAULT_PARALLELISM = 12
-
-# One batch that is being used and one that is ready suffice to hide the
-# pipeline behind a training step.
+# These suffice to hide the pipeline behind a training step.
 MAX_PREFETCHED_BATCHES = 2
 
-# As in the file; a new permutation each epoch; that, but in batches of similar
+# As in the file; a new permutation each epoch; such, but in batches of similar
 # lengths (only with repeat=True); by length.
 IN_FILE, SHUFFLED, BUCKETED, SORTED = ORDERS = (
     "in_file", "shuffled", "bucketed", "sorted")
 
-# Windows of 64 sequences at batches of 4 pad JSB by a twentieth, where uniform
-# batches pad it by a third.
+# At batches of 4 these pad JSB by a twentieth, and uniform batches by a third.
 _BATCHES_PER_WINDOW = 16
 
-# Nothing here needs AutoGraph. It takes 0.3 s, and it would rewrite and slow
-# down NumPy functions that a pipeline calls.
+# AutoGraph takes 0.3 s, and would slow down NumPy functions of a pipeline.
 _do_not_convert = tf.autograph.experimental.do_not_convert
 
 
@@ -44,13 +38,11 @@ class Options(NamedTuple):
 
   Attributes:
     order: One of `ORDERS`. None: what the argument `shuffle` says.
-    skip: How many sequences to leave out at the start of the (shuffled,
+    skip: The number of sequences to leave out at the start of the (shuffled,
       repeated) stream, so that a resumed run with the same seed continues it.
-    seed: The seed of the shuffling and of the dropout. None: the graph's, if
-      it has one.
-    max_length: The maximum number of timesteps of a sequence; longer ones are
-      cut into pieces, which count as sequences. The first input of a piece is
-      the observation before it, or the mean where there is none. None: no cut.
+    seed: The seed of shuffling and dropout. None: the graph's, if it has one.
+    max_length: The maximum number of timesteps; longer sequences are cut into
+      pieces, see `cut`. None: no cut.
     input_dropout: The probability of setting an entry of an input to zero,
       before centring.
     dimension: The size of an observation of speech; None: 200.
@@ -72,10 +64,10 @@ class Sequences(NamedTuple):
 
   Attributes:
     lengths: The number of timesteps of each.
-    read: A function of the index of a sequence that returns it, a float32 array
-      `[T, width]`, or raises a `UserError`.
+    read: A function from the index of a sequence to a float32 array
+      `[T, width]`; it may raise a `UserError`.
     width: The size D of an observation.
-    mean: The mean to subtract from inputs, an array `[D]`; None for speech.
+    mean: The mean to subtract from inputs, `[D]`; None for speech.
   """
 
   lengths: Sequence[int]
@@ -84,33 +76,25 @@ class Sequences(NamedTuple):
   mean: Optional[np.ndarray] = None
 
 
+def in_memory(arrays, mean):
+  """The `Sequences` of a list of arrays `[T, D]`."""
+  return Sequences(
+      list(map(len, arrays)), lambda index: arrays[index].astype(np.float32),
+      len(mean), mean)
+
+
 def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
             shuffle=False, repeat=False, options=None,
             prefetch_batches=MAX_PREFETCHED_BATCHES):
-  """Batches sequences; a sequence, one step later, is also the input.
+  """Batches a `Sequences`, with the same one step later as inputs.
 
-  Args:
-    sequences: A `Sequences`.
-    batch_size: B, the number of sequences per batch.
-    num_parallel_calls: How many sequences are made at a time. Does not change
-      their order.
-    shuffle: Whether each epoch is a new permutation of the sequences.
-    repeat: Whether to go on without end. Then batches cross from one epoch to
-      the next, so that all are full and B is static.
-    options: None, or an `Options`.
-    prefetch_batches: How many batches to prepare ahead, at most two.
-
-  Returns:
-    inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
-      later, with zeros first where there is nothing before; zero past the end
-      of each sequence.
-    targets: A float32 Tensor `[T, B, D]`, zero past the end of each sequence.
-    lengths: An int32 Tensor `[B]`.
-    mean: A constant float32 Tensor `[D]`, or None.
+  `prefetch_batches` batches, two at most, are prepared ahead. All else is as in
+  `datasets.create_pianoroll_dataset`; the mean is None where there is none.
   """
   options = options or Options()
-  mean = None if sequences.mean is None else tf.constant(
-      sequences.mean, tf.float32, name="train_mean")
+  mean = None
+  if sequences.mean is not None:
+    mean = tf.constant(sequences.mean, tf.float32, name="train_mean")
   if options.max_length is not None:
     sequences = cut(sequences, options.max_length)
   indices = index_dataset(
@@ -124,7 +108,10 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
   def add_inputs_and_length(sequence):
     inputs = sequence[:-1]
     if options.input_dropout:
-      inputs = _drop(inputs, options)
+      # Other entries in a resumed run.
+      seed = None if options.seed is None else options.seed + options.skip
+      uniform = tf.random.uniform(tf.shape(inputs), seed=seed)
+      inputs *= tf.cast(uniform >= options.input_dropout, tf.float32)
     inputs -= 0. if mean is None else mean
     if options.max_length is None:
       inputs = tf.pad(inputs, [[1, 0], [0, 0]])
@@ -132,12 +119,17 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
       sequence = sequence[1:]
     return inputs, sequence, tf.shape(sequence)[0]
 
+  @_do_not_convert
+  def to_time_major(inputs, targets, lengths):
+    return (tf.transpose(inputs, [1, 0, 2]), tf.transpose(targets, [1, 0, 2]),
+            lengths)
+
   dataset = dataset.map(add_inputs_and_length)
   # A static batch size makes training a third faster.
   dataset = dataset.padded_batch(
       batch_size, tf.compat.v1.data.get_output_shapes(dataset),
       drop_remainder=repeat)
-  return next_element(dataset.map(_to_time_major), prefetch_batches) + (mean,)
+  return next_element(dataset.map(to_time_major), prefetch_batches) + (mean,)
 
 
 def index_dataset(lengths, batch_size, order, repeat, skip, seed):
@@ -149,9 +141,7 @@ def index_dataset(lengths, batch_size, order, repeat, skip, seed):
   dataset = tf.data.Dataset.from_tensor_slices(indices)
   if order in (SHUFFLED, BUCKETED):
     dataset = dataset.shuffle(len(indices), seed=seed)
-  # Only after shuffling: otherwise epochs mix, and a third of the sequences is
-  # not seen in the first one.
-  if repeat:
+  if repeat:  # After shuffling, so that epochs do not mix.
     dataset = dataset.repeat()
   if order == BUCKETED:
     dataset = _bucket(dataset, lengths, batch_size, seed)
@@ -159,11 +149,7 @@ def index_dataset(lengths, batch_size, order, repeat, skip, seed):
 
 
 def _bucket(indices, lengths, batch_size, seed):
-  """Reorders indices so that those of a batch have similar lengths.
-
-  Windows of the stream are sorted by length and cut into batches, whose order
-  is shuffled. Every sequence comes as often as before.
-  """
+  """Sorts windows of the stream by length, and shuffles their batches."""
   lengths = tf.constant(lengths, tf.int64)
 
   @_do_not_convert
@@ -178,8 +164,8 @@ def _bucket(indices, lengths, batch_size, seed):
 def cut(sequences, max_length):
   """Cuts sequences into the fewest pieces of at most so many timesteps.
 
-  The lengths of a sequence's pieces differ by at most one timestep. What is
-  read of a piece is `[T + 1, D]`: it begins with the observation before it.
+  The lengths of a sequence's pieces differ by at most one timestep. A piece is
+  read as `[T + 1, D]`: it begins with the observation before it, or the mean.
   """
   pieces = []
   for index, length in enumerate(sequences.lengths):
@@ -201,25 +187,11 @@ def cut(sequences, max_length):
       lengths=[end - start for _, start, end in pieces], read=read)
 
 
-def _drop(inputs, options):
-  """Sets numbers of inputs to zero at random, others in a resumed run."""
-  seed = None if options.seed is None else options.seed + options.skip
-  uniform = tf.random.uniform(tf.shape(inputs), seed=seed)
-  return inputs * tf.cast(uniform >= options.input_dropout, tf.float32)
-
-
-@_do_not_convert
-def _to_time_major(inputs, targets, lengths):
-  return (tf.transpose(inputs, [1, 0, 2]), tf.transpose(targets, [1, 0, 2]),
-          lengths)
-
-
 def map_numpy(dataset, function, dtype, shape, num_parallel_calls=None):
   """Maps a function from a scalar to an array over a dataset, in order.
 
-  A `UserError` in the function fails the run that wants its result with a
-  `tf.errors.InvalidArgumentError`, see `find_user_error`. The shape has None
-  for what is not known.
+  A `UserError` in the function becomes a `tf.errors.InvalidArgumentError` as a
+  session runs, see `find_user_error`.
   """
   def call(element):
     try:
@@ -253,7 +225,5 @@ def find_user_error(error):
 
 def next_element(dataset, prefetch_batches=MAX_PREFETCHED_BATCHES):
   """The Tensors that hold the next element of a dataset at each run."""
-  if not 0 <= prefetch_batches <= MAX_PREFETCHED_BATCHES:
-    prefetch_batches = MAX_PREFETCHED_BATCHES
-  return tf.compat.v1.data.make_one_shot_iterator(
-      dataset.prefetch(prefetch_batches)).get_next()
+  return tf.compat.v1.data.make_one_shot_iterator(dataset.prefetch(
+      min(prefetch_batches, MAX_PREFETCHED_BATCHES))).get_next()

@@ -1,13 +1,11 @@
 """Adds the train mean to a pianoroll file.
 
-The models need how often each note sounds in the train split: the mean of the
-dense split over all timesteps, float64 of shape [88]. It is written into the
-file under the key `train_mean`; everything else in the file stays. Do this once
+The mean of the dense train split over all timesteps, float64 `[88]`, is what
+the models need to know. It goes into the file under the key `train_mean`, and
+everything else stays. The file is replaced whole or not at all. Do this once
 for each file that `bin/download_pianorolls.sh` downloads:
 
   python fivo/data/calculate_pianoroll_mean.py --in_file=jsb.pkl
-
-The file is replaced whole or not at all.
 """
 
 if __name__ == "__main__":
@@ -35,26 +33,17 @@ FLAGS = flags.FLAGS
 
 
 def add_train_mean(in_file, out_file=None):
-  """Writes a pianoroll file again, with the mean of its train split.
+  """Writes a pianoroll file again, in place by default, with its train mean.
 
-  A train mean that the file already has is replaced.
-
-  Args:
-    in_file: The path of a pianoroll file.
-    out_file: The path to write. Defaults to `in_file`.
-
-  Raises:
-    UserError: If `in_file` is not a pianoroll file, if its train split holds
-      anything but MIDI notes in [21, 108], or if `out_file` cannot be written;
-      what it held before stays.
+  Raises a `UserError` if `in_file` is not a pianoroll file, if its train split
+  holds other notes than 21 to 108, or if `out_file` cannot be written.
   """
   with errors.naming_flag("in_file"):
     contents = pianorolls.load(in_file)
     train = pianorolls.dense_split(contents, "train", in_file)
   mean = pianorolls.calculate_mean(train)
   contents[pianorolls.MEAN_KEY] = mean
-  if out_file is None:
-    out_file = in_file
+  out_file = in_file if out_file is None else out_file
   with errors.naming_flag("out_file"):
     pianorolls.save(out_file, contents)
   logging.info(

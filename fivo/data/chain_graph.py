@@ -26,13 +26,11 @@ def create_chain_graph_dataset(
   `steps_per_observation`-th state is observed, x_t ~ N(g(z_t),
   observation_variance), where f and g are the transition and observation types.
 
-  By default this draws what the FIVO code has always drawn, which is not quite
-  the model `fivo.models.ghmm.GaussianHMM` with these variances: a state z_0 ~
-  N(0, observation_variance) comes before the T states that can be observed.
-  So the first observed state has gone through one transition more than the
-  model's, from a start with the variance of an observation.
-  `model_consistent=True` draws from the model: the first state that can be
-  observed is itself N(0, transition_variance).
+  By default this draws what the FIVO code has always drawn, which has one
+  transition more than the model `fivo.models.ghmm.GaussianHMM`: before the T
+  states that can be observed comes z_0 ~ N(0, observation_variance). With
+  `model_consistent=True` the first of them is N(0, transition_variance), as in
+  the model.
 
   The numbers are `np.random.normal`'s, from NumPy's global state: sequence
   after sequence, first z_0, then for each step z_t, and x_t if it is observed.
@@ -40,9 +38,9 @@ def create_chain_graph_dataset(
   Args:
     batch_size: B, the number of sequences per batch.
     num_timesteps: T, the number of transitions.
-    steps_per_observation: How many transitions come before each observation.
-      Must divide `num_timesteps`; may be a whole float, from a division.
-      Defaults to `num_timesteps`: one observation, of the last state.
+    steps_per_observation: The number of transitions before each observation,
+      which must divide `num_timesteps`; may be a whole float. None:
+      `num_timesteps`, for one observation of the last state.
     state_size: The size of states and observations.
     transition_variance: The variance of a transition.
     observation_variance: The variance of an observation.
@@ -50,11 +48,10 @@ def create_chain_graph_dataset(
       rounded to integers.
     observation_type: The mean of x_t: "standard", z_t; "squared", z_t squared;
       "abs", its absolute value.
-    fixed_observation: If not None, the value of every observation, a scalar or
-      something that broadcasts to `[T_obs, B, state_size]`. Nothing is drawn.
-    prefetch_buffer_size: How many batches to prepare ahead; more than two are
-      not, so that little more of NumPy's global state is used than was asked
-      for. 0 uses just that.
+    fixed_observation: If not None, what every observation is in place of a
+      draw; broadcasts to `[T_obs, B, state_size]`.
+    prefetch_buffer_size: The number of batches to draw ahead, at most two; 0
+      leaves NumPy's global state as the batches that were asked for do.
     dtype: "float32" or "float64".
     model_consistent: Whether to draw from the model itself.
 
@@ -80,13 +77,11 @@ def create_chain_graph_dataset(
     return tf.constant(
         np.broadcast_to(fixed_observation, shape), dtype), lengths
 
-  transition = _TRANSITIONS[transition_type]
-  observe = _OBSERVATIONS[observation_type]
-
   def draw_batch(_):
     return _draw_batch(
-        shape, steps_per_observation, transition, np.sqrt(transition_variance),
-        observe, np.sqrt(observation_variance), model_consistent
+        shape, steps_per_observation, _TRANSITIONS[transition_type],
+        np.sqrt(transition_variance), _OBSERVATIONS[observation_type],
+        np.sqrt(observation_variance), model_consistent
     ).astype(dtype.as_numpy_dtype)
 
   endless = tf.data.Dataset.from_tensors(0).repeat()
@@ -101,9 +96,8 @@ def _draw_batch(shape, steps_per_observation, transition, transition_scale,
   """Draws a float64 array of observations of shape `[T_obs, B, state_size]`."""
   num_observations, batch_size, state_size = shape
   num_starts = 0 if starts_at_zero else 1
-  # One call draws the same numbers, in the same order, as one for each state
-  # and observation of one sequence after another, and is a hundred times
-  # faster.
+  # One call draws the same numbers as one for each state and observation of
+  # one sequence after another, a hundred times faster.
   noise = np.random.normal(size=[
       batch_size, num_starts + num_observations * (steps_per_observation + 1),
       state_size])

@@ -3,18 +3,15 @@
   pip install fivo[chorales]
   python fivo/data/create_chorales_dataset.py --out_file=chorales.pkl
 
-Takes half a minute of one core, less with several. Of the scores of Bach in
-music21's corpus, those in exactly four parts are kept (368 of 413 in music21
-7.3.3). A timestep is a quarter note; its chord holds the MIDI notes that sound
-at its beginning, none in a general rest. Repeats are not expanded, and no score
-is transposed.
+Of the scores of Bach in music21's corpus, those in exactly four parts are kept
+(368 of 413 in music21 7.3.3), which takes half a minute of one core. A timestep
+is a quarter note; its chord holds the MIDI notes that sound at its beginning.
+Repeats are not expanded, and no score is transposed.
 
 A score is in the train split if the hash of its name, as a fraction, is below
-0.6, in the valid split if below 0.8, else in the test split. Several chorales
-are in the corpus twice, under another number, in another key or edition; a
-score that shares more than half of its six-chord passages with an earlier one
-goes to the split of that one, so that no test score is known from training. The
-same scores make the same file on every machine.
+0.6, in the valid split if below 0.8, else in the test split. So that no test
+score is known from training, one that shares more than half of its six-chord
+passages with an earlier one, perhaps in another key, goes to the split of that.
 
 Bounds on this dataset are not comparable with those on JSB, which has another
 selection, other keys and another split. Some of the encodings are not free for
@@ -33,7 +30,6 @@ import math
 import multiprocessing
 import os
 import signal
-import tempfile
 
 from absl import flags
 
@@ -45,22 +41,13 @@ from fivo.system.errors import UserError
 
 FLAGS = flags.FLAGS
 
-_NUM_PARTS = 4
 _EXTENSIONS = ("mxl", "xml", "krn")
 _PASSAGE_LENGTH = 6
 _MAX_PROCESSES = 8
 
 
 def create_chorales_dataset(out_file):
-  """Parses the corpus and writes the pianoroll file, with its train mean.
-
-  Args:
-    out_file: The path to write.
-
-  Raises:
-    UserError: If music21 or its corpus is not there, or `out_file` cannot be
-      written.
-  """
+  """Parses the corpus and writes a pianoroll file, with its train mean."""
   with errors.naming_flag("out_file"):
     pianorolls.check_writable(out_file)
   contents = split_chorales(parse_scores(find_scores()))
@@ -69,7 +56,7 @@ def create_chorales_dataset(out_file):
 
 
 def find_scores():
-  """Returns the sorted paths of the scores of Bach in music21's corpus."""
+  """The sorted paths of the scores of Bach in music21's corpus."""
   try:
     from music21 import corpus  # pylint: disable=import-outside-toplevel
   except ImportError as error:
@@ -83,59 +70,51 @@ def find_scores():
 
 
 def parse_scores(paths):
-  """Parses scores in parallel; returns a dictionary from names to chords.
+  """Parses scores in parallel, to a dictionary from names to chords.
 
-  It has the scores in four parts, in the order of `paths`. A name is that of
-  the file without its extension, unless there is another of that name.
+  It holds the scores in four parts, in the order of `paths`. A name is the
+  file's without its extension, unless that is taken.
   """
   chorales = {}
   processes = min(os.cpu_count() or 1, _MAX_PROCESSES)
-  # In a directory of its own, lest music21 makes one that stays.
-  with tempfile.TemporaryDirectory() as scratch_dir:
-    with multiprocessing.Pool(processes, _start_worker, [scratch_dir]) as pool:
-      parsed = progress.track(pool.imap(_parse_score, paths), "Parsing",
-                              total=len(paths), unit="scores")
-      for path, chords in zip(paths, parsed):
-        if chords is not None:
-          name = os.path.basename(path)
-          stem = os.path.splitext(name)[0]
-          chorales[name if stem in chorales else stem] = chords
+  with multiprocessing.Pool(processes, _start_worker) as pool:
+    parsed = progress.track(pool.imap(_parse_score, paths), "Parsing",
+                            total=len(paths), unit="scores")
+    for path, chords in zip(paths, parsed):
+      if chords is not None:
+        name = os.path.basename(path)
+        stem = os.path.splitext(name)[0]
+        chorales[name if stem in chorales else stem] = chords
   return chorales
 
 
-def _start_worker(scratch_dir):
-  """Prepares a process for `_parse_score`."""
-  # Ctrl-C and a lost terminal reach all processes; the first one ends the
-  # others, by SIGTERM.
+def _start_worker():
+  """Leaves signals that reach all processes to the one that ends the others."""
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   signal.signal(signal.SIGHUP, signal.SIG_IGN)
   signal.signal(signal.SIGTERM, signal.SIG_DFL)
-  from music21 import environment  # pylint: disable=import-outside-toplevel
-  # Of this process only; nothing is written to the user's settings.
-  environment.Environment()["directoryScratch"] = scratch_dir
 
 
 def _parse_score(path):
-  """Returns the chords of a score in four parts, None for any other."""
+  """The chords of a score in four parts, None for any other."""
   from music21 import converter  # pylint: disable=import-outside-toplevel
-  # From the source: music21 would otherwise read and write pickles in /tmp.
+  # music21 would otherwise read and write pickles in /tmp.
   score = converter.parse(path, forceSource=True)
-  return score_to_chords(score) if len(score.parts) == _NUM_PARTS else None
+  return score_to_chords(score) if len(score.parts) == 4 else None
 
 
 def score_to_chords(score):
   """Samples a `music21.stream.Score` at every quarter note."""
   chords = [set() for _ in range(math.ceil(score.highestTime))]
   for note in score.flatten().notes:
-    # Grace notes have no length: they sound at no time.
-    end = note.offset + note.quarterLength
+    end = note.offset + note.quarterLength  # Grace notes have no length.
     for step in range(math.ceil(note.offset), math.ceil(end)):
       chords[step].update(pitch.midi for pitch in note.pitches)
   return [tuple(sorted(chord)) for chord in chords]
 
 
 def split_chorales(chorales):
-  """Divides chorales, from names to chords, into splits; see above."""
+  """Divides a dictionary from names to chords into splits; see above."""
   contents = {split: [] for split in pianorolls.SPLITS}
   earlier = []  # The passages and the split of each chorale.
   for name, chords in chorales.items():
@@ -149,28 +128,24 @@ def split_chorales(chorales):
 
 
 def split_of_name(name):
-  """Returns the split of a chorale that has no twin."""
+  """The split of a chorale that has no twin."""
   digest = hashlib.sha256(name.encode("utf-8")).digest()
   fraction = int.from_bytes(digest[:4], "big") / 2. ** 32
-  if fraction < 0.6:
-    return "train"
-  return "valid" if fraction < 0.8 else "test"
+  return ("train" if fraction < 0.6 else
+          "valid" if fraction < 0.8 else "test")
 
 
 def _passages(chords):
-  """Returns the set of the passages of chords, as if all in the same key."""
-  passages = set()
-  for start in range(len(chords) - _PASSAGE_LENGTH + 1):
-    passage = chords[start:start + _PASSAGE_LENGTH]
-    if all(passage):
-      root = passage[0][0]
-      passages.add(tuple(
-          tuple(note - root for note in chord) for chord in passage))
-  return passages
+  """The set of the passages of chords, as if all in the same key."""
+  passages = (chords[start:start + _PASSAGE_LENGTH]
+              for start in range(len(chords) - _PASSAGE_LENGTH + 1))
+  return {tuple(tuple(note - passage[0][0] for note in chord)
+                for chord in passage)
+          for passage in passages if all(passage)}
 
 
 def _overlap(passages, others):
-  """Returns the fraction of the smaller set that is in the other."""
+  """The fraction of the smaller set that is in the other."""
   smaller = min(len(passages), len(others))
   return len(passages & others) / smaller if smaller else 0.
 

@@ -1,24 +1,18 @@
 """Makes a pianoroll file, with its train mean, of your own music.
 
-Of a folder of MIDI files, at any depth:
+Of a folder of MIDI files, at any depth, see `fivo/formats/midi.py`, or of one
+file of another form, see `fivo/formats/note_lists.py`:
 
   pip install fivo[midi]
   python fivo/data/create_pianoroll_dataset.py --midi_dir=DIR --out_file=X.pkl
-
-A timestep is a sixteenth note, or what --steps_per_quarter makes it; see
-`fivo/formats/midi.py` for how notes come onto this grid. Files with the same
-notes count once. If DIR consists of the folders train, valid and test, these
-are the splits; else, or with --splits, files are dealt out at random, by
---seed.
-
-Of a file of another form, see `fivo/formats/note_lists.py`:
-
   python fivo/data/create_pianoroll_dataset.py --json_file=A --out_file=X.pkl
   python fivo/data/create_pianoroll_dataset.py --mat_file=A --out_file=X.pkl
 
---transpose_to=C transposes every piece to C major or C minor. Its key is the
-one whose profile correlates best with how long each pitch class sounds [1].
-Notes that are not on a piano, 21 to 108, are left out, counted and named.
+MIDI files with the same notes count once. If DIR consists of the folders train,
+valid and test, these are the splits; else, or with --splits, files are dealt
+out at random. --transpose_to=C brings every piece to C major or C minor; its
+key is the one whose profile correlates best with how long each pitch class
+sounds [1]. Notes off the piano, 21 to 108, are left out, counted and named.
 
 [1] C. Krumhansl, Cognitive Foundations of Musical Pitch, 1990: the probe tone
     profiles of Krumhansl and Kessler (1982), and the algorithm that uses them.
@@ -62,13 +56,14 @@ _MAJOR_AND_MINOR_PROFILES = (
 
 
 def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
-  """Reads all MIDI files in a folder, as a dictionary from paths to chords.
-
-  Paths are relative and sorted; of files with the same chords the first counts.
-  `skip_damaged` leaves out files that cannot be used, with a warning.
-  """
+  """Reads the MIDI files in a folder, as a dictionary from paths to chords."""
   midi.import_mido()
-  paths = find_midi_files(midi_dir)
+  paths = sorted(
+      str(path.relative_to(midi_dir)) for path in pathlib.Path(midi_dir).rglob(
+          "[!.]*") if path.suffix.lower() in midi.EXTENSIONS)
+  if not paths:
+    raise UserError("%s: holds no files that end with %s"
+                    % (midi_dir, " or ".join(midi.EXTENSIONS)))
   pieces = {}
   num_damaged = num_notes = num_between = 0
   for path in progress.track(paths, "Reading", unit="files"):
@@ -98,39 +93,19 @@ def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
   return {path: list(chords) for chords, path in pieces.items()}
 
 
-def find_midi_files(midi_dir):
-  """Returns the sorted paths of all MIDI files, relative to their folder."""
-  paths = sorted(
-      str(path.relative_to(midi_dir)) for path in pathlib.Path(midi_dir).rglob(
-          "[!.]*") if path.suffix.lower() in midi.EXTENSIONS)
-  if not paths:
-    raise UserError("%s: holds no files that end with %s"
-                    % (midi_dir, " or ".join(midi.EXTENSIONS)))
-  return paths
-
-
 def split_pieces(pieces, fractions=None, seed=0):
-  """Divides pieces, a dictionary from paths to lists of chords, into splits.
-
-  Without fractions the first folders of the paths are the splits, if they are
-  train, valid and test; else fractions are 0.8, 0.1, 0.1. A split of a fraction
-  above 0 gets a piece at least.
-  """
+  """Divides a dictionary from paths to lists of chords into splits."""
   folders = [path.split(os.sep)[0].lower() for path in pieces]
+  if fractions is not None or set(folders) != set(pianorolls.SPLITS):
+    return splits.deal(pieces.values(), fractions, seed)
   contents = {split: [] for split in pianorolls.SPLITS}
-  if fractions is None and set(folders) == set(pianorolls.SPLITS):
-    for folder, chords in zip(folders, pieces.values()):
-      contents[folder].append(chords)
-    return contents
-  return splits.deal(pieces.values(), fractions, seed)
+  for folder, chords in zip(folders, pieces.values()):
+    contents[folder].append(chords)
+  return contents
 
 
 def estimate_tonic(chords):
-  """Returns the pitch class, 0 to 11, of a piece's tonic; None if it has none.
-
-  That of the major or minor key whose profile correlates best with how long
-  each pitch class sounds.
-  """
+  """The pitch class, 0 to 11, of a piece's tonic, see above; None without."""
   durations = np.bincount(
       [note % 12 for chord in chords for note in chord], minlength=12)
   if durations.min() == durations.max():
@@ -150,23 +125,19 @@ def transpose(chords, to_tonic):
   return [tuple(note + shift for note in chord) for chord in chords]
 
 
-def remove_other_notes(chords, counts):
-  """Returns chords without the notes that a piano lacks; counts those."""
-  on_piano = range(pianorolls.MIN_NOTE, pianorolls.MAX_NOTE + 1)
-  for chord in chords:
-    counts.update(note for note in chord if note not in on_piano)
-  return [tuple(note for note in chord if note in on_piano)
-          for chord in chords]
-
-
 def create_pianoroll_dataset(contents, out_file, transpose_to=None):
   """Transposes pieces, keeps the notes of a piano, and writes the file."""
+  on_piano = range(pianorolls.MIN_NOTE, pianorolls.MAX_NOTE + 1)
   counts = collections.Counter()
   for split in pianorolls.SPLITS:
     for index, chords in enumerate(contents.get(split, ())):
       if transpose_to is not None:
         chords = transpose(chords, transpose_to)
-      contents[split][index] = remove_other_notes(chords, counts)
+      counts.update(note for chord in chords for note in chord
+                    if note not in on_piano)
+      contents[split][index] = [
+          tuple(note for note in chord if note in on_piano)
+          for chord in chords]
   if counts:
     logging.warning(
         "Left out notes that are not from %d to %d: %s.", pianorolls.MIN_NOTE,
@@ -198,7 +169,7 @@ def define_flags():
 
 
 def _read_source():
-  """Reads what the flags name; returns a dictionary from splits to lists."""
+  """Reads what the flags name, to a dictionary from splits to pieces."""
   given = [name for name in _SOURCES if FLAGS[name].value]
   if len(given) != 1:
     raise UserError("one of --midi_dir, --json_file and --mat_file is required"

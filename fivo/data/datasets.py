@@ -3,11 +3,10 @@
 Every `create_*_dataset` returns Tensors that hold the next batch each time they
 are run, time-major: T is the longest sequence of the batch, B the batch size, D
 the size of an observation. They raise `tf.errors.OutOfRangeError` after the
-last batch. What is wrong with a file is found before any op is made.
+last batch. A bad file is refused before any op is made.
 
-Those that `fivo/config/catalogue.py` names are called with `path, split,
-batch_size` and the keywords `shuffle`, `repeat` and `options`, a
-`batching.Options`, and return what `batching.batches` does.
+Runners call those of `fivo/config/catalogue.py` with `path, split, batch_size`
+and the keywords `shuffle`, `repeat` and `options`, a `batching.Options`.
 """
 
 import os
@@ -35,8 +34,8 @@ def sparse_pianoroll_to_dense(pianoroll, min_note, num_notes):
   """Converts a pianoroll from lists of notes to a dense array.
 
   Args:
-    pianoroll: A sequence of chords, each a possibly empty sequence of MIDI
-      notes. A chord that lists a note twice counts it once.
+    pianoroll: A sequence of chords, possibly empty sequences of MIDI notes. A
+      note that a chord lists twice counts once.
     min_note: The MIDI note of the first column.
     num_notes: The number of columns.
 
@@ -62,13 +61,13 @@ def create_pianoroll_dataset(path, split, batch_size,
     path: The path of a pianoroll file with a train mean.
     split: "train", "valid" or "test".
     batch_size: B, the number of sequences per batch.
-    num_parallel_calls: How many sequences are made at a time. Does not change
-      their order.
+    num_parallel_calls: The number of sequences that are made at a time; does
+      not change their order.
     shuffle: Whether each epoch is a new permutation of the split, rather than
       in the order of the file.
-    repeat: Whether to go on without end. Then batches run on from one epoch to
-      the next, so that all are full and B is static. Otherwise the last batch
-      holds what is left.
+    repeat: Whether to go on without end, in batches that run on from one epoch
+      to the next, so that B is static. Otherwise the last batch holds what is
+      left.
     min_note: The lowest MIDI note.
     max_note: The highest MIDI note.
     options: None, or a `batching.Options`.
@@ -77,8 +76,7 @@ def create_pianoroll_dataset(path, split, batch_size,
     inputs: A float32 Tensor `[T, B, D]`, D = max_note - min_note + 1: the
       targets minus the mean, one step later, with zeros first; zero past the
       end of each sequence.
-    targets: A float32 Tensor `[T, B, D]` of zeros and ones, zero past the end
-      of each sequence.
+    targets: A float32 Tensor `[T, B, D]` of zeros and ones; zero past the end.
     lengths: An int32 Tensor `[B]`.
     mean: A float32 Tensor `[D]`, constant: the file's train mean.
 
@@ -89,13 +87,10 @@ def create_pianoroll_dataset(path, split, batch_size,
   with errors.naming_flag("dataset_path"):
     contents = pianorolls.load(path)
     dense = pianorolls.dense_split(contents, split, path, min_note, max_note)
-    width = max_note - min_note + 1
-    mean = pianorolls.get_mean(contents, path, width)
-  sequences = batching.Sequences(
-      list(map(len, dense)), lambda index: dense[index].astype(np.float32),
-      width, mean)
-  return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
-                          repeat, options)
+    mean = pianorolls.get_mean(contents, path, max_note - min_note + 1)
+  return batching.batches(
+      batching.in_memory(dense, mean), batch_size, num_parallel_calls, shuffle,
+      repeat, options)
 
 
 def create_human_pose_dataset(path, split, batch_size,
@@ -103,21 +98,8 @@ def create_human_pose_dataset(path, split, batch_size,
                               shuffle=False, repeat=False, options=None):
   """Creates a dataset of a pose file, see `poses`.
 
-  Args:
-    path: The path of a pose file.
-    split: "train", "valid" or "test".
-    batch_size: B, the number of sequences per batch.
-    num_parallel_calls: How many sequences are made at a time.
-    shuffle: Whether each epoch is a new permutation of the split.
-    repeat: Whether to go on without end.
-    options: None, or a `batching.Options`.
-
-  Returns:
-    inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
-      later, with zeros first; zero past the end of each sequence.
-    targets: A float32 Tensor `[T, B, D]`, zero past the end of each sequence.
-    lengths: An int32 Tensor `[B]`.
-    mean: A float32 Tensor `[D]`, constant: the file's train mean.
+  Arguments and returns are those of `create_pianoroll_dataset`, but targets are
+  real numbers, and D is what the file has.
 
   Raises:
     UserError: If the file, its train mean or the split is missing or bad.
@@ -125,10 +107,9 @@ def create_human_pose_dataset(path, split, batch_size,
   path = os.fsdecode(path)
   with errors.naming_flag("dataset_path"):
     arrays, mean = poses.read(path, split)
-  sequences = batching.Sequences(
-      list(map(len, arrays)), arrays.__getitem__, len(mean), mean)
-  return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
-                          repeat, options)
+  return batching.batches(
+      batching.in_memory(arrays, mean), batch_size, num_parallel_calls, shuffle,
+      repeat, options)
 
 
 def create_speech_batches(path, split, batch_size, shuffle=False, repeat=False,

@@ -1,15 +1,14 @@
 """Downloads the four pianoroll datasets.
 
-They are the ones of Boulanger-Lewandowski et al., "Modeling Temporal
-Dependencies in High-Dimensional Sequences: Application to Polyphonic Music
-Generation and Transcription" (ICML 2012), as their authors publish them:
+They are those of Boulanger-Lewandowski et al., "Modeling Temporal Dependencies
+in High-Dimensional Sequences: Application to Polyphonic Music Generation and
+Transcription" (ICML 2012), as their authors publish them:
 
   python -m fivo.data.download_pianorolls --out_dir=DIR
 
-`bin/download_pianorolls.sh DIR` does the same, after setting everything up. A
-file that is there and good stays as it is; one that is not is replaced only by
-a good one. The environment variable FIVO_PIANOROLL_URL names another place that
-serves the files under their published names, e.g. `http://host/icml2012` or
+`bin/download_pianorolls.sh DIR` does the same, after setting everything up. The
+environment variable FIVO_PIANOROLL_URL names another place that serves the
+files under their published names, e.g. `http://host/icml2012` or
 `file:///mnt/icml2012`.
 
 The files do not hold the train mean yet: see `calculate_pianoroll_mean.py`.
@@ -42,7 +41,6 @@ FLAGS = flags.FLAGS
 
 DEFAULT_URL = "http://www-etud.iro.umontreal.ca/~boulanni/"
 
-
 # Our names, the published ones, and the numbers of sequences in each split.
 DATASETS = (
     ("jsb.pkl", "JSB Chorales.pickle", (229, 76, 77)),
@@ -57,21 +55,12 @@ _TIMEOUT_SECONDS = 30.
 def download(out_dir, base_url=DEFAULT_URL):
   """Downloads those datasets that a directory does not hold yet.
 
-  Stops at the first that fails; what was downloaded before stays.
+  Stops at the first that fails; what was downloaded before stays. A good file
+  stays as it is; a bad one is replaced, but only by a good one.
 
-  Args:
-    out_dir: The directory, made if it does not exist.
-    base_url: The URL of the directory that holds the published files.
-
-  Returns:
-    The paths of those files that hold no train mean yet, in the order of
-    `DATASETS`: all of them, unless they were there before.
-
-  Raises:
-    UserError: If a file cannot be downloaded, is not the dataset it should be,
-      or would replace a pianoroll file with other contents, or if `out_dir`
-      cannot be made. Names the URL or the path.
-    OSError: If the disk refuses a file.
+  Returns the paths of the files that hold no train mean yet. Raises a
+  `UserError` if a file cannot be downloaded, is not the dataset it should be,
+  or would replace a pianoroll file with other contents.
   """
   files.prepare_directory("out_dir", out_dir)
   without_mean = []
@@ -96,7 +85,7 @@ def download(out_dir, base_url=DEFAULT_URL):
 
 
 def _load_existing(path):
-  """Returns the contents of `path`, or None if it holds no pianorolls."""
+  """The contents of `path`, or None if it holds no pianorolls."""
   try:
     return pianorolls.load(path)
   except UserError as error:
@@ -106,7 +95,7 @@ def _load_existing(path):
 
 
 def _download_one(url):
-  """Returns the bytes at a URL, and the pianorolls in them."""
+  """The bytes at a URL, and the pianorolls in them."""
   try:
     with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
       data = response.read()
@@ -120,12 +109,12 @@ def _download_one(url):
 
 
 def _check_counts(contents, num_sequences, place, remedy=""):
-  """Refuses what has not as many sequences as the dataset."""
+  """Refuses what has other numbers of sequences than the dataset."""
   found = tuple(len(contents.get(split, ())) for split in pianorolls.SPLITS)
   if found != num_sequences:
-    raise UserError("%s: holds %d/%d/%d train/valid/test sequences, not "
-                    "%d/%d/%d%s" % ((place,) + found + num_sequences +
-                                    (remedy,)))
+    raise UserError(
+        "%s: holds %d/%d/%d train/valid/test sequences, not %d/%d/%d%s"
+        % (place, *found, *num_sequences, remedy))
 
 
 def define_flags():

@@ -30,11 +30,8 @@ def batches(session, batch):
 class Feeder(tf.compat.v1.train.SessionRunHook):
   """Reads data in this process for a session that runs in another.
 
-  The Python that reads data does not run in the servers of a user's cluster.
-
-  Attributes:
-    placeholders: Nested placeholders of the default graph, to be used in place
-      of the data.
+  The servers of a user's cluster do not run the Python that reads data. Nested
+  `placeholders` of the default graph stand for the data.
   """
 
   def __init__(self, create_batch, random_seed):

@@ -18,17 +18,11 @@ from fivo.formats import series
 from fivo.system import errors
 from fivo.system.errors import UserError
 
-# A column that rises for so many steps without fail is hardly by chance.
-_MANY_STEPS = 10
-
 
 class SeriesInfo(NamedTuple):
-  """What a run must know of its training data.
+  """The mean and deviation of the train split, float64 arrays `[D]`, and names.
 
-  Attributes:
-    mean: The mean of the train split, a float64 array `[D]`.
-    std: Its standard deviation, a float64 array `[D]`; None for binary data.
-    names: The names of the columns, a list of D str, or None.
+  `std` is None for binary data, `names` if the D columns have none.
   """
 
   mean: np.ndarray
@@ -71,19 +65,15 @@ def from_json(values):
   Raises a ValueError, TypeError or KeyError if it is nothing of the kind.
   """
   mean = np.array(values["mean"], np.float64)
-  std = values["std"] if values["std"] is None else np.array(
+  std = np.ones_like(mean) if values["std"] is None else np.array(
       values["std"], np.float64)
   names = values.get("names")
-  if mean.ndim != 1 or not np.isfinite(mean).all():
-    raise ValueError("the mean of a series must be a list of finite numbers")
-  if std is not None and (std.shape != mean.shape
-                          or not (np.isfinite(std) & (std > 0.)).all()):
-    raise ValueError("the deviation of a series must be as many positive "
-                     "numbers as the mean")
-  if names is not None and (
-      len(names) != len(mean) or not all(isinstance(n, str) for n in names)):
-    raise ValueError("the names of a series must be as many as its columns")
-  return SeriesInfo(mean, std, names)
+  if (mean.ndim != 1 or std.shape != mean.shape or not (
+      np.isfinite(mean) & np.isfinite(std) & (std > 0.)).all()):
+    raise ValueError("not the means and deviations of a series")
+  if names is not None and list(map(type, names)) != [str] * len(mean):
+    raise ValueError("not the names of the columns of a series")
+  return SeriesInfo(mean, None if values["std"] is None else std, names)
 
 
 def read(path):
@@ -93,16 +83,14 @@ def read(path):
   constant.
   """
   with errors.naming_flag("dataset_path"):
-    sequences = series.read_split(path, "train")
-    info = summarize(sequences, series.read_names(path, sequences[0].shape[1]))
-    constant = constant_columns(info)
-    if constant:
+    sequences, names = series.read_split(path, "train")
+    info = summarize(sequences, names)
+    for column in constant_columns(info)[:1]:
       raise UserError(
           "%s: split 'train': column %s is %s throughout; remove it: the "
           "density of a constant has no bound" % (
-              path, describe_columns(info.names, constant[:1]),
-              info.mean[constant[0]]))
-    warn_of_times(path, sequences, info.names)
+              path, describe_columns(names, [column]), info.mean[column]))
+    warn_of_times(path, sequences, names)
     return info
 
 
@@ -127,17 +115,12 @@ def describe_columns(names, columns):
 
 
 def warn_of_times(path, sequences, names):
-  """Warns of columns of arrays `[T, D]` that rise as a time or an id does."""
-  steps = [np.diff(sequence, axis=0) for sequence in sequences
-           if len(sequence) > 2]
-  if not steps:
-    return
-  is_even = np.all([np.isclose(step, step[0], 1e-6).all(axis=0)
-                    for step in steps], axis=0)
-  steps = np.concatenate(steps)
-  found = np.flatnonzero((steps >= 0).all(axis=0) & (steps > 0).any(axis=0)
-                         & (is_even | (len(steps) >= _MANY_STEPS)))
-  if found.size:
+  """Warns of columns that rise by a constant step in all arrays `[T, D]`."""
+  steps = [np.diff(values, axis=0) for values in sequences if len(values) > 2]
+  rises = [((step > 0) & np.isclose(step, step[0], 1e-6)).all(axis=0)
+           for step in steps]
+  found = np.flatnonzero(np.all(rises, axis=0)) if rises else []
+  if len(found):
     logging.warning(
-        "%s: column %s never falls; if it is a time, an index or an id, it is "
-        "no data.", path, describe_columns(names, found))
+        "%s: column %s rises by a constant step; if it is a time or an index, "
+        "it is no data.", path, describe_columns(names, found))

@@ -15,7 +15,7 @@ def parse_fractions(texts):
   if texts is None:
     return None
   try:
-    fractions = [float(text) for text in texts]
+    fractions = list(map(float, texts))
   except ValueError:
     fractions = []
   if not (len(fractions) == 3 and min(fractions) >= 0 and fractions[0]
@@ -27,16 +27,9 @@ def parse_fractions(texts):
 
 
 def deal(items, fractions=None, seed=0):
-  """Divides a list among the splits.
+  """Divides items into lists by split, in an order that `seed` decides.
 
-  Args:
-    items: A list.
-    fractions: The fractions of the items in train, valid and test. None: 0.8,
-      0.1, 0.1. A split of a fraction above 0 gets an item at least.
-    seed: The seed of the random order.
-
-  Returns:
-    A dictionary from "train", "valid" and "test" to lists.
+  A split of a fraction above 0, see `parse_fractions`, gets an item at least.
   """
   fractions = fractions or DEFAULT_FRACTIONS
   items = list(items)

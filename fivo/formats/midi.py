@@ -11,16 +11,13 @@ from fivo.system.errors import UserError
 
 EXTENSIONS = (".mid", ".midi")
 
-# Counted from 0; where General MIDI has drums.
-_PERCUSSION_CHANNEL = 9
-# The files of large collections have a tenth of a megabyte.
-_MAX_FILE_BYTES = 1 << 24
+_PERCUSSION_CHANNEL = 9  # Counted from 0.
 # Four bytes can delay a note by 2^28 ticks; Wagner's Ring has 10^5 sixteenths.
 _MAX_STEPS = 1000 * 1000
 
 
 class Piece(NamedTuple):
-  """The sorted notes of each timestep, and how many were read and left out."""
+  """The sorted notes of each timestep; the numbers of notes read, left out."""
 
   chords: List[Tuple[int, ...]]
   num_notes: int
@@ -40,15 +37,13 @@ def import_mido():
 def read(path, steps_per_quarter):
   """Reads a MIDI file, of format 0 or 1, as a `Piece`.
 
-  A chord holds the notes that sound as its timestep begins. A note that begins
-  less than a quarter of a step late counts as in time, and so does one that
-  begins less than that early and is too short to sound then; other notes
-  between two steps are left out. Steps are fractions of quarter notes, whatever
-  the tempo. Percussion, and silence before the first note and after the last,
-  are left out.
+  Steps are fractions of quarter notes, whatever the tempo. A chord holds the
+  notes that sound as its step begins. Up to a quarter of a step, a note may
+  begin late, or early if it is too short to sound then. What lies between two
+  steps, percussion, and silence around the notes are left out.
   """
   mido = import_mido()
-  data = reading.read_bytes(path, _MAX_FILE_BYTES)
+  data = reading.read_bytes(path)
   with reading.complaining(path, "a complete MIDI file"):
     midi = mido.MidiFile(file=io.BytesIO(data))
   if midi.type not in (0, 1):
@@ -77,7 +72,7 @@ def read(path, steps_per_quarter):
 
 
 def _place(notes, steps_per_quarter, ticks_per_quarter):
-  """Puts (pitch, start, end) from ticks to steps; leaves out those between."""
+  """Turns (pitch, start, end) from ticks to steps; leaves out those between."""
   placed = []
   for pitch, start, end in notes:
     # In quarters of a step, times the number of ticks in a quarter note.
@@ -95,8 +90,7 @@ def _place(notes, steps_per_quarter, ticks_per_quarter):
 def _notes(track):
   """Yields (pitch, start, end), in ticks, of the notes of a track.
 
-  A note that is struck again before it ends is two notes, of which the first
-  to begin is the first to end.
+  Of two notes of a pitch that overlap, the first to begin is the first to end.
   """
   starts = collections.defaultdict(collections.deque)
   last_end = {}

@@ -1,14 +1,12 @@
 """Reads pianorolls in JSON and MATLAB files.
 
-The JSON form, in which the JSB chorales circulate: an object with "train",
-"valid" and "test"; each a list of sequences, a sequence a list of timesteps, a
-timestep a list of MIDI notes, or one note. A rest is -1, null or NaN in place
-of a note, or an empty list.
+The JSON form, in which the JSB chorales circulate, is an object with "train",
+"valid" and "test", each a list of sequences; a sequence is a list of timesteps,
+a timestep a list of MIDI notes, or one note. -1, null or NaN is a rest.
 
-The MATLAB form, of polyphonic music in papers on sequence models: variables
-traindata, validdata and testdata (or train, valid and test), each a cell array
-of sequences, a sequence a matrix of zeros and ones with one row per timestep
-and 88 columns, A0 to C8, or 128, all MIDI notes.
+The MATLAB form has variables traindata, validdata and testdata (or train, valid
+and test), each a cell array of matrices of zeros and ones with one row per
+timestep and 88 columns, A0 to C8, or 128, all MIDI notes.
 """
 
 import io
@@ -25,14 +23,13 @@ from fivo.formats.reading import describe
 from fivo.system.errors import UserError
 
 _MAX_NOTE = 127
-_MAX_FILE_BYTES = 1 << 28
 # The first MIDI note of a matrix of so many columns.
 _FIRST_NOTES = {pianorolls.NUM_NOTES: pianorolls.MIN_NOTE, _MAX_NOTE + 1: 0}
 
 
 def read_json(path):
   """Reads the JSON form: from splits to lists of lists of tuples of notes."""
-  data = reading.read_bytes(path, _MAX_FILE_BYTES)
+  data = reading.read_bytes(path)
   with reading.complaining(path, "JSON"):
     contents = json.loads(data.decode("utf-8"))
   if not isinstance(contents, dict):
@@ -42,37 +39,24 @@ def read_json(path):
 
 
 def read_mat(path):
-  """Reads the MATLAB form, as `read_json`; nothing in the file is run."""
-  data = reading.read_bytes(path, _MAX_FILE_BYTES)
+  """Reads the MATLAB form; returns what `read_json` does."""
+  data = reading.read_bytes(path)
   with reading.complaining(path, "a complete MATLAB file"):
     try:
       variables = scipy.io.loadmat(io.BytesIO(data))
     except NotImplementedError as error:
       raise UserError("%s: is of MATLAB's version 7.3; save it with: save(..., "
                       "'-v7')" % path) from error
-  contents = {}
-  for split in pianorolls.SPLITS:
-    for name in (split, split + "data"):
-      if name in variables:
-        contents[split] = _cells(variables[name])
+  contents = {split: _cells(variables[name]) for split in pianorolls.SPLITS
+              for name in (split, split + "data") if name in variables}
   return _convert(contents, path, _matrix_to_chords)
 
 
 def _convert(contents, path, to_chords):
-  """Converts the sequences of each split; names the one that is wrong."""
-  converted = {}
-  for split in pianorolls.SPLITS:
-    if split != "train" and not contents.get(split):
-      continue
-    converted[split] = []
-    sequences = pickled_splits.get_split(contents, split, path)
-    for index, sequence in enumerate(sequences):
-      try:
-        converted[split].append(to_chords(sequence))
-      except UserError as error:
-        raise UserError("%s: split '%s', sequence %d, %s"
-                        % (path, split, index, error)) from error
-  return converted
+  """Converts the sequences of the splits that are there."""
+  return {split: pickled_splits.convert(contents, split, path, to_chords)
+          for split in pianorolls.SPLITS
+          if split == "train" or contents.get(split)}
 
 
 def _lists_to_chords(sequence):
@@ -80,8 +64,7 @@ def _lists_to_chords(sequence):
   chords = []
   for step, notes in enumerate(sequence):
     notes = notes if isinstance(notes, list) else [notes]
-    notes = [note for note in notes
-             if note is not None and note != -1 and note == note]
+    notes = [note for note in notes if note not in (None, -1) and note == note]
     for note in notes:
       if (isinstance(note, bool) or not isinstance(note, (int, float))
           or note % 1 or not 0 <= note <= _MAX_NOTE):
@@ -92,15 +75,12 @@ def _lists_to_chords(sequence):
 
 
 def _cells(value):
-  """Returns the list of matrices that a MATLAB variable stands for."""
-  if isinstance(value, np.ndarray):
-    if value.dtype == object:
-      return [cell.toarray() if sparse.issparse(cell) else cell
-              for cell in value.ravel()]
-    if value.ndim == 3:  # Sequences of one length may be stacked.
-      return list(value)
-  # One alone needs no cell.
-  return [value.toarray() if sparse.issparse(value) else value]
+  """The matrices in a MATLAB variable: cells, a stack of them, or one alone."""
+  if isinstance(value, np.ndarray) and value.dtype == object:
+    value = value.ravel()
+  elif value.ndim != 3:
+    value = [value]
+  return [cell.toarray() if sparse.issparse(cell) else cell for cell in value]
 
 
 def _matrix_to_chords(matrix):

@@ -1,11 +1,8 @@
 """Pianoroll files: reading, checking, and writing whole.
 
 A pianoroll file is one of `pickled_splits`. A sequence is a list of chords (one
-per timestep), a chord a possibly empty tuple of MIDI notes. The mean of the
-dense train split is what `calculate_pianoroll_mean.py` adds. The files that are
-in use were written by Python 2.
-
-Every mistake in a file is a `UserError` whose message starts with its path.
+per timestep), a chord a possibly empty tuple of MIDI notes.
+`calculate_pianoroll_mean.py` adds the mean of the dense train split.
 """
 
 import itertools
@@ -32,7 +29,7 @@ _REMEDY = "bin/download_pianorolls.sh DIR downloads the datasets"
 
 
 def load(path):
-  """Reads a pianoroll file; see `pickled_splits.load`."""
+  """Reads a pianoroll file, see `pickled_splits.load`."""
   return pickled_splits.load(path, "pianoroll", _REMEDY)
 
 
@@ -74,73 +71,50 @@ def check_writable(path):
 
 
 def dense_split(pianorolls, split, path, min_note=MIN_NOTE, max_note=MAX_NOTE):
-  """Returns a split as bool arrays `[T, max_note - min_note + 1]`.
-
-  A `UserError` names the split, the sequence, the step and the note that is
-  not an integer in [min_note, max_note].
-  """
-  dense = []
-  sequences = pickled_splits.get_split(pianorolls, split, path)
-  for index, sequence in enumerate(sequences):
-    try:
-      dense.append(to_dense(sequence, min_note, max_note - min_note + 1))
-    except UserError as error:
-      raise UserError("%s: split '%s', sequence %d, %s"
-                      % (path, split, index, error)) from error
-  return dense
+  """A split as a list of bool arrays `[T, max_note - min_note + 1]`."""
+  return pickled_splits.convert(
+      pianorolls, split, path,
+      lambda sequence: to_dense(sequence, min_note, max_note - min_note + 1))
 
 
 def to_dense(sequence, min_note, num_notes):
-  """Converts a sequence of chords to a bool array `[T, num_notes]`.
+  """Converts chords to a bool array `[T, num_notes]`.
 
-  A chord is a tuple, list, set or array of MIDI notes from `min_note` on, which
-  may be whole floats. A note that is listed twice counts once.
+  Notes may be whole floats. A `UserError` names the first that is wrong.
   """
-  max_note = min_note + num_notes - 1
+  columns = {min_note + column: column for column in range(num_notes)}
   try:
     sizes = list(map(len, sequence))
-    notes = list(itertools.chain.from_iterable(sequence))
-    is_good = (
-        all(issubclass(kind, numbers.Real) for kind in set(map(type, notes)))
-        and min_note <= min(notes, default=min_note)
-        and max(notes, default=max_note) <= max_note
-        and not np.mod(np.array(notes, np.float64), 1.).any())
-  except TypeError:  # Of len.
-    is_good = False
-  if not is_good:
-    _raise_for_bad_note(sequence, min_note, max_note)
+    sounding = [columns[note] for chord in sequence for note in chord]
+  except (KeyError, TypeError) as error:
+    raise UserError(_describe_bad_note(sequence, columns)) from error
   dense = np.zeros([len(sizes), num_notes], dtype=bool)
-  steps = np.repeat(np.arange(len(sizes)), sizes)
-  dense[steps, np.array(notes, np.intp) - min_note] = True
+  dense[np.repeat(np.arange(len(sizes)), sizes), sounding] = True
   return dense
 
 
-def _raise_for_bad_note(sequence, min_note, max_note):
-  """Raises the UserError that names the first bad note of a sequence."""
+def _describe_bad_note(sequence, columns):
+  """Describes the first of the chords' notes that has no column."""
   for step, chord in enumerate(sequence):
     if not hasattr(chord, "__len__"):
-      raise UserError("step %d: %s is not a tuple of MIDI notes"
-                      % (step, describe(chord)))
+      return "step %d: %s is not a tuple of MIDI notes" % (
+          step, describe(chord))
     for note in chord:
       if not isinstance(note, numbers.Real) or not note % 1 == 0:
-        raise UserError("step %d: note %s is not an integer"
-                        % (step, describe(note)))
-      if not min_note <= note <= max_note:
-        raise UserError("step %d: note %s is outside [%d, %d]"
-                        % (step, describe(note), min_note, max_note))
+        return "step %d: note %s is not an integer" % (step, describe(note))
+      if note not in columns:
+        return "step %d: note %s is outside [%d, %d]" % (
+            step, describe(note), min(columns), max(columns))
 
 
 def calculate_mean(dense):
-  """The mean of arrays `[T, num_notes]` over all timesteps, in float64.
-
-  The counts are integers, so that each entry is exact up to one rounding.
-  """
+  """The mean of bool arrays `[T, num_notes]` over all timesteps, float64."""
   counts = sum(sequence.sum(axis=0, dtype=np.int64) for sequence in dense)
-  return counts / sum(len(sequence) for sequence in dense)
+  return counts / sum(map(len, dense))
 
 
 def get_mean(pianorolls, path, num_notes):
-  """Returns the train mean `[num_notes]`; see `pickled_splits.get_mean`."""
+  """The train mean, a float64 array `[num_notes]`."""
   return pickled_splits.get_mean(
       pianorolls, path, num_notes,
       "python fivo/data/calculate_pianoroll_mean.py --in_file=" + path, 0., 1.)

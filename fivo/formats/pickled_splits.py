@@ -4,7 +4,8 @@ Such a file is a pickled dictionary. Under "train", "valid" and "test" it holds
 splits, which are lists of sequences; under "train_mean" the mean of the train
 split over all timesteps. What a sequence is, `pianorolls` and `poses` say.
 
-Every mistake in a file is a `UserError` whose message starts with its path.
+Every mistake in a file is a `UserError` that begins with the path and says by a
+`remedy` how to get a good one.
 """
 
 import os
@@ -19,30 +20,19 @@ from fivo.system.errors import UserError
 SPLITS = ("train", "valid", "test")
 MEAN_KEY = "train_mean"
 
-# A few bytes of a pickle can stand for any number of references to one step.
-# The largest dataset in use (MuseData) has 0.4 million timesteps.
-_MAX_STEPS = 50 * 1000 * 1000
-_MAX_FILE_BYTES = 1 << 28
-
 
 def load(path, kind, remedy):
-  """Reads the dictionary in a file; looks at no sequence.
-
-  Nothing that the file says is run. Messages name `kind` of file, and say how
-  to get one by `remedy`.
-  """
+  """Reads the dictionary in a file of a kind; looks at no sequence."""
   if not os.path.exists(path):
     raise UserError("%s: no such file; %s" % (path, remedy))
   if not os.path.isfile(path):
     raise UserError("%s: not a file; give the path of a %s file in it"
                     % (path, kind))
-  return parse(reading.read_bytes(path, _MAX_FILE_BYTES), path, kind, remedy)
+  return parse(reading.read_bytes(path), path, kind, remedy)
 
 
 def parse(data, path, kind, remedy):
   """Reads the dictionary in the bytes of a file; see `load`."""
-  if not data:
-    raise UserError("%s: the file is empty; %s" % (path, remedy))
   if data[:2] == b"\x1f\x8b":
     raise UserError("%s: is compressed; unpack it with gunzip first" % path)
   if data.lstrip()[:1] == b"<":
@@ -60,37 +50,39 @@ def parse(data, path, kind, remedy):
   if not isinstance(contents, dict):
     raise UserError("%s: holds %s, not a dictionary with the splits %s"
                     % (path, describe(contents), ", ".join(SPLITS)))
-  if not set(SPLITS) & set(contents):
-    raise UserError("%s: has none of the splits %s, only %s"
-                    % (path, ", ".join(SPLITS), _names(contents)))
   return contents
 
 
 def get_split(contents, split, path):
-  """Returns the sequences of a split: a list of lists, none empty.
-
-  Tuples and arrays count as lists.
-  """
-  if split not in contents or split == MEAN_KEY:
+  """The sequences of a split: a list, tuple or array of such, none empty."""
+  others = [key for key in contents if key != MEAN_KEY]
+  if split not in others:
     raise UserError("%s: has no split '%s', only %s" % (
-        path, split, _names(key for key in contents if key != MEAN_KEY)))
+        path, split, ", ".join(map(describe, others[:10])) or "nothing"))
   where = "%s: split '%s'" % (path, split)
-  sequences = contents[split]
-  _check_list(sequences, where, "sequences")
-  for index, sequence in enumerate(sequences):
+  _check_list(contents[split], where, "sequences")
+  for index, sequence in enumerate(contents[split]):
     _check_list(sequence, "%s, sequence %d" % (where, index), "timesteps")
-  num_steps = sum(map(len, sequences))
-  if num_steps > _MAX_STEPS:
-    raise UserError("%s has %d timesteps; at most %d are allowed"
-                    % (where, num_steps, _MAX_STEPS))
-  return sequences
+  return contents[split]
+
+
+def convert(contents, split, path, function):
+  """The list of what a function makes of the sequences of a split.
+
+  A `UserError` of the function is told with the sequence.
+  """
+  converted = []
+  for index, sequence in enumerate(get_split(contents, split, path)):
+    try:
+      converted.append(function(sequence))
+    except UserError as error:
+      raise UserError("%s: split '%s', sequence %d, %s"
+                      % (path, split, index, error)) from error
+  return converted
 
 
 def get_mean(contents, path, size, remedy, low=-np.inf, high=np.inf):
-  """Returns the train mean, a float64 array `[size]` in [low, high].
-
-  `remedy` says how to calculate it.
-  """
+  """The train mean, a float64 array `[size]` of numbers in [low, high]."""
   if MEAN_KEY not in contents:
     raise UserError("%s: has no %s; add it with: %s"
                     % (path, MEAN_KEY, remedy))
@@ -116,7 +108,3 @@ def _check_list(value, where, of_what):
                     % (where, describe(value), of_what))
   if not len(value):  # pylint: disable=len-as-condition
     raise UserError("%s has no %s" % (where, of_what))
-
-
-def _names(keys):
-  return ", ".join(map(describe, list(keys)[:10])) or "nothing"

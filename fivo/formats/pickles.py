@@ -14,11 +14,10 @@ class RefusedError(pickle.UnpicklingError):
 
 
 def loads(data):
-  """Returns the plain data in a pickle of Python 2, as Latin-1, or Python 3.
+  """The plain data in a pickle of Python 2 (as Latin-1) or 3.
 
-  Nested dictionaries, lists, tuples and sets of strings, bytes, numbers and
-  NumPy arrays of numbers. Raises a `RefusedError` if the pickle asks for more,
-  and almost any other exception if it is damaged.
+  Raises a `RefusedError` if the pickle asks for more, and almost any other
+  exception if it is damaged.
   """
   return _Unpickler(io.BytesIO(data), encoding="latin1").load()
 
@@ -31,22 +30,10 @@ class _Dtype:
       raise RefusedError("it holds NumPy data of type %r" % code)
     self.dtype = np.dtype(code)
 
-  def set_state(self, state):
-    """Sets the byte order, the one part of the state that plain types have."""
-    self.dtype = self.dtype.newbyteorder(state[1])
-
   def read(self, data):
     """Reads bytes, which Python 2 wrote as a string, as an array."""
     data = data.encode("latin1") if isinstance(data, str) else data
     return np.frombuffer(data, self.dtype)
-
-
-def _set_array(array, state):
-  """Fills an array; NumPy itself would believe any shape."""
-  _, shape, dtype, is_fortran, data = state
-  numbers = dtype.read(data)
-  array.__setstate__((1, numbers.reshape(shape).shape, numbers.dtype,
-                      bool(is_fortran), numbers.tobytes()))
 
 
 _ADMITTED = {
@@ -67,8 +54,7 @@ _ADMITTED = {
 class _Unpickler(pickle._Unpickler):  # pylint: disable=protected-access
   """Admits a few names, none of which reaches beyond the data.
 
-  Of the two in the library this is the one in Python. The one in C takes up to
-  64 GB for what five damaged bytes say.
+  The library's other one, in C, takes up to 64 GB for five damaged bytes.
   """
 
   def find_class(self, module, name):
@@ -82,10 +68,16 @@ class _Unpickler(pickle._Unpickler):  # pylint: disable=protected-access
   def load_build(self):
     """Sets the state of what is below it on the stack."""
     state = self.stack.pop()
-    if isinstance(self.stack[-1], np.ndarray):
-      _set_array(self.stack[-1], state)
-    elif isinstance(self.stack[-1], _Dtype):
-      self.stack[-1].set_state(state)
+    target = self.stack[-1]
+    if isinstance(target, np.ndarray):
+      _, shape, dtype, is_fortran, data = state
+      numbers = dtype.read(data)
+      # NumPy itself would believe any shape.
+      shape = numbers.reshape(shape).shape
+      target.__setstate__(
+          (1, shape, numbers.dtype, bool(is_fortran), numbers.tobytes()))
+    elif isinstance(target, _Dtype):  # Plain types have but a byte order.
+      target.dtype = target.dtype.newbyteorder(state[1])
     else:
       raise RefusedError("it sets the state of what is no NumPy data")
 

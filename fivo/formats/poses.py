@@ -1,9 +1,4 @@
-"""Pose files: pickled sequences of real numbers.
-
-A pose file is one of `pickled_splits`. A sequence is an array `[T, D]`, or a
-list of T rows of D numbers; D is the same throughout. The train mean is D
-numbers.
-"""
+"""Pose files: `pickled_splits` of arrays `[T, D]`, or lists of T rows."""
 
 import numpy as np
 
@@ -16,12 +11,7 @@ _REMEDY = ("a pose file is a pickled dictionary with train, valid, test (lists "
 
 
 def read(path, split):
-  """Returns a split, float32 arrays `[T, D]`, and the train mean `[D]`.
-
-  Raises:
-    UserError: If the file or its split is missing or bad: names the sequence
-      and the step.
-  """
+  """A split, a list of float32 arrays `[T, D]`, and the train mean `[D]`."""
   contents = pickled_splits.load(path, "pose", _REMEDY)
   arrays = []
   sequences = pickled_splits.get_split(contents, split, path)

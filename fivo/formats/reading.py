@@ -9,8 +9,8 @@ from fivo.system import files
 from fivo.system.errors import UserError
 
 
-def read_bytes(path, max_bytes):
-  """Returns the bytes of a file, or raises a `UserError` that names it."""
+def read_bytes(path, max_bytes=1 << 28):
+  """The bytes of a file, or a `UserError` that names it."""
   try:
     return files.read_bytes(path, max_bytes)
   except OSError as error:
@@ -22,16 +22,7 @@ def read_bytes(path, max_bytes):
 
 @contextlib.contextmanager
 def complaining(path, kind, remedy=""):
-  """Turns any exception, as libraries raise for damaged files, into one line.
-
-  Args:
-    path: The file, with which the message of the `UserError` begins.
-    kind: What it is not, e.g. "a complete MIDI file".
-    remedy: What to add to the message.
-
-  Yields:
-    Nothing.
-  """
+  """Turns any exception of a library into the `UserError` "PATH: not KIND"."""
   try:
     yield
   except UserError:
@@ -42,17 +33,14 @@ def complaining(path, kind, remedy=""):
 
 
 def one_line(error):
-  """Returns the type and the message of an exception, shortened."""
+  """The type and the message of an exception, shortened."""
   message = str(error).split("\n")[0][:120]
   name = type(error).__name__
   return "%s: %s" % (name, message) if message else name
 
 
 def describe(value):
-  """Returns a short description, in one line, of a value of any size."""
-  if isinstance(value, int) and value.bit_length() > 64:
-    # Printing takes time quadratic in the number of digits.
-    return "an integer of %d bits" % value.bit_length()
+  """A short description, in one line, of a value of any size."""
   if isinstance(value, (dict, list, tuple)):
     return "a %s of length %d" % (type(value).__name__, len(value))
   if isinstance(value, np.ndarray):

@@ -1,55 +1,76 @@
 """Reads tables of text as pandas, R, Excel and instruments write them.
 
-Comments (#), blank lines, quotes, separators at the ends of lines, and lines
-above the numbers that are neither numbers nor names are dealt with; the log
-says what is left out. What could be read in two ways is refused.
+Comments (#), blank lines, separators at the ends of lines, and what stands
+above the names of columns or between them and the numbers, are left out. What
+could be read in two ways is refused.
 """
 
 import collections
 import csv
 import gzip
 import re
-from typing import Any
-from typing import List
-from typing import NamedTuple
 
 from absl import logging
+import numpy as np
 
 from fivo.formats import reading
 from fivo.system.errors import UserError
 
 _MAX_BYTES = 1 << 30
 _INTEGER = re.compile(r"[+-]?\d+")
+# Decimal commas between spaces.
+_SPACED = re.compile(r"\s*([-+\d,eE]*\d\s+)+[-+\d,eE]*\d\s*")
 _NUMBER = re.compile(
     r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|true|false|inf", re.IGNORECASE)
-# Comments, but for Excel's #N/A, and blank lines.
-_IGNORED = re.compile(r"\s*(#(?!n/?a\b)|%)| *$", re.IGNORECASE)
-# What stands for a missing number, in lower case.
-MISSING = frozenset([
-    "", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "#na", "-nan", "?",
-    "-", "--", "."])
+_DATE = r".*(\d[-/]\d|\d:\d|\d\.\d+\.\d|[A-Za-z]{3})"
+# What is no name of a column: a date, a time, an integer.
+_VALUE = re.compile(r".*\d[-/:.]\d|\d+$")
+# Comments, but for Excel's #N/A, its line about separators, and blank lines.
+_IGNORED = re.compile(r'\s*(#(?!n/?a\b)|%|"?sep=.)| *$', re.IGNORECASE)
+_MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "#na",
+            "-nan", "?", "-", "--", ".")
 _SEPARATORS = ("\t", ";", ",", "|")
 
 
-class Table(NamedTuple):
-  """The cells of a file.
+def read(path, id_column=None, time_column=None, drop_columns=(), missing=None,
+         decimal=None, header=None, is_plain=False):
+  """Reads a table, plain or gzip, as create_series_dataset.py's flags say.
 
-  Attributes:
-    path: The file.
-    names: The names of the D columns, their numbers where it has no header.
-    has_header: Whether it has.
-    decimal: What stands before the decimals, "." or ",".
-    frame: A pandas `DataFrame` of D columns of str, indexed by line numbers.
+  With `is_plain` a line that may be a header or hold decimal commas is read as
+  numbers between commas, with a warning. Returns float64 arrays `[T, D]`, D
+  names or None without a header, and the names of the columns left out: dates
+  and names of rows. A `UserError` names the line and the column.
   """
+  frame, has_names, decimal = _read_cells(path, decimal, header, is_plain)
+  dropped = {id_column, time_column, *drop_columns} - {None}
+  for name in dropped - {*frame}:
+    raise UserError("%s: has no column %r, only %s" % (
+        path, name, ", ".join(map(repr, frame.columns[:20]))))
+  columns = {
+      name: _to_numbers(path, frame[name], decimal, is_first=not index)
+      for index, name in enumerate(frame) if name not in dropped}
+  numbers = {name: c for name, c in columns.items() if c is not None}
+  if not numbers:
+    raise UserError("%s: has no column of numbers" % path)
+  ids = np.zeros([len(frame)])
+  if id_column is not None:
+    ids = frame[id_column]
+    _refuse(path, ids, ids.str.lower().isin(_MISSING), "the id is missing")
+  frame = _import_pandas().DataFrame(numbers)
+  num_missing = frame.isna().values.sum()
+  if num_missing and missing:
+    logging.warning("%s: %d numbers are missing: --missing=%s.", path,
+                    num_missing, missing)
+  sequences = [_complete(path, group, missing).values
+               for _, group in frame.groupby(ids, sort=False)]
+  sequences = [sequence for sequence in sequences if len(sequence)]
+  if not sequences:
+    raise UserError("%s: no line is complete" % path)
+  return (sequences, list(numbers) if has_names else None,
+          [name for name in columns if name not in numbers])
 
-  path: str
-  names: List[str]
-  has_header: bool
-  decimal: str
-  frame: Any
 
-
-def import_pandas():
+def _import_pandas():
   """Returns pandas, which is an extra, or raises a `UserError`."""
   try:
     import pandas  # pylint: disable=import-outside-toplevel
@@ -59,93 +80,113 @@ def import_pandas():
   return pandas
 
 
-def read(path, decimal=None, header=None):
-  """Reads a file, compressed by gzip or not.
+def _refuse(path, column, is_wrong, words):
+  """Raises a `UserError` that names the first wrong line of a column."""
+  for line in column.index[is_wrong][:1]:
+    raise UserError("%s, line %d, column %r: %s" % (
+        path, line, column.name, words.replace("{}", column[line][:40])))
 
-  Args:
-    path: The file.
-    decimal: "." or ","; None: what the numbers show.
-    header: Whether the first line is a header; None: what it shows.
 
-  Returns:
-    A `Table`, or raises a `UserError`.
+def _complete(path, sequence, missing):
+  """Fills or drops the missing numbers of a sequence, or refuses them."""
+  if missing == "interpolate":
+    sequence = sequence.interpolate(limit_direction="both")
+  elif missing == "drop_rows":
+    sequence = sequence.dropna()
+  for name in sequence:
+    _refuse(path, sequence[name].astype(str), sequence[name].isna(),
+            "the number is missing; see --missing and --drop_columns")
+  return sequence
+
+
+def _to_numbers(path, cells, decimal, is_first):
+  """Returns a column as floats, NaN where missing; None if it is no data."""
+  pandas = _import_pandas()
+  texts = cells.where(~cells.str.lower().isin(_MISSING))
+  if set(texts.dropna().str.lower()) <= {"true", "false"}:
+    texts = texts.str.lower().map({"true": "1", "false": "0"})
+  if decimal == ",":
+    texts = texts.str.translate(str.maketrans(",.", ".x"))
+  values = pandas.to_numeric(texts, errors="coerce").astype(np.float64)
+  is_wrong = values.isna() & texts.notna()
+  wrong, words = cells[is_wrong], "'{}' is not a number"
+  if len(wrong) and values.isna().all():
+    are_dates = wrong.str.match(_DATE).all() and pandas.to_datetime(
+        wrong[:100], errors="coerce", utc=True).notna().all()
+    if are_dates or is_first and (
+        wrong.is_unique and wrong.str.match(r"[^\W\d]").all()):
+      return None
+    words += ("; --drop_columns leaves a column out, --id_column makes a "
+              "sequence of each of its values")
+  _refuse(path, cells, is_wrong, words)
+  with np.errstate(over="ignore"):
+    _refuse(path, cells, np.isinf(values.astype(np.float32)),
+            "{} is not a finite number of 32 bits")
+  is_row_number = is_first and cells.name in ("", "Unnamed: 0") and (
+      len(values) > 1 and (np.diff(values) == 1).all())
+  return None if is_row_number else values
+
+
+def _read_cells(path, decimal, header, is_plain):
+  """Reads a frame of str, indexed by lines, whose columns bear the names.
+
+  Returns it, whether the names are of the file, and what precedes decimals.
   """
-  pandas = import_pandas()
-  lines = _split_lines(path)
-  separator, rows = _split_cells(path, lines)
-  start = _find_start(path, lines, rows, header)
-  titles, rows = rows[:start], rows[start:]
-  numbers = [number for number, _ in lines]
+  numbers, lines = _read_lines(path)
+  separator, rows = _split(path, lines)
+  patterns = [tuple(bool(_NUMBER.fullmatch(cell)) or cell.lower() in _MISSING
+                    for cell in row) for row in rows[:1000]]
+  if not any(_NUMBER.fullmatch(cell) for row in rows for cell in row):
+    raise UserError("%s: has no line of numbers" % path)
+  start = patterns.index(
+      collections.Counter(filter(any, patterns)).most_common(1)[0][0])
+  found = (_has_integer_header(rows) if not start else
+           None if any(re.match(r"[-+.]?\d", cell)
+                       for cell in rows[start - 1]) else True)
+  start = max(start, _settle(
+      header, found, is_plain and not start,
+      "%s, line %d: %.40s may be a header or numbers; "
+      "say --header or --noheader" % (path, numbers[0], lines[0])))
+  titles, rows, numbers = rows[:start], rows[start:], numbers[start:]
   if separator == "," and all(len(title) != 2 for title in titles):
-    joins = has_decimal_commas(rows)
-    if joins is None and any(len(title) == 1 for title in titles):
-      joins = lines[start][1][0] != '"'  # R quotes the names of rows.
-    if decimal is not None:
-      joins = joins is not False and decimal == ","
-    if joins is None:
-      raise UserError("%s, line %d: %s may be one number or two; say "
-                      "--decimal=, or --decimal=." % (path, *lines[start]))
-    if joins:
-      decimal, rows = ",", [[",".join(row)] for row in rows]
+    joins = _has_decimal_commas(rows)
+    # R quotes the names of rows, and has no title for them.
+    if joins is None and 1 in map(len, titles):
+      joins = lines[start][0] != '"'
+    told = None if decimal is None or joins is False else decimal == ","
+    if _settle(told, joins, is_plain, "%s, line %d: %s may be one number or "
+               "two; say --decimal=, or --decimal=." % (
+                   path, numbers[0], lines[start])):
+      rows = [[",".join(row)] for row in rows]
   width = collections.Counter(map(len, rows)).most_common(1)[0][0]
-  for number, row in zip(numbers[start:], rows):
+  for number, row in zip(numbers, rows):
     if len(row) != width:
       raise UserError("%s, line %d: %d cells; must be %d, as in most lines" % (
           path, number, len(row), width))
-  names = _find_names(path, titles, width, numbers)
-  # As pandas numbers names that come again: x, x.1.
-  unique = ["%s.%d" % (name, count) if count else name for name, count in (
-      (name, names[:index].count(name)) for index, name in enumerate(names))]
-  return Table(path, unique or list(map(str, range(width))), bool(names),
-               decimal or _find_decimal(rows),
-               pandas.DataFrame(rows, index=numbers[start:]))
+  names = _find_names(titles, width)
+  if len(titles) > len(names[:1]):
+    logging.warning("%s: of the lines above line %d, that of the numbers, only "
+                    "the names %s are read.", path, numbers[0], names)
+  if decimal is None:
+    has_points = any("." in cell and _NUMBER.fullmatch(cell)
+                     for row in rows for cell in row)
+    decimal = "." if has_points else ","
+  frame = _import_pandas().DataFrame(
+      rows, numbers, names or map(str, range(width)))
+  return frame, bool(names), decimal
 
 
-def has_integer_header(rows):
-  """Finds out if the first row of str is a header of integers, as of pandas.
-
-  Returns True, False, or None where it could be both.
-  """
-  first, *rest = [[cell.strip() for cell in row] for row in rows]
-  is_index = first[0] == ""
-  first = first[is_index:]
-  cells = {cell for row in rest for cell in row[is_index:]}
-  has_integers = any(map(_INTEGER.fullmatch, cells))
-  if not rest or not all(map(_INTEGER.fullmatch, first)):
-    return False
-  if first == [str(number) for number in range(len(first))]:
-    if is_index or cells <= {"0", "1"} and len(first) > 2:
-      return True
-    if all(map(_INTEGER.fullmatch, cells)):
-      return None
-    return len(first) > 2 or len(rest) > 2 and not has_integers or None
-  # Years, wavelengths: integers above what has none.
-  if has_integers or len(rest) < 3 or len(set(first)) < max(2, len(first)):
-    return False
-  return (first == sorted(first, key=int) and len(first) > 2) or None
+def _settle(told, found, is_plain, doubt):
+  """Returns what was told, else what was found; refuses or warns of None."""
+  if told is None and found is None:
+    if not is_plain:
+      raise UserError(doubt)
+    logging.warning("%s", doubt)
+  return bool(found if told is None else told)
 
 
-def has_decimal_commas(rows):
-  """Finds out if rows were split at the commas of decimals, as in 0,806.
-
-  Returns True, False, or None where it could be both.
-  """
-  rows = [[cell.strip() for cell in row] for row in rows]
-  widths = {len(row) for row in rows}
-  if widths == {1} or not all(
-      _INTEGER.fullmatch(cell) for row in rows for cell in row):
-    return False
-  if not widths <= {1, 2}:
-    return None if any(re.match(r"0\d", cell) for row in rows
-                       for cell in row) else False
-  if any(len(row) == 1 or row[0] == "-0" or re.match(r"0\d|\d{10}", row[1])
-         for row in rows):
-    return True
-  return False if {cell for row in rows for cell in row} <= {"0", "1"} else None
-
-
-def _split_lines(path):
-  """Returns pairs of line numbers and lines, without comments and blanks."""
+def _read_lines(path):
+  """Returns the numbers and texts of the lines but comments and blank ones."""
   data = reading.read_bytes(path, _MAX_BYTES)
   if data[:2] == b"\x1f\x8b":
     with reading.complaining(path, "a complete gzip file"):
@@ -161,87 +202,74 @@ def _split_lines(path):
   if "\0" in text or data[:2] == b"PK":
     raise UserError("%s: is not text; save a workbook as CSV" % path)
   lines = [(number, line) for number, line in enumerate(
-      re.split("\r\n|\r|\n", text), 1)
-           if not _IGNORED.match(line)]
+      re.split("\r\n|\r|\n", text), 1) if not _IGNORED.match(line)]
   while lines and not lines[-1][1].strip(" \t,;|"):
     del lines[-1]  # As Excel leaves below a table.
   if not lines:
     raise UserError("%s: is empty" % path)
-  return lines
+  return map(list, zip(*lines))
 
 
-def _split_cells(path, lines):
-  """Finds the separator; returns it, and the rows of the lines, lists of str.
-
-  `lines` loses the line by which Excel is told the separator.
-  """
-  told = re.fullmatch(r'"?sep=(.)"?', lines[0][1].strip(" "))
-  if told:
-    del lines[0]
-  texts = [line for _, line in lines]
-  sample = texts[-200:]
-  separator = told.group(1) if told else next(
-      (separator for separator in _SEPARATORS
-       if sum(separator in line for line in sample) > len(sample) / 2), " ")
-  if separator == "," and all(
-      re.fullmatch(r"\s*[-+\d.,eE]+([ \t]+[-+\d.,eE]+)+\s*", line)
-      and not re.search(r",\s|\s,", line) for line in sample):
-    separator = " "  # Between decimal commas.
+def _split(path, lines):
+  """Returns the separator, and the cells of each line."""
+  sample = lines[-200:]
+  separator = next((s for s in _SEPARATORS if sum(
+      s in line for line in sample) > len(sample) / 2), " ")
+  if separator == "," and all(map(_SPACED.fullmatch, sample)):
+    separator = " "
   if separator == " ":
-    texts = [" ".join(line.split()) for line in texts]
+    lines = [" ".join(line.split()) for line in lines]
   with reading.complaining(path, "a table"):
     rows = [[cell.strip() for cell in row] for row in csv.reader(
-        texts, delimiter=separator, skipinitialspace=True)]
-  if len(rows) != len(texts):
+        lines, delimiter=separator, skipinitialspace=True)]
+  if len(rows) != len(lines):
     raise UserError("%s: a quoted cell goes on over the end of a line" % path)
   width = max(map(len, rows))
-  while width > 1 and all(len(row) < width or row[-1] == "" for row in rows):
+  while width > 1 and all(len(row) < width or not row[-1] for row in rows):
     width -= 1  # A separator at the ends of lines.
     rows = [row[:width] for row in rows]
   return separator, rows
 
 
-def _find_start(path, lines, rows, header):
-  """Returns the index of the first row that is like most rows with numbers."""
-  patterns = [tuple(bool(_NUMBER.fullmatch(cell)) or cell.lower() in MISSING
-                    for cell in row) for row in rows[:1000]]
-  counts = collections.Counter(filter(any, patterns))
-  if not counts or not any(map(_has_number, rows)):
-    raise UserError("%s: has no line of numbers" % path)
-  start = patterns.index(counts.most_common(1)[0][0])
-  if header is None:
-    header = (has_integer_header(rows) if not start else
-              None if _has_number(rows[start - 1]) else True)
-  if header is None:
-    raise UserError("%s, line %d: %s may be a header or numbers; say --header "
-                    "or --noheader" % (path, lines[0][0], lines[0][1][:40]))
-  return max(start, int(header))
+def _has_integer_header(rows):
+  """Finds out if the first row is a header: True, False, or None in doubt."""
+  names = rows[0][1:] if rows[0][0] == "" else rows[0]
+  are_integers = [bool(_INTEGER.fullmatch(cell))
+                  for row in rows[1:] for cell in row]
+  if not are_integers or not all(map(_INTEGER.fullmatch, names)):
+    return False
+  if names == list(map(str, range(len(names)))):  # As of pandas.
+    is_sure = (not all(are_integers) if len(names) > 2 else
+               not any(are_integers) and len(rows) > 3)
+    return is_sure or names != rows[0] or None
+  may_be_names = (len(rows) > 3 and not any(are_integers)
+                  and len(set(names)) == len(names) > 1)
+  return None if may_be_names else False
 
 
-def _has_number(row):
-  return any(map(_NUMBER.fullmatch, row))
+def _has_decimal_commas(rows):
+  """Finds out if commas precede decimals: True, False, or None in doubt."""
+  cells = {cell for row in rows for cell in row}
+  widths = set(map(len, rows))
+  if widths == {1} or not all(map(_INTEGER.fullmatch, cells)):
+    return False
+  has_zeros = any(re.match(r"0\d", cell) for row in rows for cell in row[1:])
+  if max(widths) > 2:
+    return None if has_zeros else False
+  if has_zeros or min(widths) == 1 or any(row[0] == "-0" for row in rows):
+    return True
+  return False if cells <= {"0", "1"} else None
 
 
-def _find_names(path, titles, width, numbers):
-  """Returns the row that names the columns, [] if none above the numbers."""
-  # A blank line, or one with a value, is above the header.
-  first = max([index + 1 for index, row in enumerate(titles[:-1])
-               if numbers[index + 1] > numbers[index] + 1 or any(
-                   re.search(r"\d[-/:.]\d|^\d+$", cell) for cell in row)],
-              default=0)
-  found = [index for size in (width, width - 1)  # R names no row names.
-           for index in range(first, len(titles))
-           if len(titles[index]) == size][:1]
-  left_out = [str(number) for index, number in enumerate(numbers[:len(titles)])
-              if index not in found]
-  if left_out:
-    logging.warning("%s: left out line %s, above the numbers and no header.",
-                    path, ", ".join(left_out[:10]))
-  return ([""] + titles[found[0]])[-width:] if found else []
-
-
-def _find_decimal(rows):
-  """Returns "," if that is what stands before decimals, and no point."""
-  cells = [cell for row in rows for cell in row if _NUMBER.fullmatch(cell)]
-  has_points = any("." in cell for cell in cells)
-  return "," if not has_points and any("," in cell for cell in cells) else "."
+def _find_names(titles, width):
+  """Returns the names of columns in the rows above the numbers, or []."""
+  names = []
+  for row in titles:
+    if len(titles) > 1 and any(map(_VALUE.match, row)):
+      names = []  # A row of values is above the names.
+    elif not names and len(row) in (width, width - 1):
+      names = ([""] + row)[-width:]  # R does not name the names of rows.
+  # As pandas names columns of one name: x, x.1.
+  counts = [names[:index].count(name) for index, name in enumerate(names)]
+  return ["%s.%d" % (name, count) if count else name
+          for name, count in zip(names, counts)]

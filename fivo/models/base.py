@@ -6,6 +6,7 @@ import contextlib
 import tensorflow as tf
 
 from fivo import nested_utils as nested
+from fivo.models import autoregressive
 from fivo.models import distributions
 from fivo.models import mlp
 from fivo.models import nonstationary
@@ -16,6 +17,8 @@ DEFAULT_INITIALIZERS = {
     "b": tf.compat.v1.zeros_initializer()
 }
 
+ConditionalAutoregressiveDistribution = (
+    autoregressive.ConditionalAutoregressiveDistribution)
 NonstationaryLinearDistribution = nonstationary.NonstationaryLinearDistribution
 
 

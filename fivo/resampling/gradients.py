@@ -15,10 +15,9 @@ gradient of E[log Z_hat] is, summed over the events, the expectation of
 
 with R the log average weights that come after the event, all that it can
 influence, and any c that does not depend on the draw. Here c is the prediction
-of R by a regression over the other sequences of the batch, see `_baseline`. (A
-running mean would need a variable, and would mix sequences of all lengths and
-steps of training.) The sum is added to log Z_hat as a surrogate, a Tensor with
-this gradient and the value zero: x - S(x), with S(x) for x as a constant.
+of R by a regression over the other sequences of the batch, see `_baseline`.
+The sum is added to log Z_hat as a surrogate, a Tensor with this gradient and
+the value zero: x - S(x), with S(x) for x as a constant.
 
 This is the gradient of E[log Z_hat] if all filters resample at fixed times, as
 with `always_resample_criterion`. If the weights decide, as with

@@ -71,11 +71,12 @@ _SLOW = pytest.mark.slow
 
 @pytest.mark.parametrize("kind, bound, proposal_type, emission, scheme", [
     ("srnn", "elbo", "prior", "bernoulli", None),
-    ("vrnn", "fivo-aux", "filtering", "bernoulli", None),
+    ("vrnn", "fivo-aux", "filtering", "autoregressive", None),
     ("vrnn", "fivo", "filtering", "bernoulli", "systematic"),
     pytest.param("vrnn", "iwae", "smoothing", "bernoulli", None, marks=_SLOW),
     pytest.param("vrnn", "fivo", "prior", "bernoulli", None, marks=_SLOW),
-    pytest.param("srnn", "fivo", "filtering", "bernoulli", None, marks=_SLOW)])
+    pytest.param("srnn", "fivo-aux", "smoothing", "bernoulli", None,
+                 marks=_SLOW)])
 def test_equals_the_default_loop(kind, bound, proposal_type, emission, scheme,
                                  monkeypatch):
   """As XLA would be given it, without the time that it takes."""

@@ -1,10 +1,13 @@
 """Tests of the order of sequences and of batching."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from fivo.data import batching
+from fivo.data import feeding
 from fivo.system.errors import UserError
 
 _LENGTHS = np.random.RandomState(0).permutation(np.arange(1, 41)) * 3
@@ -30,19 +33,11 @@ def test_sorted():
   assert (np.diff(_LENGTHS[np.array(indices)]) > 0).all()
 
 
-def test_shuffled_epochs_are_permutations():
-  indices = _indices(120, batching.SHUFFLED)
-  epochs = [indices[i:i + 40] for i in (0, 40, 80)]
-  assert all(sorted(epoch) == list(range(40)) for epoch in epochs)
-  assert epochs[0] != epochs[1] != epochs[2]
-
-
 def test_bucketed_has_every_sequence_as_often():
   """So a bound's expectation over the stream is that of uniform batches."""
   count = 40 * 64
   indices = _indices(count, batching.BUCKETED)
-  # Windows of 64 hold epochs of 40 in order; those still in the shuffling
-  # buffer, two windows at most, are what may be missing.
+  # What is still in the shuffling buffer, two windows at most, may be missing.
   counts = np.bincount(indices, minlength=40)
   assert counts.sum() == count
   assert abs(counts - 64).max() <= 4
@@ -69,36 +64,16 @@ def test_skip_continues_the_stream(order):
   assert _indices(300, order, seed=4) != whole
 
 
-@pytest.mark.parametrize("lengths, max_length, expected", [
-    ([5], 5, [(0, 0, 5)]),
-    ([6], 5, [(0, 0, 3), (0, 3, 6)]),
-    ([3, 11], 4, [(0, 0, 3), (1, 0, 3), (1, 3, 7), (1, 7, 11)]),
-    ([2], 1, [(0, 0, 1), (0, 1, 2)]),
-])
-def test_cut(lengths, max_length, expected):
-  sequences = [np.arange(length)[:, np.newaxis] for length in lengths]
-  pieces = batching.cut(
-      batching.Sequences(lengths, sequences.__getitem__, 1), max_length)
-  assert list(pieces.lengths) == [end - start for _, start, end in expected]
-  for number, (_, start, end) in enumerate(expected):
-    assert pieces.read(number)[1:, 0].tolist() == list(range(start, end))
-
-
 def _batches(sequences, mean, num_batches=None, **options):
   """Batches of one sequence each, as lists of arrays without padding."""
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     tensors = batching.batches(
-        batching.Sequences([len(x) for x in sequences],
-                           lambda index: sequences[index], 2, mean),
+        batching.Sequences([len(x) for x in sequences], sequences.__getitem__,
+                           2, mean),
         batch_size=1, repeat=num_batches is not None,
         options=batching.Options(**options))
-    batches = []
-    try:
-      while len(batches) != num_batches:
-        batches.append([x[:, 0] for x in session.run(tensors[:2])])
-    except tf.errors.OutOfRangeError:
-      pass
-    return batches
+    return [[x[:, 0] for x in batch[:2]] for batch in itertools.islice(
+        feeding.batches(session, tensors[:2]), num_batches)]
 
 
 @pytest.mark.parametrize("mean", [[.25, .5], None])
@@ -137,9 +112,8 @@ def test_error_of_the_data_is_found():
 
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     tensors = batching.batches(batching.Sequences([1], read, 2), 1)
-    with pytest.raises(tf.errors.InvalidArgumentError) as error:
-      session.run(tensors[:2])
-  assert str(batching.find_user_error(error.value)) == (
-      "--dataset_path=\xe9/a: [1] is bad")
+    with pytest.raises(UserError) as error:
+      next(feeding.batches(session, tensors[:2]))
+  assert str(error.value) == "--dataset_path=\xe9/a: [1] is bad"
   assert batching.find_user_error(tf.errors.InvalidArgumentError(
       None, None, "assertion failed: [x]")) is None

@@ -4,7 +4,6 @@ import collections
 import fractions
 import os
 import sys
-import tempfile
 
 import numpy as np
 import pytest
@@ -15,18 +14,13 @@ from fivo.system.errors import UserError
 
 
 def _score(*parts):
-  """A score of parts of (offset, length, pitches); no pitches are a rest."""
+  """A score of parts of (offset, length, pitches)."""
   music21 = pytest.importorskip("music21")
   score = music21.stream.Score()
   for events in parts:
     part = music21.stream.Part()
     for offset, length, pitches in events:
-      if not pitches:
-        event = music21.note.Rest()
-      elif len(pitches) == 1:
-        event = music21.note.Note(pitches[0])
-      else:
-        event = music21.chord.Chord(pitches)
+      event = music21.chord.Chord(pitches) if pitches else music21.note.Rest()
       event.quarterLength = length
       part.insert(offset, event)
     score.insert(0, part)
@@ -68,97 +62,75 @@ def test_score_to_chords(parts, chords):
   assert {type(note) for chord in found for note in chord} == {int}
 
 
-class TestSplit:
-
-  def test_split_of_name_is_fixed(self):
-    # Must never change: results on the test set would not be comparable.
-    names = "bwv1.6 bwv10.7 bwv108.6 bwv117.4 bwv112.5 bwv115.6".split()
-    assert [chorales.split_of_name(name) for name in names] == [
-        "train", "train", "valid", "valid", "test", "test"]
-
-  def test_proportions(self):
-    # Three standard errors of 3000 names are below 0.03.
-    counts = collections.Counter(
-        chorales.split_of_name("bwv%d" % i) for i in range(3000))
-    for split, expected in (("train", 0.6), ("valid", 0.2), ("test", 0.2)):
-      assert abs(counts[split] / 3000. - expected) < 0.03
-
-  def test_keeps_all_in_order(self):
-    rolls = collections.OrderedDict(
-        ("bwv%d" % i, _random_chorale(i)) for i in range(50))
-    contents = chorales.split_chorales(rolls)
-    assert set(contents) == {"train", "valid", "test"}
-    for split, sequences in contents.items():
-      assert sequences == [
-          chords for name, chords in rolls.items()
-          if chorales.split_of_name(name) == split]
-
-  def test_twins_go_together(self):
-    # The same chorale in another key, and one with a few other chords, under
-    # names that would go to other splits.
-    names = {}
-    for i in range(100):
-      names.setdefault(chorales.split_of_name("bwv%d" % i), "bwv%d" % i)
-    chords = _random_chorale(1)
-    transposed = [tuple(note + 2 for note in chord) for chord in chords]
-    varied = chords[:30] + _random_chorale(2, 6)
-    shortened = chords[5:]
-    contents = chorales.split_chorales(collections.OrderedDict([
-        (names["train"], chords),
-        (names["valid"], transposed),
-        (names["test"], varied),
-        (names["test"] + "-a", shortened),
-        ("bwv-other", _random_chorale(3))]))
-    assert contents["train"][:4] == [chords, transposed, varied, shortened]
-    assert _random_chorale(3) in contents[
-        chorales.split_of_name("bwv-other")]
+def test_split_of_name_is_fixed():
+  # Must never change: results on the test set would not be comparable.
+  names = "bwv1.6 bwv10.7 bwv108.6 bwv117.4 bwv112.5 bwv115.6".split()
+  assert [chorales.split_of_name(name) for name in names] == [
+      "train", "train", "valid", "valid", "test", "test"]
 
 
-class TestParseScores:
-
-  def test_scores_of_the_corpus(self, monkeypatch, tmp_path):
-    pytest.importorskip("music21")
-    # The second is in five parts.
-    scores = chorales.find_scores()
-    assert len(scores) == 413 and scores == sorted(scores)
-    paths = [path for path in scores
-             if os.path.basename(path) in ("bwv66.6.mxl", "bwv227.3.mxl")]
-    assert len(paths) == 2
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    parsed = chorales.parse_scores(paths)
-    assert list(parsed) == ["bwv66.6"]
-    chords = parsed["bwv66.6"]
-    assert len(chords) == 36
-    # From A major to F sharp major.
-    assert chords[0] == (57, 64, 73)
-    assert chords[-1] == (54, 58, 61, 66)
-    # music21 would leave a directory there.
-    assert not os.listdir(str(tmp_path))
+def test_proportions_of_splits():
+  # Three standard errors of 3000 names are below 0.03.
+  counts = collections.Counter(
+      chorales.split_of_name("bwv%d" % i) for i in range(3000))
+  for split, expected in (("train", 0.6), ("valid", 0.2), ("test", 0.2)):
+    assert abs(counts[split] / 3000. - expected) < 0.03
 
 
-class TestCommand:
+def test_twins_go_together():
+  # The same chorale in another key, and one with a few other chords, under
+  # names that would go to other splits.
+  names = {}
+  for i in range(100):
+    names.setdefault(chorales.split_of_name("bwv%d" % i), "bwv%d" % i)
+  chords = _random_chorale(1)
+  transposed = [tuple(note + 2 for note in chord) for chord in chords]
+  varied = chords[:30] + _random_chorale(2, 6)
+  shortened = chords[5:]
+  contents = chorales.split_chorales(collections.OrderedDict([
+      (names["train"], chords),
+      (names["valid"], transposed),
+      (names["test"], varied),
+      (names["test"] + "-a", shortened),
+      ("bwv-other", _random_chorale(3))]))
+  assert contents["train"][:4] == [chords, transposed, varied, shortened]
+  assert _random_chorale(3) in contents[chorales.split_of_name("bwv-other")]
 
-  def test_writes_a_pianoroll_file(self, monkeypatch, tmp_path):
-    rolls = collections.OrderedDict(
-        ("bwv%d" % i, _random_chorale(i)) for i in range(20))
-    monkeypatch.setattr(chorales, "find_scores", lambda: [])
-    monkeypatch.setattr(chorales, "parse_scores", lambda _: rolls)
-    path = str(tmp_path / "chorales.pkl")
-    chorales.create_chorales_dataset(path)
-    loaded = pianorolls.load(path)
-    assert sum(len(loaded[split]) for split in pianorolls.SPLITS) == 20
-    mean = pianorolls.get_mean(loaded, path, 88)
-    steps = [chord for chords in loaded["train"] for chord in chords]
-    assert mean.sum() == pytest.approx(
-        sum(map(len, steps)) / float(len(steps)))
 
-  def test_path_is_checked_before_the_work(self, monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        chorales, "find_scores", lambda: pytest.fail("did the work"))
-    with pytest.raises(UserError, match="there is no directory"):
-      chorales.create_chorales_dataset(str(tmp_path / "nowhere" / "x.pkl"))
+def test_scores_of_the_corpus():
+  pytest.importorskip("music21")
+  scores = chorales.find_scores()
+  assert len(scores) == 413 and scores == sorted(scores)
+  # The second is in five parts.
+  paths = [path for path in scores
+           if os.path.basename(path) in ("bwv66.6.mxl", "bwv227.3.mxl")]
+  assert len(paths) == 2
+  parsed = chorales.parse_scores(paths)
+  assert list(parsed) == ["bwv66.6"]
+  chords = parsed["bwv66.6"]
+  assert len(chords) == 36
+  # From A major to F sharp major.
+  assert chords[0] == (57, 64, 73)
+  assert chords[-1] == (54, 58, 61, 66)
 
-  def test_music21_is_an_extra(self, monkeypatch):
-    monkeypatch.setitem(sys.modules, "music21", None)
-    with pytest.raises(UserError, match=r"pip install fivo\[chorales\]"):
-      chorales.find_scores()
+
+def test_writes_a_pianoroll_file(monkeypatch, tmp_path):
+  rolls = collections.OrderedDict(
+      ("bwv%d" % i, _random_chorale(i)) for i in range(20))
+  monkeypatch.setattr(chorales, "find_scores", lambda: [])
+  monkeypatch.setattr(chorales, "parse_scores", lambda _: rolls)
+  path = str(tmp_path / "chorales.pkl")
+  chorales.create_chorales_dataset(path)
+  loaded = pianorolls.load(path)
+  for split in pianorolls.SPLITS:  # All are kept in order.
+    assert loaded[split] == [chords for name, chords in rolls.items()
+                             if chorales.split_of_name(name) == split]
+  mean = pianorolls.get_mean(loaded, path, 88)
+  steps = [chord for chords in loaded["train"] for chord in chords]
+  assert mean.sum() == pytest.approx(sum(map(len, steps)) / len(steps))
+
+
+def test_music21_is_an_extra(monkeypatch):
+  monkeypatch.setitem(sys.modules, "music21", None)
+  with pytest.raises(UserError, match=r"pip install fivo\[chorales\]"):
+    chorales.find_scores()

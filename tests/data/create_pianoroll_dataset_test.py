@@ -48,27 +48,21 @@ class TestFolder:
     assert sorted(pieces.values()) == [[(note,)] for note in range(40, 50)]
     assert list(pieces) == sorted(pieces)
 
-  def test_damaged_files(self, tmp_path, caplog):
+  def test_damaged_files_and_copies(self, tmp_path, caplog):
     _write_folder(tmp_path)
+    (tmp_path / "copy of 0.mid").write_bytes(midi_files_test.simple(40))
     (tmp_path / "à" / "bad \u266b.mid").write_bytes(b"MThd")
     with pytest.raises(UserError, match="bad \u266b.mid: .*--skip_damaged"):
       command.read_midi_dir(str(tmp_path))
     assert len(command.read_midi_dir(str(tmp_path), skip_damaged=True)) == 10
     assert "bad \u266b.mid" in caplog.text
-    assert "Of 11 files, 1 could not be used" in caplog.text
-
-  def test_copies_count_once(self, tmp_path, caplog):
-    _write_folder(tmp_path)
-    (tmp_path / "copy of 0.mid").write_bytes(midi_files_test.simple(40))
-    assert len(command.read_midi_dir(str(tmp_path))) == 10
-    assert "1 have the notes of another" in caplog.text
+    assert ("Of 12 files, 1 could not be used and 1 have the notes of another"
+            in caplog.text)
 
   def test_nothing_to_read(self, tmp_path):
     pytest.importorskip("mido")
-    for directory, words in ((tmp_path, "holds no files that end with .mid"),
-                             (tmp_path / "missing", "holds no files")):
-      with pytest.raises(UserError, match=words):
-        command.read_midi_dir(str(directory))
+    with pytest.raises(UserError, match="holds no files that end with .mid"):
+      command.read_midi_dir(str(tmp_path))
     (tmp_path / "a.mid").write_bytes(b"")
     with pytest.raises(UserError, match="none of its 1 MIDI files"):
       command.read_midi_dir(str(tmp_path), skip_damaged=True)
@@ -92,10 +86,7 @@ class TestFolder:
     assert sorted(sum(_notes(contents).values(), [])) == sorted(
         list(range(40, 50)) + [60])
     assert all(len(chords) == 2 for chords in contents["train"])
-    train = pianorolls.dense_split(contents, "train", out_file)
-    np.testing.assert_array_equal(
-        pianorolls.get_mean(contents, out_file, 88),
-        pianorolls.calculate_mean(train))
+    assert pianorolls.get_mean(contents, out_file, 88).sum() == 1.
     with open(out_file, "rb") as stream:
       first = stream.read()
     assert _run(*args).exit_code == 0
@@ -110,10 +101,8 @@ class TestSplits:
         (folder + "%03d" % number, [(number,)]) for number in range(count))
 
   @pytest.mark.parametrize("count, fractions, sizes", [
-      (10, None, (8, 1, 1)), (3, None, (1, 1, 1)), (1, None, (1, 0, 0)),
-      (2, None, (1, 1, 0)), (100, (0.5, 0.25, 0.25), (50, 25, 25)),
-      (7, (1., 0., 0.), (7, 0, 0)), (1, (0.1, 0.5, 0.4), (1, 0, 0)),
-      (5, (0.4, 0., 0.6), (2, 0, 3)),
+      (10, None, (8, 1, 1)), (2, None, (1, 1, 0)), (7, (1., 0., 0.), (7, 0, 0)),
+      (100, (0.5, 0.25, 0.25), (50, 25, 25)), (5, (0.4, 0., 0.6), (2, 0, 3)),
   ])
   def test_sizes(self, count, fractions, sizes):
     contents = command.split_pieces(self._pieces(count), fractions)
@@ -180,16 +169,12 @@ def test_json_and_mat_commands(tmp_path):
      ),
     (["--out_file=DIR/x.pkl", "--midi_dir=DIR", "--mat_file=x"],
      "is required; --midi_dir and --mat_file"),
-    (["--out_file=DIR/no/x.pkl", "--midi_dir=DIR"], "--out_file=DIR/no/x.pkl"),
     (["--out_file=DIR/x.pkl", "--midi_dir=DIR", "--splits=0.5,nan,0.5"],
      "must be three fractions"),
     (["--out_file=DIR/x.pkl", "--json_file=DIR/a", "--seed=1"],
      "--seed: belongs to --midi_dir, not to --json_file"),
     (["--out_file=DIR/x.pkl", "--json_file=DIR/a"],
      "--json_file=DIR/a: cannot be read (No such file or directory)"),
-    (["--out_file=DIR/x.pkl", "--transpose_to=H"],
-     "--transpose_to=H: must be one of C, C#,"),
-    (["--out_file=DIR/x.pkl", "--steps_per_quarter=0"], "--steps_per_quarter"),
 ])
 def test_wrong_flags(tmp_path, args, message):
   result = _run(*[arg.replace("DIR", str(tmp_path)) for arg in args])

@@ -85,11 +85,6 @@ def test_downloads_the_four_under_our_names(server, tmp_path, slash):
       "/icml2012/MuseData.pickle", "/icml2012/Piano-midi.de.pickle"]
 
 
-def test_the_official_place():
-  assert download_pianorolls.DEFAULT_URL == (
-      "http://www-etud.iro.umontreal.ca/~boulanni/")
-
-
 def test_a_local_directory_as_mirror(tmp_path):
   mirror = tmp_path / "mirror"
   mirror.mkdir()
@@ -97,12 +92,6 @@ def test_a_local_directory_as_mirror(tmp_path):
     (mirror / name).write_bytes(body)
   download_pianorolls.download(str(tmp_path / "out"), mirror.as_uri())
   assert sorted(_contents(tmp_path / "out")) == sorted(_FILES)
-
-
-def test_an_answer_without_a_length(server, tmp_path):
-  server.answers["JSB Chorales.pickle"] = 200, _JSB, False
-  download_pianorolls.download(str(tmp_path), server.url)
-  assert (tmp_path / "jsb.pkl").read_bytes() == _JSB
 
 
 def _assert_fails(server, directory, *words):
@@ -119,27 +108,16 @@ def _assert_fails(server, directory, *words):
 
 @pytest.mark.parametrize("answer, words", [
     ((404, b"<html>", None), ["404"]),
-    ((503, b"<html>", None), ["503"]),
     ((200, _JSB, len(_JSB) + 1000), ["IncompleteRead"]),
     ((200, _JSB[:-100], False), ["not a complete pickle"]),
-    ((200, b"", None), ["empty"]),
     ((200, b"<!DOCTYPE html>\n<html>Not found</html>", None), ["web page"]),
-    ((200, b"nonsense", None), ["not a complete pickle"]),
     ((200, _pickle((228, 76, 77)), None), ["228/76/77", "229/76/77"]),
-    ((200, _pickle((229, 76)), None), ["229/76/0"]),
     ((200, pickle.dumps(open, 2), None), ["refused"]),
-], ids=["404", "503", "truncated", "no-length", "empty", "page", "nonsense",
-        "counts", "split", "malicious"])
+], ids=["404", "truncated", "no-length", "page", "counts", "malicious"])
 def test_defect_failures_left_files_and_exit_code_0(
     server, tmp_path, answer, words):
   server.answers["JSB Chorales.pickle"] = answer
   _assert_fails(server, tmp_path, *words)
-
-
-def test_answer_that_is_not_http(server, tmp_path, monkeypatch):
-  monkeypatch.setattr(_Handler, "send_response",
-                      lambda self, status: self.wfile.write(b"hello\n\n"))
-  _assert_fails(server, tmp_path, "cannot be")
 
 
 def test_answer_that_does_not_come(server, tmp_path, monkeypatch):
@@ -149,47 +127,40 @@ def test_answer_that_does_not_come(server, tmp_path, monkeypatch):
   _assert_fails(server, tmp_path, "timed out")
 
 
-@pytest.mark.parametrize("url", [
-    "mirror", "gopher://x", "http://", "http:", "http://127.0.0.1:1/x"])
+@pytest.mark.parametrize("url", ["mirror", "http://", "http://127.0.0.1:1/x"])
 def test_mirror_that_does_not_serve(tmp_path, url):
   with pytest.raises(UserError, match="^" + url.rstrip("/")):
     download_pianorolls.download(str(tmp_path), url)
 
 
-class TestExistingFiles(object):
+def test_good_files_are_not_downloaded_again(server, tmp_path):
+  download_pianorolls.download(str(tmp_path), server.url)
+  with_mean = _pickle((87, 12, 25), train_mean=[0.5] * 88)
+  (tmp_path / "piano-midi.de.pkl").write_bytes(with_mean)
+  del server.requests[:]
+  without_mean = download_pianorolls.download(str(tmp_path), server.url)
+  assert not server.requests
+  assert without_mean == [str(tmp_path / name) for name in _FILES[:3]]
+  assert (tmp_path / "piano-midi.de.pkl").read_bytes() == with_mean
 
-  def test_good_ones_are_not_downloaded_again(self, server, tmp_path):
+
+def test_bad_files_are_replaced_by_good_ones_alone(server, tmp_path):
+  (tmp_path / "jsb.pkl").write_bytes(b"nonsense")
+  server.answers["JSB Chorales.pickle"] = 500, b"", None
+  with pytest.raises(UserError):
     download_pianorolls.download(str(tmp_path), server.url)
-    with_mean = _pickle((87, 12, 25), train_mean=[0.5] * 88)
-    (tmp_path / "piano-midi.de.pkl").write_bytes(with_mean)
-    del server.requests[:]
-    without_mean = download_pianorolls.download(str(tmp_path), server.url)
-    assert not server.requests
-    assert without_mean == [str(tmp_path / name) for name in _FILES[:3]]
-    assert (tmp_path / "piano-midi.de.pkl").read_bytes() == with_mean
+  assert _contents(tmp_path) == {"jsb.pkl": b"nonsense"}
+  server.answers["JSB Chorales.pickle"] = 200, _JSB, False  # No length.
+  download_pianorolls.download(str(tmp_path), server.url)
+  assert (tmp_path / "jsb.pkl").read_bytes() == _JSB
 
-  def test_bad_ones_are_replaced(self, server, tmp_path):
-    (tmp_path / "jsb.pkl").write_bytes(b"<html>")
+
+def test_other_pianorolls_are_not_overwritten(server, tmp_path):
+  own = _pickle((3, 2, 1))
+  (tmp_path / "jsb.pkl").write_bytes(own)
+  with pytest.raises(UserError, match="jsb.pkl: holds 3/2/1 .* move"):
     download_pianorolls.download(str(tmp_path), server.url)
-    assert (tmp_path / "jsb.pkl").read_bytes() == _JSB
-
-  @pytest.mark.parametrize("before, fails", [
-      (b"nonsense", "JSB Chorales.pickle"),
-      (_pickle((229, 76, 77), train_mean=[0.5] * 88), "Nottingham.pickle"),
-      (_pickle((3, 2, 1)), "Nottingham.pickle")])
-  def test_they_stay_if_a_download_fails(self, server, tmp_path, before, fails):
-    (tmp_path / "jsb.pkl").write_bytes(before)
-    server.answers[fails] = 500, b"", None
-    with pytest.raises(UserError):
-      download_pianorolls.download(str(tmp_path), server.url)
-    assert _contents(tmp_path) == {"jsb.pkl": before}
-
-  def test_other_pianorolls_are_not_overwritten(self, server, tmp_path):
-    own = _pickle((3, 2, 1))
-    (tmp_path / "jsb.pkl").write_bytes(own)
-    with pytest.raises(UserError, match="jsb.pkl: holds 3/2/1 .* move"):
-      download_pianorolls.download(str(tmp_path), server.url)
-    assert _contents(tmp_path) == {"jsb.pkl": own}
+  assert _contents(tmp_path) == {"jsb.pkl": own}
 
 
 def test_command_uses_the_mirror_and_tells_the_next_command(server, tmp_path):

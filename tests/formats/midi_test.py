@@ -78,10 +78,8 @@ def test_chords(tmp_path, data, chords):
 
 
 @pytest.mark.parametrize("start, end, steps", [
-    (0, 96, [0]), (0, 127, [0, 1]), (0, 97, [0]), (0, 119, [0]),
-    (0, 120, [0, 1]), (23, 96, [0]), (24, 100, []), (24, 120, [1]),
-    (48, 96, []), (48, 144, [1]), (73, 80, [1]), (72, 80, []), (90, 130, [1]),
-    (0, 1, [0]), (0, 0, [0]), (20, 22, [0]), (30, 31, [])])
+    (0, 96, [0]), (0, 119, [0]), (0, 120, [0, 1]), (23, 96, [0]), (24, 100, []),
+    (48, 144, [1]), (73, 80, [1]), (72, 80, []), (0, 0, [0]), (30, 31, [])])
 def test_what_sounds_as_a_step_begins(tmp_path, start, end, steps):
   data = midi(track(on(0, 50), off(96, 50), off(96, 50)),
               track(on(start, 60), off(end - start, 60)), ticks=96)
@@ -113,10 +111,7 @@ def test_notes_that_overlap_themselves(tmp_path, events):
 
 @pytest.mark.parametrize("data, words", [
     (b"", "EOFError"),
-    (b"RIFFxxxxRMID", "MThd not found"),
     (simple()[:24], "not a complete MIDI file"),
-    (midi(track(bytes([0, 60, 64]))), "running status"),
-    (midi(track(b"\0\x90\xff\xff")), "not a complete MIDI file"),
     (midi(track(on(0, 60)), kind=2), "is of format 2"),
     (midi(track(on(0, 60)), ticks=-6360), "SMPTE"),
     (midi(track()), "has no notes"),

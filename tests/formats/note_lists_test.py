@@ -51,25 +51,19 @@ def test_json(tmp_path):
 
 
 @pytest.mark.parametrize("contents, words", [
-    ("", "not JSON"), ("{", "not JSON"), ([1], "is a list of length 1"),
-    ("[" * 100000, "not JSON (RecursionError"),
+    ("{", "not JSON"), ([1], "is a list of length 1"),
     ({"valid": []}, "has no split 'train', only 'valid'"),
-    ({"train": []}, "split 'train' has no sequences"),
-    ({"train": {}}, "split 'train' is a dict of length 0"),
-    ({"train": [[[60]], []]}, "split 'train', sequence 1 has no timesteps"),
-    ({"train": ["abc"]}, "sequence 0 is 'abc', not a list of timesteps"),
     ({"train": [[[60], [60, 128]]]}, "sequence 0, step 1: 128 is not a MIDI"),
     ({"train": [[[60.5]]]}, "60.5 is not"), ({"train": [[["C"]]]}, "'C' is"),
     ({"train": [[[[60]]]]}, "a list of length 1 is not a MIDI note"),
     ({"train": [[-2]]}, "-2 is not"), ({"train": [[True]]}, "True is not"),
-    ({"train": [[float("inf")]]}, "inf is not"),
 ])
 def test_wrong_json(tmp_path, contents, words):
   assert words in _message(note_lists.read_json, _json(tmp_path, contents))
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.uint8, bool])
-@pytest.mark.parametrize("ending", ["", "data"])
+@pytest.mark.parametrize("dtype, ending", [
+    (np.float64, ""), (np.uint8, "data"), (bool, "data")])
 def test_mat(tmp_path, dtype, ending):
   first = np.zeros([3, 88], dtype)
   first[0, 0] = first[0, 87] = first[2, 39] = 1
@@ -87,12 +81,10 @@ def test_mat(tmp_path, dtype, ending):
 @pytest.mark.parametrize("variables, words", [
     ({"x": 1.}, "has no split 'train', only nothing"),
     ({"train": "text"}, "must be a matrix of zeros and ones"),
-    ({"train": {"a": 1.}}, "it is an array of shape [1, 1]; must be a matrix"),
     ({"train": np.eye(88, 5)}, "an array of shape [88, 5]; must be a matrix"),
     ({"train": _cells(np.eye(2, 88), 2. * np.eye(2, 88))},
      "sequence 1, step 0: column 1 is 2.0, neither 0 nor 1"),
     ({"train": np.full([1, 88], np.nan)}, "is nan"),
-    ({"train": np.eye(2, 88) * 1j}, "must be a matrix"),
 ])
 def test_wrong_mat(tmp_path, variables, words):
   assert words in _message(note_lists.read_mat, _mat(tmp_path, **variables))
@@ -100,12 +92,10 @@ def test_wrong_mat(tmp_path, variables, words):
 
 def test_what_is_no_mat(tmp_path):
   path = tmp_path / "a.mat"
-  for data in (b"", b"text", b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM",
+  for data in (b"text", b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM",
                open(_mat(tmp_path, train=np.eye(9, 88)), "rb").read()[:-9]):
     path.write_bytes(data)
     _message(note_lists.read_mat, str(path))
-  _message(note_lists.read_mat, str(tmp_path / "missing.mat"))
-  _message(note_lists.read_mat, str(tmp_path))
   os.mkfifo(str(tmp_path / "pipe"))  # It would be waited for.
-  for function in (note_lists.read_json, note_lists.read_mat):
-    assert "regular file" in _message(function, str(tmp_path / "pipe"))
+  assert "regular file" in _message(
+      note_lists.read_mat, str(tmp_path / "pipe"))

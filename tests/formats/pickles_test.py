@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import random
 
 import numpy as np
 import pytest
@@ -31,8 +30,8 @@ def test_loads_plain_data(protocol):
   assert pickles.loads(pickle.dumps(_PLAIN, protocol)) == _PLAIN
 
 
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-@pytest.mark.parametrize("dtype", ["?", "u1", "<i2", ">i4", "<f2", ">f8"])
+@pytest.mark.parametrize("dtype, protocol", [
+    ("?", 0), ("u1", 2), ("<i2", 4), (">i4", 0), ("<f2", 4), (">f8", 2)])
 def test_loads_numpy_numbers(protocol, dtype):
   array = np.arange(6).reshape([2, 3]).astype(dtype)
   loaded = pickles.loads(
@@ -61,8 +60,8 @@ def test_loads_what_numpy_2_wrote():
   np.testing.assert_array_equal(pickles.loads(data)["mean"], [0., 1., 2.])
 
 
-@pytest.mark.parametrize("protocol", range(5))
-@pytest.mark.parametrize("function", [os.system, os.mkdir, eval, exec])
+@pytest.mark.parametrize("function, protocol", [
+    (os.system, 0), (os.mkdir, 2), (eval, 3), (exec, 4)])
 def test_defect_malicious_pickle_ran_code(tmp_path, function, protocol):
   # The original unpickled whatever a file said.
   made = str(tmp_path / "made")
@@ -94,22 +93,3 @@ def test_refuses_everything_else(data):
   with pytest.raises(pickle.UnpicklingError) as error:
     pickles.loads(data)
   assert "\n" not in str(error.value)
-
-
-def test_damaged_pickles_raise_ordinary_exceptions():
-  # Seeded damages; whatever remains plain is returned.
-  rng = random.Random(1234)
-  data = [pickle.dumps(dict(_PLAIN, mean=np.arange(4.), note=np.int64(60)),
-                       protocol) for protocol in range(5)]
-  failures = 0
-  for _ in range(1000):
-    damaged = bytearray(rng.choice(data))
-    for _ in range(rng.choice([1, 2, 8])):
-      place = rng.randrange(len(damaged))
-      damaged[place:place + rng.randrange(3)] = bytes(
-          rng.randrange(256) for _ in range(rng.randrange(3)))
-    try:
-      pickles.loads(bytes(damaged))
-    except Exception:  # pylint: disable=broad-except
-      failures += 1
-  assert failures > 300

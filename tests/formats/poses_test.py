@@ -35,18 +35,14 @@ def test_read(tmp_path, train):
     ({"train": [np.array([[0., 0., 0.], [0., np.nan, 0.]])]},
      "sequence 0, step 1: number 1 is nan"),
     ({"train": [[[0., 0., 1e300]]]}, "step 0: number 2 is 1e+300"),
-    ({"train": [[[0., 0., 10 ** 400]]]}, "sequence 0: not an array"),
     ({"train": [[[0., 0., "a"]]]}, "sequence 0: not an array"),
     ({"train": [[0., 1., 2.]]}, "sequence 0: has shape [3]"),
     ({"train": [np.zeros([3, 0])]}, "sequence 0: has shape [3, 0]"),
-    ({"train": [np.zeros([0, 3])]}, "sequence 0 has no timesteps"),
     ({"train": [np.float32(1.)]}, "sequence 0 is 1.0, not a list of timesteps"),
     ({"train": np.array(1.)}, "split 'train' is an array of shape []"),
     ({"train": [[(60, 64)]]}, "train_mean has shape [3], not [2]"),
     ({"train_mean": [0., np.nan, 0.]},
      "train_mean[1] is nan, not in [-inf, inf]; calculate it again with: "),
-    ({"train_mean": None}, "train_mean has shape [], not [3]"),
-    ({"train": [{"x": open}]}, "refused: it asks for"),
 ])
 def test_bad_file(tmp_path, contents, words):
   path = _write(tmp_path, **contents)

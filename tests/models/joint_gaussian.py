@@ -4,6 +4,7 @@ import collections
 
 import numpy as np
 import scipy.stats
+import tensorflow as tf
 
 Parameters = collections.namedtuple(
     "Parameters", ("transition_variances", "emission_variances",
@@ -11,8 +12,15 @@ Parameters = collections.namedtuple(
 Moments = collections.namedtuple("Moments", ("mean", "covariance"))
 
 
+def run(fetches, feed_dict=None):
+  """The values of Tensors of the current graph, with fresh variables."""
+  with tf.compat.v1.Session() as session:
+    session.run(tf.compat.v1.global_variables_initializer())
+    return session.run(fetches, feed_dict)
+
+
 def parameters(num_steps, seed=0):
-  """Random parameters of a chain, as keyword arguments: a dict of arrays."""
+  """Random parameters of a chain, arrays."""
   rng = np.random.RandomState(seed)
   return Parameters(
       transition_variances=rng.uniform(0.3, 2., num_steps),
@@ -38,16 +46,10 @@ def covariance(num_steps, seed=0):
 
 
 def condition(joint, targets, givens, values):
-  """A zero-mean Gaussian's `targets` given that `givens` are `values`.
+  """A Gaussian's `targets` given that `givens` are `values`.
 
-  Args:
-    joint: The covariance of all.
-    targets: K indices.
-    givens: G indices.
-    values: A float array `[G]` or `[G, batch]`.
-
-  Returns:
-    The mean `[K]` or `[K, batch]`, and the covariance `[K, K]`.
+  It has zero mean and the covariance `joint`; `values` are `[G]` or
+  `[G, batch]`. Returns the mean `[K]` or `[K, batch]`, and the covariance.
   """
   cross = joint[np.ix_(targets, givens)]
   gain = np.linalg.solve(joint[np.ix_(givens, givens)], cross.T).T
@@ -56,18 +58,10 @@ def condition(joint, targets, givens, values):
 
 
 def conditional(num_steps, targets, t, z_prev, xs, seed=0):
-  """`targets` given z_{t-1} and the observations x_t, x_{t+1}, ...
+  """`targets`, indices into (z, x), given z_{t-1} and x_t, x_{t+1}, ...
 
-  Args:
-    num_steps: T.
-    targets: Indices into (z, x).
-    t: An int; at 0 there is no z_{t-1}.
-    z_prev: A float array `[batch]`.
-    xs: A float array `[steps, batch]`.
-    seed: Of the parameters.
-
-  Returns:
-    The mean `[len(targets), batch]`, and the covariance.
+  `z_prev`, `[batch]`, is not used at t = 0; `xs` are `[steps, batch]`. Returns
+  the mean `[K, batch]`, and the covariance.
   """
   seen = [num_steps + t + s for s in range(len(xs))]
   values = np.concatenate([np.reshape(z_prev, [1, -1])[:t], xs])

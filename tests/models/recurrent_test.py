@@ -29,9 +29,10 @@ from tests.smc_test import unoptimized
 CREATE = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
 EMISSIONS = {
     "normal": base.ConditionalNormalDistribution,
-    "bernoulli": base.ConditionalBernoulliDistribution
+    "bernoulli": base.ConditionalBernoulliDistribution,
+    "autoregressive": base.ConditionalAutoregressiveDistribution
 }
-PROPOSALS = ("prior", "filtering", "smoothing")
+each_kind = pytest.mark.parametrize("kind", sorted(CREATE))
 
 # All different, so that nothing can be taken for anything else.
 DATA, LATENT, HIDDEN = 3, 2, 4
@@ -86,7 +87,8 @@ class NumpyModel(object):
   """The VRNN and the SRNN in NumPy, for rows of sequences of given lengths."""
 
   def __init__(self, kind, variables, emission="normal", proposal="filtering",
-               tilt=False, raw_sigma_bias=.25, sigma_min=0., bias=0.):
+               tilt=False, raw_sigma_bias=.25, sigma_min=0.,
+               emission_bias_init=0.):
     self._kind = kind
     self._variables = {k: v.astype(np.float64) for k, v in variables.items()}
     self._emission = emission
@@ -94,7 +96,7 @@ class NumpyModel(object):
     self._has_tilt = tilt
     self._raw_sigma_bias = raw_sigma_bias
     self._sigma_min = sigma_min
-    self._bias = bias
+    self._bias = emission_bias_init
 
   def zero_state(self, num_rows):
     return NumpyState(np.zeros([num_rows, HIDDEN]),
@@ -215,13 +217,29 @@ def run_by_hand(model, xs, lengths, noise):
   return weights, states
 
 
-def assert_steps_agree(kind, emission, proposal, tilt, **options):
-  """Compares a model's steps with `NumpyModel`'s, all variables random."""
+# Steps against NumPy's --------------------------------------------------------
+
+
+def assert_states_agree(state, expected, row=slice(None)):
+  """Compares a state with a `NumpyState`."""
+  for x, y in ((state.rnn_state.c, expected.cell),
+               (state.rnn_state.h, expected.hidden),
+               (state.latent_encoded, expected.encoded)):
+    np.testing.assert_allclose(x[row], y[row], rtol=1e-9, atol=1e-9)
+
+
+@each_kind
+@pytest.mark.parametrize("emission,proposal,tilt,options", [
+    ("normal", "prior", False, {}),
+    ("normal", "filtering", True, {"sigma_min": .9, "raw_sigma_bias": -.5}),
+    ("bernoulli", "filtering", False, {"emission_bias_init": -1.5}),
+    ("normal", "smoothing", False, {}),
+    ("bernoulli", "smoothing", True, {}),
+])
+def test_steps_agree_with_numpy(kind, emission, proposal, tilt, options):
+  """Weights and states, with given noise and sequences of mixed lengths."""
   xs = observations(dtype=np.float64)
   noise = np.random.RandomState(5).normal(size=[4, 3, LATENT])
-  numpy_options = dict(options)
-  if "emission_bias_init" in options:
-    numpy_options["bias"] = numpy_options.pop("emission_bias_init")
   with new_session() as session:
     model = create(kind, emission, proposal_type=proposal, use_tilt=tilt,
                    **options)
@@ -229,22 +247,19 @@ def assert_steps_agree(kind, emission, proposal, tilt, **options):
     variables = variables_of(session)
     weights, states = session.run(steps)
   expected_weights, expected_states = NumpyModel(
-      kind, variables, emission, proposal, tilt, **numpy_options).run(
+      kind, variables, emission, proposal, tilt, **options).run(
           *xs, LENGTHS, noise)
   for row, length in enumerate(LENGTHS):
     for t in range(length):
       np.testing.assert_allclose(
           weights[t][row], expected_weights[t, row], rtol=1e-9)
-      state, expected = states[t], expected_states[t]
-      for x, y in ((state.rnn_state.c, expected.cell),
-                   (state.rnn_state.h, expected.hidden),
-                   (state.rnn_out, expected.hidden),
-                   (state.latent_encoded, expected.encoded)):
-        np.testing.assert_allclose(x[row], y[row], rtol=1e-9, atol=1e-9)
+      assert_states_agree(states[t], expected_states[t], row)
+      np.testing.assert_array_equal(states[t].rnn_out, states[t].rnn_state.h)
 
 
-def assert_sampling_goes_on(kind):
-  """After a prefix, `sample_step` continues what the filter has read."""
+@each_kind
+def test_sampling_goes_on_where_the_filter_ended(kind):
+  """The SRNN's state after a prefix was still zero in the original."""
   xs = observations(dtype=np.float64)
   next_inputs = np.random.RandomState(8).normal(size=[3, DATA])
   noise = np.random.RandomState(5).normal(size=[5, 3, LATENT])
@@ -254,8 +269,7 @@ def assert_sampling_goes_on(kind):
     _, states = run_by_hand(model, xs, [4] * 3, noise[:4])
     num_variables = len(tf.compat.v1.global_variables())
     with given_noise([noise[4], emission_noise]):
-      step = model.sample_step(
-          states[-1], tf.constant(next_inputs), 4)
+      step = model.sample_step(states[-1], tf.constant(next_inputs), 4)
     assert len(tf.compat.v1.global_variables()) == num_variables
     variables = variables_of(session)
     new_state, x_t = session.run(step)
@@ -263,41 +277,55 @@ def assert_sampling_goes_on(kind):
   _, expected_states = reference.run(*xs, [4] * 3, noise)
   expected, expected_x = reference.sample_step(
       expected_states[-1], next_inputs, noise[4], emission_noise)
-  np.testing.assert_allclose(
-      new_state.rnn_state.c, expected.cell, rtol=1e-9, atol=1e-9)
-  np.testing.assert_allclose(
-      new_state.rnn_state.h, expected.hidden, rtol=1e-9, atol=1e-9)
-  np.testing.assert_allclose(
-      new_state.latent_encoded, expected.encoded, rtol=1e-9, atol=1e-9)
+  assert_states_agree(new_state, expected)
   np.testing.assert_allclose(x_t, expected_x, rtol=1e-9, atol=1e-9)
 
 
-def shapes_of_variables(kind, run, **kwargs):
-  """Shapes by name of the variables that a bound, or a sampled step, makes."""
+# Variables, named and shaped as in the original's checkpoints -----------------
+
+
+def expected_variables(kind, proposal=None, tilt=False):
+  """Shapes by name; without a proposal, those that sampling alone makes."""
+  context = HIDDEN + 7 * (kind == "srnn")  # What the prior sees.
+  nets = {"data_encoder": (DATA, 6), "latent_encoder": (LATENT, 7),
+          "prior_fcnet": (context, 2 * LATENT),
+          "generative_fcnet": (7 + HIDDEN, 2 * DATA)}
+  lstms = {"lstm_cell": 6 + 7} if kind == "vrnn" else {
+      "forward_rnn/lstm_cell": 6}
+  if proposal == "filtering":
+    nets["approximate_posterior_fcnet"] = (context + 6, 2 * LATENT)
+  elif proposal == "smoothing":
+    nets["approximate_posterior_fcnet"] = (context + HIDDEN, 2 * LATENT)
+    lstms.update({"rnn/lstm_cell": 6} if kind == "vrnn" else {
+        "reverse_rnn/lstm_cell": HIDDEN + 6})
+  if tilt:
+    nets["tilt_fcnet"] = (HIDDEN + 7, 2 * DATA)
+  shapes = {}
+  for name, (num_inputs, num_outputs) in nets.items():
+    shapes.update({name + "/linear_0/w": [num_inputs, 5],
+                   name + "/linear_0/b": [5],
+                   name + "/linear_1/w": [5, num_outputs],
+                   name + "/linear_1/b": [num_outputs]})
+  for name, num_inputs in lstms.items():
+    shapes.update({name + "/kernel": [num_inputs + HIDDEN, 4 * HIDDEN],
+                   name + "/bias": [4 * HIDDEN]})
+  return shapes
+
+
+@each_kind
+@pytest.mark.parametrize("proposal,tilt", [
+    (None, False), ("prior", False), ("filtering", True), ("smoothing", False)])
+def test_variables_are_the_checkpoints(kind, proposal, tilt):
   with tf.Graph().as_default():
-    model = create(kind, **kwargs)
-    if run:
+    model = create(kind, proposal_type=proposal or "filtering", use_tilt=tilt)
+    if proposal:
       bounds.iwae(model, observations(), LENGTHS, num_samples=2)
     else:
       model.sample_step(
           model.zero_state(2, tf.float32), tf.zeros([2, DATA]), 0)
-    return {v.op.name: v.shape.as_list()
-            for v in tf.compat.v1.trainable_variables()}
-
-
-def layers(name, *sizes):
-  """The shapes of the variables of a multilayer perceptron."""
-  shapes = {}
-  for i, (before, after) in enumerate(zip(sizes, sizes[1:])):
-    shapes["%s/linear_%d/w" % (name, i)] = [before, after]
-    shapes["%s/linear_%d/b" % (name, i)] = [after]
-  return shapes
-
-
-def lstm(name, num_inputs):
-  """The shapes of the variables of an LSTM cell."""
-  return {name + "lstm_cell/kernel": [num_inputs + HIDDEN, 4 * HIDDEN],
-          name + "lstm_cell/bias": [4 * HIDDEN]}
+    assert expected_variables(kind, proposal, tilt) == {
+        v.op.name: v.shape.as_list()
+        for v in tf.compat.v1.trainable_variables()}
 
 
 # Values and gradients --------------------------------------------------------
@@ -310,6 +338,7 @@ _COMBINATIONS = [
     ("srnn", "prior", "bernoulli", False),
     ("srnn", "filtering", "normal", True),
     ("srnn", "smoothing", "bernoulli", True),
+    ("srnn", "filtering", "autoregressive", True),
 ]
 
 
@@ -362,7 +391,7 @@ def set_variables(session, scale=.5):
     variable.load(scale * rng.normal(size=variable.shape.as_list()), session)
 
 
-@pytest.mark.parametrize("kind", sorted(CREATE))
+@each_kind
 def test_gradient_agrees_with_finite_differences(kind):
   """Of the whole bound, along a random direction, in double precision.
 
@@ -396,7 +425,7 @@ def test_gradient_agrees_with_finite_differences(kind):
   assert results[1][1] == pytest.approx(difference, rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", sorted(CREATE))
+@each_kind
 def test_one_graph_for_every_batch_size(kind):
   with new_session() as session:
     model = create(kind, "bernoulli", proposal_type="smoothing", use_tilt=True)
@@ -418,7 +447,7 @@ def test_one_graph_for_every_batch_size(kind):
 # The tilt --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", sorted(CREATE))
+@each_kind
 def test_the_tilt_telescopes(kind):
   """With one particle fivo-aux is fivo, given the same noise.
 
@@ -446,87 +475,11 @@ def test_the_tilt_telescopes(kind):
         difference[length - 1:], 0., atol=1e-4 * np.abs(plain.log_p_hat[b]))
 
 
-# Observations ----------------------------------------------------------------
-
-
-class _Untiled(base.ELBOTrainableSequenceModel):
-  """A model of which the base class tiles the observations."""
-
-  def __init__(self, model):
-    self._model = model
-
-  def zero_state(self, batch_size, dtype):
-    return self._model.zero_state(batch_size, dtype)
-
-  def set_observations(self, xs, seq_lengths):
-    self._model.set_observations(xs, seq_lengths)
-
-  def propose_and_weight(self, state, t):
-    return self._model.propose_and_weight(state, t)
-
-
-@pytest.mark.parametrize("kind", sorted(CREATE))
-def test_tiling_the_encoded_equals_encoding_the_tiled(kind):
-  xs = observations()
-  with new_session(seed=1) as session:
-    model = create(kind, use_tilt=True, proposal_type="smoothing",
-                   random_seed=1)
-    results = [
-        bounds.fivo(m, xs, LENGTHS, num_samples=3, random_seed=1,
-                    parallel_iterations=1)
-        for m in (model, _Untiled(model))]
-    variables = tf.compat.v1.global_variables()
-    session.run([v.assign(.3 * np.random.RandomState(i).normal(
-        size=v.shape.as_list())) for i, v in enumerate(variables)])
-    tiled, untiled = session.run(results)
-  np.testing.assert_allclose(
-      tiled.log_weights, untiled.log_weights, rtol=1e-4, atol=1e-4)
-  np.testing.assert_array_equal(tiled.resampled, untiled.resampled)
-  assert tiled.resampled.any()
-
-
-class _Spy(object):
-  """A callable that remembers the keywords of its calls."""
-
-  def __init__(self, fn):
-    self._fn = fn
-    self.calls = []
-
-  def __call__(self, *args, **kwargs):
-    self.calls.append(kwargs)
-    return self._fn(*args, **kwargs)
-
-
-@pytest.mark.parametrize("kind", sorted(CREATE))
-def test_smoothing_looks_at_what_is_to_come_and_no_further(kind):
-  """r_t depends on x_t, ..., x_{length-1} alone, and on all of them."""
-  with new_session() as session:
-    model = create(kind, proposal_type="smoothing")
-    model._proposal = _Spy(model._proposal)
-    xs = tuple(tf.constant(x) for x in observations())
-    model.set_observations(xs, tf.constant(LENGTHS))
-    state = model.zero_state(3, tf.float32)
-    for t in range(4):
-      _, state = model.propose_and_weight(state, tf.constant(t))
-    gradients = []
-    for call in model._proposal.calls:
-      r_t, = call["smoothing_tensors"]
-      gradients.append(tf.gradients(tf.reduce_sum(tf.square(r_t)), xs[1])[0])
-    variables_of(session)
-    gradients = np.array(session.run(gradients))
-  depends = np.abs(gradients).max(axis=3) > 0.
-  for b, length in enumerate(LENGTHS):
-    for t in range(length):
-      steps = np.arange(4)
-      np.testing.assert_array_equal(
-          depends[t, :, b], (t <= steps) & (steps < length))
-
-
 # Samples ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("emission", sorted(EMISSIONS))
-@pytest.mark.parametrize("kind", sorted(CREATE))
+@each_kind
 def test_sample_step(kind, emission):
   """In a loop, as the runner does; x_t has the dtype of the inputs."""
   with new_session() as session:
@@ -544,11 +497,11 @@ def test_sample_step(kind, emission):
     sample = session.run(x_t)
   assert sample.shape == (50, DATA)
   binary = np.isin(sample, [0., 1.])
-  assert binary.all() if emission == "bernoulli" else not binary.any()
+  assert not binary.any() if emission == "normal" else binary.all()
   assert len(np.unique(sample, axis=0)) > 1
 
 
-@pytest.mark.parametrize("kind", sorted(CREATE))
+@each_kind
 def test_state_of_the_generative_model(kind):
   """The untrainable classes have states without rnn_out."""
   model_class, state_class, trainable_class, trainable_state_class = [
@@ -577,7 +530,7 @@ def test_state_of_the_generative_model(kind):
 # Several models --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", sorted(CREATE))
+@each_kind
 def test_two_models_in_one_graph(kind):
   """They share no variable, and the second does not collide."""
   with new_session(seed=1) as session:
@@ -608,17 +561,12 @@ def test_only_smoothing_takes_the_name_of_the_reverse_network():
 @pytest.mark.parametrize("create_fn", [vrnn.create_vrnn, srnn.create_srnn])
 def test_signature_is_the_contracts(create_fn):
   assert create_fn.__name__ in ("create_vrnn", "create_srnn")
-  parameters = inspect.signature(create_fn).parameters
-  assert [(p.name, None if p.default is p.empty else p.default)
-          for p in parameters.values()][:15] == [
-              ("data_size", None), ("latent_size", None),
-              ("emission_class", None), ("rnn_hidden_size", None),
-              ("fcnet_hidden_sizes", None), ("encoded_data_size", None),
-              ("encoded_latent_size", None), ("sigma_min", 0.),
-              ("raw_sigma_bias", .25), ("emission_bias_init", 0.),
-              ("use_tilt", False), ("proposal_type", "filtering"),
-              ("initializers", None), ("random_seed", None),
-              ("emission_sigma_min", None)]
+  assert str(inspect.signature(create_fn)).startswith(
+      "(data_size, latent_size, emission_class, rnn_hidden_size=None, "
+      "fcnet_hidden_sizes=None, encoded_data_size=None, "
+      "encoded_latent_size=None, sigma_min=0.0, raw_sigma_bias=0.25, "
+      "emission_bias_init=0.0, use_tilt=False, proposal_type='filtering', "
+      "initializers=None, random_seed=None, emission_sigma_min=None")
 
 
 @pytest.mark.parametrize("emission_bias_init, wrap", [
@@ -648,8 +596,7 @@ def test_emission_bias(emission_bias_init, wrap):
     base.ConditionalNormalDistribution,
     functools.partial(base.ConditionalNormalDistribution, raw_sigma_bias=-9.)
 ])
-@pytest.mark.parametrize("kind", sorted(CREATE))
-def test_emission_sigma_min(kind, emission_class):
+def test_emission_sigma_min(emission_class):
   """A floor under the emission's scale; by default there is none.
 
   Neither sigma_min nor raw_sigma_bias reach the emission, as old checkpoints
@@ -658,7 +605,7 @@ def test_emission_sigma_min(kind, emission_class):
   with new_session() as session:
     scales = []
     for sigma_min in (None, 2.):
-      model = CREATE[kind](
+      model = vrnn.create_vrnn(
           DATA, LATENT, emission_class, sigma_min=3., raw_sigma_bias=4.,
           emission_sigma_min=sigma_min, use_tilt=True)
       for dist in (model._emission, model._tilt):
@@ -673,7 +620,7 @@ def test_emission_sigma_min(kind, emission_class):
       rtol=1e-3)
 
 
-@pytest.mark.parametrize("kind", sorted(CREATE))
+@each_kind
 def test_initializers(kind):
   """Of every MLP, and of the LSTM's kernel; its bias starts at zero."""
   initializers = {"w": tf.compat.v1.constant_initializer(.125),
@@ -691,7 +638,7 @@ def test_initializers(kind):
         value, expected[name.split("/")[-1]]), err_msg=name)
 
 
-@pytest.mark.parametrize("kind", sorted(CREATE))
+@each_kind
 def test_default_initializers(kind):
   """Glorot's uniform for the weights, zeros for the biases."""
   with new_session(seed=1) as session:
