@@ -33,21 +33,11 @@ _EVENT = re.compile(r"^(Step|Saving checkpoints for) (\d+)\b", re.MULTILINE)
 
 def start(logdir, log, max_steps, size=100, max_file_bytes=None, gate=None,
           environ=None, **options):
-  """Starts to train, logging every step and saving all the time.
+  """Starts a process that trains a vector, logs every step and saves always.
 
-  Args:
-    logdir: The logdir.
-    log: The file for what the process prints.
-    max_steps: The step at which training ends.
-    size: The size of the vector.
-    max_file_bytes: The largest file that the process may write, or None.
-    gate: None, or a file: the process takes `FREE_STEPS`, and no more until
-      the file exists.
-    environ: None, or a dict of environment variables to set.
-    **options: Options, see `fivo/config/options.py`, with other values.
-
-  Returns:
-    A process.
+  It prints to the file `log` and writes files of `max_file_bytes` at most. With
+  a gate it takes `FREE_STEPS`, and no more until that file exists. `environ`
+  are environment variables to set; options are as in `fivo/config/options.py`.
   """
   process = programs.CONTEXT.Process(
       target=_live, args=(

@@ -3,10 +3,9 @@
   python fivo/cluster/local.py --workers=2 --ps=1 [flags of run_fivo.py]
 
 `bin/run_cluster.sh` adds the flags of `bin/run_train.sh`. Each process appends
-its log to a file in the logdir, `chief.log`, `worker_1.log`, `ps_0.log`; the
-chief's goes to the standard error too. The cluster ends as a whole: when
-training is over, after Ctrl-C or SIGTERM, once the chief has saved, and when a
-process fails.
+its log to a file in the logdir, as `worker_1.log`; that of the chief goes to
+the standard error too. All end together: when training is over, when one fails,
+and after Ctrl-C or SIGTERM, once the chief has saved.
 """
 
 if __name__ == "__main__":
@@ -39,9 +38,6 @@ FLAGS = flags.FLAGS
 
 _RUN_FIVO = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.realpath(__file__)))), "run_fivo.py")
-# How many operations run at once, each on one thread (see system/sessions.py).
-_THREADS = "TF_NUM_INTEROP_THREADS"
-
 _SECONDS_BETWEEN_LOOKS = 0.1
 # Where all processes fail alike, it should be the chief that says so.
 _SECONDS_FOR_CHIEF_TO_FAIL = 1.
@@ -57,20 +53,12 @@ def define_flags():
   flags.DEFINE_integer("ps", 1, "The number of parameter servers.", 1, 1000)
 
 
-def given_flags():
-  """The flags that were given, but for this module's, as arguments."""
-  return [FLAGS[name].serialize() for name in FLAGS
-          if FLAGS[name].present and name not in ("workers", "ps")]
-
-
 @contextlib.contextmanager
 def reserved_addresses(number):
-  """Finds free ports of the loopback and keeps them for this user's servers.
+  """Yields free addresses of the loopback, "host:port", kept for the block.
 
-  A port stays bound by a socket that does not listen. On Linux TensorFlow's
-  servers, which share ports (SO_REUSEPORT), may listen there; nobody is given
-  it who asks for any free port, neither another cluster nor a connection.
-  Yields a list of addresses, "host:port".
+  A socket that does not listen stays bound to each port, which nobody is given
+  who asks for any free one; TensorFlow's servers share ports (SO_REUSEPORT).
   """
   with contextlib.ExitStack() as stack:
     ports = []
@@ -121,14 +109,15 @@ class LocalCluster(object):
   def __init__(self, command, hosts, logdir, caught):
     """Starts processes: a command, with its place, for each of the addresses.
 
-    `hosts` has lists of addresses, "host:port", by jobs, the workers' first;
-    `caught` receives the numbers of signals.
+    `hosts` has lists of addresses by jobs, the workers' first; `caught`
+    receives the numbers of signals.
     """
     self._caught = caught
     # Each leaves the others their cores, unless the user has set it.
-    num_threads = len(os.sched_getaffinity(0)) // len(
-        hosts[cluster_spec.WORKER])
-    environment = dict({_THREADS: str(max(1, num_threads))}, **os.environ)
+    num_threads = max(1, len(os.sched_getaffinity(0)) // len(
+        hosts[cluster_spec.WORKER]))
+    environment = dict(
+        {"TF_NUM_INTEROP_THREADS": str(num_threads)}, **os.environ)
     command = command + ["--%s_hosts=%s" % (job, ",".join(addresses))
                          for job, addresses in hosts.items()]
     self._processes = [
@@ -139,10 +128,10 @@ class LocalCluster(object):
     self._chief = self._processes[0]
 
   def wait(self):
-    """Waits until all processes have ended, and sees to it that they do.
+    """Waits until all have ended; once one fails, or after a signal, ends them.
 
-    It raises a `UserError` if one has failed, and SystemExit after a signal or
-    if the chief has failed, which has said why.
+    A UserError names who has failed; of the chief, which says so itself, and of
+    a signal there is a SystemExit.
     """
     self._look_while(lambda: not self._caught and not self._failed())
     if self._failed():
@@ -194,5 +183,7 @@ def main(unused_argv):
   with reserved_addresses(FLAGS.ps + FLAGS.workers) as addresses:
     hosts = {cluster_spec.WORKER: addresses[FLAGS.ps:],
              cluster_spec.PS: addresses[:FLAGS.ps]}
-    LocalCluster([sys.executable, _RUN_FIVO] + given_flags(), hosts, logdir,
-                 caught).wait()
+    given = [FLAGS[name].serialize() for name in FLAGS
+             if FLAGS[name].present and name not in ("workers", "ps")]
+    LocalCluster(
+        [sys.executable, _RUN_FIVO] + given, hosts, logdir, caught).wait()

@@ -16,15 +16,11 @@ _SECONDS_AFTER_SIGNAL = 10.
 
 
 def serve(spec, timeout_secs):
-  """Holds variables until the chief says that training is over.
+  """Serves a place in a `ClusterSpec` until the chief says training is over.
 
-  It raises SystemExit after Ctrl-C or SIGTERM, once the workers have left or
-  ten seconds have passed.
-
-  Args:
-    spec: A `ClusterSpec`, of a parameter server.
-    timeout_secs: Seconds that the chief may be away, and that workers may take
-      to end after it.
+  The chief may be away for `timeout_secs`, and workers may take as long to end
+  after it. After Ctrl-C or SIGTERM it waits ten seconds for them, and raises
+  SystemExit.
   """
   with signals.catch_signals() as caught, tf.Graph().as_default():
     num_ends = cluster_session.end_queue(spec.task).size()

@@ -19,20 +19,12 @@ _servers = {}
 def join(config):
   """Starts the server of a worker of a cluster.
 
-  Args:
-    config: A `Config` that is valid.
-
-  Returns:
-    A `Config`: of a process on its own as it is; of a worker with its server as
-    the `master`, and but for the chief with a random seed of its own.
-
-  Raises:
-    UserError: If the address is taken.
+  Gives its `Config`, with the server as the `master` and, but for the chief, a
+  random seed of its own; that of a process alone as it is.
   """
   spec = config.cluster
   if spec is None:
     return config
-  assert spec.job == cluster_spec.WORKER, "parameter servers do not train"
   seed = config.random_seed
   if seed is not None and spec.task:
     seed = (seed + _SEEDS_PER_WORKER * spec.task) % 2 ** 63
@@ -44,7 +36,7 @@ def join(config):
 def start(spec):
   """The running `tf.distribute.Server` of a process, given its `ClusterSpec`.
 
-  It raises a `UserError` if the address is taken.
+  There is a UserError if the address is taken.
   """
   if spec not in _servers:
     name = cluster_spec.name(spec.job, spec.task)

@@ -1,9 +1,8 @@
 """The sessions of a process that trains, by itself or with others.
 
-The variables live on the parameter servers, and the newest checkpoint is the
-truth: whenever the chief opens a session, at its start or after the death of a
-parameter server, it restores that. When training is over, it puts a token into
-a queue on each parameter server.
+The variables live on the parameter servers. Whenever the chief opens a session,
+at its start or after the death of one of them, it restores the newest
+checkpoint. When training is over, it puts a token into a queue on each.
 """
 
 import time
@@ -26,8 +25,7 @@ PREEMPTIONS = (
 def options(spec):
   """The ConfigProto of a training session; `spec` is a `ClusterSpec`, or None.
 
-  In a cluster, a session waits for all processes that it may use, so it must
-  not see the other workers, which come and go.
+  A session waits for all processes that it sees, so not for other workers.
   """
   if spec is None:
     return sessions.options()
@@ -48,19 +46,19 @@ def end_queue(ps_task):
 class SessionCreator(tf.compat.v1.train.SessionCreator):
   """Creates training sessions, one after another where processes die.
 
-  The chief's have the variables of the newest checkpoint, whose path
-  `find_checkpoint()` gives, or new ones; a worker's come once they are there.
+  The chief restores the newest checkpoint, whose path `find_checkpoint()`
+  gives, or starts anew; a worker, which has no such function, waits for it.
   """
 
   def __init__(self, scaffold, target, config, find_checkpoint, caught):
     self._scaffold = scaffold
     self._target = target
     self._config = config
-    self._find_checkpoint = find_checkpoint  # None for a worker.
+    self._find_checkpoint = find_checkpoint
     self._caught = caught
 
   def create_session(self):
-    """Opens a session whose variables have values."""
+    """Opens a session, once its variables have values."""
     if self._find_checkpoint:
       return tf.compat.v1.train.ChiefSessionCreator(
           self._scaffold, self._target, self._config,

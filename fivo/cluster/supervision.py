@@ -1,9 +1,8 @@
 """Ends a process when another that it needs is gone.
 
-A process that has died can be started again, with the same flags, within
-`--cluster_timeout_secs`; then the others give up. TensorFlow itself waits for
-ever, in calls that neither an exception nor a signal interrupts, so it is a
-thread that ends the process.
+One that has died can be started again, with the same flags, within
+`--cluster_timeout_secs`; then the others give up. Since TensorFlow waits for
+ever, in calls that no signal interrupts, a thread ends the process.
 """
 
 import contextlib
@@ -27,8 +26,7 @@ _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 def answers(address):
   """True if the server at an address, "host:port", answers a greeting.
 
-  To connect is not enough: the kernel accepts connections for a process that
-  is stopped or hangs.
+  The kernel accepts connections for a process that is stopped or hangs, too.
   """
   try:
     with socket.create_connection(
@@ -44,15 +42,11 @@ def answers(address):
 
 @contextlib.contextmanager
 def supervise(needed, timeout_secs):
-  """Watches processes while the block runs.
+  """Watches processes, a dict from names to addresses, while the block runs.
 
-  If one does not answer for too long, this process ends with one line and exit
-  code 1. Where one does not answer, Ctrl-C and SIGTERM end this process at
+  If one does not answer for `timeout_secs`, this process ends with one line and
+  exit code 1. While one does not answer, Ctrl-C and SIGTERM end this process at
   once, since its main thread may hang.
-
-  Args:
-    needed: A dict from the names of processes to their addresses, "host:port".
-    timeout_secs: Seconds that a process may be away.
   """
   stopped = threading.Event()
   thread = threading.Thread(

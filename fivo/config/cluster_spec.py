@@ -15,8 +15,6 @@ PS = "ps"
 WORKER = "worker"
 CHIEF = "chief"
 
-_VARIABLE = "TF_CONFIG"
-_PROTOCOL = "grpc://"
 _FLAGS = ("job_name", "ps_hosts", "worker_hosts")
 _CHIEFS = (CHIEF, "master")  # The second is the older name.
 _EVALUATOR = "evaluator"
@@ -29,13 +27,10 @@ _MAX_SHOWN = 300  # Characters of a value of TF_CONFIG in a message.
 
 class ClusterSpec(collections.namedtuple("ClusterSpec", (
     "ps_hosts", "worker_hosts", "job", "task"))):
-  """A cluster, and the place of this process in it.
+  """A cluster, and the place of this process in it: number `task` of a job.
 
-  Attributes:
-    ps_hosts: A tuple of the parameter servers' addresses, "host:port".
-    worker_hosts: A tuple of the workers' addresses, the chief's first.
-    job: PS or WORKER.
-    task: The number of this process in its job.
+  The job is PS or WORKER; each has a tuple of addresses, "host:port", of the
+  workers the chief's first.
   """
 
   __slots__ = ()
@@ -63,30 +58,22 @@ def name(job, task):
 
 
 def parse(config):
-  """Finds out which cluster a process is in.
+  """The `ClusterSpec` of a `Config`'s process; None for one on its own.
 
   Flags win over TF_CONFIG. What the latter calls the chief is worker 0 here,
-  and its workers follow; where there is no chief its first worker is one.
-
-  Args:
-    config: A `Config`.
-
-  Returns:
-    A `ClusterSpec`; None for a process on its own.
-
-  Raises:
-    UserError: Naming the flag or variable, its value, and what would be right.
+  and its workers follow; where there is no chief its first worker is one. A
+  UserError names the flag or variable that is wrong.
   """
   if any(getattr(config, flag) for flag in _FLAGS):
     return _from_flags(config)
-  value = os.environ.get(_VARIABLE)
+  value = os.environ.get("TF_CONFIG")
   if not value or config.master or config.mode != "train":
     return None
   try:
     return _from_variable(value)
   except errors.UserError as e:
-    raise errors.UserError("%s=%s: %s" % (
-        _VARIABLE, " ".join(value.split())[:_MAX_SHOWN], e)) from e
+    raise errors.UserError("TF_CONFIG=%s: %s" % (
+        " ".join(value.split())[:_MAX_SHOWN], e)) from e
 
 
 def split_address(address):
@@ -97,11 +84,10 @@ def split_address(address):
 
 def master_address(master):
   """The address, "host:port", of the server that --master=grpc://... names."""
-  shown = "--master=%s" % master
-  if not master.startswith(_PROTOCOL):
-    raise errors.UserError("%s: must be %shost:port" % (shown, _PROTOCOL))
-  address = master[len(_PROTOCOL):]
-  _check_addresses(shown, [address])
+  protocol, _, address = master.partition("://")
+  if protocol != "grpc":
+    raise errors.UserError("--master=%s: must be grpc://host:port" % master)
+  _check_addresses("--master=%s" % master, [address])
   return address
 
 
@@ -122,8 +108,7 @@ def _from_flags(config):
   for job, value in ((PS, config.ps_hosts), (WORKER, config.worker_hosts)):
     hosts[job] = tuple(part.strip() for part in value.split(","))
     _check_addresses("--%s_hosts=%s" % (job, value), hosts[job])
-  _check_addresses(
-      "--ps_hosts and --worker_hosts", hosts[PS] + hosts[WORKER])
+  _check_addresses("--ps_hosts and --worker_hosts", sum(hosts.values(), ()))
   job = PS if config.job_name == PS else WORKER
   last = 0 if config.job_name == CHIEF else len(hosts[job]) - 1
   if config.task > last:

@@ -92,9 +92,9 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
   `datasets.create_pianoroll_dataset`; the mean is None where there is none.
   """
   options = options or Options()
-  mean = None
-  if sequences.mean is not None:
-    mean = tf.constant(sequences.mean, tf.float32, name="train_mean")
+  mean = sequences.mean
+  if mean is not None:
+    mean = tf.constant(mean, tf.float32, name="train_mean")
   if options.max_length is not None:
     sequences = cut(sequences, options.max_length)
   indices = index_dataset(
@@ -172,9 +172,8 @@ def cut(sequences, max_length):
     num_pieces = -(-length // max_length)
     edges = np.arange(num_pieces + 1) * length // num_pieces
     pieces.extend(zip([index] * num_pieces, edges[:-1], edges[1:]))
-  before_first = np.zeros([1, sequences.width], np.float32)
-  if sequences.mean is not None:
-    before_first += np.asarray(sequences.mean, np.float32)
+  mean = 0. if sequences.mean is None else sequences.mean
+  before_first = np.full([1, sequences.width], mean, np.float32)
 
   def read(number):
     index, start, end = pieces[number]
@@ -216,11 +215,10 @@ def find_user_error(error):
   """The `UserError` that made a dataset fail with an OpError, or None."""
   found = re.search(r"assertion failed: \[(--dataset_path=.*)\]",
                     error.message)
-  if found is None:
-    return None
   # TensorFlow escapes what is not ASCII, byte by byte.
-  message = found.group(1).encode("ascii").decode("unicode_escape")
-  return UserError(message.encode("latin1").decode("utf-8", "replace"))
+  return found and UserError(
+      found.group(1).encode("ascii").decode("unicode_escape")
+      .encode("latin1").decode("utf-8", "replace"))
 
 
 def next_element(dataset, prefetch_batches=MAX_PREFETCHED_BATCHES):

@@ -26,11 +26,9 @@ def create_chain_graph_dataset(
   `steps_per_observation`-th state is observed, x_t ~ N(g(z_t),
   observation_variance), where f and g are the transition and observation types.
 
-  By default this draws what the FIVO code has always drawn, which has one
-  transition more than the model `fivo.models.ghmm.GaussianHMM`: before the T
-  states that can be observed comes z_0 ~ N(0, observation_variance). With
-  `model_consistent=True` the first of them is N(0, transition_variance), as in
-  the model.
+  By default this draws what the FIVO code has always drawn: with one transition
+  more than the model `fivo.models.ghmm.GaussianHMM`, since before the T states
+  that can be observed comes z_0 ~ N(0, observation_variance).
 
   The numbers are `np.random.normal`'s, from NumPy's global state: sequence
   after sequence, first z_0, then for each step z_t, and x_t if it is observed.
@@ -53,7 +51,8 @@ def create_chain_graph_dataset(
     prefetch_buffer_size: The number of batches to draw ahead, at most two; 0
       leaves NumPy's global state as the batches that were asked for do.
     dtype: "float32" or "float64".
-    model_consistent: Whether to draw from the model itself.
+    model_consistent: Whether to draw from the model itself: the first state is
+      N(0, transition_variance).
 
   Returns:
     observations: A Tensor `[T_obs, B, state_size]` of type `dtype`, where T_obs

@@ -62,11 +62,7 @@ def find_scores():
   except ImportError as error:
     raise UserError("music21 is not installed; its corpus holds the chorales: "
                     "pip install fivo[chorales]") from error
-  paths = sorted(str(path) for path in corpus.getComposer("bach", _EXTENSIONS))
-  if not paths:
-    raise UserError("this music21 comes without its corpus, which holds the "
-                    "chorales: pip install fivo[chorales]")
-  return paths
+  return sorted(str(path) for path in corpus.getComposer("bach", _EXTENSIONS))
 
 
 def parse_scores(paths):
@@ -120,7 +116,7 @@ def split_chorales(chorales):
   for name, chords in chorales.items():
     passages = _passages(chords)
     twins = (split for others, split in earlier
-             if _overlap(passages, others) > 0.5)
+             if _are_twins(passages, others))
     split = next(twins, None) or split_of_name(name)
     earlier.append((passages, split))
     contents[split].append(chords)
@@ -144,10 +140,9 @@ def _passages(chords):
           for passage in passages if all(passage)}
 
 
-def _overlap(passages, others):
-  """The fraction of the smaller set that is in the other."""
-  smaller = min(len(passages), len(others))
-  return len(passages & others) / smaller if smaller else 0.
+def _are_twins(passages, others):
+  """True if more than half of the smaller set is in the other."""
+  return 2 * len(passages & others) > min(len(passages), len(others))
 
 
 def define_flags():

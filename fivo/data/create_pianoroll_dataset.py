@@ -79,9 +79,6 @@ def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
     pieces.setdefault(tuple(piece.chords), path)
     num_notes += piece.num_notes
     num_between += piece.num_between
-  if not pieces:
-    raise UserError("%s: none of its %d MIDI files can be used"
-                    % (midi_dir, len(paths)))
   num_copies = len(paths) - num_damaged - len(pieces)
   if num_damaged or num_copies:
     logging.warning("Of %d files, %d could not be used and %d have the notes "
@@ -98,10 +95,8 @@ def split_pieces(pieces, fractions=None, seed=0):
   folders = [path.split(os.sep)[0].lower() for path in pieces]
   if fractions is not None or set(folders) != set(pianorolls.SPLITS):
     return splits.deal(pieces.values(), fractions, seed)
-  contents = {split: [] for split in pianorolls.SPLITS}
-  for folder, chords in zip(folders, pieces.values()):
-    contents[folder].append(chords)
-  return contents
+  return {split: [chords for folder, chords in zip(folders, pieces.values())
+                  if folder == split] for split in pianorolls.SPLITS}
 
 
 def estimate_tonic(chords):
@@ -117,11 +112,9 @@ def estimate_tonic(chords):
 
 
 def transpose(chords, to_tonic):
-  """Transposes a piece to a tonic, 0 to 11, by a tritone at most."""
+  """Transposes a piece, if it has a tonic, to one by a tritone at most."""
   tonic = estimate_tonic(chords)
-  if tonic is None:
-    return chords
-  shift = (to_tonic - tonic + 6) % 12 - 6
+  shift = 0 if tonic is None else (to_tonic - tonic + 6) % 12 - 6
   return [tuple(note + shift for note in chord) for chord in chords]
 
 

@@ -46,16 +46,16 @@ def read(path, steps_per_quarter):
   data = reading.read_bytes(path)
   with reading.complaining(path, "a complete MIDI file"):
     midi = mido.MidiFile(file=io.BytesIO(data))
-  if midi.type not in (0, 1):
-    raise UserError("%s: is of format %d, several pieces in one; only 0 and 1 "
-                    "are read" % (path, midi.type))
+  if midi.type == 2:
+    raise UserError("%s: is of format 2, several pieces in one; only 0 and 1 "
+                    "are read" % path)
   if midi.ticks_per_beat <= 0:
     raise UserError("%s: is timed in seconds (SMPTE), not in quarter notes"
                     % path)
   notes = [note for track in midi.tracks for note in _notes(track)]
   if not notes:
     raise UserError("%s: has no notes outside of the percussion channel" % path)
-  placed = _place(notes, steps_per_quarter, midi.ticks_per_beat)
+  placed = list(_place(notes, steps_per_quarter, midi.ticks_per_beat))
   if not placed:
     raise UserError("%s: has no notes but between the timesteps" % path)
   first = min(start for _, start, _ in placed)
@@ -72,8 +72,7 @@ def read(path, steps_per_quarter):
 
 
 def _place(notes, steps_per_quarter, ticks_per_quarter):
-  """Turns (pitch, start, end) from ticks to steps; leaves out those between."""
-  placed = []
+  """Yields (pitch, start, end) in steps in place of ticks, if not between."""
   for pitch, start, end in notes:
     # In quarters of a step, times the number of ticks in a quarter note.
     start, end = (4 * tick * steps_per_quarter for tick in (start, end))
@@ -83,8 +82,7 @@ def _place(notes, steps_per_quarter, ticks_per_quarter):
         abs(start - 4 * ticks_per_quarter * first) < ticks_per_quarter):
       stop = first + 1
     if first < stop:
-      placed.append((pitch, first, stop))
-  return placed
+      yield pitch, first, stop
 
 
 def _notes(track):

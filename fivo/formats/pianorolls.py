@@ -5,7 +5,6 @@ per timestep), a chord a possibly empty tuple of MIDI notes.
 `calculate_pianoroll_mean.py` adds the mean of the dense train split.
 """
 
-import itertools
 import numbers
 import os
 import pickle
@@ -52,7 +51,7 @@ def save_with_mean(path, pianorolls):
            if split == "train" or pianorolls.get(split)}
   pianorolls[MEAN_KEY] = calculate_mean(dense["train"])
   save(path, pianorolls)
-  sequences = list(itertools.chain.from_iterable(dense.values()))
+  sequences = sum(dense.values(), [])
   notes = MIN_NOTE + np.flatnonzero(calculate_mean(sequences))
   logging.info(
       "%s: %d sequences (%s), %d timesteps, %s.", path, len(sequences),

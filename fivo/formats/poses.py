@@ -17,18 +17,17 @@ def read(path, split):
   sequences = pickled_splits.get_split(contents, split, path)
   for index, sequence in enumerate(sequences):
     where = "%s: split '%s', sequence %d" % (path, split, index)
-    with reading.complaining(where, "an array [T, D] of numbers"):
-      array = np.asarray(sequence, np.float64)
+    with np.errstate(over="ignore"), reading.complaining(
+        where, "an array [T, D] of numbers"):
+      array = np.asarray(np.asarray(sequence, np.float64), np.float32)
     width = arrays[0].shape[1] if arrays else array.shape[-1]
     if array.ndim != 2 or array.shape[1] != width or not width:
       raise UserError("%s: has shape %s, not [T, D], with one D for all"
                       % (where, list(array.shape)))
-    with np.errstate(over="ignore"):
-      arrays.append(array.astype(np.float32))
-    wrong = np.argwhere(~np.isfinite(arrays[-1]))
+    wrong = np.argwhere(~np.isfinite(array))
     if wrong.size:
-      step, column = wrong[0]
-      raise UserError("%s, step %d: number %d is %s, not a finite number of 32 "
-                      "bits" % (where, step, column, array[step, column]))
+      raise UserError("%s, step %d: number %d is not a finite number of 32 bits"
+                      % (where, *wrong[0]))
+    arrays.append(array)
   return arrays, pickled_splits.get_mean(
       contents, path, width, "np.concatenate(train).mean(axis=0)")

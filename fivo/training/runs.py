@@ -98,7 +98,7 @@ def train(source, family):
   config = begin(source, family.own_names)
   family.check(config)
   if steps.is_finished(config, config.start_step):
-    if validation.lacks_best(config):
+    if validation.missed_best(config) is not None:
       with owning_logdir(config):
         validation.mend_best(config)
     return

@@ -15,27 +15,15 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
 
   Unlike TensorFlow's hook of that purpose it does not write the graph as text,
   which takes half a second of every start, and does not save again what it has
-  just restored.
+  just restored, a checkpoint of `restored_step`.
   """
 
   def __init__(self, logdir, save_secs, scaffold, restored_step=None):
-    """Creates the hook.
-
-    Args:
-      logdir: The directory of the checkpoints.
-      save_secs: Seconds between checkpoints.
-      scaffold: The session's Scaffold; it has the Saver.
-      restored_step: The step of the checkpoint that is restored, or None.
-    """
     self._logdir = logdir
     self._scaffold = scaffold
     self._saved_step = restored_step
     self._save_secs = save_secs
     self._saved_time = None
-    self._global_step = None
-
-  def begin(self):
-    """Finds the global step of the graph."""
     self._global_step = tf.compat.v1.train.get_global_step()
 
   def after_create_session(self, session, coord):

@@ -33,12 +33,7 @@ _SECONDS_PER_FAILURE = 0.1
 
 
 def is_finished(config, step):
-  """True, and logged, if a run has nothing left to do.
-
-  Args:
-    config: A `Config`.
-    step: The step of the run's newest checkpoint, 0 if there is none.
-  """
+  """True, and logged, if a run has nothing to do after its newest `step`."""
   stopped_step = validation_record.stopped_step(
       config.logdir, config.measure, config.early_stop_patience)
   if step and stopped_step is not None:
@@ -66,12 +61,11 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
     config: A `Config`.
     train_op: An op that takes one step and increments the global step.
     log_tensors: A dict of scalar Tensors to log.
-    log_line: A callable `(step, values) -> str`, the line to log for a step,
-      given the values of `log_tensors`.
-    validator: None, or the `validation.Validator` of a run with `eval_every`.
+    log_line: A callable that takes a step and the values of `log_tensors` and
+      gives the line to log.
+    validator: The `validation.Validator` of a run with `eval_every`, or None.
     hooks: More SessionRunHooks.
-    num_timesteps: None, or a scalar int Tensor, the number of timesteps of data
-      in the batch of a step.
+    num_timesteps: A scalar int Tensor, those of data in a batch, or None.
   """
   is_chief = config.task == 0
   path = checkpoints.latest(
@@ -134,13 +128,13 @@ def _logdir_hooks(config, path, scaffold, num_timesteps):
 
 
 def _cluster_hooks(config, caught):
-  """Hooks of a process that trains with others; `caught` has signals."""
+  """The hooks of a process that trains with others."""
   first_step = config.task * _STEPS_OF_STAGGER if config.stagger_workers else 0
   if config.cluster and config.task == 0:
     return [cluster_session.ChiefHook(config.ps_tasks, caught)]
   if config.cluster:
-    return [cluster_session.WorkerHook(
-        min(first_step, config.max_steps), caught)]
+    first_step = min(first_step, config.max_steps)
+    return [cluster_session.WorkerHook(first_step, caught)]
   if first_step:
     return [tf.compat.v1.train.GlobalStepWaiterHook(first_step)]
   return []
@@ -150,15 +144,13 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
   """The steps of a training run; `last` is the global step after the last."""
 
   def __init__(self, config, train_op, log_tensors, log_line, caught):
-    """Creates the ops of a step; for arguments see `train`."""
     self._config = config
     self._log_line = log_line
     self._caught = caught
     self._num_failures = 0
     self.last = None
     self._global_step = tf.compat.v1.train.get_or_create_global_step()
-    # The step is read after the update, and where the update takes place, so
-    # that the two never disagree.
+    # Read after the update, and where it takes place, so that both agree.
     with tf.control_dependencies([train_op]):
       with tf.compat.v1.colocate_with(self._global_step):
         step_after = self._global_step.read_value()
@@ -170,10 +162,11 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
 
   def take(self, creator, hooks):
     """Takes steps until the last, the end of the data, or a signal."""
-    total = self._config.max_steps
+    config = self._config
+    total = config.max_steps
     if total == options.OPTIONS["max_steps"].default:
       total = None  # Nobody waits for it.
-    with progress.StepBar(total, self._config.progress) as bar:
+    with progress.StepBar(total, config.progress) as bar:
       while True:
         try:
           with tf.compat.v1.train.MonitoredSession(creator, hooks) as session:
@@ -181,18 +174,17 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
           break
         except cluster_session.PREEMPTIONS as e:
           self._num_failures += 1
-          if not self._config.cluster or self._num_failures > _MAX_FAILURES:
+          if not config.cluster or self._num_failures > _MAX_FAILURES:
             raise
           log.info("Lost the session, trying again (%s: %s).",
                    type(e).__name__, " ".join(e.message.split())[:200])
           time.sleep(_SECONDS_PER_FAILURE * self._num_failures)
-    if self._caught or self.last >= self._config.max_steps:
+    if self._caught or self.last >= config.max_steps:
       return
-    if self._config.task:
+    if config.task:
       log.info("This worker ends at step %d.", self.last)
     elif validation_record.stopped_step(
-        self._config.logdir, self._config.measure,
-        self._config.early_stop_patience) is None:
+        config.logdir, config.measure, config.early_stop_patience) is None:
       log.info("The data ended at step %d.", self.last)
 
   def _take_in_session(self, session, bar):
@@ -209,8 +201,8 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
           (before - 1) // config.summarize_every):
         log.info("%s", self._log_line(self.last, values))
       if bar.is_shown:  # It has the number of the step.
-        bar.update(self.last, self._log_line(
-            self.last, values).partition(", ")[2])
+        line = self._log_line(self.last, values)
+        bar.update(self.last, line.partition(", ")[2])
       is_first = False
       self._num_failures = 0
     if self._caught:
@@ -218,7 +210,7 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
 
 
 def _explain_non_finite(error, config, last_step):
-  """A NonFiniteError for a failed check of finiteness, None for others."""
+  """The NonFiniteError of a failed check of finiteness, None for others."""
   found = _NON_FINITE.search(error.message)
   return found and errors.NonFiniteError(
       "%s is %s at step %d; the last checkpoint is %s; a lower "

@@ -1,9 +1,8 @@
 """Evaluating a run on the valid split while it trains.
 
-The evaluator has a graph and sessions of its own and reads checkpoints, so that
-training computes what it would compute alone. Each evaluation is of a
-checkpoint that was saved for it: a process that dies evaluates it when it comes
-back, before it takes another step.
+The evaluator has a graph of its own and reads checkpoints, so that training
+computes what it would compute alone. A process that dies makes up for a missed
+evaluation when it comes back, before it takes another step.
 """
 
 import math
@@ -28,31 +27,14 @@ class _InterruptedError(Exception):
 
 
 def is_due(config, step):
-  """Whether a run that has taken its last step is still to be evaluated."""
+  """True if a run that has taken its last step is still to be evaluated."""
   if config.eval_every is None or config.task != 0 or not step:
     return False
   record = validation_record.load(config.logdir)
   return record is None or record.last_step < step
 
 
-def lacks_best(config):
-  """Whether `best` is not the checkpoint that the run's record names."""
-  return _step_to_export(config) is not None
-
-
-def mend_best(config):
-  """Makes `best` what the run's record says, unless that was not kept."""
-  step = _step_to_export(config)
-  if step is None:
-    return
-  path = checkpoints.path_of(config.logdir, step)
-  if os.path.exists(path + ".index"):
-    best_checkpoint.export(config.logdir, path)
-  else:
-    log.warning("The best checkpoint so far, of step %d, was not kept.", step)
-
-
-def _step_to_export(config):
+def missed_best(config):
   """The step of the run's best checkpoint if `best` is not that, else None."""
   if not config.export_best or config.task != 0:
     return None
@@ -62,34 +44,37 @@ def _step_to_export(config):
   return None
 
 
+def mend_best(config):
+  """Makes `best` what the run's record says, unless that was not kept."""
+  step = missed_best(config)
+  if step is None:
+    return
+  path = checkpoints.path_of(config.logdir, step)
+  if os.path.exists(path + ".index"):
+    best_checkpoint.export(config.logdir, path)
+  else:
+    log.warning("The best checkpoint so far, of step %d, was not kept.", step)
+
+
 class Validator(tf.compat.v1.train.SessionRunHook):
-  """Evaluates a run as it trains, exports the best checkpoint, stops early."""
+  """Evaluates a run as it trains, exports the best checkpoint, stops early.
+
+  Takes an `Evaluator` of the valid split and, to draw samples, a function from
+  a checkpoint's path to the bytes of a PNG file.
+  """
 
   def __init__(self, config, evaluator, draw_picture=None):
-    """Creates the hook.
-
-    `evaluator` is an `evaluator.Evaluator` of the valid split; `draw_picture`
-    takes a checkpoint's path and gives the bytes of a PNG file, or is None.
-    """
     self._config = config
     self._evaluator = evaluator
     self._draw_picture = draw_picture
     self._summaries = summaries.Summaries(config.logdir, SPLIT)
-    self._checkpoint_hook = None
-    self._caught = None
-    self._record = self._next_step = None
-    self._global_step = None
+    self._checkpoint_hook = self._caught = None  # See `attach`.
+    self._record = self._next_step = self._global_step = None
 
   def attach(self, checkpoint_hook, caught):
-    """Takes the hook that saves checkpoints, and the list of caught signals.
-
-    Call it before the session begins. The other hook must come before this one.
-    """
+    """Takes the hook before it and the list of caught signals, in the graph."""
     self._checkpoint_hook = checkpoint_hook
     self._caught = caught
-
-  def begin(self):
-    """Finds the global step of the graph."""
     self._global_step = tf.compat.v1.train.get_global_step()
 
   def after_create_session(self, session, coord):
@@ -124,7 +109,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     self._summaries.close()
 
   def _plan(self, step):
-    """Sets the step of the next evaluation; other workers may skip it."""
+    """Sets the step of the next evaluation, which other workers may skip."""
     every = self._config.eval_every
     self._next_step = (step // every + 1) * every
 

@@ -36,27 +36,21 @@ def _expected_sequence(steps_per_observation=6, state_size=1,
   return np.array(observations)
 
 
-_TRANSITIONS = {"standard": lambda z: z, "round": np.round}
-_OBSERVATIONS = {"standard": lambda z: z, "squared": lambda z: z ** 2,
-                 "abs": np.abs}
-
-
-@pytest.mark.parametrize(
-    "transition_type, observation_type, steps, state_size", [
-        ("standard", "standard", None, 1), ("round", "squared", 1, 1),
-        ("round", "abs", 2, 3), ("standard", "squared", 2, 3)])
+@pytest.mark.parametrize("transition, observation, steps, state_size", [
+    (("standard", lambda z: z), ("standard", lambda z: z), None, 1),
+    (("round", np.round), ("squared", np.square), 1, 1),
+    (("round", np.round), ("abs", np.abs), 2, 3)])
 def test_draws_in_the_order_of_the_contract(
-    transition_type, observation_type, steps, state_size):
+    transition, observation, steps, state_size):
   batches, lengths = _draw(
       2, seed=5, steps_per_observation=steps, state_size=state_size,
       transition_variance=0.7, observation_variance=2.,
-      transition_type=transition_type, observation_type=observation_type)
+      transition_type=transition[0], observation_type=observation[0])
   np.random.seed(5)
   for batch in batches:
     expected = np.stack([
         _expected_sequence(
-            steps or 6, state_size, 0.7, 2.,
-            _TRANSITIONS[transition_type], _OBSERVATIONS[observation_type])
+            steps or 6, state_size, 0.7, 2., transition[1], observation[1])
         for _ in range(3)], axis=1)
     assert batch.dtype == np.float32
     np.testing.assert_allclose(batch, expected, rtol=1e-6, atol=1e-6)
@@ -71,12 +65,7 @@ def test_float64():
       batch[:, 0], _expected_sequence(steps_per_observation=1), rtol=1e-12)
 
 
-def test_never_ends_and_never_repeats():
-  batches, _ = _draw(50, seed=1)
-  assert len({batch.tobytes() for batch in batches}) == 50
-
-
-def test_without_prefetching_uses_no_more_random_numbers_than_asked_for():
+def test_without_prefetching_draws_what_is_asked_for_alone():
   _draw(2, seed=3, prefetch_buffer_size=0, batch_size=2)
   after = np.random.normal()
   np.random.seed(3)
@@ -97,10 +86,9 @@ def test_defect_one_transition_more_than_the_model_has(model_consistent):
       observation_variance=observation_variance,
       model_consistent=model_consistent)
   start = 0. if model_consistent else observation_variance
-  expected = (start + transition_variance * np.arange(1, 5)
-              + observation_variance)
   np.testing.assert_allclose(
-      batch[:, :, 0].var(axis=1), expected, rtol=0.05)
+      batch[:, :, 0].var(axis=1), start + observation_variance
+      + transition_variance * np.arange(1, 5), rtol=0.05)
 
 
 @pytest.mark.parametrize("value", [0., [[[2.5]]]])
@@ -118,7 +106,7 @@ def test_defect_whole_float_from_a_division_was_refused():
   assert batch.shape == (3, 3, 1)
 
 
-@pytest.mark.parametrize("steps", [4, 12, 1.5])
+@pytest.mark.parametrize("steps", [4, 1.5])
 def test_observations_must_be_evenly_spaced(steps):
   with pytest.raises(ValueError, match="must divide num_timesteps=6"):
     datasets.create_chain_graph_dataset(3, 6, steps_per_observation=steps)

@@ -44,18 +44,16 @@ _THIRD = fractions.Fraction(1, 3)
     # quarter at none.
     ([[(0.5, 1, [60]), (1.5, 0.25, [62]), (1.75, 1.25, [64])]],
      [(), (60,), (64,)]),
-    # Sorted and distinct.
-    ([[(0, 1, [72])], [(0, 1, [72])], [(0, 1, [67, 48])], [(0, 1, [60])]],
-     [(48, 60, 67, 72)]),
-    # Rests.
-    ([[(0, 1, [60]), (1, 1, []), (2, 1, [62])],
-      [(0, 1, []), (1, 1, []), (2, 1, [50])]], [(60,), (), (50, 62)]),
+    # Sorted and distinct, and rests.
+    ([[(0, 1, [72]), (1, 1, []), (2, 1, [62])],
+      [(0, 1, [72, 67, 48]), (1, 1, []), (2, 1, [50])]],
+     [(48, 67, 72), (), (50, 62)]),
     # Grace notes sound at no time.
     ([[(0, 1, [60]), (1, 0, [61]), (1, 1, [62])]], [(60,), (62,)]),
     # Triplets.
     ([[(0, _THIRD, [60]), (_THIRD, _THIRD, [61]), (2 * _THIRD, _THIRD, [62]),
        (1, 1, [63])]], [(60,), (63,)]),
-], ids=["quarters", "syncopation", "sorted", "rests", "grace", "triplets"])
+], ids=["quarters", "syncopation", "rests", "grace", "triplets"])
 def test_score_to_chords(parts, chords):
   found = chorales.score_to_chords(_score(*parts))
   assert found == chords
@@ -69,16 +67,8 @@ def test_split_of_name_is_fixed():
       "train", "train", "valid", "valid", "test", "test"]
 
 
-def test_proportions_of_splits():
-  # Three standard errors of 3000 names are below 0.03.
-  counts = collections.Counter(
-      chorales.split_of_name("bwv%d" % i) for i in range(3000))
-  for split, expected in (("train", 0.6), ("valid", 0.2), ("test", 0.2)):
-    assert abs(counts[split] / 3000. - expected) < 0.03
-
-
 def test_twins_go_together():
-  # The same chorale in another key, and one with a few other chords, under
+  # The same chorale in another key, with a few other chords, and shorter, under
   # names that would go to other splits.
   names = {}
   for i in range(100):
@@ -86,15 +76,13 @@ def test_twins_go_together():
   chords = _random_chorale(1)
   transposed = [tuple(note + 2 for note in chord) for chord in chords]
   varied = chords[:30] + _random_chorale(2, 6)
-  shortened = chords[5:]
   contents = chorales.split_chorales(collections.OrderedDict([
       (names["train"], chords),
       (names["valid"], transposed),
       (names["test"], varied),
-      (names["test"] + "-a", shortened),
-      ("bwv-other", _random_chorale(3))]))
-  assert contents["train"][:4] == [chords, transposed, varied, shortened]
-  assert _random_chorale(3) in contents[chorales.split_of_name("bwv-other")]
+      (names["test"] + "-a", chords[5:]),
+      (names["test"] + "-b", _random_chorale(3))]))
+  assert contents["train"] == [chords, transposed, varied, chords[5:]]
 
 
 def test_scores_of_the_corpus():
@@ -110,8 +98,7 @@ def test_scores_of_the_corpus():
   chords = parsed["bwv66.6"]
   assert len(chords) == 36
   # From A major to F sharp major.
-  assert chords[0] == (57, 64, 73)
-  assert chords[-1] == (54, 58, 61, 66)
+  assert (chords[0], chords[-1]) == ((57, 64, 73), (54, 58, 61, 66))
 
 
 def test_writes_a_pianoroll_file(monkeypatch, tmp_path):
@@ -125,9 +112,7 @@ def test_writes_a_pianoroll_file(monkeypatch, tmp_path):
   for split in pianorolls.SPLITS:  # All are kept in order.
     assert loaded[split] == [chords for name, chords in rolls.items()
                              if chorales.split_of_name(name) == split]
-  mean = pianorolls.get_mean(loaded, path, 88)
-  steps = [chord for chords in loaded["train"] for chord in chords]
-  assert mean.sum() == pytest.approx(sum(map(len, steps)) / len(steps))
+  assert pianorolls.get_mean(loaded, path, 88).any()
 
 
 def test_music21_is_an_extra(monkeypatch):

@@ -1,9 +1,7 @@
 """Tests of fivo/data/create_pianoroll_dataset.py."""
 
-import collections
 import json
 import os
-import re
 
 import numpy as np
 import pytest
@@ -15,12 +13,10 @@ from fivo.system.errors import UserError
 from tests import programs
 from tests.formats import midi_test as midi_files_test
 
-_PROGRAM = "fivo/data/create_pianoroll_dataset.py"
-_SCALE = (0, 2, 4, 5, 7, 9, 11)
-
 
 def _run(*args):
-  return programs.run(list(args), program=_PROGRAM)
+  return programs.run(
+      list(args), program="fivo/data/create_pianoroll_dataset.py")
 
 
 def _write_folder(directory, count=10):
@@ -40,111 +36,86 @@ def _notes(contents):
           for split in pianorolls.SPLITS}
 
 
-class TestFolder:
-
-  def test_any_depth_and_names(self, tmp_path):
-    _write_folder(tmp_path)
-    pieces = command.read_midi_dir(str(tmp_path), 1)
-    assert sorted(pieces.values()) == [[(note,)] for note in range(40, 50)]
-    assert list(pieces) == sorted(pieces)
-
-  def test_damaged_files_and_copies(self, tmp_path, caplog):
-    _write_folder(tmp_path)
-    (tmp_path / "copy of 0.mid").write_bytes(midi_files_test.simple(40))
-    (tmp_path / "à" / "bad \u266b.mid").write_bytes(b"MThd")
-    with pytest.raises(UserError, match="bad \u266b.mid: .*--skip_damaged"):
-      command.read_midi_dir(str(tmp_path))
-    assert len(command.read_midi_dir(str(tmp_path), skip_damaged=True)) == 10
-    assert "bad \u266b.mid" in caplog.text
-    assert ("Of 12 files, 1 could not be used and 1 have the notes of another"
-            in caplog.text)
-
-  def test_nothing_to_read(self, tmp_path):
-    pytest.importorskip("mido")
-    with pytest.raises(UserError, match="holds no files that end with .mid"):
-      command.read_midi_dir(str(tmp_path))
-    (tmp_path / "a.mid").write_bytes(b"")
-    with pytest.raises(UserError, match="none of its 1 MIDI files"):
-      command.read_midi_dir(str(tmp_path), skip_damaged=True)
-
-  def test_command(self, tmp_path):
-    folder = tmp_path / "my files"
-    _write_folder(folder)
-    (folder / "low.mid").write_bytes(midi_files_test.midi(midi_files_test.track(
-        midi_files_test.on(0, 60), midi_files_test.on(0, 12),
-        midi_files_test.off(96, 60))))
-    out_file = str(tmp_path / "x.pkl")
-    args = ["--midi_dir=%s" % folder, "--out_file=" + out_file,
-            "--steps_per_quarter=2", "--splits=0.5,0.25,0.25", "--seed=3"]
-    result = _run(*args)
-    assert (result.exit_code, result.stdout) == (0, ""), result.stderr
-    assert "not from 21 to 108: 12 in 2 steps." in result.stderr
-    assert re.search(r"x.pkl: 11 sequences \(6 train, 2 valid, 3 test\), "
-                     r"22 timesteps, notes 40 to 60\.", result.stderr)
-    contents = pianorolls.load(out_file)
-    assert contents["steps_per_quarter"] == 2
-    assert sorted(sum(_notes(contents).values(), [])) == sorted(
-        list(range(40, 50)) + [60])
-    assert all(len(chords) == 2 for chords in contents["train"])
-    assert pianorolls.get_mean(contents, out_file, 88).sum() == 1.
-    with open(out_file, "rb") as stream:
-      first = stream.read()
-    assert _run(*args).exit_code == 0
-    with open(out_file, "rb") as stream:
-      assert stream.read() == first  # The same folder makes the same file.
+def test_damaged_files_and_copies(tmp_path, caplog):
+  _write_folder(tmp_path)
+  (tmp_path / "copy of 0.mid").write_bytes(midi_files_test.simple(40))
+  (tmp_path / "à" / "bad \u266b.mid").write_bytes(b"MThd")
+  with pytest.raises(UserError, match="bad \u266b.mid: .*--skip_damaged"):
+    command.read_midi_dir(str(tmp_path))
+  pieces = command.read_midi_dir(str(tmp_path), 1, skip_damaged=True)
+  assert sorted(pieces.values()) == [[(note,)] for note in range(40, 50)]
+  assert list(pieces) == sorted(pieces)
+  assert "bad \u266b.mid" in caplog.text
+  assert ("Of 12 files, 1 could not be used and 1 have the notes of another"
+          in caplog.text)
 
 
-class TestSplits:
-
-  def _pieces(self, count, folder=""):
-    return collections.OrderedDict(
-        (folder + "%03d" % number, [(number,)]) for number in range(count))
-
-  @pytest.mark.parametrize("count, fractions, sizes", [
-      (10, None, (8, 1, 1)), (2, None, (1, 1, 0)), (7, (1., 0., 0.), (7, 0, 0)),
-      (100, (0.5, 0.25, 0.25), (50, 25, 25)), (5, (0.4, 0., 0.6), (2, 0, 3)),
-  ])
-  def test_sizes(self, count, fractions, sizes):
-    contents = command.split_pieces(self._pieces(count), fractions)
-    assert tuple(map(len, _notes(contents).values())) == sizes
-    assert sorted(sum(_notes(contents).values(), [])) == list(range(count))
-
-  def test_seed(self):
-    pieces = self._pieces(50)
-    first, same, other = (_notes(command.split_pieces(pieces, seed=seed))
-                          for seed in (1, 1, 2))
-    assert first == same != other
-    assert first["train"] != sorted(first["train"])
-
-  def test_folders_that_are_the_splits(self):
-    pieces = collections.OrderedDict()
-    for number, split in enumerate(["Test", "train", "valid"]):
-      pieces[os.path.join(split, "a", "b.mid")] = [(number,)]
-    folders = {"train": [1], "valid": [2], "test": [0]}
-    assert _notes(command.split_pieces(pieces)) == folders
-    assert _notes(command.split_pieces(pieces, (1., 0., 0.))) != folders
-    pieces["c.mid"] = [(3,)]
-    assert len(command.split_pieces(pieces)["train"]) == 2
+def test_nothing_to_read(tmp_path):
+  pytest.importorskip("mido")
+  with pytest.raises(UserError, match="holds no files that end with .mid"):
+    command.read_midi_dir(str(tmp_path))
 
 
-class TestTransposition:
+def test_midi_command(tmp_path):
+  folder = tmp_path / "my files"
+  _write_folder(folder)
+  (folder / "low.mid").write_bytes(midi_files_test.midi(midi_files_test.track(
+      midi_files_test.on(0, 60), midi_files_test.on(0, 12),
+      midi_files_test.off(96, 60))))
+  out_file = str(tmp_path / "x.pkl")
+  result = _run("--midi_dir=%s" % folder, "--out_file=" + out_file,
+                "--steps_per_quarter=2", "--splits=0.5,0.25,0.25", "--seed=3")
+  assert (result.exit_code, result.stdout) == (0, ""), result.stderr
+  assert "not from 21 to 108: 12 in 2 steps." in result.stderr
+  assert ("x.pkl: 11 sequences (6 train, 2 valid, 3 test), 22 timesteps, "
+          "notes 40 to 60." in result.stderr)
+  contents = pianorolls.load(out_file)
+  assert contents["steps_per_quarter"] == 2
+  assert sorted(sum(_notes(contents).values(), [])) == sorted(
+      list(range(40, 50)) + [60])
+  assert pianorolls.get_mean(contents, out_file, 88).sum() == 1.
 
-  @pytest.mark.parametrize("tonic", range(12))
-  @pytest.mark.parametrize("scale, triad", [
-      (_SCALE, (0, 4, 7)), ((0, 2, 3, 5, 7, 8, 11), (0, 3, 7))])
-  def test_tonic(self, tonic, scale, triad):
-    chords = [(48 + tonic + note,) for note in scale]
-    chords += 3 * [tuple(60 + tonic + note for note in triad)]
-    assert command.estimate_tonic(chords) == tonic
-    moved = command.transpose(chords, 7)
-    assert command.estimate_tonic(moved) == 7
-    shifts = {new - old for after, before in zip(moved, chords)
-              for new, old in zip(after, before)}
-    assert len(shifts) == 1 and abs(shifts.pop()) <= 6
 
-  def test_without_a_key(self):
-    for chords in ([()], [tuple(range(60, 72))]):
-      assert command.transpose(chords, 3) == chords
+@pytest.mark.parametrize("count, fractions, sizes", [
+    (10, None, (8, 1, 1)), (2, None, (1, 1, 0)), (7, (1., 0., 0.), (7, 0, 0)),
+    (100, (0.5, 0.25, 0.25), (50, 25, 25)), (5, (0.4, 0., 0.6), (2, 0, 3)),
+])
+def test_sizes_of_splits(count, fractions, sizes):
+  pieces = {"%03d" % number: [(number,)] for number in range(count)}
+  notes, same, other = (_notes(command.split_pieces(pieces, fractions, seed))
+                        for seed in (1, 1, 2))
+  assert tuple(map(len, notes.values())) == sizes
+  assert sorted(sum(notes.values(), [])) == list(range(count))
+  assert notes == same and (count < 9 or notes != other)
+
+
+def test_folders_that_are_the_splits():
+  pieces = {"Test/a.mid": [(0,)], "train/b/c.mid": [(1,)],
+            "valid/d.mid": [(2,)]}
+  folders = {"train": [1], "valid": [2], "test": [0]}
+  assert _notes(command.split_pieces(pieces)) == folders
+  assert _notes(command.split_pieces(pieces, (1., 0., 0.))) != folders
+  pieces["c.mid"] = [(3,)]
+  assert len(command.split_pieces(pieces)["train"]) == 2
+
+
+@pytest.mark.parametrize("tonic", range(12))
+@pytest.mark.parametrize("scale, triad", [
+    ((0, 2, 4, 5, 7, 9, 11), (0, 4, 7)), ((0, 2, 3, 5, 7, 8, 11), (0, 3, 7))])
+def test_transposition(tonic, scale, triad):
+  chords = [(48 + tonic + note,) for note in scale]
+  chords += 3 * [tuple(60 + tonic + note for note in triad)]
+  assert command.estimate_tonic(chords) == tonic
+  moved = command.transpose(chords, 7)
+  assert command.estimate_tonic(moved) == 7
+  shifts = {new - old for after, before in zip(moved, chords)
+            for new, old in zip(after, before)}
+  assert len(shifts) == 1 and abs(shifts.pop()) <= 6
+
+
+def test_a_piece_without_a_key_is_not_transposed():
+  for chords in ([()], [tuple(range(60, 72))]):
+    assert command.transpose(chords, 3) == chords
 
 
 def test_json_and_mat_commands(tmp_path):

@@ -117,8 +117,3 @@ def test_from_data_to_a_sample(
     assert (tmp_path / "runs" / name / "model.ckpt-2.index").exists()
   if num_executed == 5:
     assert printed == str((50, 2, 2, dimension))
-
-
-def test_the_page_is_short():
-  with open(_PATH, encoding="utf-8") as stream:
-    assert len(stream.readlines()) <= 180

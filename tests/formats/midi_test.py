@@ -1,6 +1,5 @@
 """Tests of fivo.formats.midi."""
 
-import random
 import struct
 import sys
 
@@ -66,12 +65,10 @@ _SLOW, _FAST = (b"\0\xff\x51\x03" + struct.pack(">I", tempo)[1:]
     # Tempo.
     (midi(track(_SLOW, on(0, 60), off(96, 60), _FAST, on(0, 62), off(96, 62))),
      [(60,), (62,)]),
-    # Silence around the notes.
-    (midi(track(on(127, 60), off(96, 60), b"\x7f\xff\x06\x00")), [(60,)]),
-    # Text in no known encoding.
-    (midi(track(b"\0\xff\x03\x04\xe3\x83\x90\xff", on(0, 60), off(96, 60))),
-     [(60,)]),
-], ids=["rests", "running", "format1", "drums", "tempo", "silence", "text"])
+    # Silence around the notes, and text in no known encoding.
+    (midi(track(b"\0\xff\x03\x04\xe3\x83\x90\xff", on(127, 60), off(96, 60),
+                b"\x7f\xff\x06\x00")), [(60,)]),
+], ids=["rests", "running", "format1", "drums", "tempo", "silence"])
 def test_chords(tmp_path, data, chords):
   assert _read(tmp_path, data) == chords
   assert _read(tmp_path, data, 2) == [chord for chord in chords for _ in "12"]
@@ -132,18 +129,3 @@ def test_without_mido(monkeypatch):
   monkeypatch.setitem(sys.modules, "mido", None)
   with pytest.raises(UserError, match=r"pip install fivo\[midi\]"):
     midi_files.import_mido()
-
-
-def test_damaged_files_are_read_or_refused(tmp_path):
-  good = midi(track(on(0, 60), off(96, 60)),
-              track(b"\0\xff\x59\x02\x00\x00", on(96, 72), off(96, 72)))
-  rng = random.Random(1)
-  for _ in range(100):
-    data = bytearray(good)
-    for _ in range(rng.randrange(1, 4)):
-      data[rng.randrange(len(data))] = rng.randrange(256)
-    try:
-      chords = _read(tmp_path, bytes(data))
-    except UserError:
-      continue
-    assert all(0 <= note <= 127 for chord in chords for note in chord)

@@ -9,21 +9,9 @@ import pytest
 from fivo.formats import pianorolls
 from fivo.system.errors import UserError
 
-
-def _contents(**others):
-  return dict({
-      "train": [[(60, 64, 67), (), (60,)], [(21, 108)]],
-      "valid": [[(50,)]],
-      "test": [[(51,), (52,)]],
-      "train_mean": np.linspace(0., 1., 88),
-  }, **others)
-
-
-def _write(tmp_path, data):
-  path = str(tmp_path / "rolls.pkl")
-  with open(path, "wb") as stream:
-    stream.write(data if isinstance(data, bytes) else pickle.dumps(data, 2))
-  return path
+_CONTENTS = {"train": [[(60, 64, 67), (), (60,)], [(21, 108)]],
+             "valid": [[(50,)]], "test": [[(51,), (52,)]],
+             "about": {"composer": "Bach", "raw": b"\x00\xff", "b": b""}}
 
 
 def _message(function, *args):
@@ -35,15 +23,10 @@ def _message(function, *args):
 
 
 def test_what_is_saved_is_loaded(tmp_path):
-  contents = _contents(extra={"composer": "Bach", "raw": b"\x00\xff", "b": b""})
-  path = str(tmp_path / "rolls.pkl")
-  pianorolls.save(path, contents)
-  with open(path, "rb") as stream:
-    assert stream.read(2) == b"\x80\x02"  # Protocol 2, for Python 2.
-  loaded = pianorolls.load(path)
-  np.testing.assert_array_equal(
-      loaded.pop("train_mean"), contents.pop("train_mean"))
-  assert loaded == contents
+  path = tmp_path / "rolls.pkl"
+  pianorolls.save(str(path), _CONTENTS)
+  assert path.read_bytes()[:2] == b"\x80\x02"  # Protocol 2, for Python 2.
+  assert pianorolls.load(str(path)) == _CONTENTS
 
 
 @pytest.mark.parametrize("data, words", [
@@ -51,28 +34,21 @@ def test_what_is_saved_is_loaded(tmp_path):
     (b"\n<!DOCTYPE html><html>404</html>", "holds a web page"),
     (b"\x40\6" + bytes(20), "if it is a TFRecord file, add --dataset_type="),
     (gzip.compress(b"pickle"), "is compressed"),
-    (pickle.dumps(_contents(), 2)[:-40], "not a complete pickle"),
+    (pickle.dumps(_CONTENTS, 2)[:-40], "not a complete pickle"),
     (pickle.dumps(open, 2), "refused: it asks for"),
-    ([1, 2, 3], "holds a list of length 3, not a dictionary"),
+    (pickle.dumps([1, 2], 2), "holds a list of length 2, not a dictionary"),
 ])
 def test_defect_bad_file_gave_raw_exception(tmp_path, data, words):
   # The original said "Ran out of input", or a KeyError.
-  path = _write(tmp_path, data)
-  message = _message(pianorolls.load, path)
-  assert message.startswith(path + ": ")
+  path = tmp_path / "rolls.pkl"
+  path.write_bytes(data)
+  message = _message(pianorolls.load, str(path))
+  assert message.startswith(str(path) + ": ")
   assert words in message
-
-
-def test_load_of_missing_file_and_directory(tmp_path):
-  path = str(tmp_path / "rolls.pkl")
-  assert _message(pianorolls.load, path).startswith(path + ": no such file; ")
-  assert "not a file" in _message(pianorolls.load, str(tmp_path))
 
 
 def test_save_refuses_what_is_not_a_file(tmp_path):
   assert "not a file" in _message(pianorolls.save, str(tmp_path), {})
-  path = str(tmp_path / "nowhere" / "rolls.pkl")
-  assert "there is no directory" in _message(pianorolls.save, path, {})
 
 
 @pytest.mark.parametrize("sequence", [
@@ -139,9 +115,3 @@ def test_defect_bad_mean_was_taken(mean, words):
   assert message.startswith("rolls.pkl: train_mean")
   assert words in message
   assert "calculate_pianoroll_mean.py --in_file=rolls.pkl" in message
-
-
-def test_defect_missing_mean_was_key_error():
-  assert _message(pianorolls.get_mean, {}, "a/rolls.pkl", 88) == (
-      "a/rolls.pkl: has no train_mean; add it with: "
-      "python fivo/data/calculate_pianoroll_mean.py --in_file=a/rolls.pkl")

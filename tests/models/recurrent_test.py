@@ -23,8 +23,7 @@ from fivo.models import vrnn
 from tests.models.base_test import mlp
 from tests.models.base_test import softplus
 from tests.models.base_test import variables_of
-from tests.smc_test import new_session
-from tests.smc_test import unoptimized
+from tests.models.joint_gaussian import run
 
 CREATE = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
 EMISSIONS = {
@@ -240,10 +239,10 @@ def test_steps_agree_with_numpy(kind, emission, proposal, tilt, options):
   """Weights and states, with given noise and sequences of mixed lengths."""
   xs = observations(dtype=np.float64)
   noise = np.random.RandomState(5).normal(size=[4, 3, LATENT])
-  with new_session() as session:
-    model = create(kind, emission, proposal_type=proposal, use_tilt=tilt,
-                   **options)
-    steps = run_by_hand(model, xs, LENGTHS, noise)
+  model = create(kind, emission, proposal_type=proposal, use_tilt=tilt,
+                 **options)
+  steps = run_by_hand(model, xs, LENGTHS, noise)
+  with tf.compat.v1.Session() as session:
     variables = variables_of(session)
     weights, states = session.run(steps)
   expected_weights, expected_states = NumpyModel(
@@ -264,13 +263,13 @@ def test_sampling_goes_on_where_the_filter_ended(kind):
   next_inputs = np.random.RandomState(8).normal(size=[3, DATA])
   noise = np.random.RandomState(5).normal(size=[5, 3, LATENT])
   emission_noise = np.random.RandomState(6).normal(size=[3, DATA])
-  with new_session() as session:
-    model = create(kind)
-    _, states = run_by_hand(model, xs, [4] * 3, noise[:4])
-    num_variables = len(tf.compat.v1.global_variables())
-    with given_noise([noise[4], emission_noise]):
-      step = model.sample_step(states[-1], tf.constant(next_inputs), 4)
-    assert len(tf.compat.v1.global_variables()) == num_variables
+  model = create(kind)
+  _, states = run_by_hand(model, xs, [4] * 3, noise[:4])
+  num_variables = len(tf.compat.v1.global_variables())
+  with given_noise([noise[4], emission_noise]):
+    step = model.sample_step(states[-1], tf.constant(next_inputs), 4)
+  assert len(tf.compat.v1.global_variables()) == num_variables
+  with tf.compat.v1.Session() as session:
     variables = variables_of(session)
     new_state, x_t = session.run(step)
   reference = NumpyModel(kind, variables)
@@ -316,22 +315,21 @@ def expected_variables(kind, proposal=None, tilt=False):
 @pytest.mark.parametrize("proposal,tilt", [
     (None, False), ("prior", False), ("filtering", True), ("smoothing", False)])
 def test_variables_are_the_checkpoints(kind, proposal, tilt):
-  with tf.Graph().as_default():
-    model = create(kind, proposal_type=proposal or "filtering", use_tilt=tilt)
-    if proposal:
-      bounds.iwae(model, observations(), LENGTHS, num_samples=2)
-    else:
-      model.sample_step(
-          model.zero_state(2, tf.float32), tf.zeros([2, DATA]), 0)
-    assert expected_variables(kind, proposal, tilt) == {
-        v.op.name: v.shape.as_list()
-        for v in tf.compat.v1.trainable_variables()}
+  model = create(kind, proposal_type=proposal or "filtering", use_tilt=tilt)
+  if proposal:
+    bounds.iwae(model, observations(), LENGTHS, num_samples=2)
+  else:
+    model.sample_step(model.zero_state(2, tf.float32), tf.zeros([2, DATA]), 0)
+  assert expected_variables(kind, proposal, tilt) == {
+      v.op.name: v.shape.as_list()
+      for v in tf.compat.v1.trainable_variables()}
 
 
 # Values and gradients --------------------------------------------------------
 
-# Every pair of options occurs.
-_COMBINATIONS = [
+
+@pytest.mark.parametrize("kind,proposal,emission,tilt", [
+    # Every pair of options occurs.
     ("vrnn", "prior", "normal", True),
     ("vrnn", "filtering", "bernoulli", False),
     ("vrnn", "smoothing", "normal", False),
@@ -339,10 +337,7 @@ _COMBINATIONS = [
     ("srnn", "filtering", "normal", True),
     ("srnn", "smoothing", "bernoulli", True),
     ("srnn", "filtering", "autoregressive", True),
-]
-
-
-@pytest.mark.parametrize("kind,proposal,emission,tilt", _COMBINATIONS)
+])
 def test_bound_and_gradients(kind, proposal, emission, tilt):
   """Every variable gets a finite gradient, whatever padding holds.
 
@@ -350,32 +345,27 @@ def test_bound_and_gradients(kind, proposal, emission, tilt):
   the gradient.
   """
   xs = observations()
-  with tf.Graph().as_default():
-    tf.compat.v1.set_random_seed(1)
-    model = create(kind, emission, proposal_type=proposal, use_tilt=tilt,
-                   random_seed=1)
-    fed = [tf.compat.v1.placeholder(tf.float32, [4, 3, DATA]) for _ in xs]
-    result = bounds.fivo(
-        model, tuple(fed), tf.constant(LENGTHS), num_samples=3,
-        resampling_criterion=smc.always_resample_criterion, random_seed=1,
-        parallel_iterations=1)
-    variables = tf.compat.v1.trainable_variables()
-    gradients = tf.gradients(result.log_p_hat, variables + fed)
-    assert [v.op.name for v, g in zip(variables, gradients) if g is None] == []
-    names = {v.op.name.split("/")[0] for v in variables}
-    assert ("tilt_fcnet" in names) == tilt
-    assert ("approximate_posterior_fcnet" in names) == (proposal != "prior")
-    initialize = tf.compat.v1.global_variables_initializer()
-    # Two sessions of one graph draw the same noise.
-    results = []
-    for padding in (0., np.nan):
-      for x in xs:
-        for b, length in enumerate(LENGTHS):
-          x[length:, b] = padding
-      with tf.compat.v1.Session(config=unoptimized()) as session:
-        session.run(initialize)
-        results.append(session.run(
-            [result.log_p_hat, gradients], dict(zip(fed, xs))))
+  model = create(kind, emission, proposal_type=proposal, use_tilt=tilt,
+                 random_seed=1)
+  fed = [tf.compat.v1.placeholder(tf.float32, [4, 3, DATA]) for _ in xs]
+  result = bounds.fivo(
+      model, tuple(fed), tf.constant(LENGTHS), num_samples=3,
+      resampling_criterion=smc.always_resample_criterion, random_seed=1,
+      parallel_iterations=1)
+  variables = tf.compat.v1.trainable_variables()
+  gradients = tf.gradients(result.log_p_hat, variables + fed)
+  assert [v.op.name for v, g in zip(variables, gradients) if g is None] == []
+  initialize = tf.compat.v1.global_variables_initializer()
+  # Two sessions of one graph draw the same noise.
+  results = []
+  for padding in (0., np.nan):
+    for x in xs:
+      for b, length in enumerate(LENGTHS):
+        x[length:, b] = padding
+    with tf.compat.v1.Session() as session:
+      session.run(initialize)
+      results.append(session.run(
+          [result.log_p_hat, gradients], dict(zip(fed, xs))))
   assert np.isfinite(results[1][0]).all()
   np.testing.assert_array_equal(results[0][0], results[1][0])
   for variable, clean, padded in zip(variables + fed, *[r[1] for r in results]):
@@ -397,29 +387,26 @@ def test_gradient_agrees_with_finite_differences(kind):
 
   The noise is the same each time, and ancestors are locally constant.
   """
-  with tf.Graph().as_default():
-    tf.compat.v1.set_random_seed(1)
-    model = create(kind, proposal_type="smoothing", use_tilt=True,
-                   random_seed=1)
-    result = bounds.fivo(
-        model, observations(dtype=np.float64), LENGTHS, num_samples=3,
-        resampling_criterion=smc.always_resample_criterion, random_seed=1)
-    bound = tf.reduce_sum(result.log_p_hat)
-    variables = tf.compat.v1.trainable_variables()
-    rng = np.random.RandomState(9)
-    directions = [rng.normal(size=v.shape.as_list()) for v in variables]
-    slope = tf.add_n([tf.reduce_sum(gradient * direction)
-                      for gradient, direction in zip(
-                          tf.gradients(bound, variables), directions)])
-    step = tf.compat.v1.placeholder(tf.float64, [])
-    move = [v.assign_add(step * direction)
-            for v, direction in zip(variables, directions)]
-    results = []
-    for size in (-1e-6, 0., 1e-6):
-      with tf.compat.v1.Session(config=unoptimized()) as session:
-        set_variables(session)
-        session.run(move, {step: size})
-        results.append(session.run([bound, slope]))
+  model = create(kind, proposal_type="smoothing", use_tilt=True, random_seed=1)
+  bound = tf.reduce_sum(bounds.fivo(
+      model, observations(dtype=np.float64), LENGTHS, num_samples=3,
+      resampling_criterion=smc.always_resample_criterion,
+      random_seed=1).log_p_hat)
+  variables = tf.compat.v1.trainable_variables()
+  rng = np.random.RandomState(9)
+  directions = [rng.normal(size=v.shape.as_list()) for v in variables]
+  slope = tf.add_n([
+      tf.reduce_sum(gradient * direction) for gradient, direction in zip(
+          tf.gradients(bound, variables), directions)])
+  step = tf.compat.v1.placeholder(tf.float64, [])
+  move = [v.assign_add(step * direction)
+          for v, direction in zip(variables, directions)]
+  results = []
+  for size in (-1e-6, 0., 1e-6):
+    with tf.compat.v1.Session() as session:
+      set_variables(session)
+      session.run(move, {step: size})
+      results.append(session.run([bound, slope]))
   difference = (results[2][0] - results[0][0]) / 2e-6
   assert abs(difference) > 1e-2
   assert results[1][1] == pytest.approx(difference, rel=1e-5)
@@ -427,24 +414,19 @@ def test_gradient_agrees_with_finite_differences(kind):
 
 @each_kind
 def test_one_graph_for_every_batch_size(kind):
-  with new_session() as session:
-    model = create(kind, "bernoulli", proposal_type="smoothing", use_tilt=True)
-    fed = [tf.compat.v1.placeholder(tf.float32, [None, None, DATA])
-           for _ in range(2)]
-    lengths = tf.compat.v1.placeholder(tf.int32, [None])
-    result = bounds.fivo(model, tuple(fed), lengths, num_samples=3)
-    session.run(tf.compat.v1.global_variables_initializer())
-    for sizes in ([1], [2, 5], [3, 1, 2]):
-      xs = observations(1, max(sizes), len(sizes))
-      log_p_hat, final_state = session.run(
-          [result.log_p_hat, result.final_state],
-          dict(list(zip(fed, xs)) + [(lengths, sizes)]))
-      assert log_p_hat.shape == (len(sizes),)
-      assert np.isfinite(log_p_hat).all()
-      assert final_state.rnn_out.shape == (3 * len(sizes), HIDDEN)
-
-
-# The tilt --------------------------------------------------------------------
+  model = create(kind, "bernoulli", proposal_type="smoothing", use_tilt=True)
+  fed = [tf.compat.v1.placeholder(tf.float32, [None, None, DATA])
+         for _ in range(2)]
+  lengths = tf.compat.v1.placeholder(tf.int32, [None])
+  result = bounds.fivo(model, tuple(fed), lengths, num_samples=3)
+  for sizes in ([1], [2, 5], [3, 1, 2]):
+    xs = observations(1, max(sizes), len(sizes))
+    log_p_hat, final_state = run(
+        [result.log_p_hat, result.final_state],
+        {fed[0]: xs[0], fed[1]: xs[1], lengths: sizes})
+    assert log_p_hat.shape == (len(sizes),)
+    assert np.isfinite(log_p_hat).all()
+    assert final_state.rnn_out.shape == (3 * len(sizes), HIDDEN)
 
 
 @each_kind
@@ -454,13 +436,13 @@ def test_the_tilt_telescopes(kind):
   Nor does the tilt get a gradient then, but for rounding.
   """
   xs = observations()
-  with new_session(seed=1) as session:
-    model = create(kind, use_tilt=True, random_seed=1)
-    tilted = bounds.fivo(model, xs, LENGTHS, parallel_iterations=1)
-    gradients = tf.gradients(tilted.log_p_hat, [
-        v for v in tf.compat.v1.trainable_variables() if "tilt" in v.op.name])
-    model._tilt = None
-    plain = bounds.fivo(model, xs, LENGTHS, parallel_iterations=1)
+  model = create(kind, use_tilt=True, random_seed=1)
+  tilted = bounds.fivo(model, xs, LENGTHS, parallel_iterations=1)
+  gradients = tf.gradients(tilted.log_p_hat, [
+      v for v in tf.compat.v1.trainable_variables() if "tilt" in v.op.name])
+  model._tilt = None
+  plain = bounds.fivo(model, xs, LENGTHS, parallel_iterations=1)
+  with tf.compat.v1.Session() as session:
     variables_of(session)
     tilted, plain, gradients = session.run([tilted, plain, gradients])
   np.testing.assert_allclose(tilted.log_p_hat, plain.log_p_hat, rtol=1e-4)
@@ -475,6 +457,15 @@ def test_the_tilt_telescopes(kind):
         difference[length - 1:], 0., atol=1e-4 * np.abs(plain.log_p_hat[b]))
 
 
+def test_nan_parameters_make_the_bound_nan():
+  """They crashed with 'indices[0] = 16 is not in [0, 16)'."""
+  result = bounds.fivo(create("vrnn"), observations(), LENGTHS, num_samples=4)
+  with tf.compat.v1.Session() as session:
+    for variable in tf.compat.v1.global_variables():
+      variable.load(np.full(variable.shape.as_list(), np.nan), session)
+    assert np.isnan(session.run(result.log_p_hat)).all()
+
+
 # Samples ---------------------------------------------------------------------
 
 
@@ -482,77 +473,42 @@ def test_the_tilt_telescopes(kind):
 @each_kind
 def test_sample_step(kind, emission):
   """In a loop, as the runner does; x_t has the dtype of the inputs."""
-  with new_session() as session:
-    model = create(kind, emission)
-    size = tf.compat.v1.placeholder_with_default(50, [])
-    state = model.zero_state(size, tf.float32)
-    new_state, x_t = model.sample_step(state, tf.zeros([size, DATA]), 0)
-    rnn_state, latent_encoded = new_state  # As old code unpacks it.
-    assert rnn_state.c.shape[1] == HIDDEN and latent_encoded.shape[1] == 7
-    tf.nest.assert_same_structure(model.sampling_state(state), new_state)
-    _, x_t = model.sample_step(
-        prev_state=new_state, inputs=x_t - .5, unused_t=tf.constant(1))
-    assert x_t.dtype == tf.float32
-    session.run(tf.compat.v1.global_variables_initializer())
-    sample = session.run(x_t)
+  model = create(kind, emission)
+  size = tf.compat.v1.placeholder_with_default(50, [])
+  state = model.zero_state(size, tf.float32)
+  new_state, x_t = model.sample_step(state, tf.zeros([size, DATA]), 0)
+  rnn_state, latent_encoded = new_state  # As old code unpacks it.
+  assert rnn_state.c.shape[1] == HIDDEN and latent_encoded.shape[1] == 7
+  tf.nest.assert_same_structure(model.sampling_state(state), new_state)
+  _, x_t = model.sample_step(
+      prev_state=new_state, inputs=x_t - .5, unused_t=tf.constant(1))
+  assert x_t.dtype == tf.float32
+  sample = run(x_t)
   assert sample.shape == (50, DATA)
   binary = np.isin(sample, [0., 1.])
   assert not binary.any() if emission == "normal" else binary.all()
   assert len(np.unique(sample, axis=0)) > 1
 
 
-@each_kind
-def test_state_of_the_generative_model(kind):
+@pytest.mark.parametrize("module, name", [(vrnn, "VRNN"), (srnn, "SRNN")])
+def test_state_of_the_generative_model(module, name):
   """The untrainable classes have states without rnn_out."""
   model_class, state_class, trainable_class, trainable_state_class = [
-      getattr({"vrnn": vrnn, "srnn": srnn}[kind], name % kind.upper())
-      for name in ("%s", "%sState", "Trainable%s", "Trainable%sState")]
+      getattr(module, template % name)
+      for template in ("%s", "%sState", "Trainable%s", "Trainable%sState")]
   assert state_class._fields == ("rnn_state", "latent_encoded")
   assert trainable_state_class._fields == (
       "rnn_state", "latent_encoded", "rnn_out")
-  with tf.Graph().as_default():
-    trainable = create(kind)
-    assert isinstance(trainable, trainable_class)
-    assert isinstance(trainable, model_class)
-    assert isinstance(trainable, base.ELBOTrainableSequenceModel)
-    assert isinstance(
-        trainable.zero_state(2, tf.float32), trainable_state_class)
-    model = model_class(
-        trainable.rnn_cell, trainable.data_encoder, trainable.latent_encoder,
-        trainable._transition, trainable._emission, random_seed=1)
-    state = model.zero_state(2, tf.float32)
-    assert isinstance(state, state_class)
-    new_state, x_t = model.sample_step(state, tf.zeros([2, DATA]), 0)
-    assert isinstance(new_state, state_class)
-    assert x_t.shape.as_list() == [2, DATA]
-
-
-# Several models --------------------------------------------------------------
-
-
-@each_kind
-def test_two_models_in_one_graph(kind):
-  """They share no variable, and the second does not collide."""
-  with new_session(seed=1) as session:
-    counts, log_p_hats = [], []
-    for _ in range(2):
-      model = create(kind, proposal_type="smoothing", use_tilt=True)
-      log_p_hats.append(bounds.fivo(
-          model, observations(), LENGTHS, num_samples=2).log_p_hat)
-      counts.append(len(tf.compat.v1.trainable_variables()))
-    assert counts[1] == 2 * counts[0]
-    session.run(tf.compat.v1.global_variables_initializer())
-    assert np.isfinite(session.run(log_p_hats)).all()
-
-
-def test_only_smoothing_takes_the_name_of_the_reverse_network():
-  """A filtering model before it does not change a smoothing one's variables."""
-  with tf.Graph().as_default():
-    create("vrnn")
-    bounds.elbo(create("vrnn", proposal_type="smoothing"), observations(),
-                LENGTHS)
-    names = {v.op.name for v in tf.compat.v1.global_variables()}
-    assert "rnn/lstm_cell/kernel" in names
+  trainable = create(name.lower())
+  assert isinstance(trainable, trainable_class)
+  assert isinstance(trainable.zero_state(2, tf.float32), trainable_state_class)
+  model = model_class(
+      trainable.rnn_cell, trainable.data_encoder, trainable.latent_encoder,
+      trainable._transition, trainable._emission, random_seed=1)
+  state = model.zero_state(2, tf.float32)
+  new_state, x_t = model.sample_step(state, tf.zeros([2, DATA]), 0)
+  assert isinstance(state, state_class) and isinstance(new_state, state_class)
+  assert x_t.shape.as_list() == [2, DATA]
 
 
 # The factory -----------------------------------------------------------------
@@ -571,94 +527,88 @@ def test_signature_is_the_contracts(create_fn):
 
 @pytest.mark.parametrize("emission_bias_init, wrap", [
     (1.5, lambda x: x), (0, functools.partial),
-    (np.arange(3., dtype=np.float32), functools.partial),
+    (lambda: tf.constant([0., 1., 2.]), functools.partial),
     # A wrapper with any signature.
-    (lambda: tf.constant([0., 1., 2.]), lambda x: lambda **kwargs: x(**kwargs))
-])
+    (np.arange(3., dtype=np.float32), lambda x: lambda **kwargs: x(**kwargs))])
 def test_emission_bias(emission_bias_init, wrap):
   """For the emission and the tilt: it is the data's mean."""
-  with new_session() as session:
-    bias = (emission_bias_init() if callable(emission_bias_init)
-            else emission_bias_init)
-    model = vrnn.create_vrnn(
-        DATA, LATENT, wrap(base.ConditionalBernoulliDistribution),
-        emission_bias_init=bias, use_tilt=True)
-    zeros = tf.zeros([1, LATENT])
-    logits = [dist(zeros, zeros).logits
-              for dist in (model._emission, model._tilt)]
-    session.run(tf.compat.v1.global_variables_initializer())
-    expected = session.run(bias + tf.zeros([1, DATA]))
-    for result in session.run(logits):
-      np.testing.assert_array_equal(result, expected)
+  bias = (emission_bias_init() if callable(emission_bias_init)
+          else emission_bias_init)
+  model = vrnn.create_vrnn(
+      DATA, LATENT, wrap(base.ConditionalBernoulliDistribution),
+      emission_bias_init=bias, use_tilt=True)
+  zeros = tf.zeros([1, LATENT])
+  emission, tilt, expected = run(
+      [model._emission(zeros, zeros).logits, model._tilt(zeros, zeros).logits,
+       bias + tf.zeros([1, DATA])])
+  np.testing.assert_array_equal(emission, expected)
+  np.testing.assert_array_equal(tilt, expected)
 
 
-@pytest.mark.parametrize("emission_class", [
-    base.ConditionalNormalDistribution,
-    functools.partial(base.ConditionalNormalDistribution, raw_sigma_bias=-9.)
-])
-def test_emission_sigma_min(emission_class):
+@pytest.mark.parametrize("emission_class, default", [
+    (base.ConditionalNormalDistribution, .25),
+    (functools.partial(
+        base.ConditionalNormalDistribution, raw_sigma_bias=-9.), -9.)])
+def test_emission_sigma_min(emission_class, default):
   """A floor under the emission's scale; by default there is none.
 
   Neither sigma_min nor raw_sigma_bias reach the emission, as old checkpoints
   expect.
   """
-  with new_session() as session:
-    scales = []
-    for sigma_min in (None, 2.):
-      model = vrnn.create_vrnn(
-          DATA, LATENT, emission_class, sigma_min=3., raw_sigma_bias=4.,
-          emission_sigma_min=sigma_min, use_tilt=True)
-      for dist in (model._emission, model._tilt):
-        scales.append(dist(tf.zeros([1, LATENT]), tf.zeros([1, LATENT])).scale)
-      scales.append(model._transition(tf.zeros([1, LATENT])).scale)
-    session.run(tf.compat.v1.global_variables_initializer())
-    scales = [scale[0, 0] for scale in session.run(scales)]
-  default = softplus(
-      -9. if isinstance(emission_class, functools.partial) else .25)
+  zeros = tf.zeros([1, LATENT])
+  scales = []
+  for sigma_min in (None, 2.):
+    model = vrnn.create_vrnn(
+        DATA, LATENT, emission_class, sigma_min=3., raw_sigma_bias=4.,
+        emission_sigma_min=sigma_min, use_tilt=True)
+    scales += [model._emission(zeros, zeros).scale[0, 0],
+               model._tilt(zeros, zeros).scale[0, 0],
+               model._transition(zeros).scale[0, 0]]
+  default, prior = softplus(default), softplus(4.)
   np.testing.assert_allclose(
-      scales, [default, default, softplus(4.), 2., 2., softplus(4.)],
-      rtol=1e-3)
+      run(scales), [default, default, prior, 2., 2., prior], rtol=1e-3)
 
 
 @each_kind
 def test_initializers(kind):
   """Of every MLP, and of the LSTM's kernel; its bias starts at zero."""
-  initializers = {"w": tf.compat.v1.constant_initializer(.125),
-                  "b": tf.compat.v1.constant_initializer(.25)}
-  with new_session() as session:
-    model = create(kind, proposal_type="smoothing", use_tilt=True,
-                   initializers=initializers)
-    bounds.elbo(model, observations(), LENGTHS)
-    session.run(tf.compat.v1.global_variables_initializer())
-    values = {v.op.name: session.run(v)
-              for v in tf.compat.v1.trainable_variables()}
+  model = create(kind, proposal_type="smoothing", use_tilt=True, initializers={
+      "w": tf.compat.v1.constant_initializer(.125),
+      "b": tf.compat.v1.constant_initializer(.25)})
+  bounds.elbo(model, observations(), LENGTHS)
   expected = {"w": .125, "kernel": .125, "b": .25, "bias": 0.}
+  values = run({v.op.name: v for v in tf.compat.v1.trainable_variables()})
   for name, value in values.items():
-    np.testing.assert_array_equal(value, np.full_like(
-        value, expected[name.split("/")[-1]]), err_msg=name)
+    assert (value == expected[name.split("/")[-1]]).all(), name
 
 
 @each_kind
 def test_default_initializers(kind):
   """Glorot's uniform for the weights, zeros for the biases."""
-  with new_session(seed=1) as session:
-    model = create(kind, fcnet_hidden_sizes=[60])
-    bounds.elbo(model, observations(), LENGTHS)
-    session.run(tf.compat.v1.global_variables_initializer())
-    for variable in tf.compat.v1.trainable_variables():
-      value = session.run(variable)
-      if value.ndim == 1:
-        assert not value.any()
-      else:
-        limit = np.sqrt(6. / sum(value.shape))
-        assert .9 * limit < np.abs(value).max() <= limit
+  bounds.elbo(create(kind, fcnet_hidden_sizes=[60]), observations(), LENGTHS)
+  for value in run(tf.compat.v1.trainable_variables()):
+    if value.ndim == 1:
+      assert not value.any()
+    else:
+      limit = np.sqrt(6. / sum(value.shape))
+      assert .9 * limit < np.abs(value).max() <= limit
 
 
-def test_nan_parameters_make_the_bound_nan():
-  """They crashed with 'indices[0] = 16 is not in [0, 16)'."""
-  with new_session() as session:
-    result = bounds.fivo(
-        create("vrnn"), observations(), LENGTHS, num_samples=4)
-    for variable in tf.compat.v1.global_variables():
-      session.run(variable.assign(tf.fill(variable.shape, np.nan)))
-    assert np.isnan(session.run(result.log_p_hat)).all()
+@each_kind
+def test_two_models_in_one_graph(kind):
+  """They share no variable, and the second does not collide.
+
+  Only smoothing takes the name of the reverse network: a filtering model before
+  does not change a smoothing one's variables.
+  """
+  create(kind)
+  counts, log_p_hats = [], []
+  for _ in range(2):
+    model = create(kind, proposal_type="smoothing", use_tilt=True)
+    log_p_hats.append(bounds.elbo(model, observations(), LENGTHS).log_p_hat)
+    counts.append(len(tf.compat.v1.trainable_variables()))
+  assert counts[1] == 2 * counts[0]
+  assert np.isfinite(run(log_p_hats)).all()
+  names = {v.op.name for v in tf.compat.v1.global_variables()}
+  assert {"vrnn": "rnn/lstm_cell/kernel",
+          "srnn": "reverse_rnn/lstm_cell/kernel"}[kind] in names

@@ -19,7 +19,6 @@ class _Run(object):
     self._init_op, self._increment = scaffold.init_op, increment
     self._hook = saving.CheckpointHook(
         self._logdir, save_secs=10., scaffold=scaffold, **kwargs)
-    self._hook.begin()
     self._session = None
 
   def begin_session(self):

@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import types
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -79,201 +80,150 @@ def _best(tmp_path):
   return checkpoints.step(checkpoints.latest(str(tmp_path / "best")))
 
 
-class TestSchedule(object):
-
-  def test_every_so_many_steps_and_at_the_end(self, train, caplog, tmp_path):
-    assert train({2: -3., 4: -2., 5: -2.5}, max_steps=5) == [2, 4, 5]
-    assert _lines(caplog, "Step") == [
-        "Step 2, valid fivo bound per timestep: -3.000000 (the best so far)",
-        "Step 4, valid fivo bound per timestep: -2.000000 (the best so far)",
-        "Step 5, valid fivo bound per timestep: -2.500000 (the best is "
-        "-2.000000 at step 4)"]
-    assert _best(tmp_path) == 4
-    assert train({}, max_steps=5) == []  # Nothing to do.
-
-  def test_per_sequence(self, train, caplog):
-    train({2: -3.}, max_steps=2, normalize_by_seq_len=False)
-    assert _lines(caplog, "Step 2, valid") == [
-        "Step 2, valid fivo bound per sequence: -30.000000 (the best so far)"]
-
-  def test_summaries(self, train, tmp_path):
-    train({2: -3., 4: -2.}, max_steps=4)
-    path, = (tmp_path / "valid").iterdir()
-    found = [(event.step, value.simple_value)
-             for event in tf.compat.v1.train.summary_iterator(str(path))
-             for value in event.summary.value
-             if value.tag == "valid/fivo_ll_per_t"]
-    assert found == [(2, -3.), (4, -2.)]
-
-  def test_a_finished_run_may_be_evaluated_later(self, train, tmp_path):
-    assert train({}, max_steps=3, eval_every=None, export_best=False) == []
-    assert train({3: -1.}, max_steps=3) == [3]
-    assert _best(tmp_path) == 3
+def test_every_so_many_steps_and_at_the_end(train, caplog, tmp_path):
+  assert train({2: -3., 4: -2., 5: -2.5}, max_steps=5) == [2, 4, 5]
+  assert _lines(caplog, "Step") == [
+      "Step 2, valid fivo bound per timestep: -3.000000 (the best so far)",
+      "Step 4, valid fivo bound per timestep: -2.000000 (the best so far)",
+      "Step 5, valid fivo bound per timestep: -2.500000 (the best is "
+      "-2.000000 at step 4)"]
+  path, = (tmp_path / "valid").iterdir()
+  assert [(event.step, value.simple_value)
+          for event in tf.compat.v1.train.summary_iterator(str(path))
+          for value in event.summary.value
+          if value.tag == "valid/fivo_ll_per_t"] == [
+              (2, -3.), (4, -2.), (5, -2.5)]
+  assert _best(tmp_path) == 4
+  assert train({}, max_steps=5) == []  # Nothing to do.
 
 
-class TestBest(object):
-
-  def test_a_worse_one_does_not_replace_it_after_a_resume(
-      self, train, tmp_path):
-    train({2: -1., 4: -2.}, max_steps=4)
-    assert train({6: -1.5, 8: -.5}, max_steps=6) == [6]
-    assert _best(tmp_path) == 2
-    train({8: -.5})
-    assert _best(tmp_path) == 8
-    names = os.listdir(str(tmp_path / "best"))
-    assert sorted(names) == [
-        "checkpoint", "config.json", "model.ckpt-8.data-00000-of-00001",
-        "model.ckpt-8.index"]
-    for name in names:
-      if name != "checkpoint":
-        assert ((tmp_path / "best" / name).read_bytes() ==
-                (tmp_path / name).read_bytes())
-
-  @pytest.mark.parametrize("module, name, evaluated", [
-      (validation_record, "save", [4, 6, 8]),
-      (best_checkpoint, "export", [6, 8])])
-  def test_death_at_the_record(
-      self, train, tmp_path, monkeypatch, module, name, evaluated):
-    """Before it the evaluation is made up for, after it `best` is mended."""
-    train({2: -2.}, max_steps=2)
-    self._die_in(module, name, monkeypatch, lambda: train({4: -1.}))
-    assert _best(tmp_path) == 2
-    assert train({4: -1., 6: -2., 8: -3.}) == evaluated
-    assert _best(tmp_path) == 4
-
-  def test_death_after_the_last_record(self, train, tmp_path, monkeypatch):
-    """Then there is no step left to take, and `best` is mended all the same."""
-    train({2: -2.}, max_steps=2)
-    self._die_in(best_checkpoint, "export", monkeypatch,
-                 lambda: train({4: -1.}, max_steps=4))
-    config = runs.begin(types.SimpleNamespace(
-        logdir=str(tmp_path), max_steps=4, export_best=True, eval_every=2))
-    assert validation.lacks_best(config)
-    validation.mend_best(config)
-    assert _best(tmp_path) == 4
-    assert not validation.lacks_best(config)
-
-  def _die_in(self, module, name, monkeypatch, run):
-    """Ends a run where it calls a function."""
-    class DeathError(BaseException):
-      pass
-
-    def die(*unused_args):
-      raise DeathError()
-
-    with monkeypatch.context() as patch:
-      patch.setattr(module, name, die)
-      with pytest.raises(DeathError):
-        run()
-
-  def test_a_signal_leaves_it_for_later(self, train, tmp_path):
-    with pytest.raises(SystemExit):
-      train({2: -1.},
-            on_evaluate=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    assert not (tmp_path / "best").exists()
-    assert train({2: -1.}, max_steps=2) == [2]
-    assert _best(tmp_path) == 2
-
-  def test_asked_for_later(self, train, tmp_path):
-    train({2: -1.}, max_steps=2, export_best=False)
-    assert not (tmp_path / "best").exists()
-    train({4: -2.}, max_steps=4)
-    assert _best(tmp_path) == 2
-
-  def test_another_measure_begins_anew(self, train, tmp_path):
-    train({2: -1.}, max_steps=2)
-    assert train({2: -3., 4: -2.}, max_steps=4, num_samples=8) == [2, 4]
-    assert _best(tmp_path) == 4
+def test_a_finished_run_may_be_evaluated_later(train, tmp_path, caplog):
+  options = dict(max_steps=3, normalize_by_seq_len=False)
+  assert train({}, eval_every=None, export_best=False, **options) == []
+  assert train({3: -1.}, **options) == [3]
+  assert _best(tmp_path) == 3
+  assert _lines(caplog, "Step 3, valid") == [
+      "Step 3, valid fivo bound per sequence: -10.000000 (the best so far)"]
 
 
-class TestEarlyStop(object):
-
-  _BOUNDS = {2: -2., 4: -1., 6: -1., 8: -3., 10: -.5, 12: -.7}
-
-  def test_stops_and_stays_stopped(self, train, tmp_path, caplog):
-    assert train(self._BOUNDS, max_steps=99, early_stop_patience=2) == [
-        2, 4, 6, 8]
-    assert _lines(caplog, "Stopping early") == [
-        "Stopping early at step 8: 2 evaluations without a better valid bound "
-        "(--early_stop_patience=2); the best is -1.000000 at step 4."]
-    assert not _lines(caplog, "The data ended")
-    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 8
-    assert train({}, max_steps=99) == []  # The flag is the run's.
-    assert _lines(caplog, "Stopped early at step 8: nothing to do")
-    assert train(self._BOUNDS, max_steps=12, early_stop_patience=3) == [10, 12]
-    assert _best(tmp_path) == 10
-
-  def test_in_an_evaluation_made_up_for(self, train, tmp_path):
-    train({2: -1.}, max_steps=2)
-    with pytest.raises(SystemExit):
-      train({4: -2.}, on_evaluate=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    assert train({4: -2.}, early_stop_patience=1) == [4]
-    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 4
+def test_a_worse_one_does_not_replace_it_after_a_resume(train, tmp_path):
+  train({2: -1., 4: -2.}, max_steps=4)
+  assert train({6: -1.5, 8: -.5}, max_steps=6) == [6]
+  assert _best(tmp_path) == 2
+  train({8: -.5})
+  assert _best(tmp_path) == 8
+  names = os.listdir(str(tmp_path / "best"))
+  assert sorted(names) == [
+      "checkpoint", "config.json", "model.ckpt-8.data-00000-of-00001",
+      "model.ckpt-8.index"]
+  for name in names:
+    if name != "checkpoint":
+      assert ((tmp_path / "best" / name).read_bytes() ==
+              (tmp_path / name).read_bytes())
 
 
-class TestNonFinite(object):
-
-  @pytest.mark.parametrize("bound", [float("nan"), float("inf")])
-  def test_is_an_error_of_its_own_and_keeps_the_best(
-      self, train, tmp_path, bound):
-    with pytest.raises(errors.NonFiniteError) as caught:
-      train({2: -1., 4: bound})
-    assert str(caught.value).startswith(
-        "--eval_every=2: the fivo bound of the valid split is not finite at "
-        "step 4: ")
-    assert "the best is -1.000000 at step 2" in str(caught.value)
-    assert _best(tmp_path) == 2
-
-  def test_minus_infinity_is_merely_worse(self, train, tmp_path):
-    train({2: -float("inf"), 4: -9.}, max_steps=4)
-    assert _best(tmp_path) == 4
-
-
-@pytest.fixture(scope="module")
-def dataset_path(tmp_path_factory):
-  rng = np.random.RandomState(1)
-  split = [[tuple(int(note) for note in rng.randint(40, 60, 3))
-            for _ in range(length)] for length in (3, 5, 2, 4, 6)]
-  path = tmp_path_factory.mktemp("data") / "tiny.pkl"
-  path.write_bytes(pickle.dumps({
-      "train": split, "valid": split[:2],
-      "train_mean": np.full([88], .1, np.float32)}))
-  return str(path)
+@pytest.mark.parametrize("module, name, bounds, evaluated", [
+    # Before the record is saved: the evaluation is made up for.
+    (validation_record, "save", {4: -1., 6: -2., 8: -3.}, [4, 6, 8]),
+    # After it: `best` is mended.
+    (best_checkpoint, "export", {6: -2., 8: -3.}, [6, 8])])
+def test_death_at_the_record(
+    train, tmp_path, monkeypatch, module, name, bounds, evaluated):
+  train({2: -2.}, max_steps=2)
+  with monkeypatch.context() as patch:
+    patch.setattr(module, name, mock.Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+      train({4: -1.}, max_steps=4)
+  assert _best(tmp_path) == 2
+  config = runs.begin(types.SimpleNamespace(
+      logdir=str(tmp_path), max_steps=4, export_best=True, eval_every=2))
+  # With no step left to take, `best` is mended all the same.
+  assert validation.missed_best(config) == (4 if name == "export" else None)
+  validation.mend_best(config)
+  assert validation.missed_best(config) is None
+  assert train(bounds) == evaluated
+  assert _best(tmp_path) == 4
 
 
-def _config(logdir, dataset_path, **kwargs):
-  return types.SimpleNamespace(
-      logdir=str(logdir), dataset_path=dataset_path, random_seed=1,
-      latent_size=3, num_samples=3, batch_size=2, summarize_every=1,
-      learning_rate=.01, bound="elbo", **kwargs)
+def test_a_signal_leaves_it_for_later(train, tmp_path):
+  with pytest.raises(SystemExit):
+    train({2: -1.}, on_evaluate=lambda: os.kill(os.getpid(), signal.SIGTERM))
+  assert not (tmp_path / "best").exists()
+  assert train({2: -1., 4: -2.}, early_stop_patience=1) == [2, 4]
+  assert _best(tmp_path) == 2
 
 
-class TestRun(object):
+def test_asked_for_later(train, tmp_path):
+  train({2: -1.}, max_steps=2, export_best=False)
+  assert not (tmp_path / "best").exists()
+  train({4: -2.}, max_steps=4)
+  assert _best(tmp_path) == 2
 
-  def test_training_does_not_notice(self, tmp_path, dataset_path, caplog):
-    """Neither the data's order nor the noise; `best` is a logdir as it is."""
-    lines = {}
-    for name, kwargs in (("without", {}), ("with", dict(
-        eval_every=2, export_best=True))):
-      runners.run_train(_config(
-          tmp_path / name, dataset_path, max_steps=5, **kwargs))
-      lines[name] = _lines(caplog, "Step")
-    valid = [line for line in lines["with"] if "valid" in line]
-    assert len(valid) == 3
-    assert [x for x in lines["with"] if x not in valid] == lines["without"]
-    record = validation_record.load(str(tmp_path / "with"))
-    result = runners.run_eval(types.SimpleNamespace(
-        logdir=str(tmp_path / "with" / "best"), split="valid"))
-    assert result.ll_per_t[0, 0] == pytest.approx(record.best_bound, abs=1e-6)
 
-  def test_missing_split(self, tmp_path, dataset_path):
-    with open(dataset_path, "rb") as stream:
-      contents = pickle.load(stream)
-    del contents["valid"]
-    path = tmp_path / "without_valid.pkl"
-    path.write_bytes(pickle.dumps(contents))
-    with pytest.raises(
-        errors.UserError, match="--eval_every=2: .*has no split 'valid'"):
-      runners.run_train(_config(
-          tmp_path / "run", str(path), max_steps=2, eval_every=2))
-    assert not (tmp_path / "run").exists()
+def test_stops_early_and_stays_stopped(train, tmp_path, caplog):
+  bounds = {2: -2., 4: -1., 6: -1., 8: -3., 10: -.5, 12: -.7}
+  assert train(bounds, max_steps=99, early_stop_patience=2) == [2, 4, 6, 8]
+  assert _lines(caplog, "Stopping early") == [
+      "Stopping early at step 8: 2 evaluations without a better valid bound "
+      "(--early_stop_patience=2); the best is -1.000000 at step 4."]
+  assert not _lines(caplog, "The data ended")
+  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 8
+  assert train({}, max_steps=99) == []  # The flag is the run's.
+  assert _lines(caplog, "Stopped early at step 8: nothing to do")
+  assert train(bounds, max_steps=12, early_stop_patience=3) == [10, 12]
+  assert _best(tmp_path) == 10
+
+
+def test_stops_early_in_an_evaluation_made_up_for(train, tmp_path):
+  train({2: -1.}, max_steps=2)
+  with pytest.raises(SystemExit):
+    train({4: -2.}, on_evaluate=lambda: os.kill(os.getpid(), signal.SIGTERM))
+  assert train({4: -2.}, early_stop_patience=1) == [4]
+  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 4
+
+
+@pytest.mark.parametrize("bound", [float("nan"), float("inf")])
+def test_what_is_not_finite_ends_the_run_and_keeps_the_best(
+    train, tmp_path, bound):
+  with pytest.raises(errors.NonFiniteError) as caught:
+    train({2: -1., 4: bound})
+  assert str(caught.value).startswith(
+      "--eval_every=2: the fivo bound of the valid split is not finite at "
+      "step 4: ")
+  assert "the best is -1.000000 at step 2" in str(caught.value)
+  assert _best(tmp_path) == 2
+
+
+def _run(logdir, splits, **kwargs):
+  """Trains on a file of pianorolls with some of its splits."""
+  path = logdir.with_suffix(".pkl")
+  sequences = [[(40 + length, 50)] * length for length in (3, 5, 2, 4, 6)]
+  path.write_bytes(pickle.dumps(dict(
+      dict.fromkeys(splits, sequences),
+      train_mean=np.full([88], .1, np.float32))))
+  runners.run_train(types.SimpleNamespace(
+      logdir=str(logdir), dataset_path=str(path), random_seed=1, latent_size=3,
+      num_samples=3, batch_size=2, summarize_every=1, learning_rate=.01,
+      bound="elbo", max_steps=5, **kwargs))
+
+
+def test_training_does_not_notice(tmp_path, caplog):
+  """Neither the data's order nor the noise; `best` is a logdir as it is."""
+  _run(tmp_path / "without", ["train", "valid"])
+  without = _lines(caplog, "Step")
+  _run(tmp_path / "with", ["train", "valid"], eval_every=2, export_best=True)
+  lines = _lines(caplog, "Step")
+  valid = [line for line in lines if "valid" in line]
+  assert len(valid) == 3
+  assert [x for x in lines if x not in valid] == without
+  record = validation_record.load(str(tmp_path / "with"))
+  result = runners.run_eval(types.SimpleNamespace(
+      logdir=str(tmp_path / "with" / "best"), split="valid"))
+  assert result.ll_per_t[0, 0] == pytest.approx(record.best_bound, abs=1e-6)
+
+
+def test_missing_split(tmp_path):
+  with pytest.raises(
+      errors.UserError, match="--eval_every=2: .*has no split 'valid'"):
+    _run(tmp_path / "run", ["train"], eval_every=2)
+  assert not (tmp_path / "run").exists()
