@@ -29,8 +29,7 @@ def scan(step, initial_state, initial_record, num_steps, max_num_steps):
 
   The gradient flows to the initial state, to the TensorArrays that the step
   reads at its timestep, and to the weights of its linear layers,
-  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables, or were
-  computed from variables before the loop.
+  `tf.nn.bias_add(tf.matmul(x, w), b)`: variables, or computed of them before.
 
   Args:
     step: A callable `(t, state) -> (new_state, record)`, with `t` a scalar

@@ -92,14 +92,9 @@ class ConditionalAutoregressiveDistribution(object):
     return AutoregressiveBernoulli(self, features)
 
   def condition(self, features, x):
-    """Computes the logits, each of which depends on the lower entries alone.
+    """The logits `[batch, size]`, each by the entries of x below it alone.
 
-    Args:
-      features: g(c), a float32 Tensor `[batch, features_size]`.
-      x: A float32 Tensor `[batch, size]` of zeros and ones.
-
-    Returns:
-      A float32 Tensor `[batch, size]`.
+    `features` are g(c), `[batch, features_size]`, and x is `[batch, size]`.
     """
     inputs = tf.concat([x, features], axis=1)
     hidden = self._activation(_linear(inputs, *self._hidden_layer))
@@ -108,15 +103,9 @@ class ConditionalAutoregressiveDistribution(object):
 
 
 class AutoregressiveBernoulli(object):
-  """What a `ConditionalAutoregressiveDistribution` is, given a condition."""
+  """A `ConditionalAutoregressiveDistribution` given g(c)."""
 
   def __init__(self, conditional, features):
-    """Creates the distribution.
-
-    Args:
-      conditional: A `ConditionalAutoregressiveDistribution`.
-      features: What its MLP made of the condition, `[batch, features_size]`.
-    """
     self._conditional = conditional
     self._features = features
 
@@ -136,9 +125,9 @@ class AutoregressiveBernoulli(object):
   def sample(self, seed=None):
     """Draws the entries in turn.
 
-    An entry is one where a uniform number lies below its probability given the
-    lower ones. So each pass of the network settles one entry at least, and all
-    of them once a pass changes nothing, mostly long before pass `size`.
+    An entry is one if a uniform number is below its probability given the lower
+    ones. So each pass of the network settles one entry more at least, and a
+    pass that changes nothing has settled all, mostly long before pass `size`.
 
     Args:
       seed: The op seed, or None.
@@ -163,10 +152,7 @@ class AutoregressiveBernoulli(object):
 
 
 def _masked_layer(input_degrees, degrees, initializers, name):
-  """A linear layer whose units read the inputs of their own degree or less.
-
-  Returns the masked weights, `[len(input_degrees), len(degrees)]`, and biases.
-  """
+  """Weights `[inputs, units]`, masked from inputs of higher degree; biases."""
   mask = tf.constant(
       input_degrees[:, np.newaxis] <= degrees, tf.float32, name="mask")
   with tf.compat.v1.variable_scope(name):
