@@ -204,11 +204,6 @@ class TestTrain(object):
     assert "Already at step 2 of --max_steps=2: nothing to do." in _lines(
         caplog)
 
-  def test_bad_logdir(self, tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(errors.UserError, match="--logdir="):
-      _train(tmp_path / "file" / "run")
-
 
 class TestOwnConfiguration(object):
 
@@ -280,12 +275,6 @@ class TestPose(object):
     with pytest.raises(errors.UserError, match="its train_mean is not the one"):
       runners.run_eval(config)
 
-  def test_another_dimension(self, tmp_path):
-    with pytest.raises(errors.UserError, match="--data_dimension=4: must be 3"):
-      runners.run_train(_config(
-          tmp_path / "run", dataset_type="pose", data_dimension=4,
-          dataset_path=self._path(tmp_path)))
-
 
 def test_restoring_by_hand(trained, tmp_path):
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -338,15 +327,6 @@ class TestEval(object):
     assert result.ll_per_t.shape == (3, 3)
     assert (np.std(result.ll_per_t, axis=0) > 0).all()
 
-  def test_no_checkpoint(self, tmp_path):
-    with pytest.raises(errors.UserError, match="has no checkpoint"):
-      runners.run_eval(_config(tmp_path), toy.create_dataset_and_model)
-
-  def test_fivo_aux_without_being_told(self, trained):
-    runners.run_eval(
-        _config(trained(model="srnn", bound="fivo-aux")),
-        toy.create_dataset_and_model)
-
 
 class TestSample(object):
 
@@ -378,13 +358,3 @@ class TestSample(object):
     np.testing.assert_array_equal(
         loaded["prefixes"][:, 0], loaded["prefixes"][:, 1])
     assert any("Only 1 sequences have 6" in line for line in _lines(caplog))
-
-  def test_none_long_enough(self, trained, tmp_path):
-    with pytest.raises(errors.UserError,
-                       match="--prefix_length=7: .* must be at most 6"):
-      _sample(trained(), tmp_path, prefix_length=7)
-
-  def test_no_checkpoint(self, tmp_path):
-    """The original wrote samples of an untrained model."""
-    with pytest.raises(errors.UserError, match="has no checkpoint"):
-      runners.run_sample(_config(tmp_path), toy.create_dataset_and_model)

@@ -3,10 +3,9 @@
   python fivo/cluster/local.py --workers=2 --ps=1 [flags of run_fivo.py]
 
 `bin/run_cluster.sh` adds the flags of `bin/run_train.sh`. Each process appends
-its log to a file in the logdir, `chief.log`, `worker_1.log`, `ps_0.log`; the
-chief's goes to the standard error too. The cluster ends as a whole: when
-training is over, after Ctrl-C or SIGTERM, once the chief has saved, and when a
-process fails.
+its log to a file in the logdir, as `worker_1.log`; that of the chief goes to
+the standard error too. All end together: when training is over, when one fails,
+and after Ctrl-C or SIGTERM, once the chief has saved.
 """
 
 if __name__ == "__main__":

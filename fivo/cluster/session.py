@@ -1,9 +1,8 @@
 """The sessions of a process that trains, by itself or with others.
 
-The variables live on the parameter servers, and the newest checkpoint is the
-truth: whenever the chief opens a session, at its start or after the death of a
-parameter server, it restores that. When training is over, it puts a token into
-a queue on each parameter server.
+The variables live on the parameter servers. Whenever the chief opens a session,
+at its start or after the death of one of them, it restores the newest
+checkpoint. When training is over, it puts a token into a queue on each.
 """
 
 import time

@@ -1,9 +1,8 @@
 """Ends a process when another that it needs is gone.
 
-A process that has died can be started again, with the same flags, within
-`--cluster_timeout_secs`; then the others give up. TensorFlow itself waits for
-ever, in calls that neither an exception nor a signal interrupts, so it is a
-thread that ends the process.
+One that has died can be started again, with the same flags, within
+`--cluster_timeout_secs`; then the others give up. Since TensorFlow waits for
+ever, in calls that no signal interrupts, a thread ends the process.
 """
 
 import contextlib

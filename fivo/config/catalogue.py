@@ -11,125 +11,68 @@ from typing import Tuple
 
 
 class Model(NamedTuple):
-  """A value of --model.
-
-  Attributes:
-    name: Its name.
-    is_recurrent: Whether it is trained on data sets by `runners.py`; the others
-      are trained on synthetic data by `ghmm_runners.py`.
-    knows_posterior: Whether it has true-* proposals and an optimal twist.
-    has_tilt: Whether it can be built with a tilt, for fivo-aux.
-  """
+  """A value of --model."""
 
   name: str
-  is_recurrent: bool = True
-  knows_posterior: bool = False
-  has_tilt: bool = True
+  is_recurrent: bool = True  # By runners.py, on data; else ghmm_runners.py.
+  knows_posterior: bool = False  # Has true-* proposals, an optimal twist.
+  has_tilt: bool = True  # For fivo-aux.
 
 
 class Emission(NamedTuple):
-  """A value of --emission.
-
-  Attributes:
-    name: Its name.
-    binary_class: The class in `base.py` for observations of zeros and ones.
-    needs_binary: Whether there is none for other observations.
-  """
+  """A value of --emission."""
 
   name: str
-  binary_class: str
-  needs_binary: bool = False
+  binary_class: str  # In base.py, for observations of zeros and ones.
+  needs_binary: bool = False  # Has no class for other observations.
 
 
 class Bound(NamedTuple):
-  """A value of --bound.
-
-  Attributes:
-    name: Its name.
-    function: The function in `bounds.py` that computes it.
-    one_particle: Whether it has one particle whatever --num_samples says.
-    resamples: Whether its particle filter resamples.
-    part: The part that a model needs for it: None, "tilt" or "twist".
-    evaluated_as: The bound that evaluation reports for it.
-    compiles: Whether --xla can compile it.
-  """
+  """A value of --bound."""
 
   name: str
-  function: str
-  one_particle: bool = False
+  function: str  # In bounds.py.
+  one_particle: bool = False  # Whatever --num_samples says.
   resamples: bool = True
-  part: Optional[str] = None
+  part: Optional[str] = None  # What the model needs: "tilt" or "twist".
   evaluated_as: str = "fivo"
-  compiles: bool = True
+  compiles: bool = True  # With --xla.
 
 
 class Scheme(NamedTuple):
-  """A value of --resampling_type: a function of that name in `schemes.py`.
-
-  Attributes:
-    name: Its name.
-    copies: Whether new particles are copies of old ones, rather than blends.
-      Only then is the bound's estimate of the likelihood unbiased.
-    independent: Whether ancestors are independent draws, so that their score
-      is known.
-    compiles: Whether --xla can compile it.
-    options: Pairs of an argument of the function and the flag that sets it.
-  """
+  """A value of --resampling_type: a function of that name in `schemes.py`."""
 
   name: str
-  copies: bool = True
-  independent: bool = False
+  copies: bool = True  # Else it blends particles, which biases the bound.
+  independent: bool = False  # Ancestors are, so that their score is known.
   compiles: bool = True
-  options: Tuple[Tuple[str, str], ...] = ()
+  options: Tuple[Tuple[str, str], ...] = ()  # Arguments and their flags.
 
 
 class Criterion(NamedTuple):
-  """A value of --resampling_criterion: a function in `criteria.py`.
-
-  Attributes:
-    name: Its name; the function is `NAME_criterion` or
-      `NAME_resample_criterion`.
-  """
+  """A value of --resampling_criterion: a function in `criteria.py`."""
 
   name: str
 
 
 class Gradients(NamedTuple):
-  """A value of --resampling_gradients or of --iwae_gradients.
-
-  Attributes:
-    name: Its name.
-    needs: The trait that the resampling scheme must have, or None.
-    compiles: Whether --xla can compile it.
-    warms_up: Whether it is right with --kl_warmup_steps.
-  """
+  """A value of --resampling_gradients or of --iwae_gradients."""
 
   name: str
-  needs: Optional[str] = None
+  needs: Optional[str] = None  # The trait that the scheme must have.
   compiles: bool = False
-  warms_up: bool = True
+  warms_up: bool = True  # Is right with --kl_warmup_steps.
 
 
 class DatasetType(NamedTuple):
-  """A value of --dataset_type.
-
-  Attributes:
-    name: Its name.
-    create: The function in `datasets.py` that makes batches of it.
-    path: What --dataset_path names.
-    dimension: The size of an observation; None if the data says.
-    is_binary: Whether observations are zeros and ones; None if the data says.
-    has_mean: Whether the data has a mean, by which inputs are centred.
-    file_per_split: Whether a directory has a file for each split.
-  """
+  """A value of --dataset_type."""
 
   name: str
-  create: str
-  path: str
-  dimension: Optional[int] = None
-  is_binary: Optional[bool] = False
-  has_mean: bool = True
-  file_per_split: bool = False
+  create: str  # In datasets.py.
+  path: str  # What --dataset_path names.
+  dimension: Optional[int] = None  # Of an observation; None: the data says.
+  is_binary: Optional[bool] = False  # None: the data says.
+  file_per_split: bool = False  # In a directory.
 
 
 def _by_name(*entries):
@@ -181,7 +124,7 @@ DATASET_TYPES = _by_name(
                 dimension=88, is_binary=True),
     DatasetType("speech", "create_speech_batches",
                 "TFRecord file of speech, or a directory of them",
-                dimension=200, has_mean=False, file_per_split=True),
+                dimension=200, file_per_split=True),
     DatasetType("pose", "create_human_pose_dataset", "pickle of poses"),
     DatasetType("series", "create_series_dataset",
                 ".npz file of series, or a directory of CSV files",

@@ -140,11 +140,7 @@ def from_object(source):
 
 
 class CallersFunction(object):
-  """A caller's function, which gets the caller's own configuration.
-
-  Attributes:
-    source: The configuration that the caller gave to a runner.
-  """
+  """A caller's function, which gets `source`, the caller's configuration."""
 
   def __init__(self, source, function):
     """Takes note of the options before the function may change them."""
@@ -211,18 +207,12 @@ def _is_given(source, name):
 
 
 def resolve(source, mode=None, own_names=False):
-  """Completes a configuration, and refuses what cannot work.
+  """The `Config` of a source, completed by its run; refuses what cannot work.
 
   Args:
     source: See `from_object`. A `Config` has been resolved before.
     mode: "train", "eval" or "sample"; None: what the configuration says.
     own_names: See `Config.own_names`.
-
-  Returns:
-    A `Config`. An option that was not given has the run's value.
-
-  Raises:
-    UserError: Naming the option, its value, and what would be right.
   """
   config = from_object(source)
   if mode is not None:

@@ -7,6 +7,10 @@ every configuration against it, wherever the configuration comes from.
 import collections
 import math
 import numbers
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import Tuple
 
 import numpy as np
 
@@ -31,36 +35,20 @@ _MAX_FLOAT = 3.4e38
 _MAX_SIZE = 1000000
 
 
-def is_integer(value):
-  """Returns whether a value is an integer, of NumPy's too, and not a bool."""
-  return isinstance(value, numbers.Integral) and is_number(value)
+class Option(NamedTuple):
+  """One option."""
 
-
-def is_number(value):
-  """Returns whether a value is a real number and not a bool."""
-  return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-class Option(collections.namedtuple("Option", (
-    "name", "kind", "default", "help", "scope", "choices", "minimum",
-    "maximum", "above", "models", "is_path"))):
-  """One option.
-
-  Attributes:
-    name: Its name, as a flag and as an attribute of a configuration.
-    kind: The type of its value: str, int, float or bool.
-    default: The value where none is given.
-    help: One sentence.
-    scope: MODEL, RUN or CALL.
-    choices: None, or a tuple of the allowed values.
-    minimum: None, or the smallest allowed value.
-    maximum: The largest allowed value; None for text and bools.
-    above: None, or a bound that the value must exceed.
-    models: None, or a tuple of the models that use the option.
-    is_path: True if it names a file or a directory.
-  """
-
-  __slots__ = ()
+  name: str  # As a flag, and as an attribute of a configuration.
+  kind: type  # str, int, float or bool.
+  default: Any
+  help: str
+  scope: str = RUN
+  choices: Optional[Tuple[str, ...]] = None
+  minimum: Any = None
+  maximum: Any = None
+  above: Any = None  # The value must exceed it.
+  models: Optional[Tuple[str, ...]] = None  # Those that use the option.
+  is_path: bool = False
 
   def concerns(self, model):
     """Returns whether a model uses the option; a caller's own may use all."""
@@ -68,15 +56,10 @@ class Option(collections.namedtuple("Option", (
             model not in catalogue.MODELS)
 
   def complaint(self, value, own_names=False):
-    """Describes what is wrong with a value.
+    """Says what a value must be, in a few words; None if it is allowed.
 
-    Args:
-      value: The value.
-      own_names: Whether `model`, `dataset_type` and `split` may have names that
-        only a caller's own function knows.
-
-    Returns:
-      None if the value is allowed, else what would be right, in a few words.
+    With `own_names`, `model`, `dataset_type` and `split` may have names that
+    only a caller's own function knows.
     """
     if value is None:
       return None if self.default is None else "needs a value"
@@ -101,7 +84,8 @@ class Option(collections.namedtuple("Option", (
     return None
 
   def _complaint_about_number(self, value):
-    if not (is_integer(value) if self.kind is int else is_number(value)):
+    kind = numbers.Integral if self.kind is int else numbers.Real
+    if not isinstance(value, kind) or isinstance(value, bool):
       return "must be %s" % ("an integer" if self.kind is int else "a number")
     if value != value or abs(value) == math.inf:
       return "must be finite"
@@ -116,13 +100,12 @@ class Option(collections.namedtuple("Option", (
     return None
 
 
-def _option(name, kind, default, text, scope=RUN, choices=None, minimum=None,
-            above=None, models=None, maximum=None, is_path=False):
+def _option(name, kind, default, text, scope=RUN, choices=None, maximum=None,
+            **kwargs):
   if maximum is None:
     maximum = {int: _MAX_INT, float: _MAX_FLOAT}.get(kind)
   return Option(name, kind, default, text, scope,
-                None if choices is None else tuple(choices), minimum, maximum,
-                above, models, is_path)
+                choices and tuple(choices), maximum=maximum, **kwargs)
 
 
 # Groups, in the order in which they are shown.

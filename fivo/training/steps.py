@@ -128,13 +128,13 @@ def _logdir_hooks(config, path, scaffold, num_timesteps):
 
 
 def _cluster_hooks(config, caught):
-  """Hooks of a process that trains with others."""
+  """The hooks of a process that trains with others."""
   first_step = config.task * _STEPS_OF_STAGGER if config.stagger_workers else 0
   if config.cluster and config.task == 0:
     return [cluster_session.ChiefHook(config.ps_tasks, caught)]
   if config.cluster:
-    return [cluster_session.WorkerHook(
-        min(first_step, config.max_steps), caught)]
+    first_step = min(first_step, config.max_steps)
+    return [cluster_session.WorkerHook(first_step, caught)]
   if first_step:
     return [tf.compat.v1.train.GlobalStepWaiterHook(first_step)]
   return []

@@ -1,9 +1,8 @@
 """Evaluating a run on the valid split while it trains.
 
-The evaluator has a graph and sessions of its own and reads checkpoints, so that
-training computes what it would compute alone. Each evaluation is of a
-checkpoint that was saved for it: a process that dies evaluates it when it comes
-back, before it takes another step.
+The evaluator has a graph of its own and reads checkpoints, so that training
+computes what it would compute alone. A process that dies makes up for a missed
+evaluation when it comes back, before it takes another step.
 """
 
 import math

@@ -57,18 +57,20 @@ def follow(tmp_path, monkeypatch):
   return run
 
 
-@pytest.mark.parametrize("looks, evaluated", [
+@pytest.mark.parametrize("looks, evaluated, options", [
     # Each once, until the last.
-    ([(0, 1), (0, 1), (3, 2), None, (3, 2), (9, 3)], [0, 3, 9]),
+    ([(0, 1), (0, 1), (3, 2), None, (3, 2), (9, 3)], [0, 3, 9], {}),
     # An older one is newest where the newest is just being replaced.
-    ([(3, 2), (2, 1), (9, 3)], [3, 9]),
+    ([(3, 2), (2, 1), (9, 3)], [3, 9], {}),
     # A copy, or another machine's clock, may have set a later time.
-    ([(3, 100), (4, 1), (9, 2)], [3, 4, 9]),
+    ([(3, 100), (4, 1), (9, 2)], [3, 4, 9], {}),
     # A run that began again.
-    ([(3, 2), (0, 4), (3, 5), (9, 6)], [3, 0, 3, 9]),
+    ([(3, 2), (0, 4), (3, 5), (9, 6)], [3, 0, 3, 9], {}),
+    # A run that stopped early.
+    ([(2, 1), (4, 2)], [2, 4], dict(stopped_step=lambda: 4)),
 ])
-def test_what_is_new(follow, looks, evaluated):
-  assert follow(looks) == evaluated
+def test_what_is_new(follow, looks, evaluated, options):
+  assert follow(looks, **options) == evaluated
 
 
 def test_gone_while_it_is_read(follow):
@@ -80,10 +82,6 @@ def test_gone_while_it_is_read(follow):
       raise checkpoints.UnreadableError("gone")
 
   assert follow([(3, 1), (3, 1), (3, 1), (9, 2)], on_evaluate) == [3, 9]
-
-
-def test_ends_with_a_run_that_stopped_early(follow):
-  assert follow([(2, 1), (4, 2)], stopped_step=lambda: 4) == [2, 4]
 
 
 _TOY = dict(create_dataset_and_model_fn=toy.create_dataset_and_model)

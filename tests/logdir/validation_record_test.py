@@ -27,6 +27,9 @@ def test_a_better_bound():
   record = validation_record.Record(_MEASURE, -1., 2, 4, 1)
   assert validation_record.update(record, 6, -.5)[1:] == (-.5, 6, 6, 0)
   assert validation_record.update(record, 6, -1.)[1:] == (-1., 2, 6, 2)
+  assert validation_record.update(
+      validation_record.Record(_MEASURE), 6, -float("inf"))[1:] == (
+          None, None, 6, 1)
 
 
 def test_none(tmp_path):

@@ -102,7 +102,7 @@ def test_lines():
   assert [axis.get_ylabel() for axis in figure.axes] == ["a", "b"]
 
 
-def test_a_callers_data_whose_type_is_left_at_the_default(tmp_path):
+def test_data_of_ones_own_whose_type_is_left_at_the_default(tmp_path):
   samples_lib.Renderer("pianoroll").write(
       str(tmp_path), *_arrays(3), pictures=True)
   _check_names(tmp_path)
