@@ -47,28 +47,17 @@ class ConditionalAutoregressiveDistribution(object):
                name="conditional_autoregressive_distribution"):
     """Creates the distribution and the variables of its masked layers.
 
-    The masked weights are computed here, outside of any loop.
-
-    Args:
-      size: The dimension of the random variable.
-      hidden_layer_sizes: The sizes of the hidden layers that read the
-        condition; one layer of `size` if there are none.
-      hidden_activation_fn: The hidden layers' activation.
-      initializers: None, or a dict with initializers for "w" and "b".
-      bias_init: A float, or a float Tensor or array `[size]`, added to the
-        logits.
-      name: The MLP is named `name + "_fcnet"`, the masked layers' scope
-        `name + "_made"`.
+    The masked weights are computed here, outside of any loop. Arguments are
+    those of `base.ConditionalBernoulliDistribution`; without hidden layers for
+    the condition there is one of `size`. The masked layers' variable scope is
+    named `name + "_made"`.
     """
     self.size = size
     self.bias_init = bias_init
     self._activation = hidden_activation_fn
     layer_sizes = list(hidden_layer_sizes) or [size]
     self.fcnet = mlp.MLP(
-        output_sizes=layer_sizes,
-        activation=hidden_activation_fn,
-        initializers=initializers,
-        name=name + "_fcnet")
+        layer_sizes, hidden_activation_fn, initializers, name=name + "_fcnet")
     # A unit's degree: the highest entry that it depends on, counted from 1.
     inputs = np.append(np.arange(1, size + 1), np.zeros(layer_sizes[-1]))
     hidden = 1 + np.arange(HIDDEN_MULTIPLE * layer_sizes[-1]) % max(size - 1, 1)
@@ -80,26 +69,15 @@ class ConditionalAutoregressiveDistribution(object):
           "logits")
 
   def __call__(self, *args):
-    """The distribution given the inputs.
-
-    Args:
-      *args: float32 Tensors `[batch, ...]` of rank 2.
-
-    Returns:
-      An `AutoregressiveBernoulli` of batch shape `[batch, size]`.
-    """
+    """The `AutoregressiveBernoulli` given float32 Tensors `[batch, ...]`."""
     features = self._activation(self.fcnet(tf.concat(args, axis=1)))
     return AutoregressiveBernoulli(self, features)
 
   def condition(self, features, x):
-    """Computes the logits, each of which depends on the lower entries alone.
+    """The logits `[batch, size]`, each of which depends on the lower entries.
 
-    Args:
-      features: g(c), a float32 Tensor `[batch, features_size]`.
-      x: A float32 Tensor `[batch, size]` of zeros and ones.
-
-    Returns:
-      A float32 Tensor `[batch, size]`.
+    Features are g(c), `[batch, features_size]`; x, `[batch, size]`, is of zeros
+    and ones.
     """
     inputs = tf.concat([x, features], axis=1)
     hidden = self._activation(_linear(inputs, *self._hidden_layer))
@@ -111,40 +89,25 @@ class AutoregressiveBernoulli(object):
   """What a `ConditionalAutoregressiveDistribution` is, given a condition."""
 
   def __init__(self, conditional, features):
-    """Creates the distribution.
-
-    Args:
-      conditional: A `ConditionalAutoregressiveDistribution`.
-      features: What its MLP made of the condition, `[batch, features_size]`.
-    """
+    """Takes what the MLP made of the condition, `[batch, features_size]`."""
     self._conditional = conditional
     self._features = features
 
   def log_prob(self, x):
-    """log p(x_i | x_1, ..., x_{i-1}, c) for each i.
+    """log p(x_i | x_1, ..., x_{i-1}, c) for each i, in nats, of the shape of x.
 
-    Args:
-      x: A Tensor `[batch, size]` of zeros and ones.
-
-    Returns:
-      A float32 Tensor `[batch, size]`, in nats.
+    x is a Tensor `[batch, size]` of zeros and ones.
     """
     x = tf.cast(x, self._features.dtype)
     return distributions.Bernoulli(
         logits=self._conditional.condition(self._features, x)).log_prob(x)
 
   def sample(self, seed=None):
-    """Draws the entries in turn.
+    """Draws zeros and ones, a float32 Tensor `[batch, size]`.
 
     An entry is one where a uniform number lies below its probability given the
     lower ones. So each pass of the network settles one entry at least, and all
     of them once a pass changes nothing, mostly long before pass `size`.
-
-    Args:
-      seed: The op seed, or None.
-
-    Returns:
-      A float32 Tensor `[batch, size]` of zeros and ones.
     """
     size, dtype = self._conditional.size, self._features.dtype
     uniforms = tf.random.uniform(

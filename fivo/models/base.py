@@ -45,14 +45,11 @@ class ELBOTrainableSequenceModel(abc.ABC):
 
   @abc.abstractmethod
   def zero_state(self, batch_size, dtype):
-    """The state before the first timestep.
+    """The state before the first timestep, nested Tensors `[batch_size, ...]`.
 
     Args:
       batch_size: The number of rows, an int or scalar Tensor.
       dtype: A float dtype, the attribute `dtype`.
-
-    Returns:
-      Nested Tensors of shape `[batch_size, ...]`.
     """
 
   def set_observations(self, observations, seq_lengths):
@@ -159,10 +156,8 @@ class ConditionalNormalDistribution(object):
   def condition(self, tensor_list, **unused_kwargs):
     """The parameters given Tensors `[batch, ...]`, concatenated on axis 1.
 
-    Returns:
-      mu: A float Tensor `[batch, size]`.
-      sigma: A float Tensor `[batch, size]`, softplus(raw + raw_sigma_bias) but
-        at least `sigma_min`.
+    These are mu and sigma, `[batch, size]`: the MLP's two halves, the second as
+    max(softplus(raw + raw_sigma_bias), sigma_min).
     """
     outputs = self.fcnet(_concat(tensor_list))
     mu, raw_sigma = tf.split(outputs, 2, axis=1)
@@ -223,16 +218,11 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
     self.smoothing = smoothing
 
   def condition(self, tensor_list, prior_mu, smoothing_tensors=None):
-    """The parameters, each `[batch, size]`.
+    """The parameters, mean and scale `[batch, size]`, given Tensors.
 
-    Args:
-      tensor_list: Float Tensors `[batch, ...]`.
-      prior_mu: A float Tensor `[batch, size]`, added to the MLP's mean.
-      smoothing_tensors: More Tensors `[batch, ...]`, summaries of the
-        observations to come, when smoothing.
-
-    Returns:
-      The mean and the scale, float Tensors `[batch, size]`.
+    `prior_mu`, `[batch, size]`, is added to the MLP's mean. When smoothing, the
+    Tensors are followed by `smoothing_tensors`, summaries of the observations
+    to come.
     """
     tensors = list(tensor_list)
     if self.smoothing:
@@ -242,14 +232,9 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
 
 
 def encode_all(inputs, encoder):
-  """Encodes all timesteps at once.
+  """Encodes all timesteps of inputs `[T, batch, size]` at once.
 
-  Args:
-    inputs: A float Tensor `[T, batch, size]`.
-    encoder: A callable that maps `[rows, size]` to `[rows, encoded_size]`.
-
-  Returns:
-    A float Tensor `[T, batch, encoded_size]`.
+  The encoder maps `[rows, size]` to `[rows, encoded_size]`, as this does.
   """
   leading = [tf.compat.dimension_value(static) or dynamic
              for static, dynamic in zip(

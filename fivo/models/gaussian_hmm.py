@@ -116,20 +116,10 @@ class GaussianHMM(object):
     self._chain = tf.linalg.triangular_solve(
         identity - below_diagonal, identity)
 
-  @property
-  def sigma_z(self):
-    """cov(z), a Tensor `[T, T]`."""
-    return self._covariances(0)[0]
-
-  @property
-  def sigma_x(self):
-    """cov(x), a Tensor `[T, T]`."""
-    return self._covariances(0)[1]
-
-  @property
-  def sigma_zx(self):
-    """cov(z, x), a Tensor `[T, T]`, entry (s, t) that of z_s and x_t."""
-    return self._covariances(0)[2]
+  # Tensors `[T, T]`: cov(z), cov(x), and cov(z, x), of z_s and x_t at (s, t).
+  sigma_z = property(lambda self: self._covariances(0)[0])
+  sigma_x = property(lambda self: self._covariances(0)[1])
+  sigma_zx = property(lambda self: self._covariances(0)[2])
 
   @property
   def obs_dist(self):

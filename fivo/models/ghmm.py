@@ -52,17 +52,10 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
                twist=None):
     """Creates the model, and the variables of a learned proposal and twist.
 
-    Args:
-      num_timesteps: T, a positive int.
-      proposal_type: One of the five above.
-      transition_variances: See `GaussianHMM`.
-      emission_variances: See `GaussianHMM`.
-      transition_weights: See `GaussianHMM`.
-      emission_weights: See `GaussianHMM`.
-      random_seed: The op seed of the proposal's samples, or None.
-      dtype: The float dtype of all Tensors.
-      twist: None; "optimal", the likelihood of z_t given x_{t+1}, ...,
-        x_{T-1}; or "learned", a `LearnedTwist`.
+    For most arguments see `GaussianHMM`. The proposal type is one of the five
+    above, `random_seed` the op seed of its samples, or None. The twist is None;
+    "optimal", the likelihood of z_t given x_{t+1}, ..., x_{T-1}; or "learned",
+    a `LearnedTwist`.
     """
     self._propose = {
         "prior": self.transition,
@@ -128,16 +121,9 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return self._propose(t, state)
 
   def propose_and_weight(self, state, t):
-    """Draws z_t and weighs it.
+    """log p(z_t | z_{t-1}) + log p(x_t | z_t) - log q(z_t | ...), and z_t.
 
-    Args:
-      state: z_{t-1}, a float Tensor `[batch]`.
-      t: The timestep, an int or scalar Tensor.
-
-    Returns:
-      log_weights: A float Tensor `[batch]`, in nats:
-        log p(z_t | z_{t-1}) + log p(x_t | z_t) - log q(z_t | ...).
-      new_state: z_t, `[batch]`.
+    Both are `[batch]`, as is `state`, z_{t-1}; t is an int or scalar Tensor.
     """
     state = tf.convert_to_tensor(state)
     z_prev = tf.cast(state, self.dtype)

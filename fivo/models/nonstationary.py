@@ -73,7 +73,7 @@ class NonstationaryLinearDistribution(object):
             self.mean_weights, self.mean_biases, self.log_variances)]
 
   def __call__(self, t, inputs):
-    """The distribution at timestep t.
+    """The `output_distribution` `[outputs_t, batch]` at timestep t.
 
     Args:
       t: The timestep, an int from 0 to T - 1, or a scalar integer Tensor,
@@ -81,9 +81,6 @@ class NonstationaryLinearDistribution(object):
       inputs: A float Tensor `[inputs_t, batch]`. If t is a Tensor, rows that
         are missing count as zeros; those beyond `inputs_t`, up to the largest
         number of inputs of any step, have no influence but must be finite.
-
-    Returns:
-      An `output_distribution` of batch shape `[outputs_t, batch]`.
     """
     inputs = tf.convert_to_tensor(inputs, dtype=self._dtype)
     if tf.is_tensor(t):

@@ -106,24 +106,16 @@ class TrainableRecurrentModel(RecurrentModel,
   def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
                emission, proposal_type, proposal=None, rev_rnn_cell=None,
                tilt=None, random_seed=None, twist=None, twist_rnn_cell=None):
-    """Creates a trainable model.
+    """Creates a trainable model of the parts of a `RecurrentModel` and more.
 
-    Args:
-      rnn_cell: See `RecurrentModel`.
-      data_encoder: See `RecurrentModel`.
-      latent_encoder: See `RecurrentModel`.
-      transition: See `RecurrentModel`.
-      emission: See `RecurrentModel`.
-      proposal_type: "prior", "filtering" or "smoothing".
-      proposal: A `NormalApproximatePosterior`; not needed for "prior".
-      rev_rnn_cell: An RNNCell that reads the observations backwards, for
-        "smoothing".
-      tilt: None, or a callable that gives a distribution of x_{t+1}.
-      random_seed: See `RecurrentModel`.
-      twist: None, or a callable that maps h_t, z'_t and the reverse network's
-        output, side by side in a row, to log r, `[batch, 1]`.
-      twist_rnn_cell: An RNNCell that reads the observations backwards for the
-        twist.
+    The proposal type is "prior", "filtering" or "smoothing". But for "prior"
+    the proposal is a `NormalApproximatePosterior`; for "smoothing" the RNNCell
+    `rev_rnn_cell` reads the observations backwards.
+
+    The tilt is None, or a callable that gives a distribution of x_{t+1}. The
+    twist is None, or a callable that maps rows of h_t, z'_t and the output of
+    `twist_rnn_cell`, which reads the observations backwards, to log r,
+    `[batch, 1]`.
     """
     super(TrainableRecurrentModel, self).__init__(
         rnn_cell, data_encoder, latent_encoder, transition, emission,
@@ -146,7 +138,7 @@ class TrainableRecurrentModel(RecurrentModel,
     return self._transition.size
 
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
-    """Calls `set_observations`; see `ELBOTrainableSequenceModel`."""
+    """Tiles what has been encoded, unless a subclass encodes on its own."""
     if overrides(self, "set_observations"):
       super(TrainableRecurrentModel, self).set_tiled_observations(
           observations, seq_lengths, num_particles)

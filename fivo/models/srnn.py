@@ -43,15 +43,9 @@ class SRNN(recurrent.RecurrentModel):
     self._forward_scope = recurrent.unique_scope("forward_rnn")
 
   def run_rnn(self, prev_rnn_state, inputs):
-    """h_t = LSTM(e(x_{t-1})).
+    """h_t = LSTM(e(x_{t-1})), and the network's new state.
 
-    Args:
-      prev_rnn_state: The network's state.
-      inputs: e(x_{t-1}), a float Tensor `[batch, encoded_data_size]`.
-
-    Returns:
-      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
-      rnn_state: The network's new state.
+    Here `inputs` are e(x_{t-1}), a float Tensor `[batch, encoded_data_size]`.
     """
     with tf.compat.v1.variable_scope(self._forward_scope):
       return self.rnn_cell(inputs, prev_rnn_state)
@@ -81,8 +75,7 @@ class SRNN(recurrent.RecurrentModel):
 class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
   """An SRNN with a proposal, and maybe a tilt or a twist.
 
-  Attributes:
-    rnn_ta: A TensorArray of h_t, which `set_observations` makes.
+  `set_observations` makes the TensorArray `rnn_ta` of h_t.
   """
 
   state_class = TrainableSRNNState
@@ -108,8 +101,7 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
   def proposal(self, rnn_out, prev_latent_encoded, prior, t):
     """The proposal q(z_t | h_t, z'_{t-1}, e(x_t)), or with s_t for e(x_t).
 
-    For arguments and result see `TrainableVRNN.proposal`; besides there is
-    z'_{t-1}, a float Tensor `[batch, encoded_z_size]`.
+    For arguments see `TrainableVRNN.proposal`; z'_{t-1} is besides.
     """
     if self.proposal_type == "prior":
       return prior
@@ -122,11 +114,7 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
         smoothing_tensors=[self.reverse_rnn_ta.read(t)])
 
   def propose_and_weight(self, state, t, weigh_emission=True):
-    """Draws z_t from the proposal and weighs it.
-
-    For arguments and results see `TrainableVRNN.propose_and_weight`; the state
-    is a `TrainableSRNNState`.
-    """
+    """Draws z_t and weighs it, see `TrainableVRNN.propose_and_weight`."""
     # The network has read the observations before x_t: h_t.
     rnn_out = self.rnn_ta.read(t)
     rnn_state = nested.read_tas(self._rnn_state_ta, t)

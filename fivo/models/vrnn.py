@@ -38,16 +38,12 @@ class VRNN(recurrent.RecurrentModel):
   state_class = VRNNState
 
   def run_rnn(self, prev_rnn_state, prev_latent_encoded, inputs):
-    """h_t = LSTM([e(x_{t-1}), z'_{t-1}]).
+    """h_t = LSTM([e(x_{t-1}), z'_{t-1}]), and the network's new state.
 
     Args:
       prev_rnn_state: The network's state.
       prev_latent_encoded: z'_{t-1}, a float Tensor `[batch, encoded_z_size]`.
       inputs: x_{t-1}, a float Tensor `[batch, data_size]`.
-
-    Returns:
-      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
-      rnn_state: The network's new state.
     """
     return self._run_rnn_on_encoded(
         prev_rnn_state, prev_latent_encoded, self.data_encoder(inputs))
@@ -86,8 +82,7 @@ class VRNN(recurrent.RecurrentModel):
 class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
   """A VRNN with a proposal, and maybe a tilt or a twist.
 
-  Attributes:
-    inputs_ta: A TensorArray of x_{t-1}, which `set_observations` makes.
+  `set_observations` makes the TensorArray `inputs_ta` of x_{t-1}.
   """
 
   state_class = TrainableVRNNState
@@ -108,15 +103,12 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
         targets_encoded, targets_encoded, seq_lengths, num_particles)
 
   def proposal(self, rnn_out, prior, t):
-    """The proposal q(z_t | h_t, e(x_t)), or q(z_t | h_t, s_t).
+    """The proposal q(z_t | h_t, e(x_t)), or q(z_t | h_t, s_t), or the prior.
 
     Args:
       rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
-      prior: p(z_t | h_t).
+      prior: p(z_t | h_t), a Normal `[batch, latent_size]`.
       t: A scalar int32 Tensor.
-
-    Returns:
-      A Normal `[batch, latent_size]`; the prior itself for "prior".
     """
     if self.proposal_type == "prior":
       return prior
@@ -128,18 +120,11 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
         smoothing_tensors=[self.reverse_rnn_ta.read(t)])
 
   def propose_and_weight(self, state, t, weigh_emission=True):
-    """Draws z_t from the proposal and weighs it.
+    """Draws z_t from the proposal and weighs it, see the base class.
 
-    Args:
-      state: The state after step t - 1, a `TrainableVRNNState`.
-      t: A scalar int32 Tensor.
-      weigh_emission: If false, the weights lack log p(x_t | .), see
-        `weighs_emissions_later`.
-
-    Returns:
-      log_weights: A float Tensor `[batch]`, in nats:
-        log p(z_t | .) + log p(x_t | .) - log q(z_t | .), and the tilt's ratio.
-      new_state: The state after step t.
+    The log weights are log p(z_t | .) + log p(x_t | .) - log q(z_t | .) and the
+    tilt's ratio, `[batch]`, in nats; without `weigh_emission` they lack
+    log p(x_t | .), see `weighs_emissions_later`.
     """
     # The network reads what was observed and drawn before: h_t.
     inputs = self.inputs_ta.read(t)
