@@ -59,13 +59,12 @@ class Drift(base.ELBOTrainableSequenceModel):
   def propose_and_weight(self, state, t):
     """Draws z_t and weighs it."""
     a, b, c, log_scale = tf.unstack(self._proposal[t])
-    prior = _normal(state + self.drift, 0.)
+    prior = _normal(state + self.drift)
     proposal = _normal((1. + a) * state + b * self._x + c, log_scale)
     z = proposal.sample()
     log_weights = prior.log_prob(z) - proposal.log_prob(z)
-    log_emission = self._emission(z).log_prob(self._x)
-    log_weights += log_emission * tf.cast(
-        tf.equal(t, NUM_TIMESTEPS - 1), tf.float32)
+    is_last = tf.cast(tf.equal(t, NUM_TIMESTEPS - 1), tf.float32)
+    log_weights += is_last * _normal(z + self.drift).log_prob(self._x)
     return log_weights[:, 0], z
 
   def log_twist(self, state, t):
@@ -80,19 +79,15 @@ class Drift(base.ELBOTrainableSequenceModel):
   def sample_step(self, prev_state, inputs, t):
     """Draws z_t, and an observation of which the last counts."""
     del inputs, t
-    z = _normal(prev_state + self.drift, 0.).sample()
-    return z, self._emission(z).sample()
+    z = _normal(prev_state + self.drift).sample()
+    return z, _normal(z + self.drift).sample()
 
   def log_likelihood(self):
     """The exact log p(x), `[batch]` in nats."""
     return _normal((NUM_TIMESTEPS + 1) * self.drift,
                    .5 * np.log(NUM_TIMESTEPS + 1.)).log_prob(self._x)[:, 0]
 
-  def _emission(self, z):
-    return _normal(z + self.drift, 0.)
-
-
-def _normal(loc, log_scale):
+def _normal(loc, log_scale=0.):
   return tfp.distributions.Normal(loc, tf.exp(tf.cast(log_scale, tf.float32)))
 
 

@@ -10,7 +10,6 @@ import time
 import pytest
 
 from benchmarks import processes
-from benchmarks import reproduce_tables
 
 # Stands for `run_fivo.py`: trains 30 steps of 0.01 s, goes on where it was
 # killed, and evaluates; larger learning rates are better.
@@ -105,11 +104,6 @@ def test_chooses_by_valid_and_writes_tables(start, tmp_path):
   _run(start, *flags)
 
 
-def test_missing_data_is_one_line(start):
-  _, stderr = _run(start, "--data_dir=/nowhere", code=1)
-  assert stderr.startswith("-c: --data_dir=/nowhere: has no jsb.pkl")
-
-
 def test_failure_spares_the_others(start, tmp_path):
   _, stderr = _run(start, "--bounds=fivo", "--seeds=13,2", "--jobs=1", code=1)
   assert "seed13" in stderr and "it went wrong" in stderr
@@ -139,12 +133,3 @@ def test_ghmm(start, tmp_path):
   assert (tmp_path / "out" / "ghmm.png").stat().st_size > 1000
   # One training run for each bound serves all numbers of particles.
   assert len(os.listdir(str(tmp_path / "out" / "runs"))) == 18
-
-
-@pytest.mark.parametrize("means, expected", [
-    ((-3., -2., -1.), "yes"), ((-2., -3., -1.), "no: IWAE is not above ELBO"),
-    ((-3., -2., -1.98), "no: FIVO is not above IWAE")])  # It may be noise.
-def test_verdict(means, expected):
-  assert reproduce_tables.verdict({
-      bound: (mean, .01)
-      for bound, mean in zip(reproduce_tables.BOUNDS, means)}) == expected
