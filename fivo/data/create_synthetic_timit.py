@@ -77,9 +77,17 @@ def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
     os.makedirs(out_dir, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=".create_synthetic_timit.", dir=out_dir) as staging_dir:
-      corpus_dir = os.path.join(staging_dir, "TIMIT")
-      _write_utterances(corpus_dir, num_train, num_test, seconds, seed)
-      os.rename(corpus_dir, os.path.join(out_dir, "TIMIT"))
+      for subset, speaker, sentence in progress.track(
+          plan_corpus(num_train, num_test), "Writing the corpus",
+          total=num_train + num_test, unit="files"):
+        rng = np.random.RandomState([seed, speaker, sentence])
+        num_samples = int(rng.uniform(0.5, 1.5) * seconds * SAMPLE_RATE)
+        samples = synthesize(speaker, num_samples, rng)
+        path = os.path.join(staging_dir, path_of(subset, speaker, sentence))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        name = path[:-len(".WAV")].split(os.sep)
+        write_sphere(path, samples, utterance_id=name[-2][1:] + "_" + name[-1])
+      os.rename(staging_dir + "/TIMIT", os.path.join(out_dir, "TIMIT"))
   except OSError as error:
     raise UserError("--out_dir=%s cannot be written: %s" % (
         out_dir, error.strerror or error)) from error
@@ -99,7 +107,7 @@ def plan_corpus(num_train, num_test):
 
 
 def path_of(subset, speaker, sentence):
-  """Returns a path like TRAIN/DR1/FAAA0/SA1.WAV."""
+  """Returns a path like TIMIT/TRAIN/DR1/FAAA0/SA1.WAV."""
   # A stride prime to the number of initials visits each of them once.
   number = speaker * 7919 % _NUM_INITIALS
   initials = [chr(ord("A") + number // 26 ** k % 26) for k in range(3)]
@@ -110,8 +118,8 @@ def path_of(subset, speaker, sentence):
     name = "SI%d" % (450 + (speaker * 3 + sentence - 2) % 1890)
   else:
     name = "SX%d" % (1 + (speaker * 5 + sentence - 5) % 449)
-  return os.path.join(subset, "DR%d" % (speaker % 8 + 1), "%s%s0" % (
-      "FM"[speaker % 2], "".join(initials)), name + ".WAV")
+  return "TIMIT/%s/DR%d/%s%s0/%s.WAV" % (
+      subset, speaker % 8 + 1, "FM"[speaker % 2], "".join(initials), name)
 
 
 def synthesize(speaker, num_samples, rng):
@@ -184,19 +192,6 @@ def _check_arguments(out_dir, num_train, num_test, seconds, seed):
     if not lower <= value <= upper:
       raise UserError("--%s=%s must be from %s to %s" % (
           name, value, lower, upper))
-
-
-def _write_utterances(corpus_dir, num_train, num_test, seconds, seed):
-  for subset, speaker, sentence in progress.track(
-      plan_corpus(num_train, num_test), "Writing the corpus",
-      total=num_train + num_test, unit="files"):
-    rng = np.random.RandomState([seed, speaker, sentence])
-    num_samples = int(rng.uniform(0.5, 1.5) * seconds * SAMPLE_RATE)
-    samples = synthesize(speaker, num_samples, rng)
-    path = os.path.join(corpus_dir, path_of(subset, speaker, sentence))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    name = path[:-len(".WAV")].split(os.sep)
-    write_sphere(path, samples, utterance_id="_".join([name[-2][1:], name[-1]]))
 
 
 def write_sphere(path, samples, sample_rate=SAMPLE_RATE, utterance_id="aaa0"):

@@ -21,9 +21,6 @@ FILE_NAME = "statistics.json"
 _MIN = float(np.finfo(np.float32).tiny)
 _MAX = float(np.finfo(np.float32).max)
 
-_REMEDY = "make the records again with create_timit_dataset.py"
-
-
 # The mean and the standard deviation, above zero, of all train samples, floats
 # in the units of the data; samples per second, and in one row of a record.
 SpeechStatistics = collections.namedtuple("SpeechStatistics", [
@@ -44,12 +41,10 @@ def load(directory):
     return _checked(files.read_json(path))
   except (FileNotFoundError, NotADirectoryError):
     return None
-  except OSError as error:
-    raise UserError("%s cannot be read: %s" %
-                    (path, error.strerror)) from error
   except (ValueError, OverflowError) as error:
-    raise UserError("%s does not hold the statistics of speech records (%s); "
-                    "%s" % (path, error, _REMEDY)) from error
+    raise UserError(
+        "%s does not hold the statistics of speech records (%s); make the "
+        "records again with create_timit_dataset.py" % (path, error)) from error
 
 
 def denormalize(samples, statistics):

@@ -223,17 +223,16 @@ def test_folders(tmp_path, contents, kwargs, expected):
                             tmp_path / "a b", **kwargs)[0].values()]
 
 
-@pytest.mark.parametrize("splits, num_found", [
-    (["train"], [8, 1, 1]), (["train", "valid", "test"], [10, 10, 10])])
-def test_npz(tmp_path, splits, num_found):
+def test_npz(tmp_path):
+  path = tmp_path / "a.npz"
   values = np.random.RandomState(1).normal(size=[30, 2])
-  path = str(tmp_path / "a.npz")
-  np.savez(path, names=["x", "y"], **{
-      split + name: array for split in splits
-      for name, array in (("_values", values), ("_lengths", [3] * 10))})
+  arrays = dict(names=["x", "y"], train_values=values, train_lengths=[3] * 10)
+  np.savez(str(path), **arrays)
   contents, names = _read(path, None)
-  assert list(map(len, contents.values())) == num_found
+  assert list(map(len, contents.values())) == [8, 1, 1]
   assert names == ["x", "y"]
+  np.savez(str(path), VALID_values=values, VALID_lengths=[30], **arrays)
+  assert list(map(len, _read(path, None)[0].values())) == [10, 1]
 
 
 def test_values_are_pandas(tmp_path):

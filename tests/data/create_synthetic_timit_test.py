@@ -22,7 +22,7 @@ def test_plan_of_the_full_size():
   plan = list(create_synthetic_timit.plan_corpus(4620, 1680))
   paths = {create_synthetic_timit.path_of(*utterance) for utterance in plan}
   assert len(paths) == 6300
-  speakers = [{path.split("/")[2] for path in paths if path.startswith(subset)}
+  speakers = [{path.split("/")[3] for path in paths if subset in path}
               for subset in ("TRAIN", "TEST")]
   assert [len(names) for names in speakers] == [462, 168]
   assert not speakers[0] & speakers[1]
