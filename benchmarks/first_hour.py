@@ -23,13 +23,13 @@ import numpy as np
 
 from fivo import ghmm_runners
 from fivo import runners
+from fivo.config import rendering_extra
 from fivo.rendering import figures
 from fivo.rendering import plot_training
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import log
-from fivo.system import rendering_extra
 
 FLAGS = flags.FLAGS
 

@@ -33,9 +33,9 @@ from absl import flags
 from benchmarks import reproduce_ghmm
 from benchmarks import reproduce_tables
 from benchmarks import tasks
+from fivo.config import rendering_extra
 from fivo.system import console
 from fivo.system import errors
-from fivo.system import rendering_extra
 
 # The flags of training: what was best on the valid split of each dataset.
 _COMMON = ("--dataset_type=pianoroll --latent_size=64 --max_train_length=128 "

@@ -29,11 +29,11 @@ from benchmarks import evaluation
 from benchmarks import machine
 from benchmarks import scaling
 from benchmarks import training
+from fivo.config import rendering_extra
 from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
-from fivo.system import rendering_extra
 
 _MEASURES = ("training", "evaluation", "scaling")
 _QUICK = {"repeats": 2, "warmup_steps": 10, "steps": 20, "eval_passes": 2,

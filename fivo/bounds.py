@@ -15,20 +15,12 @@ step at which the resampling criterion holds, so that unlikely trajectories end
 and likely ones are continued in their place (Maddison et al., Filtering
 Variational Objectives, 2017).
 
-Where the gradient is biased. `smc.smc` samples twice: latents, which are
-reparameterized, so that the gradient flows through the draw; and ancestors,
-which are discrete. The gradient of FIVO has a term for the second,
-
-    E[ log p_hat grad log p(ancestors | weights) ],
-
-which multinomial resampling leaves out, as the paper does, because of its
-variance; `resampling/gradients.py` can add it. It has one more term where the
-criterion looks at the weights, as `ess` does: a parameter moves the boundary
-between the latents after which a filter resamples and those after which it does
-not. No gradient here has that term, so only with `always` is the one of "score"
-that of the bound. ELBO and IWAE draw no ancestors: their gradients are
-unbiased. With relaxed resampling the gradient has no term for ancestors, but
-the bound itself is of another, biased, estimate.
+Where the gradient is biased. Latents are reparameterized, so that the gradient
+flows through the draw. Ancestors are discrete, and the gradient of FIVO leaves
+out the term of their choice, as the paper does, because of its variance;
+`resampling/gradients.py` can add it. ELBO and IWAE draw no ancestors: their
+gradients are unbiased. With relaxed resampling the gradient has no term for
+ancestors, but the bound itself is of another, biased, estimate.
 """
 
 import collections
@@ -37,7 +29,6 @@ import functools
 import tensorflow as tf
 
 from fivo import dreg
-from fivo import importance_sampling
 from fivo import nested_utils as nested
 from fivo import smc
 from fivo import twists
@@ -53,14 +44,14 @@ class FIVOBound(collections.namedtuple("FIVOBound", (
     "log_p_hat", "log_weights", "resampled", "final_state"))):
   """The result of `fivo`: a tuple of four, with two attributes besides.
 
+  `ancestors` and `particle_states` are those of `smc.SMCResult`.
+
   Attributes:
     log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
     log_weights: A float Tensor `[T, B, N]`, accumulated since the last
       resampling, before the reset to zero that follows one.
     resampled: A float Tensor `[T, B]`, one where a filter resampled.
     final_state: The model's state after the last step, `[N*B, ...]`.
-    ancestors: See `smc.SMCResult`.
-    particle_states: See `smc.SMCResult`.
   """
 
   ancestors = None
@@ -69,18 +60,7 @@ class FIVOBound(collections.namedtuple("FIVOBound", (
 
 def elbo(model, observations, seq_lengths, parallel_iterations=30,
          swap_memory=True):
-  """The evidence lower bound: `iwae` with one sample.
-
-  Args:
-    model: An `ELBOTrainableSequenceModel`.
-    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
-    seq_lengths: An int Tensor `[B]`.
-    parallel_iterations: How many timesteps may run at once.
-    swap_memory: Whether a GPU may swap the loop's memory to the host.
-
-  Returns:
-    An `IWAEBound`, see `iwae`.
-  """
+  """The evidence lower bound: `iwae` with one sample, which see."""
   return iwae(model, observations, seq_lengths, num_samples=1,
               parallel_iterations=parallel_iterations, swap_memory=swap_memory)
 
@@ -124,7 +104,7 @@ def iwae(model, observations, seq_lengths, num_samples=1,
 
 def _dreg(run, model, num_samples):
   """An `IWAEBound` with the gradient of `dreg.py`."""
-  with dreg.drawing_copies(model):
+  with base.drawing_by(model, dreg.draw_copies):
     result = run(dreg.COPIES * num_samples)
   # Where all sequences are empty there are no weights, and the sums are zero.
   log_weights, surrogates = dreg.split_copies(result.log_weights[-1:])
@@ -144,17 +124,17 @@ def fivo(model, observations, seq_lengths, num_samples=1,
   """The filtering variational objective of Maddison et al. (2017).
 
   Args:
-    model: An `ELBOTrainableSequenceModel`.
-    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
-    seq_lengths: An int Tensor `[B]`.
+    model: See `iwae`.
+    observations: See `iwae`.
+    seq_lengths: See `iwae`.
     num_samples: N, the number of particles.
     resampling_criterion: When to resample, see `smc.smc`.
     resampling_type: The name of a scheme of `resampling/schemes.py`. "relaxed"
       and "optimal_transport", whose weights carry gradient but which make the
       estimate biased, are for training only.
     relaxed_resampling_temperature: A positive float, or a scalar Tensor.
-    parallel_iterations: How many timesteps may run at once.
-    swap_memory: Whether a GPU may swap the loop's memory to the host.
+    parallel_iterations: See `iwae`.
+    swap_memory: See `iwae`.
     random_seed: The op seed of the resampling, or None.
     run_filter: See `iwae`.
     resampling_gradients: See `smc.smc`.
@@ -191,19 +171,11 @@ def sixo(model, *args, **kwargs):
 def create_bound(name, model, observations, seq_lengths, num_samples=1,
                  parallel_iterations=30, run_filter=smc.smc,
                  iwae_gradients="reparameterized", **fivo_options):
-  """Computes the bound of a name: the meaning of the flag `--bound`.
+  """The bound of a name in `catalogue.BOUNDS`: the meaning of `--bound`.
 
-  Args:
-    name: A key of `catalogue.BOUNDS`. "fivo-aux" is FIVO of a model that has
-      been built with a tilt, "sixo" that of a model with a twist.
-    model: An `ELBOTrainableSequenceModel`.
-    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
-    seq_lengths: An int Tensor `[B]`.
-    num_samples: N. The ELBO always takes one.
-    parallel_iterations: How many timesteps may run at once.
-    run_filter: See `iwae`.
-    iwae_gradients: See `iwae`.
-    **fivo_options: Further arguments of `fivo`.
+  "fivo-aux" is FIVO of a model that has been built with a tilt, "sixo" that of
+  a model with a twist. For arguments see `iwae` and `fivo`; a bound takes those
+  that concern it, and the ELBO takes one sample.
 
   Returns:
     A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
@@ -236,18 +208,8 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
   Each sequence is filtered twice side by side in one batch: once without
   resampling, for the IWAE bound, and once with it, for FIVO. The ELBO is the
   mean over the N trajectories of the first, in expectation the same as that of
-  a single one and less noisy.
-
-  Args:
-    model: An `ELBOTrainableSequenceModel`.
-    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
-    seq_lengths: An int Tensor `[B]`.
-    num_samples: N.
-    parallel_iterations: How many timesteps may run at once.
-    random_seed: The op seed of the resampling, or None.
-    resampling_criterion: See `fivo`.
-    resampling_type: See `fivo`.
-    has_twist: Whether to compute SIXO as well, in a pass of its own.
+  a single one and less noisy. A model that `has_twist` has SIXO, too, in a pass
+  of its own. For the other arguments see `fivo`.
 
   Returns:
     An `AllBounds`, or `AllBoundsAndSIXO`, of float Tensors `[B]`, in nats.
@@ -282,16 +244,9 @@ def resample_by_final_weights(bound, num_samples, batch_size,
                               random_seed=None):
   """Turns a filter's last, weighted particles into equally weighted ones.
 
-  They then stand for the posterior of the last state given the observations.
-
-  Args:
-    bound: A `FIVOBound` of sequences of one length.
-    num_samples: N.
-    batch_size: B.
-    random_seed: The op seed of the draw, or None.
-
-  Returns:
-    The resampled final state, nested Tensors `[N*B, ...]`.
+  These final states, nested Tensors `[N*B, ...]`, then stand for the posterior
+  of the last state given the observations. `bound` is a `FIVOBound` of
+  sequences of one length.
   """
   # Particles that were resampled in the last step have equal weights already.
   log_weights = tf.compat.v1.where(
@@ -314,16 +269,39 @@ def _particle_filter(run_filter, model, observations, seq_lengths, num_samples,
   initial_state = model.zero_state(
       num_samples * batch_size, getattr(model, "dtype", tf.float32))
 
-  if (resampling_criterion is smc.never_resample_criterion and
-      run_filter is smc.smc and
-      getattr(model, "weighs_emissions_later", False)):
-    return importance_sampling.smc_without_resampling(
-        model, initial_state, seq_lengths, num_samples, **kwargs)
+  weighs_later = (
+      resampling_criterion is smc.never_resample_criterion and
+      run_filter is smc.smc and getattr(model, "weighs_emissions_later", False))
+  options = dict(weigh_emission=False) if weighs_later else {}
 
   def transition_fn(state, t):
     return initial_state if state is None else model.propose_and_weight(
-        state, t)
+        state, t, **options)
 
-  return run_filter(
+  result = run_filter(
       transition_fn, seq_lengths, num_particles=num_samples,
       resampling_criterion=resampling_criterion, **kwargs)
+  return (_weigh_emissions(model, result, seq_lengths, num_samples)
+          if weighs_later else result)
+
+
+def _weigh_emissions(model, result, seq_lengths, num_samples):
+  """Weighs the emissions of a filter that has never resampled.
+
+  Nothing in its loop depends on the weights. So the emission, which only weighs
+  a particle, is computed after the loop for all timesteps at once: a few large
+  operations in place of as many small ones per timestep.
+  """
+  log_probs = model.emission_log_probs(result.particle_states)
+  max_num_steps = tf.shape(log_probs)[0]
+  in_sequence = tf.range(max_num_steps)[:, tf.newaxis] < tf.tile(
+      seq_lengths, [num_samples])
+  # Masks select rather than multiply: 0 * -inf is NaN.
+  sums = tf.cumsum(tf.compat.v1.where(
+      in_sequence, log_probs, tf.zeros_like(log_probs)))
+  log_weights = result.log_weights + tf.transpose(
+      tf.reshape(sums, [max_num_steps, num_samples, -1]), [0, 2, 1])
+  # Where all sequences are empty there are no weights, and the sum is zero.
+  log_z_hat = tf.reduce_sum(
+      smc.log_average_weight(log_weights[-1:], axis=2), axis=0)
+  return result._replace(log_z_hat=log_z_hat, log_weights=log_weights)

@@ -20,20 +20,9 @@ class Diagnostics(collections.namedtuple("Diagnostics", (
       Once it is one, all trajectories share their beginning.
   """
 
-  __slots__ = ()
-
 
 def diagnose(log_weights, resampled, ancestors):
-  """Computes diagnostics from the records of a filter.
-
-  Args:
-    log_weights: A float Tensor `[T, B, N]`, as in `smc.SMCResult`.
-    resampled: A float Tensor `[T, B]`, as in `smc.SMCResult`.
-    ancestors: An int32 Tensor `[T, B, N]`, as in `smc.SMCResult`.
-
-  Returns:
-    A `Diagnostics`.
-  """
+  """`Diagnostics` of a filter from these fields of its `smc.SMCResult`."""
   _, variance = tf.nn.moments(log_weights, axes=[2])
   first = ancestors[0]
   roots = tf.scan(

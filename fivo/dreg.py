@@ -15,11 +15,8 @@ its latents fixed and log q without a gradient; with its latents fixed. The
 gradient through the latents is that of the first less that of the third.
 """
 
-import contextlib
-
 import tensorflow as tf
 
-from fivo.models import base
 from fivo.models import distributions
 from fivo.resampling.gradients import surrogate
 
@@ -27,23 +24,8 @@ from fivo.resampling.gradients import surrogate
 COPIES = 3
 
 
-@contextlib.contextmanager
-def drawing_copies(model):
-  """Has all copies of a particle share their latents while the block runs.
-
-  Args:
-    model: An `ELBOTrainableSequenceModel` that draws by its method `draw`, and
-      has `COPIES` times as many particles.
-
-  Yields:
-    Nothing.
-  """
-  with base.drawing_by(model, _draw_copies):
-    yield
-
-
-def _draw_copies(distribution, seed=None):
-  """Draws for the first copies alone; replaces a model's `draw`."""
+def draw_copies(distribution, seed=None):
+  """A model's `draw` by which all copies of a particle share their latents."""
   latent, _ = distributions.sample_with_log_prob(distribution, seed)
   latent = latent[:tf.shape(latent)[0] // COPIES]
   fixed = tf.stop_gradient(latent)
@@ -55,15 +37,10 @@ def _draw_copies(distribution, seed=None):
 
 
 def split_copies(log_weights):
-  """Combines the copies of trajectories.
+  """Combines log weights `[..., 3 N]`: all first copies, all second, all third.
 
-  Args:
-    log_weights: A float Tensor `[..., 3 N]`, of the first copies of all
-      trajectories, then the second, then the third.
-
-  Returns:
-    A float Tensor `[..., N]`, the log weights without a gradient; and a float
-    Tensor `[...]` of zeros with the gradient of the bound.
+  The results are the log weights `[..., N]` without a gradient, and zeros
+  `[...]` with the gradient of the bound.
   """
   whole, log_p, fixed = tf.split(log_weights, COPIES, axis=-1)
   weights = tf.stop_gradient(tf.nn.softmax(whole))

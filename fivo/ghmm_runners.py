@@ -15,6 +15,7 @@ from fivo import bounds
 from fivo import smc
 from fivo.config import config as config_lib
 from fivo.data import datasets
+from fivo.evaluation import charts
 from fivo.evaluation import diagnostics_file
 from fivo.evaluation import new_checkpoints
 from fivo.evaluation import summaries
@@ -22,7 +23,6 @@ from fivo.logdir import checkpoints
 from fivo.logdir import result_files
 from fivo.models import ghmm
 from fivo.rendering import samples as samples_rendering
-from fivo.system import charts
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import log

@@ -1,21 +1,14 @@
 """Nested structures of Tensors: lists, tuples, namedtuples and dicts.
 
 Model states and observations are nested; `tf.nest` decides what a leaf is.
+Results have the structure of the first nested argument.
 """
 
 import tensorflow as tf
 
 
 def map_nested(map_fn, nested):
-  """Applies `map_fn` to every leaf.
-
-  Args:
-    map_fn: A callable of one leaf.
-    nested: A leaf, or leaves nested in lists, tuples, namedtuples or dicts.
-
-  Returns:
-    The results of `map_fn` in the structure of `nested`.
-  """
+  """Applies a callable of one leaf to every leaf."""
   return tf.nest.map_structure(map_fn, nested)
 
 
@@ -28,7 +21,7 @@ def tile_tensors(tensors, multiples):
       each leading dimension; padded with ones up to each Tensor's rank.
 
   Returns:
-    The tiled Tensors in the structure of `tensors`.
+    Nested Tensors.
   """
   def tile(x):
     x = tf.convert_to_tensor(x)
@@ -37,31 +30,13 @@ def tile_tensors(tensors, multiples):
 
 
 def where_tensors(condition, x_tensors, y_tensors):
-  """Chooses rows of nested Tensors.
-
-  Args:
-    condition: A bool Tensor of shape `[batch]`.
-    x_tensors: Nested Tensors of shape `[batch, ...]`, taken where `condition`
-      is true.
-    y_tensors: Tensors of the same structure and shapes, taken elsewhere.
-
-  Returns:
-    The chosen Tensors in the structure of `x_tensors`.
-  """
+  """Rows of nested Tensors `[batch, ...]`: x where a bool `[batch]` is true."""
   return tf.nest.map_structure(
       lambda x, y: tf.compat.v1.where(condition, x, y), x_tensors, y_tensors)
 
 
 def gather_tensors(tensors, indices):
-  """Gathers rows of nested Tensors.
-
-  Args:
-    tensors: Nested Tensors of shape `[batch, ...]`.
-    indices: An integer Tensor of shape `[rows]`.
-
-  Returns:
-    Tensors of shape `[rows, ...]` in the structure of `tensors`.
-  """
+  """Rows of nested Tensors `[batch, ...]` by an integer Tensor `[rows]`."""
   return map_nested(lambda x: tf.gather(x, indices), tensors)
 
 
@@ -69,14 +44,12 @@ def tas_for_tensors(tensors, length, **kwargs):
   """Unstacks every Tensor into a TensorArray.
 
   Args:
-    tensors: Nested Tensors of shape `[>= length, ...]`; later entries are left
-      out.
-    length: The number of entries of each TensorArray, an int or scalar Tensor.
-    **kwargs: Passed on to the TensorArrays' constructor, e.g.
-      `clear_after_read=False`.
+    tensors: Nested Tensors `[>= length, ...]`; later entries are left out.
+    length: The number of entries, an int or scalar Tensor.
+    **kwargs: Passed on to `tf.TensorArray`, e.g. `clear_after_read=False`.
 
   Returns:
-    TensorArrays in the structure of `tensors`.
+    Nested TensorArrays.
   """
   def unstack(x):
     x = tf.convert_to_tensor(x)
@@ -85,27 +58,12 @@ def tas_for_tensors(tensors, length, **kwargs):
 
 
 def read_tas(tas, index):
-  """Reads one entry of every TensorArray.
-
-  Args:
-    tas: Nested TensorArrays, or whatever else can `read`.
-    index: The entry, an int or scalar Tensor.
-
-  Returns:
-    The entries in the structure of `tas`.
-  """
+  """The entry `index` of nested TensorArrays, or of whatever can `read`."""
   return map_nested(lambda ta: ta.read(index), tas)
 
 
 def float_dtype(nested):
-  """The dtype of the first float leaf; float32 where there is none.
-
-  Args:
-    nested: Nested Tensors or TensorArrays.
-
-  Returns:
-    A `tf.DType`.
-  """
+  """The dtype of the first float leaf; float32 where there is none."""
   for leaf in tf.nest.flatten(nested):
     if leaf.dtype.is_floating:
       return leaf.dtype

@@ -7,19 +7,11 @@ def roll_out(model, state, observation, mean, timesteps,
              record=lambda state, observation: (state, observation)):
   """Draws timesteps one after another, each given those before.
 
-  Args:
-    model: A model with `sample_step(state, inputs, t) -> (new_state, x_t)`,
-      which keeps the structure of a state, or of its `sampling_state(state)`.
-    state: The state before the first of these steps, nested Tensors
-      `[rows, ...]`.
-    observation: The observation before it, a float Tensor `[rows, D]`.
-    mean: A float Tensor `[D]`, or a float, that centres inputs.
-    timesteps: An int32 Tensor `[S]`.
-    record: A callable that takes the state after a step and its observation
-      and gives what is to be returned of them, which takes memory.
-
-  Returns:
-    Nested Tensors `[S, rows, ...]`; by default states and observations.
+  A model has `sample_step(state, inputs, t) -> (new_state, x_t)`, which keeps
+  the structure of a state, or of its `sampling_state(state)`. State and
+  observation, nested Tensors `[rows, ...]`, are those before the timesteps, an
+  int32 Tensor `[S]`; a mean, `[D]` or a float, centres inputs. `record` picks
+  what is returned of each step, `[S, rows, ...]`: by default all.
   """
   def step(i, state, observation, arrays):
     # As in smc.py: steps draw in the order of time.

@@ -82,8 +82,8 @@ class SMCResult(collections.namedtuple("SMCResult", (
   Attributes:
     log_z_hat: A float Tensor `[B]`, log of an unbiased estimate of each
       sequence's likelihood, in nats.
-    log_weights: A float Tensor `[T, B, N]`, accumulated log weights at each
-      step, before the reset to zero that follows resampling.
+    log_weights: A float Tensor `[T, B, N]`, log weights accumulated since the
+      last resampling, before the reset to zero that follows one.
     resampled: A float Tensor `[T, B]`, one where a filter resampled.
     final_particle_state: The nested state after the last step.
     final_loop_state: The last result of `loop_fn`; 0 without a `loop_fn`.
@@ -158,22 +158,14 @@ def smc(transition_fn,
 
 
 def to_size(num_particles):
-  """A number of particles as an int or, of a Tensor, an int32 Tensor."""
+  """A number of particles: an int, or an int32 Tensor."""
   if tf.is_tensor(num_particles):
     return tf.cast(num_particles, tf.int32)
   return operator.index(num_particles)  # NumPy's would make indices int64.
 
 
 def log_average_weight(log_weights, axis):
-  """The log of the average weight, log((1/N) sum_n w_n), in nats.
-
-  Args:
-    log_weights: A float Tensor.
-    axis: The axis of the particles.
-
-  Returns:
-    A float Tensor without that axis.
-  """
+  """log((1/N) sum_n w_n) in nats, over the axis of the particles."""
   num_particles = tf.compat.dimension_value(log_weights.shape[axis])
   log_num_particles = (
       np.log(num_particles) if num_particles else
@@ -239,15 +231,7 @@ class _Filters(object):
     return result
 
   def step(self, t, state):
-    """One timestep of every filter.
-
-    Args:
-      t: The timestep, a scalar int32 Tensor.
-      state: The `_State` after the step before.
-
-    Returns:
-      The `_State` after this step, and its `_Record`.
-    """
+    """One timestep of every filter: its new `_State`, and its `_Record`."""
     # Draws of known shape depend on no earlier step. Made to wait for it, they
     # take their share of the random stream in the order of time, however many
     # iterations are in flight.
@@ -264,11 +248,12 @@ class _Filters(object):
                              tf.zeros_like(log_increments)),
           [self._num_particles, self._batch_size])
       # Resample.
-      resampled, particle_state, ancestors = self._resample(
+      resampled, ancestors, particle_state, next_log_weights = self._resample(
           log_weights, proposed, t)
-      next_log_weights = self._reset(log_weights, resampled, ancestors)
     # A step may lose what is known of a shape; the loop must not.
-    tf.nest.map_structure(_keep_shape, particle_state, state.particle_state)
+    for new, old in zip(_tensors(particle_state),
+                        _tensors(state.particle_state)):
+      new.set_shape(old.shape)
     loop_state = state.loop_state
     if self._loop_fn is not None:
       loop_state = self._loop_fn(
@@ -280,11 +265,15 @@ class _Filters(object):
                     particle_state if self._has_records else ()))
 
   def _resample(self, log_weights, particle_state, t):
-    """Resamples the filters that need it and have not ended."""
+    """Resamples the filters that need it and have not ended.
+
+    It gives which, the ancestors, the new state, and the new log weights: a
+    resampled filter's particles start with equal ones.
+    """
     resampled = self._criterion(log_weights, t)
     if self._criterion is never_resample_criterion:
       resampled.set_shape(self._num_steps.shape)
-      return resampled, particle_state, self._own_ancestors
+      return resampled, self._own_ancestors, particle_state, log_weights
     resampled = tf.logical_and(resampled, t < self._num_steps)
     particle_state, ancestors = particles.resample(
         self._resampling_fn, log_weights, particle_state, resampled,
@@ -292,30 +281,20 @@ class _Filters(object):
     if ancestors is None:
       assert self._gradients == "none", "no ancestors are known"
       self._has_ancestors, ancestors = False, self._own_ancestors
-    return resampled, particle_state, ancestors
-
-  def _reset(self, log_weights, resampled, ancestors):
-    """Resampled particles start with equal weights."""
-    if self._criterion is never_resample_criterion:
-      return log_weights
     equal = (gradients.weights_of_resampled(log_weights, ancestors)
              if self._gradients == "stop_gradient" else
              tf.zeros_like(log_weights))
-    return tf.compat.v1.where(
+    next_log_weights = tf.compat.v1.where(
         tf.tile(resampled[tf.newaxis], [self._num_particles, 1]),
         equal, log_weights)
+    return resampled, ancestors, particle_state, next_log_weights
 
   def _log_z_hat(self, record):
-    """Sums the log average weights of the resampling and the last steps.
+    """log Z_hat `[B]`, the log average weights of resampling and last steps.
 
-    Done once for all timesteps rather than inside the loop, where each of the
-    dozen operations and their gradients would cost as much as a small matmul.
-
-    Args:
-      record: A `_Record` of all timesteps, `[T, ...]`.
-
-    Returns:
-      A float Tensor `[B]`, in nats.
+    It is summed once for all timesteps rather than inside the loop, where each
+    of the dozen operations and their gradients would cost as much as a small
+    matmul.
     """
     log_averages = log_average_weight(record.log_weights, axis=1)
     # After a filter's end its weights stand still, so what the last step adds
@@ -366,8 +345,3 @@ def _tensors(state):
   """The leaves of a nested state that are no TensorArrays."""
   return [x for x in tf.nest.flatten(state)
           if not isinstance(x, tf.TensorArray)]
-
-
-def _keep_shape(new, old):
-  if not isinstance(new, tf.TensorArray):
-    new.set_shape(old.shape)

@@ -1,4 +1,8 @@
-"""Trajectories: the particles of all timesteps, put together by ancestry."""
+"""Trajectories: the particles of all timesteps, put together by ancestry.
+
+Ancestors, log weights and `resampled` are those of an `smc.SMCResult`; states
+are its `particle_states`, or what a `loop_fn` has collected of them.
+"""
 
 import tensorflow as tf
 
@@ -8,14 +12,9 @@ from fivo import nested_utils as nested
 def trajectories(states, ancestors):
   """Follows the last particles back through time.
 
-  Args:
-    states: Nested Tensors `[T, N*B, ...]`: the states after each step, as in
-      `SMCResult.particle_states`, or as a `loop_fn` has collected them.
-    ancestors: An int32 Tensor `[T, B, N]`, as in `SMCResult.ancestors`.
-
-  Returns:
-    Nested Tensors `[T, N*B, ...]`: row `n * B + b` is the trajectory that ends
-    in the last particle n of sequence b. Its weight is that particle's.
+  Row `n * B + b` of the result, nested Tensors `[T, N*B, ...]`, is the
+  trajectory that ends in the last particle n of sequence b. Its weight is that
+  particle's.
   """
   batch_size, num_particles = tf.unstack(tf.shape(ancestors)[1:])
   last = tf.tile(tf.range(num_particles)[tf.newaxis], [batch_size, 1])
@@ -34,33 +33,15 @@ def trajectories(states, ancestors):
 
 
 def filtering_moments(states, log_weights, resampled):
-  """A filter's estimates of the mean and the variance of p(z_t | x_{1:t}).
-
-  Args:
-    states: Nested float Tensors `[T, N*B, ...]`, see `trajectories`.
-    log_weights: A float Tensor `[T, B, N]`, as in `SMCResult`.
-    resampled: A float Tensor `[T, B]`, as in `SMCResult`.
-
-  Returns:
-    Means and variances, nested Tensors `[T, B, ...]` each.
-  """
+  """The mean and the variance of p(z_t | x_{1:t}), `[T, B, ...]` each."""
   return _moments(states, weights_after(log_weights, resampled))
 
 
 def smoothing_moments(states, ancestors, log_weights, resampled):
-  """The mean and the variance of p(z_t | x_{1:T}), by genealogy.
+  """The mean and the variance of p(z_t | x_{1:T}), `[T, B, ...]` each.
 
   They are those of the trajectories of the last particles. For t far from T
   few of these have ancestors of their own: `backward_simulation` does better.
-
-  Args:
-    states: Nested float Tensors `[T, N*B, ...]`, see `trajectories`.
-    ancestors: An int32 Tensor `[T, B, N]`, as in `SMCResult`.
-    log_weights: A float Tensor `[T, B, N]`, as in `SMCResult`.
-    resampled: A float Tensor `[T, B]`, as in `SMCResult`.
-
-  Returns:
-    Means and variances, nested Tensors `[T, B, ...]` each.
   """
   last = weights_after(log_weights, resampled)[-1:]
   return _moments(
@@ -80,7 +61,8 @@ def _moments(states, log_weights):
   means = nested.map_nested(lambda x: _average(x, weights), states)
   return means, tf.nest.map_structure(
       lambda x, mean: _average(tf.math.squared_difference(
-          x, _repeat(mean, tf.shape(weights)[1])), weights), states, means)
+          x, nested.tile_tensors(mean, [1, tf.shape(weights)[1]])), weights),
+      states, means)
 
 
 def _average(x, weights):
@@ -90,11 +72,6 @@ def _average(x, weights):
     weights = weights[..., tf.newaxis]
   return tf.reduce_sum(
       tf.reshape(x, shape) * tf.cast(weights, x.dtype), axis=1)
-
-
-def _repeat(x, num_particles):
-  """Repeats a Tensor `[T, B, ...]` for N particles: `[T, N*B, ...]`."""
-  return tf.tile(x, [1, num_particles] + [1] * (x.shape.ndims - 2))
 
 
 def backward_simulation(states, log_weights, resampled, transition_log_prob,
@@ -108,28 +85,27 @@ def backward_simulation(states, log_weights, resampled, transition_log_prob,
 
       W_t^i p(z_{t+1} | z_t^i).
 
-  It costs N times as many transition densities as there are trajectories.
-
-  Args:
-    states: Nested Tensors `[T, N*B, ...]`, see `trajectories`.
-    log_weights: A float Tensor `[T, B, N]`, as in `SMCResult`.
-    resampled: A float Tensor `[T, B]`, as in `SMCResult`.
-    transition_log_prob: A callable `(t, states, next_states) -> [rows]` that
-      gives log p(z_t | z_{t-1}) of rows of states of steps t - 1 and t.
-    num_trajectories: M, the number of trajectories of each sequence.
-    num_steps: An int Tensor `[B]`, the length of each sequence.
-    seed: The op seed of the draws, or None.
+  It costs N times as many transition densities as there are trajectories. The
+  callable `transition_log_prob(t, states, next_states) -> [rows]` gives
+  log p(z_t | z_{t-1}) of rows of states of steps t - 1 and t. The lengths of
+  the sequences, `num_steps`, are an int Tensor `[B]`; `seed` is an op seed.
 
   Returns:
-    Nested Tensors `[T, M*B, ...]`, equally weighted trajectories in the
-    particle-major layout. What follows a sequence's end is arbitrary.
+    Nested Tensors `[T, M*B, ...]`, for each sequence M = `num_trajectories` of
+    equal weight, in the particle-major layout. What follows a sequence's end
+    is arbitrary.
   """
   log_weights = weights_after(log_weights, resampled)
   max_steps, batch_size, num_particles = tf.unstack(tf.shape(log_weights))
   num_steps = tf.convert_to_tensor(num_steps)
+  # Rows [M*B] of the next states, once for each particle: [M*N*B].
+  for_each_particle = tf.reshape(tf.tile(
+      tf.reshape(tf.range(num_trajectories * batch_size),
+                 [num_trajectories, 1, batch_size]),
+      [1, num_particles, 1]), [-1])
 
   def draw(logits):
-    """Particles of each sequence by logits `[M, B, N]`, as rows `[M*B]`."""
+    """Draws rows `[M*B]` of particles by logits `[M, B, N]`."""
     chosen = tf.random.categorical(
         tf.reshape(logits, [-1, num_particles]), 1, seed=seed, dtype=tf.int32)
     return chosen[:, 0] * batch_size + tf.tile(
@@ -138,12 +114,10 @@ def backward_simulation(states, log_weights, resampled, transition_log_prob,
   def step(next_states, t):
     """From the drawn states of step t + 1 to those of step t."""
     particles = nested.map_nested(lambda x: x[t], states)
-    # Rows are trajectory, particle, sequence.
     log_probs = tf.reshape(transition_log_prob(
         t + 1, nested.tile_tensors(particles, [num_trajectories]),
-        nested.map_nested(
-            lambda x: _for_each_particle(x, batch_size, num_particles),
-            next_states)), [num_trajectories, num_particles, batch_size])
+        nested.gather_tensors(next_states, for_each_particle)),
+                           [num_trajectories, num_particles, batch_size])
     is_inner = t + 1 < num_steps
     logits = log_weights[t] + tf.compat.v2.where(
         is_inner[:, tf.newaxis], tf.transpose(log_probs, [0, 2, 1]),
@@ -157,11 +131,3 @@ def backward_simulation(states, log_weights, resampled, transition_log_prob,
       step, tf.range(max_steps - 1), initializer=last, reverse=True)
   return tf.nest.map_structure(
       lambda x, y: tf.concat([x, y[tf.newaxis]], axis=0), earlier, last)
-
-
-def _for_each_particle(x, batch_size, num_particles):
-  """Repeats rows `[M*B, ...]` for N particles: `[M*N*B, ...]`."""
-  rest = tf.shape(x)[1:]
-  x = tf.reshape(x, tf.concat([[-1, 1, batch_size], rest], axis=0))
-  x = tf.tile(x, [1, num_particles, 1] + [1] * (x.shape.ndims - 3))
-  return tf.reshape(x, tf.concat([[-1], rest], axis=0))

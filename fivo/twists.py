@@ -40,29 +40,21 @@ from fivo.models import base
 class TwistedModel(object):
   """A model whose weights have the ratios of its twist as factors.
 
-  It has what `bounds` asks of an `ELBOTrainableSequenceModel`.
+  It has what `bounds` asks of an `ELBOTrainableSequenceModel`. The model that
+  it wraps has a method `log_twist(state, t)`: log r of the state after step t,
+  a float Tensor `[batch]`, for t from 0, a scalar int32 Tensor. At the last
+  step, too, this must be finite, though it has no influence.
   """
 
   def __init__(self, model):
-    """Wraps a model.
-
-    Args:
-      model: An `ELBOTrainableSequenceModel` with `log_twist(state, t)`, which
-        gives log r of the state after step t, a float Tensor `[batch]`, for t
-        from 0, a scalar int32 Tensor. At the last step, too, its result must be
-        finite, though it has no influence.
-    """
     self._model = model
     self._seq_lengths = None
+    self.zero_state = model.zero_state
 
   @property
   def dtype(self):
     """The float dtype that `zero_state` is given."""
     return getattr(self._model, "dtype", tf.float32)
-
-  def zero_state(self, batch_size, dtype):
-    """The model's."""
-    return self._model.zero_state(batch_size, dtype)
 
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
     """Hands observations to the model; see `set_particle_observations`."""
@@ -96,15 +88,9 @@ def density_ratio_loss(model, states, observations, seq_lengths):
   """The loss of a classifier whose logit is the model's log r.
 
   Half of its examples are pairs (z_t, x_{t+1:T}) of one draw from the model;
-  the other half have the observations of the next sequence of the batch.
-
-  Args:
-    model: A model with `log_twist`. Its observations are those of this loss
-      from then on.
-    states: Nested Tensors `[T, B, ...]`, the state after each step of B
-      sequences that the model has drawn, B > 1.
-    observations: Nested Tensors `[T, B, ...]`, as the model takes them.
-    seq_lengths: An int Tensor `[B]`, each T.
+  the other half have the observations of the next sequence of the batch. The
+  last three arguments are as `simulate` gives them, of more than one sequence.
+  The model has `log_twist`, and the observations of this loss from then on.
 
   Returns:
     A scalar float Tensor in nats: the cross entropy of a pair of each kind,
@@ -128,14 +114,10 @@ def density_ratio_loss(model, states, observations, seq_lengths):
 
 
 def simulate(model, batch_size, num_steps, data_size, mean=None):
-  """Draws whole sequences from a model.
+  """Draws B sequences of T timesteps, of D numbers each, from a model.
 
-  Args:
-    model: A model with `zero_state` and, see `roll_outs.py`, `sample_step`.
-    batch_size: B, an int or scalar Tensor.
-    num_steps: T, an int or scalar Tensor.
-    data_size: D, an int.
-    mean: A float Tensor `[D]` that centres inputs, or None.
+  The model has `zero_state` and `sample_step`, see `roll_outs.py`. Inputs are
+  centred by a float Tensor `[D]`, or not at all.
 
   Returns:
     states: Nested Tensors `[T, B, ...]`, the state after each step.

@@ -33,16 +33,10 @@ def settings(max_examples):
 
 
 @st.composite
-def log_weights(draw, shape, specials=(-INF,)):
-  """Draws log weights of any scale, with special values among them.
+def log_weights(draw, shape, specials):
+  """Draws log weights of any scale, an array of a shape `[..., B]`.
 
-  Args:
-    draw: Hypothesis' way to draw.
-    shape: The shape, `[..., B]` with the filters last.
-    specials: The special values. One may fill a filter, or be a single entry.
-
-  Returns:
-    A float64 array.
+  A special value may be a single entry, or fill a filter.
   """
   rng = np.random.RandomState(draw(SEEDS))
   offset = draw(st.sampled_from([-1., 0., 1.])) * draw(SCALES)

@@ -1,6 +1,5 @@
 """Tests of the runners on time series."""
 
-import json
 import os
 import types
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 
 from fivo import runners
-from fivo.config import config as config_lib
 from fivo.system.errors import UserError
 from tests.data import series_test
 
@@ -60,14 +58,6 @@ def test_other_data_is_standardised_as_the_run_was(trained, tmp_path):
   for path in paths:
     result = runners.run_eval(_config(trained, dataset_path=path))
     np.testing.assert_array_equal(result.ll_per_t, expected)
-
-
-@pytest.mark.parametrize("series", [{}, {"mean": [0.], "std": [0.]}, 3])
-def test_damaged_configuration(tmp_path, series):
-  (tmp_path / "config.json").write_text(json.dumps(
-      {"format": 1, "options": {}, "train_mean": None, "series": series}))
-  with pytest.raises(UserError, match="no configuration that this program"):
-    config_lib.resolve(_config(tmp_path))
 
 
 @pytest.mark.parametrize("emission", ["independent", "autoregressive"])

@@ -23,9 +23,8 @@ def _paths(state, t):
   return 3. * tf.sin(tf.cast(7 * t + tf.range(6), tf.float32)), state + step
 
 
-def _run(criterion=smc.always_resample_criterion,
-         resampling_fn=smc.multinomial_resampling):
-  return smc.smc(_paths, _LENGTHS, 3, criterion, resampling_fn)
+def _run(criterion=smc.always_resample_criterion):
+  return smc.smc(_paths, _LENGTHS, 3, criterion)
 
 
 @pytest.mark.parametrize("criterion", [
@@ -68,11 +67,7 @@ _XS = np.array([1., -.5, 2., .3, 1.])
 
 @pytest.fixture(scope="module")
 def moments():
-  """Estimates `[T, repeats]` by particles, and the exact moments `[T]`.
-
-  Returns:
-    A dict: of means and variances by method, and the pairs of exact ones.
-  """
+  """Means and variances by method: estimates `[T, repeats]`, or exact `[T]`."""
   def build():
     xs = tf.constant(np.tile(_XS[:, np.newaxis], [1, _REPEATS]))
     model = ghmm.TrainableGaussianHMM(

@@ -15,18 +15,10 @@ from fivo.models import base
 from fivo.models import distributions
 from fivo.resampling import particles
 
-
-class Noise(collections.namedtuple("Noise", ("latents", "uniforms"))):
-  """Random numbers for T timesteps.
-
-  Attributes:
-    latents: A float32 Tensor `[T, N*B, latent_size]` of standard Normal draws,
-      in the particle-major layout drawn in `smc.py`.
-    uniforms: A float32 Tensor `[T, N, B]` of draws from [0, 1), of which the
-      ancestors are made.
-  """
-
-  __slots__ = ()
+# Random numbers for T timesteps, float32 Tensors: standard Normal draws
+# `[T, N*B, latent_size]`, and draws from [0, 1), `[T, N, B]`, of which the
+# ancestors are made.
+Noise = collections.namedtuple("Noise", ("latents", "uniforms"))
 
 
 def draw_noise(num_steps, num_particles, batch_size, latent_size, seed=None):
@@ -44,20 +36,14 @@ def draw_noise(num_steps, num_particles, batch_size, latent_size, seed=None):
 class NoisyFilter(object):
   """`smc.smc` with given noise: the `run_filter` of the bounds.
 
-  The model must draw its latents, Normals, by its method `draw`.
+  The model must draw its latents, Normals, by its method `draw`, which draws
+  from the noise from then on. There must be noise for all timesteps.
 
-  It records no states and no ancestors, and nothing but zeros beyond the last
-  step of the longest sequence.
+  The filter records no states and no ancestors, and nothing but zeros beyond
+  the last step of the longest sequence.
   """
 
   def __init__(self, model, noise, scan=rematerialization.scan):
-    """Creates the filter, and lets the model draw from the noise.
-
-    Args:
-      model: An `ELBOTrainableSequenceModel`.
-      noise: A `Noise` for at least as many timesteps as the sequences have.
-      scan: The loop.
-    """
     self._scan = scan
     self._max_num_steps = tf.shape(noise.uniforms)[0]
     self._uniforms_ta, self._latents_ta = [

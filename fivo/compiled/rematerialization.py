@@ -27,27 +27,18 @@ CHUNK = 32
 def scan(step, initial_state, initial_record, num_steps, max_num_steps):
   """Runs a step over time.
 
+  A step is a callable `(t, state) -> (new_state, record)` of a scalar int32
+  Tensor and nested Tensors of static shape. `initial_record` has the types and
+  shapes of what it records. The number of steps is a scalar int32 Tensor, and
+  T = `max_num_steps` is no less. The results are the state after the last step,
+  and the records, nested Tensors `[T, ...]`, zero from `num_steps` on.
+
   The gradient flows to the initial state, to the TensorArrays that the step
   reads at its timestep, and to the weights of its linear layers,
-  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables, or were
-  computed from variables before the loop.
-
-  Args:
-    step: A callable `(t, state) -> (new_state, record)`, with `t` a scalar
-      int32 Tensor.
-    initial_state: Nested Tensors of static shape.
-    initial_record: Nested Tensors of the types and shapes of what the step
-      records.
-    num_steps: The number of steps, a scalar int32 Tensor.
-    max_num_steps: T, an int or scalar Tensor: at least `num_steps`.
-
-  Returns:
-    The state after the last step, and the records, nested Tensors `[T, ...]`,
-    zero from `num_steps` on.
-
-  Raises:
-    ValueError: If the step uses weights in another way; or draws random
-      numbers, which would be others when it is computed again.
+  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables, or were computed
+  from variables before the loop. Other uses of weights are refused by a
+  ValueError, as are random numbers, which would be others when the step is
+  computed again.
   """
   def flat_step(t, state):
     new_state, record = step(
@@ -61,17 +52,18 @@ def scan(step, initial_state, initial_record, num_steps, max_num_steps):
 
 
 class _Scan(object):
-  """A loop and its gradient, of lists of Tensors."""
+  """A loop and its gradient, of lists of Tensors; for arguments see `scan`."""
 
   def __init__(self, step, initial_state, num_steps, max_num_steps):
-    """Creates the loop; for arguments see `scan`."""
     self._step = step
     self._initial_state = [tf.convert_to_tensor(x) for x in initial_state]
     self._num_steps = num_steps
     self._max_num_steps = max_num_steps
     # A step outside the loop; only its shapes are used.
-    new_state, self._records, self._inputs = self._find_inputs(
-        tf.constant(0), self._initial_state)
+    new_state, self._records, self._inputs = step_inputs.build(
+        step, tf.constant(0), self._initial_state)
+    self._weights = [weights for product in self._inputs.products
+                     for weights in (product.w, product.b)]
     self._refuse_random_numbers(new_state + self._records)
     self._refuse_other_weights(new_state + self._records)
     self._states = None  # A list of Tensors [T, ...], before each step.
@@ -84,30 +76,19 @@ class _Scan(object):
         _floats(results),
         _floats(self._initial_state) +
         [read.source for read in self._inputs.reads] +
-        [tf.convert_to_tensor(weights) for weights in self._weights()],
+        [tf.convert_to_tensor(weights) for weights in self._weights],
         self._gradient))
     results = [next(with_gradient) if x.dtype.is_floating else x
                for x in results]
     return results[:len(final_state)], results[len(final_state):]
 
-  def _find_inputs(self, t, state):
-    """Builds a step: its new state, its record, and its `StepInputs`."""
-    with step_inputs.finding(t) as inputs:
-      new_state, record = self._step(t, state)
-    return new_state, record, inputs
-
-  def _weights(self):
-    return [weights for product in self._inputs.products
-            for weights in (product.w, product.b)]
-
   def _refuse_random_numbers(self, results):
     """Refuses a step with another result when it is computed again."""
-    for result in results:
-      for op in self._inputs.random_ops:
-        if step_inputs.depends_on(result, [op]):
-          raise ValueError(
-              "%s: a compiled step must not draw random numbers; train without "
-              "--xla" % op.name)
+    for op in self._inputs.random_ops:
+      if any(step_inputs.depends_on(result, [op]) for result in results):
+        raise ValueError(
+            "%s: a compiled step must not draw random numbers; train without "
+            "--xla" % op.name)
 
   def _refuse_other_weights(self, results):
     """Refuses weights that would get no gradient."""
@@ -123,59 +104,47 @@ class _Scan(object):
             "%s: a compiled step may use it in a linear layer only, "
             "tf.nn.bias_add(tf.matmul(x, w), b)" % variable.op.name)
 
-  def _arrays(self, tensors):
-    return _arrays(tensors, self._max_num_steps)
-
   def _run_forwards(self):
     """Gives the final state and the records, and keeps the states."""
+    def body(t, state, states, records):
+      new_state, record = self._step(t, state)
+      return (t + 1, new_state, _write(states, t, state),
+              _write(records, t, record))
+
     _, final_state, states, records = tf.while_loop(
-        lambda t, *_: t < self._num_steps, self._forward_step,
+        lambda t, *_: t < self._num_steps, body,
         (tf.constant(0), self._initial_state,
-         self._arrays(self._initial_state), self._arrays(self._records)),
+         _arrays(self._initial_state, self._max_num_steps),
+         _arrays(self._records, self._max_num_steps)),
         parallel_iterations=1)
     self._states = [array.stack() for array in states]
     return list(final_state), [array.stack() for array in records]
 
-  def _forward_step(self, t, state, states, records):
-    """A step forwards, which keeps the state before it, and its record."""
-    new_state, record = self._step(t, state)
-    return (t + 1, new_state, _write(states, t, state),
-            _write(records, t, record))
-
   def _gradient(self, gradients):
     """Runs the loop backwards.
 
-    Args:
-      gradients: A list, the gradients by each float Tensor of the final state
-        and of the records.
-
-    Returns:
-      A list of gradients, by the initial state, the sources of the reads, and
-      the products' weights and biases.
+    From a list of the gradients by each float Tensor of the final state and of
+    the records, it gives those by the initial state, the sources of the reads,
+    and the products' weights and biases.
     """
     num_states = len(_floats(self._initial_state))
     _, by_state, by_reads, by_weights = tf.while_loop(
         lambda end, *_: end > 0,
         functools.partial(self._backward_chunk, gradients[num_states:]),
         (self._num_steps, gradients[:num_states],
-         self._arrays(read.value for read in self._inputs.reads),
-         [tf.zeros(x.shape, x.dtype.base_dtype) for x in self._weights()]),
+         _arrays([read.value for read in self._inputs.reads],
+                 self._max_num_steps),
+         [tf.zeros(x.shape, x.dtype.base_dtype) for x in self._weights]),
         parallel_iterations=1)
     return (list(by_state) + [array.stack() for array in by_reads] +
             list(by_weights))
 
   def _backward_chunk(self, by_records, end, by_state, by_reads, by_weights):
-    """Up to `CHUNK` steps backwards.
+    """Up to `CHUNK` steps backwards, from the one before `end`.
 
-    Args:
-      by_records: A list of Tensors `[T, ...]`, the gradients by the records.
-      end: The timestep after the last of these steps.
-      by_state: The gradients by the float Tensors of the state after them.
-      by_reads: A list of TensorArrays: gradients by the reads.
-      by_weights: A list of Tensors, the sums of the gradients by the weights.
-
-    Returns:
-      The last four arguments for the chunk before.
+    All but `end` are lists of gradients: by the records, Tensors `[T, ...]`; by
+    the state after these steps; by the reads, in TensorArrays; by the weights,
+    sums. Gives the last four for the chunk before.
     """
     # Whole chunks, counted from the first step.
     start = (end - 1) // CHUNK * CHUNK
@@ -184,8 +153,8 @@ class _Scan(object):
         lambda t, *_: t >= start,
         functools.partial(self._backward_step, by_records, start),
         (end - 1, by_state, by_reads,
-         _arrays((product.inputs for product in products), CHUNK),
-         _arrays((product.outputs for product in products), CHUNK)),
+         _arrays([product.inputs for product in products], CHUNK),
+         _arrays([product.outputs for product in products], CHUNK)),
         parallel_iterations=1)
     more = []
     for product_inputs, by_product in zip(inputs, by_products):
@@ -196,14 +165,13 @@ class _Scan(object):
 
   def _backward_step(self, by_records, start, t, by_state, by_reads, inputs,
                      by_products):
-    """A step backwards.
+    """A step backwards within a chunk, see `_backward_chunk`.
 
     It writes its products' inputs and the gradients by their outputs at entry
-    `t - start` of the TensorArrays `inputs` and `by_products`; for the other
-    arguments see `_backward_chunk`.
+    `t - start` of the TensorArrays `inputs` and `by_products`.
     """
     state = [tf.gather(states, t) for states in self._states]
-    new_state, record, found = self._find_inputs(t, state)
+    new_state, record, found = step_inputs.build(self._step, t, state)
     products = [product.outputs for product in found.products]
     xs = _floats(state) + [read.value for read in found.reads] + products
     gradients = tf.gradients(
@@ -225,7 +193,7 @@ def _floats(tensors):
 
 
 def _arrays(tensors, size):
-  """A list of TensorArrays of some size, each entry in a Tensor's shape."""
+  """TensorArrays of some size, each entry in a Tensor's shape."""
   return [tf.TensorArray(
       x.dtype, size, element_shape=x.shape, clear_after_read=False)
           for x in tensors]
@@ -247,7 +215,7 @@ def _weight_gradients(inputs, by_outputs):
 
 
 def _give_gradient(values, arguments, gradient_fn):
-  """Gives the float Tensors `values` a gradient by other float Tensors.
+  """Float Tensors `values`, with gradients by other float Tensors.
 
   `gradient_fn` maps a list of the gradients by `values` to a list of those by
   `arguments`.

@@ -7,7 +7,6 @@ TensorArray.
 """
 
 import collections
-import contextlib
 
 import tensorflow as tf
 
@@ -17,35 +16,25 @@ Product = collections.namedtuple("Product", ("inputs", "outputs", "w", "b"))
 # A read of a TensorArray, and the Tensor [T, ...] that was unstacked into it.
 Read = collections.namedtuple("Read", ("source", "value"))
 
-# Operations that pass a Tensor on unchanged, into a loop and out of variables.
-_TRANSPARENT = ("Enter", "RefEnter", "Identity", "ReadVariableOp")
-
-
 # The inputs of a step, as lists: linear layers with trainable weights, reads of
 # series that depend on trainable variables, and operations that draw random
 # numbers (some of them to initialize variables).
 StepInputs = collections.namedtuple(
     "StepInputs", ("products", "reads", "random_ops"))
 
+# Operations that pass a Tensor on unchanged, into a loop and out of variables.
+_TRANSPARENT = ("Enter", "RefEnter", "Identity", "ReadVariableOp")
 
-@contextlib.contextmanager
-def finding(t):
-  """Finds the inputs of the step that the block builds.
 
-  Args:
-    t: The timestep at which TensorArrays are read, a scalar int32 Tensor.
+def build(step, t, state):
+  """Builds step t: its new state, its record, and its `StepInputs`.
 
-  Yields:
-    A `StepInputs`, complete when the block ends.
-
-  Raises:
-    ValueError: If the step reads a series that depends on trainable variables
-      at another timestep.
+  A series that depends on trainable variables must be read at t.
   """
   graph = tf.compat.v1.get_default_graph()
   num_before = len(graph.get_operations())
+  new_state, record = step(t, state)
   inputs = StepInputs([], [], [])
-  yield inputs
   variables = {v.op: v for v in tf.compat.v1.trainable_variables()}
   step_ops = graph.get_operations()[num_before:]
   for op in step_ops:
@@ -56,6 +45,7 @@ def finding(t):
     elif op.op_def.is_stateful and (
         op.type.startswith("Random") or op.type == "Multinomial"):
       inputs.random_ops.append(op)
+  return new_state, record, inputs
 
 
 def _products(op, variables, step_ops):

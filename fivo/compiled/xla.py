@@ -16,7 +16,6 @@ from tensorflow.python.compiler.xla import xla
 from fivo.compiled import noise as noise_lib
 from fivo.system import log
 
-_VARIABLE = "XLA_FLAGS"
 # Threads, and calls out of the compiled program, cost more than they save where
 # products are as small as here: a third of the time.
 _OPTIONS = (
@@ -29,8 +28,8 @@ LENGTHS = tuple(128 << octave for octave in range(24))
 
 def configure():
   """Sets XLA's options, unless XLA_FLAGS is set, and the kind of variables."""
-  if not os.environ.get(_VARIABLE):
-    os.environ[_VARIABLE] = _OPTIONS
+  if not os.environ.get("XLA_FLAGS"):
+    os.environ["XLA_FLAGS"] = _OPTIONS
   # XLA has no others.
   tf.compat.v1.get_variable_scope().set_use_resource(True)
 
@@ -43,20 +42,12 @@ def padded_length(length):
 
 def compile_step(function, model, observations, seq_lengths, num_particles,
                  seed=None):
-  """Compiles a function of a batch.
+  """Compiles a function `(observations, seq_lengths, run_filter) -> Tensors`.
 
-  Args:
-    function: A callable `(observations, seq_lengths, run_filter) -> Tensors`
-      that computes a list of Tensors by the bounds' argument `run_filter`.
-    model: A `TrainableRecurrentModel`.
-    observations: A pair of float Tensors `[T, B, data_size]`, B static.
-    seq_lengths: An int Tensor `[B]`.
-    num_particles: N.
-    seed: The op seed of the noise, or None.
-
-  Returns:
-    results: The list of Tensors that the compiled function gives.
-    length: A scalar int32 Tensor, the length that it is compiled for.
+  Its last argument is for the bounds' of that name. The model is a
+  `TrainableRecurrentModel`, observations are a pair of float Tensors
+  `[T, B, data_size]`, B static, and `seed` is the op seed of the noise. Gives
+  the list of results, and the length for which it is compiled, an int32 Tensor.
   """
   batch_size = tf.compat.dimension_value(seq_lengths.shape[0])
   assert batch_size is not None, "--xla needs a static batch size"
@@ -85,11 +76,7 @@ class CompilationHook(tf.compat.v1.train.SessionRunHook):
   """Logs how long the first step of each length took, most of it compiling."""
 
   def __init__(self, length):
-    """Creates the hook.
-
-    Args:
-      length: The length that `compile_step` gave.
-    """
+    """Takes the length that `compile_step` gave."""
     self._length = length
     self._start = None
     self._seen = set()

@@ -7,9 +7,9 @@ import numpy as np
 from fivo.config import catalogue
 from fivo.config import cluster_spec
 from fivo.config import options
+from fivo.config import rendering_extra
 from fivo.system import errors
 from fivo.system import log
-from fivo.system import rendering_extra
 
 # Particles of all sequences together; TensorFlow counts rows in int32.
 _MAX_ROWS = 2 ** 31 - 1

@@ -11,8 +11,7 @@ SPHERE files in TIMIT's layout, TIMIT/{TRAIN,TEST}/DR1/FAAA0/SA1.WAV, which
 
 An utterance is a row of vowels, fricatives and pauses. A vowel is a sum of the
 harmonics of a gliding pitch, each as strong as the resonances of the vowel [1]
-let it be; a fricative is noise without its low frequencies. There is something
-to learn at every time scale, but no figure from it compares with one of TIMIT.
+let it be; a fricative is noise without its low frequencies.
 
 [1] G. Peterson and H. Barney, Control methods used in a study of the vowels,
     JASA 1952, table II.
@@ -43,8 +42,7 @@ SAMPLE_RATE = sound.DEFAULT_SAMPLE_RATE
 
 _SENTENCES_PER_SPEAKER = 10
 _NUM_INITIALS = 26 ** 3
-_MAX_UTTERANCES = _NUM_INITIALS * _SENTENCES_PER_SPEAKER
-_SECONDS_RANGE = (0.1, 60.)
+_MAX_UTTERANCES = _NUM_INITIALS * _SENTENCES_PER_SPEAKER // 2
 
 # First and second resonance of the vowels in heed, head, had, hod, hawed and
 # who'd, for men, in Hz.
@@ -66,33 +64,39 @@ def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
     out_dir: The directory in which to make TIMIT/. Made if absent.
     num_train: The number of utterances under TIMIT/TRAIN.
     num_test: The number of utterances under TIMIT/TEST.
-    seconds: The mean duration of an utterance; the shortest last half as
-      long, the longest half as long again. TIMIT's mean is about 3.1.
-    seed: Seeds the corpus. An utterance depends on it, on `seconds`, its
-      speaker and its sentence, and not on how many others there are.
+    seconds: The mean duration of an utterance; they last from half as long to
+      half as long again. TIMIT's mean is about 3.1.
+    seed: Seeds each utterance, whatever the number of others.
 
   Raises:
-    UserError: If an argument is out of range, if there is a TIMIT in `out_dir`
-      already, or if it cannot be written.
+    UserError: If an argument is out of range, or `out_dir` has a TIMIT already
+      or cannot be written.
   """
   _check_arguments(out_dir, num_train, num_test, seconds, seed)
   try:
     os.makedirs(out_dir, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=".create_synthetic_timit.", dir=out_dir) as staging_dir:
-      corpus_dir = os.path.join(staging_dir, "TIMIT")
-      _write_utterances(corpus_dir, num_train, num_test, seconds, seed)
-      os.rename(corpus_dir, os.path.join(out_dir, "TIMIT"))
+      for subset, speaker, sentence in progress.track(
+          plan_corpus(num_train, num_test), "Writing the corpus",
+          total=num_train + num_test, unit="files"):
+        rng = np.random.RandomState([seed, speaker, sentence])
+        num_samples = int(rng.uniform(0.5, 1.5) * seconds * SAMPLE_RATE)
+        samples = synthesize(speaker, num_samples, rng)
+        path = os.path.join(staging_dir, path_of(subset, speaker, sentence))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        name = path[:-len(".WAV")].split(os.sep)
+        write_sphere(path, samples, utterance_id=name[-2][1:] + "_" + name[-1])
+      os.rename(staging_dir + "/TIMIT", os.path.join(out_dir, "TIMIT"))
   except OSError as error:
     raise UserError("--out_dir=%s cannot be written: %s" % (
         out_dir, error.strerror or error)) from error
 
 
 def plan_corpus(num_train, num_test):
-  """Yields subset, speaker and sentence of each utterance, as TIMIT has them.
+  """Yields "TRAIN" or "TEST", speaker and sentence of each utterance.
 
-  Every ten belong to one speaker, every speaker to "TRAIN" or to "TEST". Women
-  have even numbers, men odd ones.
+  A speaker has ten sentences of one subset. Women have even numbers.
   """
   first_speaker = 0
   for subset, num_utterances in (("TRAIN", num_train), ("TEST", num_test)):
@@ -103,27 +107,19 @@ def plan_corpus(num_train, num_test):
 
 
 def path_of(subset, speaker, sentence):
-  """Returns a path like TRAIN/DR1/FAAA0/SA1.WAV."""
-  return os.path.join(
-      subset, "DR%d" % (speaker % 8 + 1), _speaker_name(speaker),
-      _sentence_name(speaker, sentence) + ".WAV")
-
-
-def _speaker_name(speaker):
-  """Returns the sex and three initials, different for each speaker."""
+  """Returns a path like TIMIT/TRAIN/DR1/FAAA0/SA1.WAV."""
   # A stride prime to the number of initials visits each of them once.
   number = speaker * 7919 % _NUM_INITIALS
-  letters = [chr(ord("A") + number // 26 ** k % 26) for k in range(3)]
-  return "%s%s0" % ("FM"[speaker % 2], "".join(letters))
-
-
-def _sentence_name(speaker, sentence):
-  """As in TIMIT: 2 sentences that all speak, 3 of one speaker, 5 of seven."""
+  initials = [chr(ord("A") + number // 26 ** k % 26) for k in range(3)]
+  # As in TIMIT: 2 sentences that all speak, 3 of one speaker, 5 of seven.
   if sentence < 2:
-    return "SA%d" % (1 + sentence)
-  if sentence < 5:
-    return "SI%d" % (450 + (speaker * 3 + sentence - 2) % 1890)
-  return "SX%d" % (1 + (speaker * 5 + sentence - 5) % 449)
+    name = "SA%d" % (1 + sentence)
+  elif sentence < 5:
+    name = "SI%d" % (450 + (speaker * 3 + sentence - 2) % 1890)
+  else:
+    name = "SX%d" % (1 + (speaker * 5 + sentence - 5) % 449)
+  return "TIMIT/%s/DR%d/%s%s0/%s.WAV" % (
+      subset, speaker % 8 + 1, "FM"[speaker % 2], "".join(initials), name)
 
 
 def synthesize(speaker, num_samples, rng):
@@ -169,9 +165,8 @@ def _vowel(pitch, resonances, seconds, rng):
 
 
 def _fricative(seconds, rng):
-  """Returns noise without low frequencies, `[seconds * SAMPLE_RATE]`."""
+  """Returns differences of white noise, float `[seconds * SAMPLE_RATE]`."""
   num_samples = int(seconds * SAMPLE_RATE)
-  # A difference of white noise lets high frequencies through.
   noise = np.diff(rng.normal(size=num_samples + 1)) / np.sqrt(2.)
   return rng.uniform(*_FRICATIVE_AMPLITUDE) * noise * _envelope(num_samples)
 
@@ -182,40 +177,21 @@ def _envelope(num_samples):
 
 
 def _check_arguments(out_dir, num_train, num_test, seconds, seed):
-  """Raises UserError if an argument is out of range."""
   if not out_dir:
     raise UserError(
         "--out_dir is not given; give the directory in which to make TIMIT/")
   files.check_directory("out_dir", out_dir)
   for existing in ("TIMIT", "timit"):
-    path = os.path.join(out_dir, existing)
-    if os.path.lexists(path):
+    if os.path.lexists(os.path.join(out_dir, existing)):
       raise UserError("--out_dir=%s holds %s already; nothing is written over "
                       "a corpus" % (out_dir, existing))
-  for name, value in (("num_train", num_train), ("num_test", num_test)):
-    if not 1 <= value <= _MAX_UTTERANCES // 2:
-      raise UserError("--%s=%d must be from 1 to %d" %
-                      (name, value, _MAX_UTTERANCES // 2))
-  shortest, longest = _SECONDS_RANGE
-  if not shortest <= seconds <= longest:
-    raise UserError("--seconds=%s must be from %g to %g" %
-                    (seconds, shortest, longest))
-  if not 0 <= seed < 2 ** 32:
-    raise UserError("--seed=%d must be from 0 to %d" % (seed, 2 ** 32 - 1))
-
-
-def _write_utterances(corpus_dir, num_train, num_test, seconds, seed):
-  """Writes TRAIN and TEST into `corpus_dir`."""
-  for subset, speaker, sentence in progress.track(
-      plan_corpus(num_train, num_test), "Writing the corpus",
-      total=num_train + num_test, unit="files"):
-    rng = np.random.RandomState([seed, speaker, sentence])
-    num_samples = int(rng.uniform(0.5, 1.5) * seconds * SAMPLE_RATE)
-    samples = synthesize(speaker, num_samples, rng)
-    path = os.path.join(corpus_dir, path_of(subset, speaker, sentence))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    write_sphere(path, samples, utterance_id="%s_%s" % (
-        _speaker_name(speaker)[1:], _sentence_name(speaker, sentence)))
+  for name, value, lower, upper in (
+      ("num_train", num_train, 1, _MAX_UTTERANCES),
+      ("num_test", num_test, 1, _MAX_UTTERANCES),
+      ("seconds", seconds, 0.1, 60), ("seed", seed, 0, 2 ** 32 - 1)):
+    if not lower <= value <= upper:
+      raise UserError("--%s=%s must be from %s to %s" % (
+          name, value, lower, upper))
 
 
 def write_sphere(path, samples, sample_rate=SAMPLE_RATE, utterance_id="aaa0"):

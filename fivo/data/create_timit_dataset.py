@@ -27,6 +27,7 @@ import collections
 import glob
 import os
 import random
+import re
 import tempfile
 
 from absl import flags
@@ -63,18 +64,10 @@ Utterance = collections.namedtuple("Utterance", ["path", "header"])
 
 
 def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
-  """Makes the files and prints the two lines.
+  """Makes the files that the flags of these names describe; prints two lines.
 
-  What `out_dir` held before stays if anything fails.
-
-  Args:
-    raw_timit_dir: The directory that holds TIMIT/.
-    out_dir: The directory to write to, made if absent.
-    valid_frac: The part of the train set to split off, in [0, 1).
-
-  Raises:
-    UserError: If an argument or a file of the corpus is not as it must be, or
-      if `out_dir` cannot be written.
+  Raises a `UserError` if an argument or a file of the corpus is wrong, or
+  `out_dir` cannot be written; then what it held stays.
   """
   _check_arguments(raw_timit_dir, out_dir, valid_frac)
   train = find_utterances(raw_timit_dir, "TRAIN")
@@ -104,38 +97,31 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
 def find_utterances(raw_timit_dir, subset):
   """Returns the `Utterance`s of "TRAIN" or "TEST", sorted by path in capitals.
 
-  The ._SA1.WAV that macOS leaves on other file systems are left out, and so are
-  SA1.wav or SA1.WAV.wav beside SA1.WAV, of a corpus converted in place.
+  Left out are SA1.wav or SA1.WAV.wav, of a corpus converted in place, beside
+  SA1.WAV; and ._SA1.WAV, which macOS leaves.
   """
-  pattern = os.path.join(subset, "*", "*", "*.WAV")
-  paths = (_find_ignoring_case(raw_timit_dir, os.path.join("TIMIT", pattern))
-           or _find_ignoring_case(raw_timit_dir, pattern))
-  if not paths:
-    raise UserError("--raw_timit_dir=%s holds no %s; give the directory that "
-                    "holds TIMIT/, or TRAIN/ and TEST/" % (
-                        raw_timit_dir, os.path.join("TIMIT", pattern)))
-  return [Utterance(path, sound.read_header(path))
-          for path in progress.track(
-              paths, "Reading the headers of %s" % subset, unit="files")]
-
-
-def _find_ignoring_case(directory, pattern):
-  """Finds the files of a pattern in upper case that ends with .WAV, sorted."""
-  pattern = "".join("[%s%s]" % (c, c.lower()) if c.isalpha() else c
-                    for c in pattern)
-  found = {}
+  pattern = "/%s/*/*/*.WAV" % subset
+  in_any_case = re.sub("[A-Z]", lambda letter: "[%s%s]" % (
+      letter.group(), letter.group().lower()), "/TIMIT" + pattern)
+  start = glob.escape(raw_timit_dir)
   # Capitals sort first, and so do shorter names.
-  paths = sorted(glob.glob(os.path.join(glob.escape(directory), pattern)))
+  paths = sorted(glob.glob(start + in_any_case) or glob.glob(
+      start + in_any_case[in_any_case.index("/", 1):]))
+  if not paths:
+    raise UserError("--raw_timit_dir=%s holds no TIMIT%s; give the directory "
+                    "that holds TIMIT/, or TRAIN/ and TEST/" % (
+                        raw_timit_dir, pattern))
+  found = {}
   for path in paths:
-    name = path[len(directory):].upper()
-    while name.endswith(".WAV"):
-      name = name[:-len(".WAV")]
-    found.setdefault(name + ".WAV", path)
+    found.setdefault(re.sub(r"(\.WAV)+$", ".WAV", path.upper()), path)
   if len(found) < len(paths):
     logging.warning("--raw_timit_dir=%s: left out %d files that are copies of "
-                    "others by their names.", directory,
+                    "others by their names.", raw_timit_dir,
                     len(paths) - len(found))
-  return [path for _, path in sorted(found.items())]
+  return [Utterance(path, sound.read_header(path))
+          for _, path in progress.track(
+              sorted(found.items()), "Reading the headers of %s" % subset,
+              unit="files")]
 
 
 def split_train_set(train, valid_frac):
@@ -147,11 +133,7 @@ def split_train_set(train, valid_frac):
 
 
 def shuffle_as_python2(items, rng):
-  """Shuffles a list in place as Python 2's `random.shuffle` did.
-
-  Python 3 draws its indices by another method, and has not taken the old one as
-  an argument since 3.11.
-  """
+  """Shuffles a list in place as Python 2's `random.shuffle` did."""
   for i in reversed(range(1, len(items))):
     j = int(rng.random() * (i + 1))
     items[i], items[j] = items[j], items[i]
@@ -168,16 +150,14 @@ def to_frames(samples, mean, std):
 
 
 def _check_arguments(raw_timit_dir, out_dir, valid_frac):
-  """Refuses what can be seen to be wrong before a file is read."""
-  if not raw_timit_dir:
-    raise UserError("--raw_timit_dir is not given; give the directory that "
-                    "holds TIMIT/")
+  for name, value, use in (
+      ("raw_timit_dir", raw_timit_dir, "that holds TIMIT/"),
+      ("out_dir", out_dir, "to write to")):
+    if not value:
+      raise UserError("--%s is not given; give the directory %s" % (name, use))
   if not os.path.isdir(raw_timit_dir):
     raise UserError("--raw_timit_dir=%s is not a directory; give the one that "
                     "holds TIMIT/" % raw_timit_dir)
-  if not out_dir:
-    raise UserError("--out_dir is not given; give the directory to write "
-                    "train, valid and test to")
   files.check_directory("out_dir", out_dir, [
       "train", "valid", "test", speech_statistics.FILE_NAME])
   if not 0 <= valid_frac < 1:  # NaN is refused too.
@@ -190,20 +170,19 @@ def _common_sample_rate(utterances):
   rates = {}
   for path, header in utterances:
     rates.setdefault(header.sample_rate or sound.DEFAULT_SAMPLE_RATE, path)
-  if len(rates) > 1:
-    (rate, path), (other_rate, other_path) = list(rates.items())[:2]
+  (rate, path), *others = rates.items()
+  for other_rate, other_path in others[:1]:
     raise UserError("%s has %d samples per second, but %s has %d; a corpus "
                     "must have one sample rate" % (
                         other_path, other_rate, path, rate))
-  return list(rates)[0]
+  return rate
 
 
 def _write_dataset(directory, train, valid, test, sample_rate):
   """Writes three record files and the statistics; returns mean and std.
 
-  These are NumPy's own functions over one array because a float32 sum depends
-  on the order of summation. `np.std` holds a second array of that size for a
-  moment: 0.9 GB each for the whole corpus.
+  These are NumPy's functions over one array, since a float32 sum depends on the
+  order of summation; that array has 0.9 GB for the whole corpus.
   """
   samples = np.concatenate(list(map(_read, progress.track(
       train, "Reading the train set", unit="file"))))
@@ -218,26 +197,21 @@ def _write_dataset(directory, train, valid, test, sample_rate):
       ("train", np.split(samples, ends[:-1]), len(train)),
       ("valid", map(_read, valid), len(valid)),
       ("test", map(_read, test), len(test))):
-    _write_records(os.path.join(directory, name), waveforms, count, mean, std)
+    path = os.path.join(directory, name)
+    with tf.io.TFRecordWriter(path) as writer:
+      for waveform in progress.track(
+          waveforms, "Writing the %s set" % name, total=count, unit="files"):
+        frames = to_frames(waveform, mean, std)
+        writer.write(frames.astype("<f4").tobytes())
+    # Some file systems report a full disk only here.
+    with open(path, "rb") as stream:
+      os.fsync(stream.fileno())
   return mean, std
 
 
 def _read(utterance):
   """Reads the samples of an utterance as float32 `[num_samples]`."""
   return sound.read(utterance.path)[0].astype(np.float32)
-
-
-def _write_records(path, waveforms, num_waveforms, mean, std):
-  """Writes one record for each float32 `[num_samples]` of `waveforms`."""
-  description = "Writing the %s set" % os.path.basename(path)
-  with tf.io.TFRecordWriter(path) as writer:
-    for waveform in progress.track(
-        waveforms, description, total=num_waveforms, unit="files"):
-      frames = to_frames(waveform, mean, std)
-      writer.write(frames.astype("<f4").tobytes())
-  # Some file systems report a full disk only here.
-  with open(path, "rb") as stream:
-    os.fsync(stream.fileno())
 
 
 def main(unused_argv):

@@ -21,19 +21,10 @@ FILE_NAME = "statistics.json"
 _MIN = float(np.finfo(np.float32).tiny)
 _MAX = float(np.finfo(np.float32).max)
 
-_REMEDY = "make the records again with create_timit_dataset.py"
-
-
-class SpeechStatistics(collections.namedtuple("SpeechStatistics", [
-    "mean", "std", "sample_rate", "samples_per_timestep"])):
-  """How speech records were made.
-
-  Attributes:
-    mean: The mean of all train samples, a float in the units of the data.
-    std: Their standard deviation, likewise; greater than zero.
-    sample_rate: Samples per second.
-    samples_per_timestep: Samples in one row of a record.
-  """
+# The mean and the standard deviation, above zero, of all train samples, floats
+# in the units of the data; samples per second, and in one row of a record.
+SpeechStatistics = collections.namedtuple("SpeechStatistics", [
+    "mean", "std", "sample_rate", "samples_per_timestep"])
 
 
 def save(directory, statistics):
@@ -44,40 +35,25 @@ def save(directory, statistics):
 
 
 def load(directory):
-  """Returns the `SpeechStatistics` of a directory's records, None if unknown.
-
-  They are beside records of this program's, not of the original code's. Raises
-  a `UserError` if the file cannot be read, or does not hold statistics.
-  """
+  """Returns the `SpeechStatistics` beside records, None if there are none."""
   path = os.path.join(directory, FILE_NAME)
   try:
     return _checked(files.read_json(path))
   except (FileNotFoundError, NotADirectoryError):
     return None
-  except OSError as error:
-    raise UserError("%s cannot be read: %s" %
-                    (path, error.strerror)) from error
   except (ValueError, OverflowError) as error:
-    raise UserError("%s does not hold the statistics of speech records (%s); "
-                    "%s" % (path, error, _REMEDY)) from error
+    raise UserError(
+        "%s does not hold the statistics of speech records (%s); make the "
+        "records again with create_timit_dataset.py" % (path, error)) from error
 
 
 def denormalize(samples, statistics):
-  """Returns normalised samples in the units of the data, `[...]` of floats.
-
-  They are float32 unless `samples` are float64.
-  """
-  samples = np.asarray(samples)
-  if samples.dtype != np.float64:
-    samples = samples.astype(np.float32)
-  return samples * statistics.std + statistics.mean
+  """Returns normalised floats `[...]` in the units of the data."""
+  return np.asarray(samples) * statistics.std + statistics.mean
 
 
 def write_wav(path, samples, sample_rate):
-  """Writes samples `[num_samples]` or `[T, D]` as WAV, clipped to 16 bits.
-
-  They are in the units of the data; the file is written whole or not at all.
-  """
+  """Writes samples `[num_samples]` or `[T, D]` as WAV, clipped to 16 bits."""
   assert not np.isnan(samples).any()
   clipped = np.clip(np.rint(samples).reshape(-1), -2 ** 15, 2 ** 15 - 1)
   with files.atomic_write(path) as stream:
@@ -88,17 +64,14 @@ def _checked(values):
   """Makes a `SpeechStatistics` of a dict, or raises ValueError."""
   if not isinstance(values, dict):
     raise ValueError("it is not a JSON object")
-  for name in SpeechStatistics._fields:
+  for name, kinds, lower, upper in (
+      ("mean", (int, float), -_MAX, _MAX), ("std", (int, float), _MIN, _MAX),
+      ("sample_rate", (int,), 1, sound.MAX_SAMPLE_RATE),
+      ("samples_per_timestep", (int,), 1, sound.MAX_SAMPLE_RATE)):
     value = values.get(name)
-    is_count = name in ("sample_rate", "samples_per_timestep")
-    lower, upper, kind = (
-        (1, sound.MAX_SAMPLE_RATE, int) if is_count else
-        (-_MAX if name == "mean" else _MIN, _MAX, (int, float)))
-    if (not isinstance(value, kind) or isinstance(value, bool)
-        or not lower <= value <= upper):
-      raise ValueError("%s is %.20r; it must be %s from %g to %g" % (
-          name, value, "an integer" if is_count else "a number", lower, upper))
+    if type(value) not in kinds or not lower <= value <= upper:
+      raise ValueError("%s is %.20r; it must be of %s, from %g to %g" % (
+          name, value, kinds[-1].__name__, lower, upper))
   return SpeechStatistics(
-      mean=float(values["mean"]), std=float(values["std"]),
-      sample_rate=values["sample_rate"],
-      samples_per_timestep=values["samples_per_timestep"])
+      float(values["mean"]), float(values["std"]), values["sample_rate"],
+      values["samples_per_timestep"])

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import diagnostics
+from fivo.config import rendering_extra
 from fivo.logdir import result_files
 from fivo.rendering import figures
 from fivo.system import log
-from fivo.system import rendering_extra
 
 FILE_NAME = "diagnostics.npz"
 PICTURE_NAME = "diagnostics.png"

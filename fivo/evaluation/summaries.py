@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from fivo.system import charts
+from fivo.evaluation import charts
 from fivo.system import errors
 from fivo.system import log
 

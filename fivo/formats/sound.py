@@ -5,10 +5,9 @@ NIST_1A, the second its length in bytes, those after it are fields such as
 "sample_count -i 46797" or "sample_byte_format -s2 01", and the last is end_head
 (NIST SPeech HEader REsources, readme of the sphere_2.x distributions).
 
-Only 16-bit, little-endian, single-channel, uncompressed samples are read, which
-is what TIMIT holds. The count of samples, and the least and the greatest where
-the header states them, must be those of the data: libsndfile, which reads both
-formats, ignores these and takes a file that is cut off for a shorter one.
+Only 16-bit, little-endian, single-channel, uncompressed samples are read. Their
+count, and their limits where a header states them, must be those of the data:
+libsndfile ignores these, and takes a file that is cut off for a shorter one.
 """
 
 import collections
@@ -42,7 +41,7 @@ Header = collections.namedtuple("Header", [
 def read_header(path):
   """Reads the header, or raises a `UserError` if it does not fit the file."""
   if not os.path.isfile(path):  # A pipe would be waited for.
-    raise UserError("%s does not exist, or is not a file" % path)
+    raise UserError("%s is not a file" % path)
   with open(path, "rb") as stream:
     is_riff = stream.read(4) == b"RIFF"
     stream.seek(0)
@@ -68,9 +67,9 @@ def read(path):
   with open(path, "rb") as stream:
     stream.seek(header.offset)
     samples = np.fromfile(stream, "<i2", header.sample_count).astype(np.int16)
-  for name, found in (("sample_min", samples.min()),
-                      ("sample_max", samples.max())):
-    stated = getattr(header, name)
+  for name, stated, found in (
+      ("sample_min", header.sample_min, samples.min()),
+      ("sample_max", header.sample_max, samples.max())):
     if stated not in (None, found):
       raise UserError("%s: the header states %s %d, but in the data it is %d" %
                       (path, name, stated, found))

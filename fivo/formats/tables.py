@@ -52,18 +52,22 @@ def read(path, id_column=None, time_column=None, drop_columns=(), missing=None,
   numbers = {name: c for name, c in columns.items() if c is not None}
   if not numbers:
     raise UserError("%s: has no column of numbers" % path)
-  ids = np.zeros([len(frame)])
+  pandas = _import_pandas()
+  ids = pandas.Series("one", frame.index)
   if id_column is not None:
     ids = frame[id_column]
     _refuse(path, ids, ids.str.lower().isin(_MISSING), "the id is missing")
-  frame = _import_pandas().DataFrame(numbers)
+  frame = pandas.DataFrame(numbers)
   num_missing = frame.isna().values.sum()
   if num_missing and missing:
     logging.warning("%s: %d numbers are missing: --missing=%s.", path,
                     num_missing, missing)
-  sequences = [_complete(path, group, missing).values
-               for _, group in frame.groupby(ids, sort=False)]
-  sequences = [sequence for sequence in sequences if len(sequence)]
+    frame = frame.dropna() if missing == "drop_rows" else frame.groupby(
+        ids, sort=False).transform(_interpolate)
+  for name in frame:
+    _refuse(path, frame[name].astype(str), frame[name].isna(),
+            "the number is missing; see --missing and --drop_columns")
+  sequences = [group.values for _, group in frame.groupby(ids, sort=False)]
   if not sequences:
     raise UserError("%s: no line is complete" % path)
   return (sequences, list(numbers) if has_names else None,
@@ -87,16 +91,8 @@ def _refuse(path, column, is_wrong, words):
         path, line, column.name, words.replace("{}", column[line][:40])))
 
 
-def _complete(path, sequence, missing):
-  """Fills or drops the missing numbers of a sequence, or refuses them."""
-  if missing == "interpolate":
-    sequence = sequence.interpolate(limit_direction="both")
-  elif missing == "drop_rows":
-    sequence = sequence.dropna()
-  for name in sequence:
-    _refuse(path, sequence[name].astype(str), sequence[name].isna(),
-            "the number is missing; see --missing and --drop_columns")
-  return sequence
+def _interpolate(column):
+  return column.interpolate(limit_direction="both")
 
 
 def _to_numbers(path, cells, decimal, is_first):

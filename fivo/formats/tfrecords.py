@@ -23,9 +23,8 @@ _FRAME_SIZE = 16
 def index_records(path):
   """Finds the records of an uncompressed TFRecord file by their lengths alone.
 
-  Takes some 20 ms for as many records as TIMIT's train set has, 4389. Returns
-  where in the file each begins and the size of its payload, in bytes, two int64
-  arrays. Raises a `UserError` if the file is missing, empty, or cut off.
+  Returns where in the file each begins and the size of its payload, in bytes,
+  two int64 arrays. Raises a `UserError` if it is missing, empty or cut off.
   """
   if not os.path.isfile(path):
     raise UserError("%s: %s" % (path, (

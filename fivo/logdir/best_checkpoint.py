@@ -1,11 +1,9 @@
 """The best checkpoint of a run, kept as a logdir inside the run's logdir.
 
-Whoever looks finds one whole checkpoint there, whenever the process that writes
-it dies: a new checkpoint is there beside the old one before the file
-`checkpoint`, renamed into place, names it.
-
-Which checkpoint that should be, the record decides (`validation_record.py`),
-which is written first: a resumed run exports what a death in between left out.
+Whenever the process that writes it dies, there is one whole checkpoint: the new
+one is there beside the old one before the file `checkpoint` names it. The
+record (`validation_record.py`) is written first, so that a resumed run exports
+what a death in between left out.
 """
 
 import glob
@@ -42,16 +40,7 @@ def check(logdir):
 
 
 def export(logdir, path):
-  """Makes a checkpoint the best of its run.
-
-  Args:
-    logdir: The run's logdir, with its configuration.
-    path: The checkpoint's path.
-
-  Raises:
-    OSError: If the logdir cannot be written to.
-    UserError: As `check`.
-  """
+  """Makes the checkpoint at `path` the best of its run; raises as `check`."""
   check(logdir)
   best, name = path_in(logdir), os.path.basename(path)
   os.makedirs(best, exist_ok=True)

@@ -32,20 +32,12 @@ def path_of(logdir, global_step):
 
 
 def latest(logdir, warn=True, known=None):
-  """Finds the newest whole checkpoint of a logdir.
+  """Returns the path, without suffix, of a logdir's newest whole checkpoint.
 
-  A logdir may have been moved or copied in part, and a process may have died
-  while it wrote: the file `checkpoint` is only the first place to look, and
-  what is found is read in full before it is trusted.
-
-  Args:
-    logdir: A directory, which need not exist.
-    warn: Whether to log a warning of each damaged checkpoint passed over.
-    known: The path of one that was whole before, and is not read again, or
-      None.
-
-  Returns:
-    The checkpoint's path without suffix, or None where there is none.
+  It is None where there is none. A logdir may have been copied in part, and a
+  process may have died while it wrote: checkpoints are read in full before they
+  are trusted, except for a path known to be whole. Damaged ones are passed
+  over, with a warning if `warn` is true.
   """
   path, damaged = _find(logdir, known)
   if warn:
@@ -56,18 +48,10 @@ def latest(logdir, warn=True, known=None):
 
 
 def to_resume(logdir):
-  """Finds the checkpoint from which training goes on.
+  """Returns the path of the checkpoint from which training goes on, or None.
 
-  Args:
-    logdir: A directory, which need not exist.
-
-  Returns:
-    The checkpoint's path without suffix, or None where training starts anew:
-    there is no checkpoint, or none but that of step 0, which a process did not
-    live to write in full.
-
-  Raises:
-    UserError: If there are only damaged checkpoints, and steps to lose.
+  Where all are damaged, and training anew would lose steps, it raises a
+  `UserError`. A process that dies in its first save, of step 0, loses none.
   """
   path, damaged = _find(logdir)
   if path is None:
@@ -81,17 +65,9 @@ def to_resume(logdir):
 
 
 def require(logdir, wait=False):
-  """Finds the newest checkpoint, or waits for one, or says there is none.
+  """Returns the path of the newest checkpoint.
 
-  Args:
-    logdir: A directory.
-    wait: Whether to wait for a checkpoint to appear.
-
-  Returns:
-    The checkpoint's path without suffix.
-
-  Raises:
-    UserError: If there is none and `wait` is false.
+  Where there is none, it waits for one to appear or raises a `UserError`.
   """
   looks = 0
   while True:
@@ -120,20 +96,10 @@ def _why_none(logdir):
 
 
 def use_newest(logdir, path, use):
-  """Calls `use` with a checkpoint's path, or with a newer one if that is gone.
+  """Returns `use(path)`, or that of a newer checkpoint where this one is gone.
 
-  A run that trains meanwhile may have removed it.
-
-  Args:
-    logdir: A directory.
-    path: The path of the first checkpoint to try.
-    use: A callable that takes a path.
-
-  Returns:
-    What `use` returns.
-
-  Raises:
-    UnreadableError: What `use` raises where there is no newer checkpoint.
+  A run that trains meanwhile may have removed it. Where there is no newer one,
+  the `UnreadableError` of `use` is raised.
   """
   while True:
     try:
@@ -212,30 +178,21 @@ def _damage(path):
     for name in reader.get_variable_to_shape_map():
       reader.get_tensor(name)  # Verifies its checksum.
   except (tf.errors.OpError, ValueError) as e:
-    return _first_line(e)
+    return errors.first_line(e)
   return None
 
 
-def _first_line(error):
-  return str(getattr(error, "message", error)).partition("\n")[0]
-
-
 def check_compatible(path, variables):
-  """Refuses a checkpoint that does not hold what a graph needs.
+  """Raises a `UserError` where a checkpoint does not hold all variables.
 
-  Args:
-    path: A checkpoint's path.
-    variables: The graph's variables.
-
-  Raises:
-    UserError: Naming the first variable that is missing or has another shape
-      or type; `UnreadableError` if the checkpoint cannot be read.
+  It names the first one that is missing or has another shape or type, and is an
+  `UnreadableError` where the checkpoint cannot be read.
   """
   try:
     reader = tf.compat.v1.train.NewCheckpointReader(path)
   except (tf.errors.OpError, ValueError) as e:
     raise UnreadableError("%s: not a readable checkpoint: %s" % (
-        path, _first_line(e))) from e
+        path, errors.first_line(e))) from e
   shapes = reader.get_variable_to_shape_map()
   dtypes = reader.get_variable_to_dtype_map()
   variables = sorted(variables, key=lambda v: v.op.name)
@@ -268,16 +225,9 @@ def _explain_missing(variables, shapes):
 
 
 def restore(session, path, saver=None):
-  """Restores every variable of a session's graph.
+  """Restores every variable of a session's graph; raises as `check_compatible`.
 
-  Args:
-    session: A Session.
-    path: A checkpoint's path. It may hold more than the graph needs.
-    saver: A Saver of these variables. None: one is added to the graph.
-
-  Raises:
-    UserError: If the checkpoint lacks a variable, or is damaged or gone
-      (`UnreadableError`).
+  The checkpoint may hold more. A `saver` of None is added to the graph.
   """
   variables = session.graph.get_collection(
       tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
@@ -288,4 +238,5 @@ def restore(session, path, saver=None):
   try:
     saver.restore(session, path)
   except (tf.errors.OpError, ValueError) as e:
-    raise UnreadableError("%s: damaged: %s" % (path, _first_line(e))) from e
+    raise UnreadableError(
+        "%s: damaged: %s" % (path, errors.first_line(e))) from e

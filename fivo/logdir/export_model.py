@@ -38,18 +38,10 @@ def define_flags():
 
 
 def export_model(logdir, out_dir):
-  """Writes the model of a logdir into a new one.
-
-  Args:
-    logdir: A logdir with a configuration and a checkpoint.
-    out_dir: A directory that does not exist, or is empty.
+  """Writes the model of a logdir into a new or empty directory.
 
   Returns:
     The path of the new checkpoint, without suffix.
-
-  Raises:
-    UserError: If there is no checkpoint or configuration, or something in
-      `out_dir`.
   """
   path = checkpoints.require(logdir)
   if not stored.load(logdir)[0]:
@@ -70,7 +62,7 @@ def export_model(logdir, out_dir):
 
 
 def _write_checkpoint(path, out_dir):
-  """Copies the variables of a model; gives the new checkpoint's path."""
+  """Copies the variables of a model; returns the new checkpoint's path."""
   reader = tf.compat.v1.train.NewCheckpointReader(path)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     for name in sorted(reader.get_variable_to_shape_map()):

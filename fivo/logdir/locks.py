@@ -16,15 +16,7 @@ def training_lock(logdir):
   """Keeps other processes from training in a logdir while the block runs.
 
   The kernel releases the lock when the process ends, however it ends. The file
-  stays, since to remove it would let two processes hold a lock of this name.
-
-  Args:
-    logdir: An existing directory.
-
-  Raises:
-    UserError: If another process trains there. A file system without locks is
-      only worth a warning.
-    OSError: If the file cannot be opened or written, or is a link.
+  stays: without it two processes could hold a lock of this name.
   """
   # Not through a link, which would have another file emptied.
   descriptor = os.open(os.path.join(logdir, FILE_NAME),

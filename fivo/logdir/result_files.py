@@ -14,17 +14,14 @@ _MAX_BYTES = 2 ** 31 - 1
 
 
 def check_size(name, value, bytes_per_unit, remedy, other_bytes=0):
-  """Refuses results that no array file holds, before they are made.
+  """Refuses, before they are made, results that are too large for a file.
 
   Args:
     name: The name of the flag in which the results' size is linear.
     value: The flag's value.
-    bytes_per_unit: How many bytes of results there are for each one of it.
+    bytes_per_unit: The bytes of results for each one of it.
     remedy: The other flags that may be lowered.
-    other_bytes: How many bytes there are beside.
-
-  Raises:
-    UserError: Naming the flag, its value, and what would be right.
+    other_bytes: The bytes that do not depend on the flag.
   """
   size = value * bytes_per_unit + other_bytes
   if size > _MAX_BYTES:
@@ -36,24 +33,15 @@ def check_size(name, value, bytes_per_unit, remedy, other_bytes=0):
 
 
 def write(flag, directory, name, named_arrays):
-  """Writes arrays so that `np.load` gives them by name.
+  """Writes a dict of array-likes so that `np.load` gives them by name.
 
   The file holds one 0-d structured array in NumPy's `.npy` form, whatever its
   name ends in. Hence `np.load(path)["name"]` works, and so does
   `np.load(path)[()]["name"]`, the way to the original's pickled dicts, without
-  `allow_pickle`. It is written whole or not at all.
+  `allow_pickle`.
 
-  Args:
-    flag: The flag that names the directory.
-    directory: The directory, made if need be.
-    name: The file's name.
-    named_arrays: A dict of array-likes.
-
-  Returns:
-    The path of the file.
-
-  Raises:
-    UserError: If the directory cannot be written to.
+  The directory is made if need be. A `UserError` names its flag if it cannot be
+  written to. Returns the file's path.
   """
   named_arrays = collections.OrderedDict(
       (name, np.asarray(value)) for name, value in named_arrays.items())

@@ -1,7 +1,6 @@
-"""What a run remembers of its evaluations on the valid split.
+"""The record of a run's evaluations on the valid split, kept in its logdir.
 
-It is kept in the logdir, so that a resumed run knows what there is to beat and
-whether it has stopped early.
+From it a resumed run knows the bound to beat, and whether it has stopped early.
 """
 
 import os
@@ -20,7 +19,7 @@ class Record(NamedTuple):
   """Evaluations so far.
 
   Attributes:
-    measure: What `best_bound` is a value of, see `Config.measure`.
+    measure: The quantity that `best_bound` is a value of, see `Config.measure`.
     best_bound: The best bound, in nats, or None if there is none yet.
     best_step: The global step of its checkpoint, or None.
     last_step: The global step of the last evaluation, 0 before the first.
@@ -46,17 +45,7 @@ def update(record, step, bound):
 
 
 def load(logdir):
-  """Reads the record of a logdir.
-
-  Args:
-    logdir: A directory, which need not exist.
-
-  Returns:
-    A `Record`, or None where there is none.
-
-  Raises:
-    UserError: If the file cannot be understood.
-  """
+  """Reads the `Record` of a logdir; None where there is none."""
   path = os.path.join(logdir, FILE_NAME)
   if not os.path.exists(path):
     return None
@@ -80,21 +69,9 @@ def save(logdir, record):
 
 
 def resume(logdir, measure, step):
-  """The record with which a run goes on.
+  """Returns the record of a run that goes on from the checkpoint of a step.
 
-  It begins anew where the run does, or where the run measures something else
-  now, which is logged.
-
-  Args:
-    logdir: The run's logdir.
-    measure: What the run measures, see `Config.measure`.
-    step: The global step of the checkpoint that it goes on from.
-
-  Returns:
-    A `Record`.
-
-  Raises:
-    UserError: If the logdir's record cannot be understood.
+  It begins anew where the run does, or where the run's measure is another now.
   """
   record = load(logdir)
   if record is None or (not step and not record.last_step):
@@ -113,19 +90,10 @@ def resume(logdir, measure, step):
 
 
 def stopped_step(logdir, measure, patience):
-  """The global step at which a run has stopped early.
+  """Returns the global step at which a run has stopped early, or None.
 
-  Args:
-    logdir: The run's logdir.
-    measure: What the run measures, see `Config.measure`.
-    patience: `--early_stop_patience`, or None.
-
-  Returns:
-    An int, or None: the run has not stopped early, or may go on, since its
-    flags have changed.
-
-  Raises:
-    UserError: If the logdir's record cannot be understood.
+  It may go on where its measure or `patience`, --early_stop_patience, has
+  changed.
   """
   record = None if patience is None else load(logdir)
   has_stopped = (record is not None and record.measure == measure and

@@ -24,13 +24,13 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
+from fivo.config import rendering_extra
 from fivo.formats import pianorolls
 from fivo.rendering import figures
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 from fivo.system import log
-from fivo.system import rendering_extra
 
 FLAGS = flags.FLAGS
 

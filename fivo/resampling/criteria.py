@@ -1,4 +1,8 @@
-"""Resampling criteria: when a particle filter resamples."""
+"""Resampling criteria: when a particle filter resamples.
+
+A criterion takes the log weights `[N, B]` of B filters, unnormalised, and the
+timestep, and gives a bool Tensor `[B]`, true where a filter is to resample.
+"""
 
 import functools
 
@@ -15,7 +19,7 @@ def ess_criterion(log_weights, unused_t, threshold=.5):
   threshold is above one half.
 
   Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
+    log_weights: A float Tensor `[N, B]`.
     unused_t: The timestep.
     threshold: The share of N at or below which to resample, a float.
 
@@ -34,41 +38,17 @@ def ess_criterion(log_weights, unused_t, threshold=.5):
 
 
 def never_resample_criterion(log_weights, unused_t):
-  """Resamples no filter: importance sampling of whole trajectories.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-    unused_t: The timestep.
-
-  Returns:
-    A bool Tensor `[B]`, all false.
-  """
+  """Resamples no filter: importance sampling of whole trajectories."""
   return tf.fill([tf.shape(log_weights)[1]], False)
 
 
 def always_resample_criterion(log_weights, unused_t):
-  """Resamples every filter at every step.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-    unused_t: The timestep.
-
-  Returns:
-    A bool Tensor `[B]`, all true.
-  """
+  """Resamples every filter at every step."""
   return tf.fill([tf.shape(log_weights)[1]], True)
 
 
 def by_name(name, ess_threshold=.5):
-  """The criterion that the flag --resampling_criterion names.
-
-  Args:
-    name: "ess", "always" or "never".
-    ess_threshold: See `ess_criterion`.
-
-  Returns:
-    A criterion.
-  """
+  """The criterion that --resampling_criterion names: ess, always or never."""
   return {
       "ess": functools.partial(ess_criterion, threshold=ess_threshold),
       "always": always_resample_criterion,

@@ -1,8 +1,11 @@
 """Gradients of a particle filter that allow for the choice of ancestors.
 
 Differentiating the estimate log Z_hat of a filter leaves out that the
-probabilities of ancestors depend on the weights, see `bounds.py`. There are two
-remedies.
+probabilities of ancestors depend on the weights, the term
+
+    E[ log Z_hat grad log p(ancestors | weights) ].
+
+There are two remedies.
 
 The score of the ancestors. At a resampling event, ancestors a^1, ..., a^N are
 drawn independently with the normalised weights W. What is left out of the
@@ -12,10 +15,9 @@ gradient of E[log Z_hat] is, summed over the events, the expectation of
 
 with R the log average weights that come after the event, all that it can
 influence, and any c that does not depend on the draw. Here c is the prediction
-of R by a regression over the other sequences of the batch, see `_baseline`. (A
-running mean would need a variable, and would mix sequences of all lengths and
-steps of training.) The sum is added to log Z_hat as a surrogate, a Tensor with
-this gradient and the value zero: x - S(x), with S(x) for x as a constant.
+of R by a regression over the other sequences of the batch, see `_baseline`.
+The sum is added to log Z_hat as a surrogate, a Tensor with this gradient and
+the value zero: x - S(x), with S(x) for x as a constant.
 
 This is the gradient of E[log Z_hat] if all filters resample at fixed times, as
 with `always_resample_criterion`. If the weights decide, as with
@@ -39,17 +41,11 @@ def surrogate(x):
 
 
 def score_surrogate(log_weights, ancestors, resampled, log_averages, num_steps):
-  """The surrogate of the score of the ancestors.
+  """The surrogate `[B]` of the score of the ancestors.
 
-  Args:
-    log_weights: A float Tensor `[T, N, B]`, as the ancestors were drawn by.
-    ancestors: An int32 Tensor `[T, N, B]`, drawn by multinomial resampling.
-    resampled: A bool Tensor `[T, B]`.
-    log_averages: A float Tensor `[T, B]`, what each step added to log Z_hat.
-    num_steps: An int32 Tensor `[B]`.
-
-  Returns:
-    A float Tensor `[B]`.
+  Ancestors `[T, N, B]` were drawn independently by the log weights `[T, N, B]`
+  where `resampled`, `[T, B]`. `log_averages`, `[T, B]`, is what each step added
+  to log Z_hat, and `num_steps`, `[B]`, the length of each sequence.
   """
   log_probs = tf.reduce_sum(_of_ancestors(
       tf.nn.log_softmax(log_weights, axis=1), ancestors), axis=1)
@@ -98,20 +94,13 @@ def _of_others(x):
 
 
 def weights_of_resampled(log_weights, ancestors):
-  """Log weights of new particles `[N, B]` for stop-gradient resampling: zeros.
-
-  Args:
-    log_weights: A float Tensor `[N, B]`.
-    ancestors: An int32 Tensor `[N, B]`.
-  """
+  """Zeros `[N, B]`, the log weights with which resampled particles start."""
   return surrogate(_of_ancestors(
       tf.nn.log_softmax(log_weights, axis=0), ancestors))
 
 
 def _of_ancestors(x, ancestors):
   """The entries of a Tensor `[..., N, B]` at ancestors `[..., N, B]`."""
-  axes = list(range(x.shape.ndims - 2)) + [x.shape.ndims - 1,
-                                           x.shape.ndims - 2]
-  gathered = tf.gather(tf.transpose(x, axes), tf.transpose(ancestors, axes),
-                       batch_dims=x.shape.ndims - 1)
-  return tf.transpose(gathered, axes)
+  transpose = tf.linalg.matrix_transpose
+  return transpose(tf.gather(
+      transpose(x), transpose(ancestors), batch_dims=x.shape.ndims - 1))

@@ -27,19 +27,13 @@ _TOLERANCE = 1e-4
 
 
 def transport_plan(log_weights, features, epsilon=.5, max_iterations=100):
-  """Finds N P_ij, the blending weights of the particles.
+  """The blending weights N P_ij, `[N, B, N]`: new particle, filter, old one.
 
-  Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
-    features: A float Tensor `[N, B, size]`, where the particles are.
-    epsilon: A positive float, in units of the mean squared distance of the
-      particles of a filter. The smaller, the more iterations it takes.
-    max_iterations: The largest number of iterations.
-
-  Returns:
-    A float Tensor `[N, B, N]`: new particle, filter, old particle. The sums
-    over the new ones are N W_j; those over the old ones are one within 1e-4,
-    if so many iterations suffice for that.
+  Particles have unnormalised log weights `[N, B]` and lie at `features`,
+  `[N, B, size]`. Epsilon is in units of the mean squared distance of the
+  particles of a filter; the smaller, the more iterations it takes. Sums over
+  the new particles are N W_j; those over the old ones are one within 1e-4, if
+  so many iterations suffice for that.
   """
   log_weights, costs = _problem(tf.transpose(log_weights),
                                 tf.transpose(features, [1, 0, 2]), epsilon)

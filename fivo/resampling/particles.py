@@ -22,15 +22,9 @@ from fivo.resampling import schemes
 
 
 def with_states(scheme):
-  """Makes of a scheme a function that resamples states.
+  """The function in the original's form that resamples states by a scheme.
 
-  Args:
-    scheme: A scheme, see `schemes.py`.
-
-  Returns:
-    A callable `(log_weights, states, num_particles, batch_size, ...)` with the
-    scheme's further arguments, which returns the resampled states, nested
-    Tensors `[N*B, ...]`. Its attribute `scheme` is the scheme.
+  Further arguments are the scheme's; its attribute `scheme` is the scheme.
   """
   def resampling_fn(log_weights, states, num_particles, batch_size, *args,
                     **kwargs):
@@ -53,15 +47,7 @@ optimal_transport_resampling = with_states(schemes.optimal_transport)
 
 
 def by_name(name, **options):
-  """The resampling function of a scheme.
-
-  Args:
-    name: The name of a function in `schemes.py`, as in `catalogue.SCHEMES`.
-    **options: Further arguments of the scheme.
-
-  Returns:
-    A resampling function.
-  """
+  """The resampling function of a name in `catalogue.SCHEMES`, with options."""
   return functools.partial(with_states(getattr(schemes, name)), **options)
 
 
@@ -79,20 +65,11 @@ def find_scheme(resampling_fn):
 
 def resample(resampling_fn, log_weights, states, should_resample,
              num_particles, batch_size):
-  """Resamples some filters and leaves the others as they are.
+  """Resamples the filters where `should_resample`, a bool Tensor `[B]`.
 
-  Args:
-    resampling_fn: See `smc.smc`.
-    log_weights: A float Tensor `[N, B]`.
-    states: Nested Tensors `[N*B, ...]`.
-    should_resample: A bool Tensor `[B]`; random numbers are drawn for all.
-    num_particles: N.
-    batch_size: B.
-
-  Returns:
-    The new states; and the ancestors, an int32 Tensor `[N, B]`, each its own
-    where a filter stays as it is; None if particles are blended or
-    `resampling_fn` has no scheme.
+  Random numbers are drawn for all. It gives the new states and the ancestors,
+  int32 `[N, B]`, each its own where a filter stays as it is; None if particles
+  are blended or `resampling_fn` has no scheme.
   """
   scheme = find_scheme(resampling_fn)
   if scheme is None:
@@ -115,17 +92,7 @@ def own_ancestors(num_particles, batch_size):
 
 
 def move(states, choice, num_particles, batch_size):
-  """Moves particles as a scheme has chosen.
-
-  Args:
-    states: Nested Tensors `[N*B, ...]`; to be blended they must be float.
-    choice: int32 ancestors `[N, B]`, or float blending weights `[N, B, N]`.
-    num_particles: N, an int or scalar Tensor.
-    batch_size: B, an int or scalar Tensor.
-
-  Returns:
-    Nested Tensors `[N*B, ...]`.
-  """
+  """Moves states `[N*B, ...]` by ancestors `[N, B]`, or weights `[N, B, N]`."""
   if choice.dtype.is_integer:
     batch_size = tf.cast(batch_size, tf.int32)
     rows = tf.reshape(choice * batch_size + tf.range(batch_size), [-1])
@@ -144,14 +111,7 @@ def move(states, choice, num_particles, batch_size):
 def blend_tensor(blending_weights, tensor, num_particles, batch_size):
   """Blends particles: row (i, b) is the sum of w[i, b, l] times row (l, b).
 
-  Args:
-    blending_weights: w, a float Tensor `[N, B, N]`.
-    tensor: A float Tensor `[N*B, ...]`.
-    num_particles: N.
-    batch_size: B.
-
-  Returns:
-    A Tensor of the shape of `tensor`.
+  The weights w are `[N, B, N]`, the Tensor and the result float `[N*B, ...]`.
   """
   assert tensor.dtype.is_floating, "only states of a float dtype can be blended"
   # [B, new, old] x [B, old, features] -> [B, new, features].

@@ -7,9 +7,9 @@ N W_n times; that keeps a particle filter's estimate of the likelihood unbiased
 section 3.4). Schemes differ in how much the numbers of copies vary (Douc, Cappe
 & Moulines, Comparison of Resampling Schemes for Particle Filtering, 2005).
 
-A scheme is a function of the log weights `[N, B]` of B filters, of their
-states, nested Tensors `[N*B, ...]` that few schemes look at, and of options of
-its own, among them `random_seed`. It returns
+A scheme is a function of the unnormalised log weights `[N, B]` of B filters, of
+their states, nested Tensors `[N*B, ...]` that few schemes look at, and of
+options of its own, among them `random_seed`, an op seed or None. It returns
 
 * int32 ancestors `[N, B]`: new particle n of filter b is a copy of particle
   `ancestors[n, b]` of that filter;
@@ -36,9 +36,9 @@ def multinomial(log_weights, unused_states=None, random_seed=None,
   """Draws each ancestor independently, with the normalised weights.
 
   Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights. In a filter
-      whose weights are all minus infinity, or hold a NaN or plus infinity, the
-      ancestors are arbitrary, but valid.
+    log_weights: A float Tensor `[N, B]`. In a filter whose weights are all
+      minus infinity, or hold a NaN or plus infinity, the ancestors are
+      arbitrary, but valid.
     unused_states: Not looked at.
     random_seed: The op seed of the draw, or None.
     uniforms: A float Tensor `[N, B]` of numbers from [0, 1) that decide in
@@ -95,27 +95,27 @@ def residual(log_weights, unused_states=None, random_seed=None, uniforms=None):
   weights (Liu & Chen, Sequential Monte Carlo Methods for Dynamic Systems,
   1998). For arguments and result see `multinomial`.
   """
+  num_particles = _num_particles(log_weights)
   expected = tf.nn.softmax(tf.stop_gradient(log_weights), axis=0)
-  expected *= tf.cast(_num_particles(log_weights), expected.dtype)
+  expected *= tf.cast(num_particles, expected.dtype)
   # A whole number may have been rounded to slightly less.
   copies = tf.floor(expected * (1. + _ROUNDING * np.finfo(
       expected.dtype.as_numpy_dtype).eps))
   num_copied = tf.cumsum(copies, axis=0)
   # New particle n is a copy of the first particle up to which more than n are
   # copied.
-  numbers = tf.cast(_column(log_weights), copies.dtype)
+  numbers = tf.cast(tf.range(num_particles)[:, tf.newaxis], copies.dtype)
   drawn = _find(
       tf.maximum(expected - copies, 0.),
       _draw_uniforms(log_weights, random_seed, uniforms), 1)
   return tf.compat.v1.where(
-      numbers + tf.zeros_like(copies) < num_copied[-1:] + tf.zeros_like(copies),
-      _count_below(num_copied, numbers), drawn)
+      numbers < num_copied[-1:], _count_below(num_copied, numbers), drawn)
 
 
 def _ancestors_of_strata(log_weights, uniforms):
   """Ancestors `[N, B]` by numbers `[N or 1, B]` within N equal parts."""
-  strata = tf.cast(_column(log_weights), uniforms.dtype)
-  num_particles = tf.cast(_num_particles(log_weights), uniforms.dtype)
+  num_particles = _num_particles(log_weights)
+  strata = tf.cast(tf.range(num_particles)[:, tf.newaxis], uniforms.dtype)
   # A sum that is rounded up must not reach the next part.
   numbers = tf.minimum(
       strata + uniforms, (strata + 1.) * _below_one(uniforms.dtype))
@@ -130,15 +130,10 @@ def _to_weights(log_weights):
 
 
 def _find(weights, numbers, end):
-  """Finds where numbers fall among the cumulative weights of their filters.
+  """Ancestors `[N, B]`: where numbers fall among the cumulative weights.
 
-  Args:
-    weights: A float Tensor `[N, B]`.
-    numbers: A float Tensor of numbers from [0, end), `[N, B]`.
-    end: The sum to which the weights are scaled, a float or scalar Tensor.
-
-  Returns:
-    An int32 Tensor `[N, B]` of ancestors.
+  The weights `[N, B]` are scaled to a sum of `end`, the numbers `[N, B]` from
+  [0, end).
   """
   cumulative = tf.cumsum(weights, axis=0)
   total = cumulative[-1:]
@@ -173,11 +168,6 @@ def _draw_uniforms(log_weights, random_seed, uniforms):
       tf.shape(log_weights), dtype=log_weights.dtype, seed=random_seed)
 
 
-def _column(log_weights):
-  """The numbers of the particles, int32 `[N, 1]`."""
-  return tf.range(_num_particles(log_weights))[:, tf.newaxis]
-
-
 def relaxed(log_weights, unused_states=None, temperature=0.5,
             random_seed=None):
   """Draws blending weights that are differentiable by the log weights.
@@ -188,7 +178,7 @@ def relaxed(log_weights, unused_states=None, temperature=0.5,
   estimate of the likelihood is biased, so it is for training only.
 
   Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
+    log_weights: A float Tensor `[N, B]`.
     unused_states: Not looked at.
     temperature: A positive float, or a scalar Tensor.
     random_seed: The op seed of the draw, or None.
@@ -222,11 +212,11 @@ def optimal_transport(log_weights, states, epsilon=.5, max_iterations=100,
   """Blends particles by the transport plan from their weights to equal ones.
 
   Args:
-    log_weights: A float Tensor `[N, B]`, unnormalised log weights.
+    log_weights: A float Tensor `[N, B]`.
     states: Nested float Tensors `[N*B, ...]`.
-    epsilon: See `optimal_transport.transport_plan`.
-    max_iterations: See `optimal_transport.transport_plan`.
-    random_seed: Of no use: nothing is drawn.
+    epsilon: A positive float, see `optimal_transport.py`.
+    max_iterations: The largest number of Sinkhorn's iterations.
+    random_seed: Not used: nothing is drawn.
 
   Returns:
     A float Tensor `[N, B, N]` of blending weights.

@@ -1,5 +1,6 @@
 """Flags of commands, and errors of users in one line."""
 
+import contextlib
 import functools
 import os
 import re
@@ -43,30 +44,21 @@ def run_module(module):
 
 
 def run_main(main, flags_parser=None):
-  """Parses the flags, calls a function, and exits.
+  """Parses the flags, calls `main` with `argv`, and exits with what it returns.
 
   Log lines go to stderr, from INFO on and without a prefix; absl's flags
   `--verbosity` and `--showprefixforinfo` change that.
 
-  A mistake of the user, whether in a flag or found later (`UserError`, or a
-  fault that `errors.explain` can explain), becomes one line on stderr and exit
-  code 1. Ctrl-C, SIGTERM or a closed pipe ends the command quietly, once it has
-  removed temporary files, with exit code 130 or 143. Any other exception is a
-  defect and keeps its stack trace.
-
-  Args:
-    main: A function of `argv`, which holds no more than the program's name. Its
-      return value becomes the exit code; None is 0.
-    flags_parser: None, or a function that parses a list of arguments in place
-      of absl's and returns those that are left over.
-
-  Raises:
-    SystemExit: Always, unless `main` raises an exception that is a defect.
+  What `errors.explain` explains becomes one line on stderr and exit code 1.
+  Ctrl-C, SIGTERM or a closed pipe ends the command quietly, once temporary
+  files are removed, with exit code 130 or 143. Any other exception is a defect
+  and keeps its stack trace.
   """
   signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
   flags.FLAGS.set_default("showprefixforinfo", False)
-  app.run(functools.partial(_call_main, main),
-          flags_parser=flags_parser or _parse_flags)
+  with _explaining():
+    app.run(functools.partial(_call_main, main),
+            flags_parser=flags_parser or _parse_flags)
 
 
 def _parse_flags(argv):
@@ -83,6 +75,7 @@ def _parse_flags(argv):
   except (flags.Error, ValueError) as error:
     _fail(error)
   except SystemExit:
+    sys.stdout.flush()
     sys.exit(0)  # absl's --help exits with 1.
 
 
@@ -106,14 +99,19 @@ def _explain_illegal_value(error):
 
 
 def _call_main(main, argv):
-  """Calls `main`, and exits where the user is the cause of an exception."""
+  """Calls `main`; returns the exit code."""
+  if len(argv) > 1:
+    _fail("unexpected argument '%s': flags are written --name=value" % argv[1])
+  exit_code = main(argv)
+  sys.stdout.flush()  # A closed pipe or a full disk may show only here.
+  return exit_code
+
+
+@contextlib.contextmanager
+def _explaining():
+  """Exits where the user is the cause of an exception."""
   try:
-    if len(argv) > 1:
-      raise errors.UserError("unexpected argument '%s': flags are written "
-                             "--name=value" % argv[1])
-    exit_code = main(argv)
-    sys.stdout.flush()  # A closed pipe or a full disk may show only here.
-    return exit_code
+    yield
   except KeyboardInterrupt:
     sys.exit(_INTERRUPTED)
   except Exception as error:  # pylint: disable=broad-except

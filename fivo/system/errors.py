@@ -1,9 +1,7 @@
 """Errors that are not defects of this code, each told in one line.
 
-A mistake of the user is a `UserError`. A full disk, a directory without
-permission, or a model that does not fit into memory comes as an exception of
-Python's or TensorFlow's, which is explained here. Every other exception keeps
-its stack trace.
+Beside mistakes of the user these are full disks, directories without permission
+and models that do not fit into memory.
 """
 
 import contextlib
@@ -43,7 +41,7 @@ def explain(error):
   """Says in one line what went wrong; None if it is a defect of this code."""
   if isinstance(error, UserError):
     return str(error)
-  words = _first_line(error)
+  words = first_line(error)
   if isinstance(error, MemoryError) or (
       _is_tensorflows(error) and words.startswith(_NO_MEMORY)):
     return ("out of memory%s; --batch_size, --num_samples, --latent_size and "
@@ -53,15 +51,15 @@ def explain(error):
 
 
 def _explain_disk(error):
-  """Says what the file system says in an exception; None: it is of none."""
+  """Quotes the file system where an exception comes from it; else None."""
   if isinstance(error, OSError):
     if error.errno not in _ERRNOS:
       return None
     return (error.strerror if error.filename is None else
             "%s: %s" % (error.filename, error.strerror))
-  if isinstance(error, ValueError) and _GONE.match(_first_line(error)):
+  if isinstance(error, ValueError) and _GONE.match(first_line(error)):
     return os.strerror(errno.ENOENT)
-  found = _is_tensorflows(error) and _DISK.match(_first_line(error))
+  found = _is_tensorflows(error) and _DISK.match(first_line(error))
   return "%s: %s" % found.groups() if found else None
 
 
@@ -69,20 +67,14 @@ def _is_tensorflows(error):
   return type(error).__module__.startswith("tensorflow.")
 
 
-def _first_line(error):
-  """The line of a message that matters, even of TensorFlow's long ones."""
+def first_line(error):
+  """The line that matters of a message, even of TensorFlow's long ones."""
   return str(getattr(error, "message", error)).partition("\n")[0]
 
 
 @contextlib.contextmanager
 def writing_to(flag, path, remark=""):
-  """Turns a fault of the disk into a `UserError` that names the flag.
-
-  Args:
-    flag: The flag that names what the block writes to.
-    path: Its value.
-    remark: What to say beside the fault.
-  """
+  """Turns a fault of the disk into a `UserError` about --flag=path."""
   try:
     yield
   except UserError:

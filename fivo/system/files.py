@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 
-from fivo.system.errors import UserError
+from fivo.system import errors
 
 _MAX_JSON_BYTES = 1 << 24
 _SCHEME = re.compile("([a-z][a-z0-9+.-]*)://(?:localhost(?=/))?",
@@ -18,15 +18,16 @@ _SCHEME = re.compile("([a-z][a-z0-9+.-]*)://(?:localhost(?=/))?",
 def local_path(path):
   """Turns a path, ~/path or file:///path into a path to open.
 
-  Any other URL is a `UserError`: TensorFlow would go to the network for
-  gs://bucket/run where Python makes a directory of that name.
+  TensorFlow would look for any other URL, such as gs://bucket/run, in the
+  network, where Python makes a directory of that name.
   """
   path = os.path.expanduser(path)
   found = _SCHEME.match(path)
   if not found:
     return path
   if found.group(1).lower() != "file" or path[found.end():][:1] != "/":
-    raise UserError("%s: must be a path on this machine, not a URL" % path)
+    raise errors.UserError(
+        "%s: must be a path on this machine, not a URL" % path)
   return path[found.end():]
 
 
@@ -34,9 +35,8 @@ def local_path(path):
 def atomic_write(path, mode="wb"):
   """Opens a temporary file that becomes `path` if the block succeeds.
 
-  If the block raises or the disk is full, `path` keeps what it held. An
-  existing file keeps its permissions; a symbolic link is replaced by the file,
-  so that what lies in a directory of results leads nowhere else.
+  If the block raises or the disk is full, `path` keeps what it held. A new
+  version of a file has its permissions; a symbolic link gives way to the file.
   """
   if os.path.exists(path) and not os.path.isfile(path):
     raise OSError(errno.EEXIST, "not a file", path)
@@ -65,11 +65,9 @@ def write_json(path, pairs):
 
 
 def read_bytes(path, max_bytes):
-  """Reads a file's bytes; a ValueError if there are more than `max_bytes`.
-
-  A pipe or a device, which might never end, is an OSError.
-  """
+  """Reads a file's bytes; a ValueError if there are more than `max_bytes`."""
   if os.path.exists(path) and not os.path.isfile(path):
+    # A pipe or a device might never end.
     raise OSError(errno.EINVAL, "not a regular file", path)
   with open(path, "rb") as stream:
     data = stream.read(max_bytes + 1)
@@ -79,14 +77,9 @@ def read_bytes(path, max_bytes):
 
 
 def read_json(path, known_format=None):
-  """Reads a JSON file that may hold anything at all.
+  """Reads a JSON file; a ValueError or OSError if it is none.
 
-  Args:
-    path: The file.
-    known_format: None, or what the object's "format" must be, if it has one.
-
-  Returns:
-    What it holds; a ValueError or OSError if it is no such file.
+  An object that has a "format" must have the one that is known, if any.
   """
   data = read_bytes(path, _MAX_JSON_BYTES)
   try:
@@ -101,35 +94,27 @@ def read_json(path, known_format=None):
 
 
 def check_directory(flag, path, file_names=()):
-  """Refuses a flag's directory that could not be made or written to.
-
-  Args:
-    flag: The flag's name.
-    path: The directory, which need not exist, and is not made.
-    file_names: Names of files that are to be written into it.
-  """
+  """Refuses a flag's directory where the files could not be written."""
   existing = os.path.abspath(path)
   while not os.path.lexists(existing):
     existing = os.path.dirname(existing)
   if not os.path.isdir(existing) or not os.access(existing, os.W_OK | os.X_OK):
-    raise UserError(
+    raise errors.UserError(
         "--%s=%s: %s is not %s; must be a directory that can be written to" % (
             flag, path, existing,
             "writable" if os.path.isdir(existing) else "a directory"))
   for name in file_names:
     file_path = os.path.join(path, name)
     if os.path.exists(file_path) and not os.path.isfile(file_path):
-      raise UserError("--%s=%s holds %s %s, where a file is to be written" % (
-          flag, path, "a directory" if os.path.isdir(file_path) else
-          "a pipe or device", name))
+      kind = ("a directory" if os.path.isdir(file_path) else
+              "a pipe or device")
+      raise errors.UserError(
+          "--%s=%s holds %s %s, where a file is to be written" % (
+              flag, path, kind, name))
 
 
 def prepare_directory(flag, path):
   """Makes a directory; a `UserError` if it cannot be used."""
   check_directory(flag, path)
-  try:
+  with errors.writing_to(flag, path):
     os.makedirs(path, exist_ok=True)
-  except OSError as e:
-    raise UserError(
-        "--%s=%s: %s; must be a directory that can be written to" % (
-            flag, path, e.strerror)) from e

@@ -1,9 +1,8 @@
 """Log lines: who sees them, and which ones of TensorFlow's.
 
 In a script or a notebook `tf.logging.set_verbosity` says what is shown, in a
-program absl's flags do. A line of this project is shown if either wants it,
-and once: TensorFlow's own handler, which the root logger's would repeat, is for
-those who have no other. `info` and `warning` are called as absl's are.
+program absl's flags do. A line of this project is shown if either wants it, and
+once: TensorFlow's own handler is for those who have no other.
 """
 
 import logging
@@ -20,7 +19,7 @@ class _Logger(logging.Logger):
   """A logger with the levels and the handlers of TensorFlow's and absl's."""
 
   def isEnabledFor(self, level):  # noqa: N802
-    """Whether one of the two shows lines of a level."""
+    """True if one of the two shows lines of a level."""
     return any(logging.getLogger(name).isEnabledFor(level)
                for name in ("absl", "tensorflow"))
 
@@ -46,13 +45,10 @@ warning = _logger.warning
 def configure(show_all=False, log_dir=None):
   """Routes TensorFlow's log through absl's, once absl has parsed its flags.
 
-  Args:
-    show_all: True keeps deprecation notes, of use to those who port this code.
-    log_dir: The directory of a file for log lines, which then do not go to
-      stderr unless absl's flags say that they do too; None: no file.
+  Deprecation notes are left out unless `show_all` is true. With a `log_dir` the
+  lines go to a file in it, to stderr too only where absl's flags say so.
   """
-  if log_dir is not None:
-    # absl only defines the flag, and makes no directory.
+  if log_dir is not None:  # absl defines the flag, and makes no directory.
     with errors.naming_flag("log_dir"):
       log_dir = files.local_path(log_dir)
     files.prepare_directory("log_dir", log_dir)

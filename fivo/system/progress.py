@@ -1,8 +1,7 @@
 """Progress of training and of long passes over data.
 
 On a terminal with tqdm installed (the extra `progress`) it is a bar, elsewhere
-log lines. A log line that comes while there are bars takes the place of them;
-they are drawn again below it.
+log lines. A log line takes the place of the bars, which are drawn again below.
 """
 
 import contextlib
@@ -19,30 +18,19 @@ except ImportError:  # An extra; without it progress is logged.
 
 _SECONDS_BETWEEN_LINES = 10.
 
-# The bars that are on the terminal.
-_bars = []
-
 
 def track(iterable, description, total=None, unit="sequences", show_bar=True):
-  """Iterates over `iterable` and shows how far it has come.
+  """Yields the items of `iterable`, shows how far it has come, and of how many.
 
-  Without a bar this is a log line every ten seconds, so that logs stay short.
-
-  Args:
-    iterable: What to iterate over.
-    description: What is being done, e.g. "Evaluating".
-    total: The number of items. Defaults to `len(iterable)` where it has one.
-    unit: What the items are, e.g. "files".
-    show_bar: Whether a terminal may show a bar.
-
-  Yields:
-    The items of `iterable`.
+  The description says what is being done, e.g. "Evaluating". Without a bar
+  there is a log line every ten seconds.
   """
   if total is None and hasattr(iterable, "__len__"):
     total = len(iterable)
   if show_bar and _can_show_bar():
+    # Only the topmost bar is left on the terminal.
     with _shown_bar(iterable=iterable, desc=description, total=total,
-                    unit=" " + unit, leave=None if _bars else True) as bar:
+                    unit=" " + unit, leave=None) as bar:
       yield from bar
     return
   last_line = time.monotonic()
@@ -57,11 +45,11 @@ def track(iterable, description, total=None, unit="sequences", show_bar=True):
 class StepBar(contextlib.ExitStack):
   """A bar of training steps on a terminal; elsewhere nothing.
 
-  It is shown from `start` on until the `with` block of this object ends.
+  It is shown from `start` on until the `with` block of this object ends. A
+  total of None is without an end.
   """
 
   def __init__(self, total=None, show_bar=True):
-    """Creates a bar up to step `total`, or without an end for None."""
     super().__init__()
     self._total = total
     self._may_show = show_bar and _can_show_bar()
@@ -69,11 +57,11 @@ class StepBar(contextlib.ExitStack):
 
   @property
   def is_shown(self):
-    """Whether there is a bar."""
+    """True if there is a bar."""
     return self._bar is not None
 
   def start(self, step):
-    """Shows the bar, if it is not shown yet, from a step on."""
+    """Shows the bar, where it is not shown yet, from a step on."""
     if self._may_show and not self.is_shown:
       self._bar = self.enter_context(_shown_bar(
           desc="Training", total=self._total, initial=step, unit=" steps",
@@ -91,25 +79,18 @@ def _can_show_bar():
 
 @contextlib.contextmanager
 def _shown_bar(**kwargs):
-  """Shows a bar, of which log lines take the place, while the block runs."""
-  bar = tqdm.tqdm(**kwargs)
-  _bars.append(bar)
+  """Shows a bar, which makes room for log lines, while the block runs."""
   handlers = logging.root.handlers + logging.getLogger("tensorflow").handlers
-  for handler in handlers:
-    handler.addFilter(_clear_bars)
-  try:
-    yield bar
-  finally:
-    bar.close()
-    # Bars in one place are equal, but not the same.
-    _bars[:] = [other for other in _bars if other is not bar]
-    if not _bars:
+  with tqdm.tqdm(**kwargs) as bar:
+
+    def make_room(unused_record):
+      bar.clear()
+      return True
+
+    for handler in handlers:
+      handler.addFilter(make_room)
+    try:
+      yield bar
+    finally:
       for handler in handlers:
-        handler.removeFilter(_clear_bars)
-
-
-def _clear_bars(unused_record):
-  """A filter that lets every line pass."""
-  for bar in _bars:
-    bar.clear()
-  return True
+        handler.removeFilter(make_room)

@@ -9,21 +9,23 @@ import sys
 import threading
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
-# How long the main thread may take to end after a second signal.
-_SECONDS_TO_END = 3.
 _PR_SET_PDEATHSIG = 1
 
-# The numbers of the signals since the outermost `catch_signals` began.
-_arrived = []
+# Where the numbers of signals can be read while `catch_signals` runs.
+_readers = []
 
 
 def arrived():
   """The numbers of the signals that have come within `catch_signals`.
 
-  Of those too that the main thread does not know yet: no handler of Python runs
-  while it is in a call of TensorFlow, which may wait for another process.
+  Other threads learn here what the main thread may not know yet: no handler of
+  Python runs while it is in a call of TensorFlow, which may never end.
   """
-  return list(_arrived)
+  numbers = []
+  for reader in _readers:
+    with contextlib.suppress(BlockingIOError):
+      numbers += reader.recv(16, socket.MSG_PEEK)
+  return [number for number in numbers if number in _NUMBERS]
 
 
 def die_with(parent):
@@ -36,14 +38,10 @@ def die_with(parent):
 
 @contextlib.contextmanager
 def catch_signals():
-  """Holds back Ctrl-C and SIGTERM until the current step is done.
+  """Yields a list that receives the first Ctrl-C or SIGTERM, held back.
 
-  A second signal acts at once, or within seconds where the main thread is in a
-  call of TensorFlow that does not end. Outside the main thread, where Python
-  allows no handlers, signals keep their usual effect.
-
-  Yields:
-    A list that receives the number of the signal caught.
+  A second signal has its usual effect. So has the first outside the main
+  thread, where Python allows no handlers.
   """
   caught, previous = [], {}
   if threading.current_thread() is not threading.main_thread():
@@ -58,7 +56,7 @@ def catch_signals():
     caught.append(number)
     restore()
 
-  with _listening():
+  with _noting_numbers():
     for number in _NUMBERS:
       previous[number] = signal.signal(number, handle)
     try:
@@ -68,30 +66,16 @@ def catch_signals():
 
 
 @contextlib.contextmanager
-def _listening():
-  """Notes signals in a thread that nothing but them keeps busy."""
+def _noting_numbers():
+  """Has Python write the numbers of signals to where `arrived` reads them."""
   reader, writer = socket.socketpair()
-  writer.setblocking(False)
-  thread = threading.Thread(target=_listen, args=(reader,), daemon=True)
-  previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-  thread.start()
-  try:
-    yield
-  finally:
-    signal.set_wakeup_fd(previous)
-    writer.close()
-    thread.join()
-    reader.close()
-    del _arrived[:]
-
-
-def _listen(reader):
-  """Reads the numbers of signals until the other end of a socket closes."""
-  try:
-    for data in iter(lambda: reader.recv(1), b""):
-      if data[0] in _NUMBERS:
-        _arrived.append(data[0])
-      if len(_arrived) > 1:
-        reader.settimeout(_SECONDS_TO_END)
-  except socket.timeout:
-    os._exit(128 + _arrived[0])
+  with reader, writer:
+    reader.setblocking(False)
+    writer.setblocking(False)
+    previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    _readers.append(reader)
+    try:
+      yield
+    finally:
+      _readers.remove(reader)
+      signal.set_wakeup_fd(previous)

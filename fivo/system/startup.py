@@ -1,18 +1,11 @@
 """How a command starts: it imports its packages, parses flags, and runs.
 
-A command is a module with a function `main` of `argv`, which holds no more than
-the program's name. It may have `define_flags`, called before the flags are
-parsed, and `flags_parser`, which takes the place of absl's. At its top, since
-its other imports must wait for the second line, it says
+A command is a module with a function `main` of `argv`, the program's name
+alone. It may have `define_flags`, called before the flags are parsed, and
+`flags_parser`, in place of absl's. It begins as `logdir/export_model.py` does.
 
-  if __name__ == "__main__":
-    import os, sys
-    sys.path[0] = os.path.realpath(os.path.join(__file__, "../../.."))
-    from fivo.system import startup
-    startup.run(__file__)
-
-with as many `..` as lead to the project's root. This module needs no package
-itself, and no particular Python, so that it can say which ones are missing.
+This module needs no package itself, and no particular Python, so that it can
+say which ones are missing.
 """
 
 import contextlib
@@ -29,14 +22,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 
 
 def run(path):
-  """Runs a command and exits.
-
-  Args:
-    path: The file of the command's module, below the project's root.
-
-  Raises:
-    SystemExit: Always, except for a defect, which keeps its stack trace.
-  """
+  """Runs the command whose module is in the file `path`, and exits."""
   # TensorFlow's notes about the processor are noise; 0 shows them.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
   name = os.path.relpath(os.path.realpath(path), _ROOT)[:-len(".py")]
@@ -48,13 +34,9 @@ def run(path):
 
 @contextlib.contextmanager
 def importing():
-  """While packages are imported, lets Ctrl-C end the process quietly.
+  """Lets Ctrl-C end the process quietly while packages are imported.
 
-  Yields:
-    Nothing.
-
-  Raises:
-    SystemExit: With one line, if Python or its packages do not fit.
+  It exits with one line if Python or its packages do not fit.
   """
   is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
   if is_default:
@@ -81,7 +63,7 @@ def _other_tensorflow():
 
 
 def _is_of_packages(error):
-  """Whether an exception is due to packages rather than to this project."""
+  """True if an exception is due to packages rather than to this project."""
   if sys.version_info[:2] not in _PYTHONS or _other_tensorflow():
     return True
   if isinstance(error, ImportError):

@@ -6,9 +6,9 @@ from fivo import bounds
 from fivo import diagnostics
 from fivo.compiled import xla
 from fivo.config import catalogue
+from fivo.evaluation import charts
 from fivo.models import recurrent
 from fivo.resampling import criteria
-from fivo.system import charts
 from fivo.system import errors
 from fivo.training import optimization
 

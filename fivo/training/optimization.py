@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from fivo.system import charts
+from fivo.evaluation import charts
 from fivo.system import errors
 
 # The share of the learning rate that is left at a schedule's end.

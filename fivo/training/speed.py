@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from fivo.system import charts
+from fivo.evaluation import charts
 
 
 class SpeedHook(tf.compat.v1.train.StepCounterHook):

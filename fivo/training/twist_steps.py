@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from fivo import twists
-from fivo.system import charts
+from fivo.evaluation import charts
 from fivo.system import errors
 from fivo.training import optimization
 

@@ -13,7 +13,6 @@ from fivo.models import lstm
 from tests.models import recurrent_test
 
 _LENGTHS = [4, 1, 3]
-_MAX_STEPS = 6
 
 
 def _default_scan(step, initial_state, initial_record, num_steps,
@@ -22,42 +21,25 @@ def _default_scan(step, initial_state, initial_record, num_steps,
   return smc._scan(step, initial_state, initial_record, num_steps, 1, False)
 
 
-@pytest.fixture
-def unfused(monkeypatch):
-  """Builds what XLA would be given, without the time that it takes."""
-  monkeypatch.setattr(lstm, "_is_compiled", lambda: True)
-
-
-def _noise(num_steps, num_particles, seed=0):
+def _noise(num_steps, num_particles):
   """The same noise in every graph, of however many steps."""
-  rng = np.random.RandomState(seed)
-  batch = len(_LENGTHS)
-  latents = rng.normal(size=[
-      _MAX_STEPS, num_particles * batch, recurrent_test.LATENT])
-  uniforms = rng.uniform(size=[_MAX_STEPS, num_particles, batch])
+  rng = np.random.RandomState(0)
+  rows = num_particles * len(_LENGTHS)
+  latents = rng.normal(size=[6, rows, recurrent_test.LATENT])
+  uniforms = rng.uniform(size=[6, num_particles, len(_LENGTHS)])
   return noise_lib.Noise(tf.constant(latents[:num_steps], tf.float32),
-                       tf.constant(uniforms[:num_steps], tf.float32))
+                         tf.constant(uniforms[:num_steps], tf.float32))
 
 
-def _set_variables(session, seed=0):
-  """Sets all variables to random values, the same in every graph."""
-  rng = np.random.RandomState(seed)
-  for variable in sorted(
-      tf.compat.v1.global_variables(), key=lambda v: v.op.name):
-    session.run(variable.initializer)
-    variable.load(rng.normal(scale=.8, size=variable.shape), session)
-
-
-def _bound_and_gradients(kind, bound, proposal_type, emission, rematerialize,
+def _bound_and_gradients(kind, bound, proposal_type, emission, scan,
                          compiled=False, num_padded=0, **options):
-  """The bound per sequence, the resamplings, and the gradient, by variable."""
+  """The bound, its resamplings and log weights; the gradient, by variable."""
   num_particles = 1 if bound == "elbo" else 4
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     tf.compat.v1.get_variable_scope().set_use_resource(compiled)
     model = recurrent_test.create(
         kind, emission, proposal_type=proposal_type, sigma_min=.3,
-        emission_sigma_min=.5,
-        use_tilt=bound == "fivo-aux")
+        emission_sigma_min=.5, use_tilt=bound == "fivo-aux")
     observations = [
         np.pad(x, [[0, num_padded], [0, 0], [0, 0]], mode="constant")
         for x in recurrent_test.observations()]
@@ -67,9 +49,7 @@ def _bound_and_gradients(kind, bound, proposal_type, emission, rematerialize,
     def compute(*inputs):
       result = bounds.create_bound(
           bound, model, list(inputs), _LENGTHS, num_samples=num_particles,
-          run_filter=noise_lib.NoisyFilter(
-              model, noise, rematerialization.scan if rematerialize else
-              _default_scan), **options)
+          run_filter=noise_lib.NoisyFilter(model, noise, scan), **options)
       variables = tf.compat.v1.trainable_variables()
       gradients = tf.gradients(tf.reduce_sum(result.log_p_hat), variables)
       names.extend(variable.op.name for variable, gradient in zip(
@@ -79,17 +59,61 @@ def _bound_and_gradients(kind, bound, proposal_type, emission, rematerialize,
 
     fetches = (xla.compile(compute, observations) if compiled else
                compute(*map(tf.constant, observations)))
-    _set_variables(session)
+    recurrent_test.set_variables(session, scale=.8)
     log_p_hat, resampled, log_weights, *gradients = session.run(fetches)
   steps = max(_LENGTHS)
   return (log_p_hat, resampled[:steps], log_weights[:steps],
           dict(zip(names, gradients)))
 
 
-def _assert_equal(actual, expected):
+_SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("kind, bound, proposal_type, emission, scheme", [
+    ("srnn", "elbo", "prior", "bernoulli", None),
+    ("vrnn", "fivo-aux", "filtering", "autoregressive", None),
+    ("vrnn", "fivo", "filtering", "bernoulli", "systematic"),
+    pytest.param("vrnn", "iwae", "smoothing", "bernoulli", None, marks=_SLOW),
+    pytest.param("vrnn", "fivo", "prior", "bernoulli", None, marks=_SLOW),
+    pytest.param("srnn", "fivo-aux", "smoothing", "bernoulli", None,
+                 marks=_SLOW)])
+def test_equals_the_default_loop(kind, bound, proposal_type, emission, scheme,
+                                 monkeypatch):
+  """As XLA would be given it, without the time that it takes."""
+  monkeypatch.setattr(lstm, "_is_compiled", lambda: True)
+  _assert_equals_default(kind, bound, proposal_type, emission, scheme, False)
+
+
+@pytest.mark.parametrize("kind, bound, proposal_type, emission, scheme", [
+    ("vrnn", "fivo", "filtering", "bernoulli", None),
+    pytest.param("vrnn", "fivo", "filtering", "bernoulli", "stratified",
+                 marks=_SLOW),
+    pytest.param("srnn", "fivo", "prior", "normal", "systematic", marks=_SLOW),
+    pytest.param("srnn", "fivo", "filtering", "bernoulli", "residual",
+                 marks=_SLOW),
+    pytest.param("srnn", "fivo-aux", "smoothing", "normal", None, marks=_SLOW),
+    pytest.param("vrnn", "elbo", "smoothing", "normal", None, marks=_SLOW),
+    pytest.param("srnn", "iwae", "prior", "bernoulli", None, marks=_SLOW)])
+def test_compiled_equals_the_default_loop(
+    kind, bound, proposal_type, emission, scheme, monkeypatch):
+  monkeypatch.setattr(rematerialization, "CHUNK", 3)  # Of four steps.
+  _assert_equals_default(kind, bound, proposal_type, emission, scheme, True)
+
+
+def _assert_equals_default(*arguments):
+  """Compares two loops; a scheme of its own resamples at every step."""
+  *arguments, scheme, compiled = arguments
+  options = dict(
+      resampling_type=scheme,
+      resampling_criterion=smc.always_resample_criterion) if scheme else {}
+  actual = _bound_and_gradients(
+      *arguments, scan=rematerialization.scan, compiled=compiled, num_padded=2,
+      **options)
+  expected = _bound_and_gradients(*arguments, scan=_default_scan, **options)
   for one, other in zip(actual[:3], expected[:3]):
     assert np.isfinite(other).all()
     np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+  assert expected[1].any() == arguments[1].startswith("fivo")
   assert sorted(actual[3]) == sorted(expected[3])
   # A tilt's gradients cancel but for where particles are resampled.
   largest = max(np.abs(gradient).max() for gradient in expected[3].values())
@@ -97,53 +121,3 @@ def _assert_equal(actual, expected):
     np.testing.assert_allclose(
         gradient, expected[3][name], rtol=1e-4, err_msg=name,
         atol=1e-6 * largest)
-
-
-@pytest.mark.parametrize("arguments", [
-    ("srnn", "elbo", "prior", "bernoulli"),
-    ("vrnn", "fivo-aux", "filtering", "autoregressive")] + [
-        pytest.param(arguments, marks=pytest.mark.slow) for arguments in (
-            ("vrnn", "iwae", "smoothing", "bernoulli"),
-            ("vrnn", "fivo", "prior", "bernoulli"),
-            ("srnn", "fivo", "filtering", "bernoulli"),
-            ("srnn", "fivo-aux", "smoothing", "bernoulli"),
-            ("vrnn", "fivo-aux", "filtering", "bernoulli"))])
-def test_equals_the_default_loop(arguments, unfused):
-  expected = _bound_and_gradients(*arguments, rematerialize=False)
-  if arguments[1].startswith("fivo"):
-    assert expected[1].any()
-  _assert_equal(
-      _bound_and_gradients(*arguments, rematerialize=True, num_padded=2),
-      expected)
-
-
-@pytest.mark.parametrize("resampling_type, compiled", [
-    ("systematic", False)] + [
-        pytest.param(name, True, marks=pytest.mark.slow)
-        for name in ("stratified", "systematic", "residual")])
-def test_schemes(resampling_type, compiled, unfused):
-  results = [
-      _bound_and_gradients(
-          "vrnn", "fivo", "filtering", "bernoulli", rematerialize=remade,
-          compiled=compiled and remade,
-          resampling_criterion=smc.always_resample_criterion,
-          resampling_type=resampling_type) for remade in (True, False)]
-  _assert_equal(*results)
-
-
-@pytest.mark.parametrize("kind, bound, proposal_type, emission", [
-    ("vrnn", "fivo", "filtering", "bernoulli"),
-    pytest.param("srnn", "fivo-aux", "smoothing", "normal",
-                 marks=pytest.mark.slow),
-    pytest.param("vrnn", "elbo", "smoothing", "normal",
-                 marks=pytest.mark.slow),
-    pytest.param("srnn", "iwae", "prior", "bernoulli",
-                 marks=pytest.mark.slow)])
-def test_compiled_equals_the_default_loop(
-    kind, bound, proposal_type, emission, monkeypatch):
-  monkeypatch.setattr(rematerialization, "CHUNK", 3)  # Of four steps.
-  arguments = (kind, bound, proposal_type, emission)
-  _assert_equal(
-      _bound_and_gradients(
-          *arguments, rematerialize=True, compiled=True, num_padded=2),
-      _bound_and_gradients(*arguments, rematerialize=False))

@@ -81,14 +81,13 @@ def _records(path):
 
 
 def _contents(directory):
-  return {path.name: path.read_bytes() for path in directory.iterdir()}
+  return {path.name: path.read_bytes() for path in directory.glob("*")}
 
 
 @pytest.fixture
 def raw_dir(tmp_path):
-  path = tmp_path / "raw"
-  _make_corpus(path)
-  return path
+  _make_corpus(tmp_path / "raw")
+  return tmp_path / "raw"
 
 
 @pytest.fixture
@@ -104,10 +103,10 @@ def _create(raw_dir, out_dir, valid_frac=0.25):
 
 def _refused(raw_dir, out_dir):
   """The one-line message of the refusal; `out_dir` stays as it was."""
-  before = _contents(out_dir) if out_dir.is_dir() else {}
+  before = _contents(out_dir)
   with pytest.raises(UserError) as caught:
     _create(raw_dir, out_dir)
-  assert (_contents(out_dir) if out_dir.is_dir() else {}) == before
+  assert _contents(out_dir) == before
   assert "\n" not in str(caught.value)
   return str(caught.value)
 
@@ -117,13 +116,9 @@ def test_shuffle_is_python_2s():
   assert valid[:8] == [68, 1587, 2250, 3818, 1767, 947, 2089, 1805]
   assert (len(valid), sum(valid)) == (231, 498368)
   assert sorted(valid + train) == list(range(4620))
-
-
-@pytest.mark.parametrize("size, frac, num_valid", [
-    (19, 0.05, 0), (20, 0.05, 1), (8, 0., 0), (1, 0.99, 0), (3, 0.999, 2)])
-def test_sizes_of_the_splits(size, frac, num_valid):
-  valid, train = create_timit_dataset.split_train_set(range(size), frac)
-  assert (len(valid), len(train)) == (num_valid, size - num_valid)
+  for size, frac, num_valid in ((19, 0.05, 0), (20, 0.05, 1), (3, 0.999, 2)):
+    valid, train = create_timit_dataset.split_train_set(range(size), frac)
+    assert (len(valid), len(train)) == (num_valid, size - num_valid)
 
 
 @pytest.mark.parametrize("valid_frac", [0., 0.25, 0.8])
@@ -142,7 +137,6 @@ def test_is_the_contract_to_the_last_bit(
 
 
 def test_the_corpus_tells_orders_and_types_apart():
-  """Or the test above could not fail where it must."""
   train, test = ([samples for _, samples in _corpus()[subset]]
                  for subset in ("TRAIN", "TEST"))
   mean, std, _ = _expected(train, test, 0.25)
@@ -154,15 +148,6 @@ def test_the_corpus_tells_orders_and_types_apart():
     assert np.float32(np.std(samples)) != std
 
 
-def test_denormalised_records_are_the_samples(raw_dir, out_dir):
-  _create(raw_dir, out_dir)
-  restored = speech_statistics.denormalize(
-      np.frombuffer(_records(out_dir / "test")[0], np.float32),
-      speech_statistics.load(str(out_dir)))
-  np.testing.assert_array_equal(
-      np.rint(restored)[:777], _corpus()["TEST"][0][1])
-
-
 def _rename(name):
   """As another system renames some folders of a copy without TIMIT/."""
   return (name.replace("TIMIT/", "").replace("DR1", "dr1").replace(
@@ -170,9 +155,7 @@ def _rename(name):
 
 
 @pytest.mark.parametrize("name, write, change_name", [
-    ("[b]* c", write_sphere, str.lower),
-    ("copy", _write_riff, _rename),
-    ("copy", _write_riff, lambda name: "Timit/" + _rename(name))])
+    ("[b]* c", write_sphere, str.lower), ("copy", _write_riff, _rename)])
 def test_other_copies_of_the_corpus(
     raw_dir, tmp_path, out_dir, name, write, change_name):
   expected = _create(raw_dir, out_dir)
@@ -180,35 +163,27 @@ def test_other_copies_of_the_corpus(
   assert _create(tmp_path / name, out_dir) == expected
 
 
-@pytest.mark.parametrize("copied", ["SA1.wav", "SA1.WAV.wav"])
-def test_other_files_in_the_corpus(raw_dir, out_dir, caplog, copied):
+def test_other_files_in_the_corpus(raw_dir, out_dir, caplog):
   expected = _create(raw_dir, out_dir)
   directory = raw_dir / "TIMIT" / "TRAIN" / "DR1" / "FAAA0"
-  _write_riff(directory / copied, np.zeros([9]))
+  for copied in ("SA1.wav", "SA1.WAV.wav"):
+    _write_riff(directory / copied, np.zeros([9]))
   (directory / "._SA1.WAV").write_bytes(b"Mac OS X")
   (directory / "SA1.TXT").write_bytes(b"0 46797 She had your dark suit")
   assert _create(raw_dir, out_dir) == expected
-  assert "left out 1 file" in caplog.text
+  assert "left out 2 file" in caplog.text
 
 
 def test_replaces_older_records_and_leaves_the_rest(raw_dir, out_dir):
   out_dir.mkdir()
   for name in ("train", "notes"):
     (out_dir / name).write_bytes(b"old")
-  old = os.umask(0o027)
-  try:
-    contents = _create(raw_dir, out_dir)
-  finally:
-    os.umask(old)
-  assert contents.pop("notes") == b"old"
-  assert set(contents) == {"train", "valid", "test", "statistics.json"}
+  assert _create(raw_dir, out_dir)["notes"] == b"old"
   assert len(_records(out_dir / "train")) == 6
-  assert {(out_dir / name).stat().st_mode & 0o777
-          for name in contents if name != "train"} == {0o640}
 
 
 @pytest.mark.parametrize("name", [
-    "TRAIN/" + _TRAIN[2][0], "TRAIN/" + _TRAIN[7][0], "TEST/" + _TEST[1][0]])
+    "TRAIN/" + _TRAIN[2][0], "TEST/" + _TEST[1][0]])
 @pytest.mark.parametrize("change", [
     lambda content: content[:-2],  # Truncated.
     lambda content: b"RIFF" + content[4:],
@@ -216,7 +191,6 @@ def test_replaces_older_records_and_leaves_the_rest(raw_dir, out_dir):
 ], ids=["short", "RIFF", "limits"])
 def test_defect_assertions_refuse_a_bad_file_by_name(
     raw_dir, out_dir, name, change):
-  """The original had bare assertions, which python -O removes."""
   out_dir.mkdir()
   (out_dir / "train").write_bytes(b"older records")
   path = raw_dir / "TIMIT" / name
@@ -226,7 +200,6 @@ def test_defect_assertions_refuse_a_bad_file_by_name(
 
 @pytest.mark.parametrize("value", [0, 5])
 def test_silence(tmp_path, out_dir, value):
-  """Division by a standard deviation of zero wrote NaN."""
   _make_corpus(tmp_path, lambda path, samples: write_sphere(
       path, np.full([9], value, np.int16)))
   assert "train samples under --raw_timit_dir are %d" % value in (
@@ -245,7 +218,6 @@ def test_sample_rates(raw_dir, out_dir):
 
 
 def test_termination_leaves_nothing(raw_dir, out_dir, monkeypatch):
-  """A half-written file looked whole to the next command."""
   out_dir.mkdir()
   (out_dir / "train").write_bytes(b"older records")
   staged = []
@@ -273,7 +245,6 @@ def test_full_disk_leaves_nothing(raw_dir, out_dir):
 
 
 def test_defect_command_on_python_3(tmp_path, out_dir):
-  """On Python 3 the original failed on bytes as a string."""
   train, test = _make_corpus(tmp_path)
   mean, std, _ = _expected(train, test, 0.25)
   result = programs.run(
@@ -282,9 +253,3 @@ def test_defect_command_on_python_3(tmp_path, out_dir):
   assert (result.exit_code, result.stdout, result.stderr) == (
       0, "6 train / 2 valid / 2 test\ntrain mean: %f  train std: %f\n" %
       (mean, std), "")
-
-
-def test_names_that_scripts_use():
-  assert (create_timit_dataset.NUM_TRAIN_FILES,
-          create_timit_dataset.NUM_TEST_FILES,
-          create_timit_dataset.SAMPLES_PER_TIMESTEP) == (4620, 1680, 200)

@@ -105,9 +105,7 @@ def test_info_is_kept_as_json(std, names):
 @pytest.mark.parametrize("values", [
     None, {}, [], {"mean": [0.]}, {"mean": [0.], "std": [0.]},
     {"mean": [0.], "std": [1., 1.]}, {"mean": [float("nan")], "std": None},
-    {"mean": 0., "std": None}, {"mean": ["a"], "std": None},
-    {"mean": [0.], "std": None, "names": ["x", "y"]},
-    {"mean": [0.], "std": None, "names": [1]},
+    {"mean": 0., "std": None}, {"mean": [0.], "std": None, "names": [1]},
     {"mean": [0.], "std": [float("inf")]}, {"mean": [[0.], []], "std": None}])
 def test_other_json_is_refused(values):
   with pytest.raises((ValueError, TypeError, KeyError)):

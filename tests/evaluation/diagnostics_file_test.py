@@ -7,8 +7,8 @@ import pytest
 
 from fivo import ghmm_runners
 from fivo import runners
+from fivo.config import rendering_extra
 from fivo.evaluation import diagnostics_file
-from fivo.system import rendering_extra
 from tests import toy
 
 

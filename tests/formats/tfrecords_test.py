@@ -45,49 +45,35 @@ def test_finds_and_reads_all_records(tmp_path):
         path, index, offsets[index]) == _PAYLOADS[index]
 
 
-def test_defect_empty_file_was_nan(tmp_path):
-  message = _message(tfrecords.index_records, _write(tmp_path, []))
-  assert message.endswith("the file is empty: it has no records")
-
-
-@pytest.mark.parametrize("payloads, cut, index", [
-    (_PAYLOADS, 1, 3), (_PAYLOADS, 5, 3), (_PAYLOADS, 19, 3),
-    ([b"only"], 1, 0), ([b"only"], 7, 0)])
-def test_truncated_file(tmp_path, payloads, cut, index):
-  path = _write(tmp_path, payloads)
-  os.truncate(path, os.path.getsize(path) - cut)
-  message = _message(tfrecords.index_records, path)
-  assert message == "%s: record %d is cut off; make the file again" % (
-      path, index)
-
-
-def test_damaged_header(tmp_path):
+def test_file_without_records_or_cut_off(tmp_path):
+  assert _message(tfrecords.index_records, _write(tmp_path, [])).endswith(
+      "the file is empty: it has no records")
+  for payloads, cut, index in (
+      (_PAYLOADS, 1, 3), (_PAYLOADS, 19, 3), ([b"only"], 7, 0)):
+    path = _write(tmp_path, payloads)
+    os.truncate(path, os.path.getsize(path) - cut)
+    assert _message(tfrecords.index_records, path) == (
+        "%s: record %d is cut off; make the file again" % (path, index))
   path = _write(tmp_path)
-  _change(path, 19, b"\x01")
+  _change(path, 19, b"\x01")  # A length.
   assert "record 2 is cut off" in _message(tfrecords.index_records, path)
 
 
-@pytest.mark.parametrize("data", [
-    b"x", b"some text that is long enough", b"\x80\x02}q\x00.",
-    struct.pack("<QI", 2**63, 0), b"\0" * 100])
-def test_other_files(tmp_path, data):
-  path = str(tmp_path / "other")
-  with open(path, "wb") as stream:
-    stream.write(data)
-  assert _message(tfrecords.index_records, path) == (
-      path + ": not a TFRecord file; create_timit_dataset.py makes those of "
-      "speech")
-
-
-def test_compressed_file(tmp_path):
+def test_other_files(tmp_path):
   path = _write(tmp_path, options="GZIP")
-  assert "not a TFRecord file" in _message(tfrecords.index_records, path)
-
-
-def test_no_file(tmp_path):
-  path = str(tmp_path / "records")
+  with open(path, "rb") as stream:
+    compressed = stream.read()
+  for data in (b"x", b"some text that is long enough", b"\x80\x02}q\x00.",
+               struct.pack("<QI", 2**63, 0), b"\0" * 100, compressed):
+    with open(path, "wb") as stream:
+      stream.write(data)
+    assert _message(tfrecords.index_records, path) == (
+        path + ": not a TFRecord file; create_timit_dataset.py makes those of "
+        "speech")
+  os.remove(path)
   assert _message(tfrecords.index_records, path) == path + ": no such file"
   assert "not a file" in _message(tfrecords.index_records, str(tmp_path))
+  assert "No such file" in _message(tfrecords.read_record, path, 0, 0)
 
 
 @pytest.mark.parametrize("place, index", [(12, 0), (-5, 3)])
@@ -98,12 +84,6 @@ def test_damaged_payload_is_found_when_read(tmp_path, place, index):
   message = _message(tfrecords.read_record, path, index, offsets[index])
   assert message.startswith("%s: record %d is damaged" % (path, index))
   assert tfrecords.read_record(path, 2, offsets[2]) == _PAYLOADS[2]
-
-
-def test_file_that_went_away(tmp_path):
-  path = _write(tmp_path)
-  os.remove(path)
-  assert "No such file" in _message(tfrecords.read_record, path, 0, 0)
 
 
 def test_payloads_are_not_read_to_find_records(tmp_path):

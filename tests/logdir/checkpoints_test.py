@@ -10,23 +10,36 @@ import tensorflow as tf
 from fivo.logdir import checkpoints
 from fivo.system import errors
 
+_DATA = ".data-00000-of-00001"
 
-def _save(logdir, step, size=3, name="w", relative=True):
-  """Saves a checkpoint with one variable, filled with its step."""
+
+def _save(logdir, *steps, relative=True):
+  """Saves checkpoints of a variable w `[3]` that is the step; the last path."""
+  os.makedirs(str(logdir), exist_ok=True)
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    variable = tf.compat.v1.get_variable(
-        name, initializer=np.full([size], step, np.float32))
+    variable = tf.compat.v1.get_variable("w", [3])
     saver = tf.compat.v1.train.Saver(save_relative_paths=relative)
-    session.run(variable.initializer)
-    return saver.save(
-        session, os.path.join(str(logdir), "model.ckpt"), global_step=step)
+    for step in steps:
+      variable.load([step] * 3, session)
+      path = saver.save(
+          session, os.path.join(str(logdir), "model.ckpt"), global_step=step)
+  return path
 
 
-def _restore(path, size=3, name="w"):
+def _restore(path, size=3, name="w", dtype=tf.float32):
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    variable = tf.compat.v1.get_variable(name, [size])
+    variable = tf.compat.v1.get_variable(name, [size], dtype)
     checkpoints.restore(session, path)
     return session.run(variable)
+
+
+def _latest_step(logdir):
+  return checkpoints.step(checkpoints.latest(str(logdir)))
+
+
+def test_step():
+  assert checkpoints.step("/a/model.ckpt-1501") == 1501
+  assert checkpoints.step(None) == checkpoints.step("/a/other") == 0
 
 
 class TestLatest(object):
@@ -35,66 +48,66 @@ class TestLatest(object):
     assert checkpoints.latest(str(tmp_path)) is None
     assert checkpoints.latest(str(tmp_path / "missing")) is None
 
-  def test_newest_by_number(self, tmp_path):
-    for step in (2, 10, 9):
-      _save(tmp_path, step)
+  def test_file_checkpoint_decides_and_then_the_number(self, tmp_path):
+    _save(tmp_path, 2, 10, 9)
+    assert _latest_step(tmp_path) == 9
     os.remove(str(tmp_path / "checkpoint"))
-    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 10
-
-  def test_file_checkpoint_decides(self, tmp_path):
-    _save(tmp_path, 10)
-    _save(tmp_path, 9)
-    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 9
+    assert _latest_step(tmp_path) == 10
 
   @pytest.mark.parametrize("relative", [True, False])
   def test_moved_logdir(self, tmp_path, relative):
-    (tmp_path / "old").mkdir()
-    _save(tmp_path / "old", 5, relative=relative)
-    shutil.move(str(tmp_path / "old"), str(tmp_path / "new"))
-    path = checkpoints.latest(str(tmp_path / "new"))
-    assert path == str(tmp_path / "new" / "model.ckpt-5")
+    _save(tmp_path / "old", 4, 5, relative=relative)
+    new = str(tmp_path / "new")
+    shutil.move(str(tmp_path / "old"), new)
+    path = checkpoints.latest(new)
+    assert path == os.path.join(new, "model.ckpt-5")
+    assert checkpoints.listed(new) == [
+        os.path.join(new, "model.ckpt-%d" % step) for step in (4, 5)]
     np.testing.assert_array_equal(_restore(path), [5, 5, 5])
 
-  def test_half_copied_checkpoint_is_passed_over(self, tmp_path):
-    _save(tmp_path, 1)
-    newest = _save(tmp_path, 2)
-    os.remove(newest + ".data-00000-of-00001")
-    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 1
-
-  def test_damaged_file_checkpoint(self, tmp_path):
-    _save(tmp_path, 3)
-    (tmp_path / "checkpoint").write_bytes(b"\xff\x00garbage")
-    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 3
-
   def test_special_characters_in_the_path(self, tmp_path):
-    logdir = tmp_path / "run [1]*"
-    logdir.mkdir()
-    _save(logdir, 4)
-    os.remove(str(logdir / "checkpoint"))
-    assert checkpoints.step(checkpoints.latest(str(logdir))) == 4
+    path = _save(tmp_path / "run [1]*", 4)
+    os.remove(os.path.join(os.path.dirname(path), "checkpoint"))
+    assert checkpoints.latest(os.path.dirname(path)) == path
 
-
-def _truncate(path, size):
-  os.truncate(path + ".data-00000-of-00001", size)
+  def test_linked_checkpoint(self, tmp_path):
+    """Links are how users keep checkpoints on another disk."""
+    path = _save(tmp_path / "disk", 2)
+    (tmp_path / "logdir").mkdir()
+    for suffix in (".index", _DATA):
+      os.symlink(path + suffix, str(tmp_path / "logdir/model.ckpt-2") + suffix)
+    found = checkpoints.latest(str(tmp_path / "logdir"))
+    np.testing.assert_array_equal(_restore(found), [2, 2, 2])
 
 
 def _flip_byte(path, offset):
-  with open(path + ".data-00000-of-00001", "r+b") as stream:
+  with open(path + _DATA, "r+b") as stream:
     stream.seek(offset)
     byte = stream.read(1)[0]
     stream.seek(offset)
     stream.write(bytes([byte ^ 1]))
 
 
+def _link(path, target):
+  for suffix in (".index", _DATA):
+    os.remove(path + suffix)
+    os.symlink(target, path + suffix)
+
+
 class TestDamaged(object):
-  """Whether a checkpoint is whole is seen by reading it."""
+  """Checkpoints are read to see if they are whole."""
 
   @pytest.mark.parametrize("damage", [
-      lambda path: _truncate(path, 0), lambda path: _truncate(path, 11),
+      lambda path: os.truncate(path + _DATA, 0),
+      lambda path: os.truncate(path + _DATA, 11),
       lambda path: _flip_byte(path, 5),
+      lambda path: os.remove(path + _DATA),
       lambda path: os.truncate(path + ".index", 40),
       lambda path: os.truncate(path + ".index", 0),
-      lambda path: os.remove(path + ".index")])
+      lambda path: os.remove(path + ".index"),
+      lambda path: _link(path, "missing"),
+      lambda path: _link(path, "."),
+      lambda path: _link(path, os.path.basename(path) + ".index")])
   def test_passed_over_with_a_warning(self, tmp_path, damage, caplog):
     good = _save(tmp_path, 1)
     newest = _save(tmp_path, 2)
@@ -108,7 +121,7 @@ class TestDamaged(object):
   def test_nothing_whole_is_not_a_fresh_start(self, tmp_path):
     """A half-copied logdir must not be trained over from step 0."""
     path = _save(tmp_path, 7)
-    _truncate(path, 3)
+    os.truncate(path + _DATA, 3)
     for function, start in (
         (checkpoints.to_resume, "%s: not a whole checkpoint (" % path),
         (checkpoints.require, "--logdir=%s: has no whole checkpoint: of "
@@ -119,58 +132,52 @@ class TestDamaged(object):
       assert "\n" not in str(caught.value)
 
   def test_death_in_the_first_save_is_a_fresh_start(self, tmp_path):
-    _truncate(_save(tmp_path, 0), 3)
+    os.truncate(_save(tmp_path, 0) + _DATA, 3)
     assert checkpoints.to_resume(str(tmp_path)) is None
 
 
-class TestHostileFileCheckpoint(object):
-  """What the file `checkpoint` says is never followed out of the logdir."""
+class TestFileCheckpoint(object):
+  """The paths in the file `checkpoint` are never followed out of the logdir.
+
+  A Saver would delete the oldest of those that it is told of.
+  """
 
   @pytest.fixture
   def logdir(self, tmp_path):
-    """One with a checkpoint, beside another run's."""
-    for name in ("logdir", "other"):
-      (tmp_path / name).mkdir()
-      _save(tmp_path / name, dict(logdir=3, other=8)[name])
+    """One with the checkpoint of step 3, beside another run's."""
+    _save(tmp_path / "logdir", 3)
+    _save(tmp_path / "other", 8)
     return tmp_path / "logdir"
 
   @pytest.mark.parametrize("path", [
       "../other/model.ckpt-8", "{other}/model.ckpt-8", "", "..",
       r"model.ckpt-8\000x", "model.ckpt-*"])
-  def test_paths(self, logdir, path):
+  def test_hostile_paths(self, logdir, path):
     path = path.format(other=logdir.parent / "other")
     (logdir / "checkpoint").write_text(
-        'model_checkpoint_path: "%s"\nall_model_checkpoint_paths: "%s"\n' % (
-            path, path))
+        'model_checkpoint_path: "%s"\n' % path + "".join(
+            'all_model_checkpoint_paths: "%s"\n' % listed
+            for listed in (path, "model.ckpt-3")))
     own = str(logdir / "model.ckpt-3")
     assert checkpoints.latest(str(logdir)) == own
     assert checkpoints.to_resume(str(logdir)) == own
-    assert set(checkpoints.listed(str(logdir))) <= {own}
-
-  def test_nothing_elsewhere_is_deleted(self, logdir):
-    """A Saver deletes the oldest of the checkpoints that it knows of."""
-    other = str(logdir.parent / "other" / "model.ckpt-8")
-    (logdir / "checkpoint").write_text(
-        'model_checkpoint_path: "%s"\n' % other + "".join(
-            'all_model_checkpoint_paths: "%s"\n' % path
-            for path in (other, "../other/model.ckpt-8", "model.ckpt-3")))
-    assert checkpoints.listed(str(logdir)) == [str(logdir / "model.ckpt-3")]
+    assert checkpoints.listed(str(logdir)) == ([own] if path else [])
 
   @pytest.mark.parametrize("content", [
-      b"", b"\xff\xfe", b"model_checkpoint_path: {", b"a { " * 5000])
+      b"", b"\xff\x00garbage", b"model_checkpoint_path: {", b"a { " * 5000])
   def test_garbage(self, logdir, content):
     (logdir / "checkpoint").write_bytes(content)
-    assert checkpoints.step(checkpoints.latest(str(logdir))) == 3
+    assert _latest_step(logdir) == 3
     assert checkpoints.listed(str(logdir)) == []
 
-  def test_no_file(self, logdir):
+  def test_a_pipe(self, logdir):
     os.remove(str(logdir / "checkpoint"))
     os.mkfifo(str(logdir / "checkpoint"))  # To read it would never end.
-    assert checkpoints.step(checkpoints.latest(str(logdir))) == 3
+    assert _latest_step(logdir) == 3
 
   def test_elsewhere_is_not_taken_for_the_own_run(self, tmp_path):
-    (tmp_path / "empty").mkdir()
     path = _save(tmp_path, 5, relative=False)
+    (tmp_path / "empty").mkdir()
     shutil.copy(os.path.join(os.path.dirname(path), "checkpoint"),
                 str(tmp_path / "empty"))
     with pytest.raises(errors.UserError, match="of model.ckpt-5, its index is "
@@ -178,75 +185,29 @@ class TestHostileFileCheckpoint(object):
       checkpoints.require(str(tmp_path / "empty"))
 
 
-@pytest.mark.parametrize("target", ["missing", "loop", "directory"])
-def test_links_and_directories_in_place_of_checkpoints(tmp_path, target):
-  _save(tmp_path, 1)
-  (tmp_path / "directory").mkdir()
-  (tmp_path / "loop").symlink_to("loop")
-  for suffix in (".index", ".data-00000-of-00001"):
-    (tmp_path / ("model.ckpt-2" + suffix)).symlink_to(target)
-  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 1
+def test_use_newest(tmp_path):
+  first, second = _save(tmp_path, 1), _save(tmp_path, 2)
 
+  def use():
+    return checkpoints.use_newest(
+        str(tmp_path), first, lambda path: _restore(path)[0])
 
-def test_linked_checkpoint(tmp_path):
-  """Links are how users keep checkpoints on another disk."""
-  for name in ("disk", "logdir"):
-    (tmp_path / name).mkdir()
-  path = _save(tmp_path / "disk", 2)
-  for suffix in (".index", ".data-00000-of-00001"):
-    os.symlink(path + suffix, str(tmp_path / "logdir/model.ckpt-2") + suffix)
-  found = checkpoints.latest(str(tmp_path / "logdir"))
-  np.testing.assert_array_equal(_restore(found), [2, 2, 2])
-
-
-def test_listed(tmp_path):
-  assert checkpoints.listed(str(tmp_path)) == []
-  (tmp_path / "old").mkdir()
-  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    variable = tf.compat.v1.get_variable("w", initializer=1.)
-    saver = tf.compat.v1.train.Saver(max_to_keep=2)
-    session.run(variable.initializer)
-    for step in (1, 2, 3):
-      saver.save(session, str(tmp_path / "old" / "model.ckpt"), step)
-  shutil.move(str(tmp_path / "old"), str(tmp_path / "new"))
-  assert checkpoints.listed(str(tmp_path / "new")) == [
-      str(tmp_path / "new" / "model.ckpt-2"),
-      str(tmp_path / "new" / "model.ckpt-3")]
-
-
-class TestUseNewest:
-
-  @pytest.fixture
-  def use(self, tmp_path):
-    """Restores the checkpoint of step 1 or, where it is gone, that of 2."""
-    paths = [_save(tmp_path, step) for step in (1, 2)]
-    return paths, lambda: checkpoints.use_newest(
-        str(tmp_path), paths[0], lambda path: _restore(path)[0])
-
-  def test_the_one_that_is_asked_for(self, use):
-    assert use[1]() == 1.
-
-  def test_rotated_away(self, use):
-    tf.compat.v1.train.remove_checkpoint(use[0][0])
-    assert use[1]() == 2.
-
-  def test_no_other(self, use):
-    tf.compat.v1.train.remove_checkpoint(use[0][0])
-    _truncate(use[0][1], 0)
-    with pytest.raises(checkpoints.UnreadableError):
-      use[1]()
+  assert use() == 1.
+  tf.compat.v1.train.remove_checkpoint(first)
+  assert use() == 2.
+  os.truncate(second + _DATA, 0)
+  with pytest.raises(checkpoints.UnreadableError):
+    use()
 
 
 class TestRequire(object):
 
-  def test_missing_directory(self, tmp_path):
+  def test_none(self, tmp_path):
     """The original slept for ever and created the directory."""
     logdir = str(tmp_path / "mistyped")
     with pytest.raises(errors.UserError, match="no such directory"):
       checkpoints.require(logdir)
     assert not os.path.exists(logdir)
-
-  def test_empty_directory(self, tmp_path):
     with pytest.raises(errors.UserError, match="has no checkpoint"):
       checkpoints.require(str(tmp_path))
 
@@ -267,24 +228,14 @@ class TestRestore(object):
       path = tf.compat.v1.train.Saver().save(session, str(tmp_path / "m"))
     np.testing.assert_array_equal(_restore(path, size=2), [1, 2])
 
-  def test_missing_variable_is_named(self, tmp_path):
-    with pytest.raises(errors.UserError, match=r"no variable v .*\[3\]"):
-      _restore(_save(tmp_path, 1), name="v")
-
-  def test_both_shapes_are_named(self, tmp_path):
-    with pytest.raises(errors.UserError,
-                       match=r"variable w has shape \[3\], the model's is "
-                             r"\[4\]"):
-      _restore(_save(tmp_path, 1), size=4)
-
-  def test_both_types_are_named(self, tmp_path):
-    path = _save(tmp_path, 1)
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-      tf.compat.v1.get_variable("w", [3], tf.float64)
-      with pytest.raises(errors.UserError, match=r"variable w of shape \[3\] "
-                                                 "is float32, the model's is "
-                                                 "float64"):
-        checkpoints.restore(session, path)
+  @pytest.mark.parametrize("other, message", [
+      (dict(name="v"), r"no variable v .*\[3\]"),
+      (dict(size=4), r"variable w has shape \[3\], the model's is \[4\]"),
+      (dict(dtype=tf.float64), r"variable w of shape \[3\] is float32, the "
+                               "model's is float64")])
+  def test_another_variable_is_named(self, tmp_path, other, message):
+    with pytest.raises(errors.UserError, match=message):
+      _restore(_save(tmp_path, 1), **other)
 
   def test_missing_optimizer_state_is_named(self, tmp_path):
     """Such as a checkpoint that another optimizer trained."""
@@ -297,18 +248,11 @@ class TestRestore(object):
           "checkpoint holds the model but not the optimizer's state")):
         checkpoints.check_compatible(path, tf.compat.v1.global_variables())
 
-  @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+  @pytest.mark.parametrize("suffix", [".index", _DATA])
   def test_damaged(self, tmp_path, suffix):
     path = _save(tmp_path, 1)
-    with open(path + suffix, "wb") as stream:
-      stream.write(b"")
+    os.truncate(path + suffix, 0)
     with pytest.raises(errors.UserError) as caught:
       _restore(path)
     assert str(caught.value).startswith(path)
     assert "\n" not in str(caught.value)
-
-
-def test_step():
-  assert checkpoints.step("/a/model.ckpt-1501") == 1501
-  assert checkpoints.step(None) == 0
-  assert checkpoints.step("/a/other") == 0

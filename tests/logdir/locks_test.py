@@ -18,43 +18,26 @@ def _hold(logdir, connection):
     connection.recv()
 
 
-@pytest.fixture
-def holder(tmp_path):
-  """A process that holds the lock of `tmp_path`."""
+def test_other_process(tmp_path):
+  """It is named while it lives, and leaves no lock."""
   context = multiprocessing.get_context("fork")
   ours, theirs = context.Pipe()
-  process = context.Process(target=_hold, args=(str(tmp_path), theirs))
-  process.start()
+  holder = context.Process(target=_hold, args=(str(tmp_path), theirs))
+  holder.start()
   assert ours.recv() == "held"
-  yield process
-  process.kill()
-  process.join()
-
-
-def test_other_process_is_named(tmp_path, holder):
   with pytest.raises(errors.UserError) as caught:
     with locks.training_lock(str(tmp_path)):
       raise AssertionError("two processes hold the lock")
-  assert str(caught.value).startswith(
-      "--logdir=%s: another process (%d on %s) is training there" % (
+  assert str(caught.value) == (
+      "--logdir=%s: another process (%d on %s) is training there; wait for its "
+      "end, or use another --logdir" % (
           tmp_path, holder.pid, os.uname().nodename))
-  assert "\n" not in str(caught.value)
-
-
-def test_killed_process_leaves_no_lock(tmp_path, holder):
   holder.kill()
   holder.join()
   for _ in range(2):
     with locks.training_lock(str(tmp_path)):
       text = (tmp_path / locks.FILE_NAME).read_text()
       assert text.startswith("%d on " % os.getpid())
-
-
-def test_other_directory(tmp_path, holder):
-  del holder
-  (tmp_path / "other").mkdir()
-  with locks.training_lock(str(tmp_path / "other")):
-    pass
 
 
 def test_link_is_not_followed(tmp_path):
@@ -69,8 +52,7 @@ def test_link_is_not_followed(tmp_path):
   assert other.read_text() == "precious"
 
 
-@pytest.mark.parametrize("number", [
-    errno.ENOLCK, errno.EOPNOTSUPP, errno.EREMOTEIO, 524])
+@pytest.mark.parametrize("number", [errno.ENOLCK, 524])
 def test_file_system_without_locks(tmp_path, number, caplog):
   with mock.patch.object(locks.fcntl, "flock",
                          side_effect=OSError(number, os.strerror(number))):

@@ -11,7 +11,6 @@ from fivo.resampling import criteria
 from tests.fuzz import INF
 from tests.fuzz import NAN
 from tests.smc_test import evaluate
-from tests.smc_test import new_session
 
 
 @pytest.mark.parametrize("name, threshold, expected", [
@@ -23,14 +22,8 @@ def test_by_name(name, threshold, expected):
   weights = np.array([[1., 1., 1.], [1., 1., 1e-9], [1., 2., 1e-9],
                       [1., 1e-9, 1e-9]])
   criterion = criteria.by_name(name, threshold)
-  with new_session() as session:
-    log_weights = tf.compat.v1.placeholder(tf.float64, [None, None])
-    np.testing.assert_array_equal(session.run(
-        criterion(log_weights, 3), {log_weights: np.log(weights)}), expected)
-
-
-def test_never_is_the_criterion_that_the_filter_knows():
-  assert criteria.by_name("never") is smc.never_resample_criterion
+  np.testing.assert_array_equal(
+      evaluate(lambda: criterion(tf.constant(np.log(weights)), 3)), expected)
 
 
 @pytest.mark.parametrize("weights, expected", [
@@ -48,23 +41,15 @@ def test_ess(weights, expected, shift, dtype):
   assert evaluate(lambda: smc.ess_criterion(log_weights, 0)) == [expected]
 
 
-def test_ess_without_a_usable_weight():
-  log_weights = np.array(
-      [[-INF, NAN, -INF, 0.], [-INF, 0., 0., 0.], [-INF, 0., -INF, NAN]],
-      np.float32)
+@pytest.mark.parametrize("log_weights, expected", [
+    (np.float32([[-INF, NAN, -INF, 0.], [-INF, 0., 0., 0.],
+                 [-INF, 0., -INF, NAN]]), [False, False, True, False]),
+    # The square of N overflows where N is 1000.
+    (np.where(np.arange(1000)[:, np.newaxis] < [1000, 600, 400],
+              np.float16(0.), np.float16(-INF)), [False, False, True])])
+def test_ess_of_unusable_weights_or_half_precision(log_weights, expected):
   np.testing.assert_array_equal(
-      evaluate(lambda: smc.ess_criterion(log_weights, 0)),
-      [False, False, True, False])
-
-
-def test_ess_of_many_particles_in_half_precision():
-  """The square of N overflows where N is 1000."""
-  log_weights = np.zeros([1000, 3], np.float16)
-  log_weights[600:, 1] = -INF
-  log_weights[400:, 2] = -INF
-  np.testing.assert_array_equal(
-      evaluate(lambda: smc.ess_criterion(log_weights, 0)),
-      [False, False, True])
+      evaluate(lambda: smc.ess_criterion(log_weights, 0)), expected)
 
 
 def test_names_of_arguments():

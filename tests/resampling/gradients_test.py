@@ -24,39 +24,26 @@ _NOISE = np.random.RandomState(1).normal(size=[_T, _N])
 _XS = np.array([.3, -1., 1.5])
 
 
-def _numpy_step(theta, z, t):
-  """New latents `[N]` and log weights of them, in NumPy."""
-  z = theta * z + _NOISE[t]
-  return z, -.5 * (_XS[t] - z) ** 2
-
-
-def _enumerate(theta):
-  """Every course that the filter can take: probability and log Z_hat."""
+def _expected(fn, theta):
+  """The expectation of a function of log Z_hat, by every course of a filter."""
   courses = [(1., 0., np.zeros(_N))]
-  for t in range(_T):
+  for noise, x in zip(_NOISE, _XS):
     extended = []
     for probability, log_z, z in courses:
-      z, log_weights = _numpy_step(theta, z, t)
-      weights = np.exp(log_weights)
+      z = theta * z + noise
+      weights = np.exp(-.5 * (x - z) ** 2)
       log_z = log_z + np.log(weights.mean())
       weights /= weights.sum()
       for ancestors in itertools.product(range(_N), repeat=_N):
         extended.append((probability * weights[list(ancestors)].prod(),
                          log_z, z[list(ancestors)]))
     courses = extended
-  return courses
+  assert sum(p for p, _, _ in courses) == pytest.approx(1.)
+  return sum(p * fn(log_z) for p, log_z, _ in courses)
 
 
-def _derivative(expectation, step=1e-5):
-  return (expectation(_THETA + step) - expectation(_THETA - step)) / (2 * step)
-
-
-def _expected_log_z(theta):
-  return sum(p * log_z for p, log_z, _ in _enumerate(theta))
-
-
-def _expected_z(theta):
-  return sum(p * np.exp(log_z) for p, log_z, _ in _enumerate(theta))
+def _derivative(fn, at=_THETA, step=1e-5):
+  return (fn(at + step) - fn(at - step)) / (2 * step)
 
 
 def _gradients(resampling_gradients, resampling_fn=smc.multinomial_resampling,
@@ -89,20 +76,16 @@ def _deviation(samples, expected):
       samples.std() / np.sqrt(len(samples)))
 
 
-def test_enumeration():
-  courses = _enumerate(_THETA)
-  assert sum(p for p, _, _ in courses) == pytest.approx(1.)
-  log_z, _ = _gradients("none")
-  assert _deviation(log_z, _expected_log_z(_THETA)) < 4.
-
-
-def test_the_score_has_the_gradient_of_the_bound():
+@pytest.mark.parametrize("kind, fn, weigh", [
+    ("score", np.array, np.ones_like), ("stop_gradient", np.exp, np.exp)])
+def test_the_gradient_of_the_bound_or_the_likelihood(kind, fn, weigh):
   """That which is left out by default is visibly missing there."""
-  expected = _derivative(_expected_log_z)
-  log_z, gradient = _gradients("score")
-  assert _deviation(gradient, expected) < 4.
+  expected = _derivative(functools.partial(_expected, fn))
+  log_z, gradient = _gradients(kind)
+  assert _deviation(log_z, _expected(np.array, _THETA)) < 4.
+  assert _deviation(weigh(log_z) * gradient, expected) < 4.
   plain_log_z, plain = _gradients("none")
-  assert _deviation(plain, expected) > 10.
+  assert _deviation(weigh(plain_log_z) * plain, expected) > 10.
   np.testing.assert_allclose(log_z, plain_log_z, rtol=1e-12)
 
 
@@ -110,21 +93,13 @@ def test_the_score_of_sequences_of_mixed_lengths():
   """Its baseline must not bias it."""
   lengths = np.tile([_T, 2], _REPEATS // 2)
   _, gradient = _gradients("score", lengths=lengths)
-  assert _deviation(gradient[::2], _derivative(_expected_log_z)) < 4.
+  assert _deviation(gradient[::2], _derivative(
+      functools.partial(_expected, np.array))) < 4.
 
 
 def test_the_score_of_a_lone_sequence_has_no_baseline():
   values = np.array([_gradients("score", repeats=1)[1]])
   assert np.isfinite(values).all()
-
-
-def test_stop_gradient_has_the_gradient_of_the_likelihood():
-  expected = _derivative(_expected_z)
-  log_z, gradient = _gradients("stop_gradient")
-  assert _deviation(np.exp(log_z) * gradient, expected) < 4.
-  plain_log_z, plain = _gradients("none")
-  assert _deviation(np.exp(plain_log_z) * plain, expected) > 10.
-  np.testing.assert_allclose(log_z, plain_log_z, rtol=1e-12)
 
 
 def _exact_z(theta):
@@ -148,28 +123,27 @@ def test_stop_gradient_of_other_schemes(resampling_fn):
   assert _deviation(np.exp(log_z) * gradient, _derivative(_exact_z)) < 4.
 
 
-class TestBaseline(object):
-  """Of the score: c, the prediction of a sequence's returns by the others."""
+def _baseline(returns, past, num_steps=(4, 3, 4, 2, 4)):
+  return evaluate(lambda: gradients._baseline(
+      tf.constant(returns), tf.constant(past), tf.constant(num_steps)))
 
-  def _baseline(self, returns, past, num_steps=(4, 3, 4, 2, 4)):
-    return evaluate(lambda: gradients._baseline(
-        tf.constant(returns), tf.constant(past), tf.constant(num_steps)))
 
-  def test_does_not_depend_on_the_draw(self):
-    """Else it would bias the gradient."""
-    rng = np.random.RandomState(0)
-    returns, past = rng.normal(size=[2, 4, 5])
-    changed = returns.copy()
-    changed[:, 2] += rng.normal(size=4)
-    before, after = [self._baseline(x, past) for x in (returns, changed)]
-    np.testing.assert_allclose(before[:, 2], after[:, 2], rtol=1e-12)
-    assert (before[:3, 0] != after[:3, 0]).all()
+def test_the_baseline_does_not_depend_on_the_draw():
+  """Else it would bias the gradient."""
+  rng = np.random.RandomState(0)
+  returns, past = rng.normal(size=[2, 4, 5])
+  changed = returns.copy()
+  changed[:, 2] += rng.normal(size=4)
+  before, after = [_baseline(x, past) for x in (returns, changed)]
+  np.testing.assert_allclose(before[:, 2], after[:, 2], rtol=1e-12)
+  assert (before[:3, 0] != after[:3, 0]).all()
 
-  def test_a_factor_of_the_twist_that_depends_on_x_alone_cancels(self):
-    factors = np.random.RandomState(1).normal(scale=9., size=[4, 5])
-    returns = 2. * np.arange(3, -1, -1)[:, np.newaxis] - factors
-    advantages = (returns - self._baseline(returns, factors, [4] * 5))[:3]
-    np.testing.assert_allclose(advantages, np.zeros([3, 5]), atol=1e-6)
+
+def test_a_factor_of_the_twist_that_depends_on_x_alone_cancels():
+  factors = np.random.RandomState(1).normal(scale=9., size=[4, 5])
+  returns = 2. * np.arange(3, -1, -1)[:, np.newaxis] - factors
+  advantages = (returns - _baseline(returns, factors, [4] * 5))[:3]
+  np.testing.assert_allclose(advantages, np.zeros([3, 5]), atol=1e-6)
 
 
 # Where a criterion decides ----------------------------------------------------
@@ -179,9 +153,6 @@ class TestBaseline(object):
 # boundary, which by the effective sample size moves with theta.
 _THRESHOLD = .9
 _SLOPE = .5
-_CRITERIA = {
-    "always": smc.always_resample_criterion,
-    "ess": functools.partial(smc.ess_criterion, threshold=_THRESHOLD)}
 
 
 def _boundary(theta):
@@ -212,7 +183,7 @@ def _quadrature(theta, boundary):
   return total / (2. * np.pi)
 
 
-def _gradients_by(criterion, resampling_gradients):
+def _gradients_by_ess(resampling_gradients):
   """log Z_hat and its gradient by theta, of many independent filters."""
   def build():
     theta = tf.fill([_REPEATS], np.float64(_SLOPE))
@@ -226,47 +197,33 @@ def _gradients_by(criterion, resampling_gradients):
           lambda: -1.5 * tf.square(state - 1.)), state
 
     log_z_hat = smc.smc(
-        transition, [2] * _REPEATS, 2, _CRITERIA[criterion],
+        transition, [2] * _REPEATS, 2,
+        functools.partial(smc.ess_criterion, threshold=_THRESHOLD),
         resampling_gradients=resampling_gradients).log_z_hat
     return log_z_hat, tf.gradients(log_z_hat, theta)[0]
 
   return evaluate(build, seed=1)
 
 
-def _derivative_of_decisions(fn, step=1e-4):
-  return (fn(_SLOPE + step) -
-          fn(_SLOPE - step)) / (2 * step)
-
-
-def test_the_score_has_the_gradient_of_the_bound_if_all_is_resampled():
-  expected = _derivative_of_decisions(
-      lambda theta: _quadrature(theta, 0.))
-  log_z, gradient = _gradients_by("always", "score")
-  assert _deviation(log_z, _quadrature(_SLOPE, 0.)) < 4.
-  assert _deviation(gradient, expected) < 4.
-
-
 def test_no_gradient_has_the_term_of_the_decision_to_resample():
   """The score's is that of the bound with all decisions as they are."""
   boundary = _boundary(_SLOPE)
-  whole = _derivative_of_decisions(
-      lambda theta: _quadrature(theta, _boundary(theta)))
-  held = _derivative_of_decisions(
-      lambda theta: _quadrature(theta, boundary))
-  log_z, score = _gradients_by("ess", "score")
-  assert _deviation(
-      log_z, _quadrature(_SLOPE, boundary)) < 4.
+  whole = _derivative(
+      lambda theta: _quadrature(theta, _boundary(theta)), _SLOPE, 1e-4)
+  held = _derivative(
+      lambda theta: _quadrature(theta, boundary), _SLOPE, 1e-4)
+  log_z, score = _gradients_by_ess("score")
+  assert _deviation(log_z, _quadrature(_SLOPE, boundary)) < 4.
   assert _deviation(score, held) < 4.
   assert _deviation(score, whole) > 5.
-  _, plain = _gradients_by("ess", "none")
+  _, plain = _gradients_by_ess("none")
   assert min(_deviation(plain, x) for x in (whole, held)) > 5.
 
 
-@pytest.mark.parametrize("criterion", sorted(_CRITERIA))
-def test_stop_gradient_is_right_wherever_it_is_resampled(criterion):
+def test_stop_gradient_is_right_wherever_it_is_resampled():
   """Z = exp((theta + 3)^2 / 8 - 3 / 2) / 2."""
   expected = np.exp((_SLOPE + 3.) ** 2 / 8. - 1.5) / 2.
-  log_z, gradient = _gradients_by(criterion, "stop_gradient")
+  log_z, gradient = _gradients_by_ess("stop_gradient")
   assert _deviation(np.exp(log_z), expected) < 4.
   assert _deviation(
       np.exp(log_z) * gradient, (_SLOPE + 3.) / 4. * expected) < 4.

@@ -11,7 +11,6 @@ from fivo.resampling import optimal_transport
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
 
-_INF = float("inf")
 _TOLERANCE = 1e-3
 
 
@@ -103,11 +102,11 @@ def test_gradient_agrees_with_finite_differences():
 def test_smallest_and_impossible_filters():
   assert _plan(*_problem(num_particles=1)) == pytest.approx(np.ones([1, 3, 1]))
   log_weights, features = _problem()
-  plan = _plan(np.full_like(log_weights, -_INF), features)
+  plan = _plan(np.full_like(log_weights, -np.inf), features)
   np.testing.assert_allclose(plan.sum(axis=2), 1., rtol=_TOLERANCE)
   same = _plan(log_weights, np.ones_like(features))
-  np.testing.assert_allclose(same, np.tile(_weights(log_weights).T, [6, 1, 1]),
-                             rtol=1e-5)
+  np.testing.assert_allclose(
+      same, np.tile(_weights(log_weights).T, [6, 1, 1]), rtol=1e-5)
 
 
 def test_in_a_filter_of_unknown_sizes():

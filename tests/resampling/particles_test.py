@@ -19,48 +19,32 @@ _FUNCTIONS = (smc.multinomial_resampling, smc.relaxed_resampling,
 _LOG_WEIGHTS = np.random.RandomState(0).normal(size=[4, 3])
 
 
-def _row_of_particle_and_filter():
-  """A state `[4 * 3, 2]` that knows its particle and its filter."""
-  return np.stack(np.indices([4, 3]), axis=2).reshape([12, 2]).astype(float)
-
-
-def test_copies():
-  """Row (n, b) is that of particle ancestors[n, b]; all leaves alike."""
+@pytest.mark.parametrize("scheme, fn", [
+    (schemes.multinomial, smc.multinomial_resampling),
+    (schemes.relaxed, smc.relaxed_resampling)])
+def test_states_are_moved(scheme, fn):
+  """Row (i, b) is particle ancestors[i, b], or the sum of w[i, b, l] of l."""
   state = np.random.RandomState(1).normal(size=[12, 2, 5])
-  ancestors, (copies, others) = evaluate(lambda: (
-      schemes.multinomial(tf.constant(_LOG_WEIGHTS), random_seed=2),
-      smc.multinomial_resampling(
-          tf.constant(_LOG_WEIGHTS), [tf.constant(state), state[:, 0, 0]],
-          4, 3, random_seed=2)), seed=2)
-  state = state.reshape([4, 3, 2, 5])
-  expected = np.stack([state[ancestors[:, b], b] for b in range(3)], axis=1)
-  np.testing.assert_array_equal(copies, expected.reshape([12, 2, 5]))
-  np.testing.assert_array_equal(others, copies[:, 0, 0])
-
-
-def test_blends():
-  """Row (i, b) is the sum over l of w[i, b, l] state[(l, b)]."""
-  state = np.random.RandomState(1).normal(size=[12, 2, 5])
-  weights, (blended, others) = evaluate(lambda: (
-      schemes.relaxed(tf.constant(_LOG_WEIGHTS), random_seed=2),
-      smc.relaxed_resampling(
-          tf.constant(_LOG_WEIGHTS), [tf.constant(state), state[:, 0, 0]],
-          4, 3, .5, 2)), seed=2)
+  choice, (moved, others) = evaluate(lambda: (
+      scheme(tf.constant(_LOG_WEIGHTS), random_seed=2),
+      fn(tf.constant(_LOG_WEIGHTS), [tf.constant(state), state[:, 0, 0]], 4, 3,
+         random_seed=2)), seed=2)
+  weights = np.eye(4)[choice] if choice.ndim == 2 else choice
   expected = np.einsum(
       "ibl,lb...->ib...", weights, state.reshape([4, 3, 2, 5]))
-  np.testing.assert_allclose(
-      blended, expected.reshape([12, 2, 5]), rtol=1e-10)
-  np.testing.assert_allclose(others, blended[:, 0, 0], rtol=1e-10)
+  np.testing.assert_allclose(moved, expected.reshape([12, 2, 5]), rtol=1e-10)
+  np.testing.assert_allclose(others, moved[:, 0, 0], rtol=1e-10)
   # As old tests call it.
   np.testing.assert_allclose(evaluate(lambda: smc._blend_tensor(
-      tf.constant(weights), tf.constant(state), 4, 3)), blended, rtol=1e-10)
+      tf.constant(weights), tf.constant(state), 4, 3)), moved, rtol=1e-10)
 
 
 @pytest.mark.parametrize("fn", _FUNCTIONS)
 def test_other_filters_are_left_alone(fn):
   """The same random numbers, whoever takes them; ancestors if there are any."""
   chosen = np.array([True, False, True])
-  states = _row_of_particle_and_filter()
+  # They know their particle and their filter.
+  states = np.stack(np.indices([4, 3]), axis=2).reshape([12, 2]).astype(float)
 
   def build():
     log_weights = tf.constant(_LOG_WEIGHTS)

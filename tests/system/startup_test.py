@@ -11,26 +11,20 @@ import pytest
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 _RUN_FIVO = "run_fivo.py"
-_COMMANDS = [
-    _RUN_FIVO, "fivo/cluster/local.py", "fivo/data/calculate_pianoroll_mean.py",
-    "fivo/data/create_chorales_dataset.py", "fivo/data/create_timit_dataset.py",
-    "fivo/data/create_synthetic_timit.py", "-m fivo.data.download_pianorolls"]
 
 
-def _start(command, *args, **kwargs):
-  *flags, program = command.split()
-  program = program if flags else os.path.join(_ROOT, program)
+def _start(*args, **environ):
   return subprocess.Popen(
-      [sys.executable] + kwargs.pop("flags", []) + flags + [program] +
-      list(args), cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True, **kwargs)
+      [sys.executable] + list(args), cwd=_ROOT, stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE, universal_newlines=True,
+      env=dict(os.environ, **environ))
 
 
 def _package(directory, name, text):
   """Makes a package that comes before the installed one; returns PYTHONPATH."""
   (directory / name).mkdir()
   (directory / name / "__init__.py").write_text(text)
-  return dict(os.environ, PYTHONPATH=str(directory))
+  return str(directory)
 
 
 def _assert_one_line(process, *words):
@@ -41,45 +35,44 @@ def _assert_one_line(process, *words):
     assert word in stderr
 
 
-@pytest.mark.parametrize("command", _COMMANDS)
+@pytest.mark.parametrize("command", [
+    _RUN_FIVO, "fivo/cluster/local.py", "fivo/data/calculate_pianoroll_mean.py",
+    "fivo/data/create_chorales_dataset.py", "fivo/data/create_timit_dataset.py",
+    "fivo/data/create_synthetic_timit.py", "-m fivo.data.download_pianorolls"])
 def test_without_packages(command):
   # -S leaves out site-packages.
-  _assert_one_line(_start(command, flags=["-S"]),
+  _assert_one_line(_start("-S", *command.split()),
                    "(ModuleNotFoundError: No module named 'absl')")
 
 
 def test_a_foreign_numpy(tmp_path):
-  environ = _package(tmp_path, "numpy", "raise ImportError('not for you')")
-  _assert_one_line(_start(_RUN_FIVO, env=environ),
+  path = _package(tmp_path, "numpy", "raise ImportError('not for you')")
+  _assert_one_line(_start(_RUN_FIVO, PYTHONPATH=path),
                    "(ImportError: not for you)", "PYTHONPATH=%s" % tmp_path)
 
 
-@pytest.mark.parametrize("args", [["--model=ghmm"], ["--mode=eval"]])
-def test_another_tensorflow(tmp_path, args):
-  environ = _package(tmp_path, "tensorflow", "__version__ = '2.15.0'")
-  _assert_one_line(_start(_RUN_FIVO, "--logdir=%s" % (tmp_path / "run"), *args,
-                          env=environ), "with TensorFlow 2.15.0")
+def test_another_tensorflow(tmp_path):
+  path = _package(tmp_path, "tensorflow", "__version__ = '2.15.0'")
+  _assert_one_line(_start(_RUN_FIVO, "--logdir=%s" % (tmp_path / "run"),
+                          "--model=ghmm", PYTHONPATH=path),
+                   "with TensorFlow 2.15.0")
 
 
-def test_a_defect_keeps_its_stack_trace(tmp_path):
-  program = tmp_path / "program.py"
-  program.write_text("from fivo.system import startup\n"
-                     "with startup.importing():\n"
-                     "  from fivo.system.files import no_such_function\n")
-  result = subprocess.run(
-      [sys.executable, str(program)], stderr=subprocess.PIPE, check=False,
-      universal_newlines=True, env=dict(os.environ, PYTHONPATH=_ROOT))
-  assert result.returncode == 1
-  assert "Traceback" in result.stderr
+def test_a_defect_keeps_its_stack_trace():
+  process = _start("-c", "from fivo.system import startup\n"
+                   "with startup.importing():\n"
+                   "  from fivo.system.files import no_such_function\n")
+  assert "Traceback" in process.communicate(timeout=60)[1]
+  assert process.returncode == 1
 
 
 @pytest.mark.parametrize("package, args", [
     ("absl", []), ("tensorflow", ["--model=ghmm", "--mode=eval"])])
 def test_ctrl_c(tmp_path, package, args):
-  environ = _package(
+  path = _package(
       tmp_path, package, "import sys, time\nprint('up', flush=True)\n"
       "try:\n  time.sleep(60)\nexcept BaseException:\n  pass")
-  with _start(_RUN_FIVO, *args, env=environ) as process:
+  with _start(_RUN_FIVO, *args, PYTHONPATH=path) as process:
     assert process.stdout.readline() == "up\n"
     time.sleep(.05)
     process.send_signal(signal.SIGINT)

@@ -12,7 +12,7 @@ def missing():
 
 
 def check(flag):
-  """Refuses a flag that asks to render, without the packages for it."""
+  """Refuses a flag that asks to render where the packages are missing."""
   if missing():
     raise errors.UserError(
         "--%s: needs %s; install with: pip install 'fivo[render]', or leave "

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.config import catalogue
-from fivo.system import charts
+from fivo.evaluation import charts
 
 
 def _written(tag, value):
