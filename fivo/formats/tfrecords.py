@@ -10,7 +10,6 @@ import struct
 
 import numpy as np
 import tensorflow as tf
-
 # The one reader in TensorFlow 1.15 that starts in the middle of a file.
 from tensorflow.python import pywrap_tensorflow
 
@@ -57,10 +56,7 @@ def index_records(path):
 
 
 def read_record(path, index, offset):
-  """Returns the payload of the record at an offset, bytes.
-
-  Raises a `UserError` if it is damaged, which names it by its index.
-  """
+  """Returns the payload, bytes, of the record of this index at an offset."""
   try:
     return _read(path, offset)
   except tf.errors.OpError as error:
