@@ -22,39 +22,25 @@ def _indices(count, order, repeat=True, skip=0, seed=3, batch_size=4):
     return [session.run(index) for _ in range(count)]
 
 
-def _padded_timesteps(indices, batch_size=4):
-  batches = _LENGTHS[np.array(indices)].reshape([-1, batch_size])
-  return batches.max(axis=1).sum() * batch_size
-
-
 def test_sorted():
   indices = _indices(40, batching.SORTED, repeat=False)
   assert sorted(indices) == list(range(40))
   assert (np.diff(_LENGTHS[np.array(indices)]) > 0).all()
 
 
-def test_bucketed_has_every_sequence_as_often():
-  """So a bound's expectation over the stream is that of uniform batches."""
-  count = 40 * 64
-  indices = _indices(count, batching.BUCKETED)
-  # What is still in the shuffling buffer, two windows at most, may be missing.
-  counts = np.bincount(indices, minlength=40)
-  assert counts.sum() == count
-  assert abs(counts - 64).max() <= 4
-
-
-def test_bucketed_saves_padding():
-  needed = _LENGTHS.sum() * 32
-  uniform = _padded_timesteps(_indices(40 * 32, batching.SHUFFLED))
-  bucketed = _padded_timesteps(_indices(40 * 32, batching.BUCKETED))
-  assert uniform > 1.3 * needed
-  assert bucketed < 1.1 * needed
-
-
-def test_bucketed_batches_come_in_random_order():
-  lengths = _LENGTHS[np.array(_indices(400, batching.BUCKETED))]
-  longest = lengths.reshape([-1, 4]).max(axis=1)
-  assert .3 < np.mean(np.diff(longest) > 0) < .7
+def test_bucketed():
+  indices = _indices(40 * 64, batching.BUCKETED)
+  # A bound's expectation over the stream is that of uniform batches. What is
+  # still in the shuffling buffer, two windows at most, may be missing.
+  assert abs(np.bincount(indices, minlength=40) - 64).max() <= 4
+  # It saves padding.
+  bucketed, uniform = (
+      _LENGTHS[np.array(stream)].reshape([-1, 4]).max(axis=1)
+      for stream in (indices, _indices(40 * 64, batching.SHUFFLED)))
+  assert uniform.sum() * 4 > 1.3 * _LENGTHS.sum() * 64
+  assert bucketed.sum() * 4 < 1.1 * _LENGTHS.sum() * 64
+  # Batches come in random order.
+  assert .3 < np.mean(np.diff(bucketed) > 0) < .7
 
 
 @pytest.mark.parametrize("order", [batching.SHUFFLED, batching.BUCKETED])

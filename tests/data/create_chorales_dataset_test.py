@@ -33,9 +33,6 @@ def _random_chorale(seed, length=40):
           for _ in range(length)]
 
 
-_THIRD = fractions.Fraction(1, 3)
-
-
 @pytest.mark.parametrize("parts, chords", [
     # What sounds at quarter notes.
     ([[(0, 1, [72]), (1, 0.5, [74]), (1.5, 0.5, [76]), (2, 2, [77])],
@@ -51,8 +48,8 @@ _THIRD = fractions.Fraction(1, 3)
     # Grace notes sound at no time.
     ([[(0, 1, [60]), (1, 0, [61]), (1, 1, [62])]], [(60,), (62,)]),
     # Triplets.
-    ([[(0, _THIRD, [60]), (_THIRD, _THIRD, [61]), (2 * _THIRD, _THIRD, [62]),
-       (1, 1, [63])]], [(60,), (63,)]),
+    ([[(fractions.Fraction(i, 3), fractions.Fraction(1, 3), [60 + i])
+       for i in range(4)]], [(60,), (63,)]),
 ], ids=["quarters", "syncopation", "rests", "grace", "triplets"])
 def test_score_to_chords(parts, chords):
   found = chorales.score_to_chords(_score(*parts))
