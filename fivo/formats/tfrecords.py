@@ -10,6 +10,7 @@ import struct
 
 import numpy as np
 import tensorflow as tf
+
 # The one reader in TensorFlow 1.15 that starts in the middle of a file.
 from tensorflow.python import pywrap_tensorflow
 
