@@ -16,21 +16,13 @@ _FORMAT = 1
 
 
 class Record(NamedTuple):
-  """Evaluations so far.
+  """Evaluations so far."""
 
-  Attributes:
-    measure: The quantity that `best_bound` is a value of, see `Config.measure`.
-    best_bound: The best bound, in nats, or None if there is none yet.
-    best_step: The global step of its checkpoint, or None.
-    last_step: The global step of the last evaluation, 0 before the first.
-    num_worse: How many evaluations since have not been better.
-  """
-
-  measure: str
-  best_bound: Optional[float] = None
-  best_step: Optional[int] = None
-  last_step: int = 0
-  num_worse: int = 0
+  measure: str  # What `best_bound` is a value of, see `Config.measure`.
+  best_bound: Optional[float] = None  # In nats.
+  best_step: Optional[int] = None  # The global step of its checkpoint.
+  last_step: int = 0  # Of the last evaluation; 0 before the first.
+  num_worse: int = 0  # Evaluations since that have not been better.
 
 
 def update(record, step, bound):
@@ -69,10 +61,7 @@ def save(logdir, record):
 
 
 def resume(logdir, measure, step):
-  """Returns the record of a run that goes on from the checkpoint of a step.
-
-  It begins anew where the run does, or where the run's measure is another now.
-  """
+  """The record of a run that goes on from a step; a new one if that is 0."""
   record = load(logdir)
   if record is None or (not step and not record.last_step):
     return Record(measure)
@@ -90,11 +79,7 @@ def resume(logdir, measure, step):
 
 
 def stopped_step(logdir, measure, patience):
-  """Returns the global step at which a run has stopped early, or None.
-
-  It may go on where its measure or `patience`, --early_stop_patience, has
-  changed.
-  """
+  """The global step at which a run has stopped early, by what it wants now."""
   record = None if patience is None else load(logdir)
   has_stopped = (record is not None and record.measure == measure and
                  record.num_worse >= patience)

@@ -60,7 +60,7 @@ def test_refuses(ready, tmp_path, names, message):
 def test_serves_the_charts_of_training_and_evaluation(tmp_path):
   """The true one, asked as a browser asks; on loopback only."""
   tf = pytest.importorskip("tensorflow")
-  charts = pytest.importorskip("fivo.system.charts")
+  charts = pytest.importorskip("fivo.evaluation.charts")
   for name, tags in (("", ["training/gradient_norm"]), (
       "valid", ["valid/fivo_ll_per_t"])):
     writer = tf.compat.v1.summary.FileWriter(str(tmp_path / name))
