@@ -16,7 +16,7 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.run(__file__)
 
-import os
+import contextlib
 import time
 
 from absl import flags
@@ -35,10 +35,10 @@ _SEED = 1
 _NUM_TIMESTEPS = 20
 # A label, a scheme, and the arguments of `criteria.by_name`.
 _CASES = [(name, name, ("always",)) for name in catalogue.SCHEMES] + [
-    ("multinomial, " + label, "multinomial", criterion)
-    for label, criterion in (
-        ("ess 0.5", ("ess", .5)), ("ess 0.9", ("ess", .9)),
-        ("always", ("always",)), ("never", ("never",)))]
+    ("multinomial, ess 0.5", "multinomial", ("ess", .5)),
+    ("multinomial, ess 0.9", "multinomial", ("ess", .9)),
+    ("multinomial, always", "multinomial", ("always",)),
+    ("multinomial, never", "multinomial", ("never",))]
 # A bound and the argument that chooses its estimator of the gradient.
 _GRADIENTS = [
     ("fivo", "resampling_gradients", name)
@@ -46,103 +46,48 @@ _GRADIENTS = [
         ("iwae", "iwae_gradients", name) for name in catalogue.IWAE_GRADIENTS]
 
 
-def _start(build, *args):
-  """A session on a graph of its own, and what `build(*args)` makes in that."""
-  with tf.Graph().as_default():
+@contextlib.contextmanager
+def _session():
+  """A session on a graph of its own, which is built in the block."""
+  with tf.Graph().as_default(), tf.compat.v1.Session(
+      config=sessions.options()) as session:
     tf.compat.v1.set_random_seed(_SEED)
-    fetches = build(*args)
-    session = tf.compat.v1.Session(config=sessions.options())
-    session.run(tf.compat.v1.global_variables_initializer())
-  return session, fetches
+    yield session
 
 
 def _data(num_filters):
   """One sequence of the model for all filters, and its log likelihood."""
-  session, fetches = _start(_build_data)
-  xs, likelihood = session.run(fetches)
+  with _session() as session:
+    model = ghmm.GaussianHMM(_NUM_TIMESTEPS)
+    _, xs = model.sample(1, seed=_SEED)
+    xs, likelihood = session.run([xs, model.likelihood(xs)])
   return np.tile(xs, [1, num_filters]), likelihood[0]
 
 
-def _build_data():
-  model = ghmm.GaussianHMM(_NUM_TIMESTEPS)
-  _, xs = model.sample(1, seed=_SEED)
-  return xs, model.likelihood(xs)
-
-
-def measure_filter(resampling_type, criterion, num_particles, num_filters):
+def _measure_filter(num_filters, resampling_type, criterion, num_particles):
   """The gap of a bound, its spread, both in nats, and the milliseconds."""
   xs, likelihood = _data(num_filters)
-  session, fetches = _start(
-      _build_filter, xs, resampling_type, criterion, num_particles)
-  log_p_hat, _ = session.run(fetches)
-  start = time.process_time()
-  session.run(fetches)
-  milliseconds = 1e3 * (time.process_time() - start)
-  return likelihood - log_p_hat.mean(), log_p_hat.std(), milliseconds
+  with _session() as session:
+    scale = tf.constant(1.)
+    model = ghmm.TrainableGaussianHMM(
+        _NUM_TIMESTEPS, "prior", emission_variances=scale, random_seed=_SEED)
+    log_p_hat = bounds.fivo(
+        model, xs, [_NUM_TIMESTEPS] * num_filters, num_particles,
+        resampling_criterion=criteria.by_name(*criterion),
+        resampling_type=resampling_type, random_seed=_SEED).log_p_hat
+    fetches = log_p_hat, tf.gradients(log_p_hat, scale)
+    log_z, _ = session.run(fetches)
+    start = time.process_time()
+    session.run(fetches)
+    milliseconds = 1e3 * (time.process_time() - start)
+  return likelihood - log_z.mean(), log_z.std(), milliseconds
 
 
-def _build_filter(xs, resampling_type, criterion, num_particles):
-  """Estimates `[B]` of log Z, and the gradient of their sum."""
-  scale = tf.constant(1.)
-  model = ghmm.TrainableGaussianHMM(
-      _NUM_TIMESTEPS, "prior", emission_variances=scale, random_seed=_SEED)
-  log_p_hat = bounds.fivo(
-      model, xs, [_NUM_TIMESTEPS] * xs.shape[1], num_particles,
-      resampling_criterion=criteria.by_name(*criterion),
-      resampling_type=resampling_type, random_seed=_SEED).log_p_hat
-  return log_p_hat, tf.gradients(log_p_hat, scale)
-
-
-def measure_gradient(bound, num_particles, num_filters, num_steps, **kwargs):
-  """The spread of a gradient before learning, and the gap after it.
-
-  Args:
-    bound: "iwae" or "fivo".
-    num_particles: N.
-    num_filters: The batch size.
-    num_steps: How many steps to learn for.
-    **kwargs: Arguments of the bound that choose the estimator.
-
-  Returns:
-    The standard deviation, over batches, of the gradient by the bias of the
-    first step's proposal, and the gap of the bound in nats.
-  """
-  xs, likelihood = _data(num_filters)
-  session, (gradient, loss, train_op) = _start(
-      _build_gradient, xs, bound, num_particles, kwargs)
-  gradients = [session.run(gradient)[0] for _ in range(200)]
-  for _ in range(num_steps):
-    session.run(train_op)
-  losses = [session.run(loss) for _ in range(100)]
-  return np.std(gradients), likelihood + np.mean(losses)
-
-
-def _build_gradient(xs, bound, num_particles, kwargs):
-  """A component of the gradient, the loss, and a step of training."""
-  model = ghmm.TrainableGaussianHMM(
-      _NUM_TIMESTEPS, "filtering", random_seed=_SEED)
-  loss = -tf.reduce_mean(bounds.create_bound(
-      bound, model, xs, [_NUM_TIMESTEPS] * xs.shape[1],
-      num_samples=num_particles, **kwargs).log_p_hat)
-  bias = [v for v in tf.compat.v1.trainable_variables()
-          if v.op.name.endswith("proposal_b_1")]
-  return (tf.gradients(loss, bias)[0], loss,
-          tf.compat.v1.train.AdamOptimizer(3e-3).minimize(loss))
-
-
-def compare_filters(particles, num_filters):
-  """Prints a table of schemes and criteria.
-
-  Args:
-    particles: A list of numbers of particles.
-    num_filters: How many filters to average over.
-
-  Returns:
-    A dict from labels to arrays `[len(particles), 3]`, see `measure_filter`.
-  """
+def compare_filters(particles, num_filters=400):
+  """Prints a table; returns arrays `[len(particles), 3]` by their labels."""
   results = {
-      label: np.array([measure_filter(resampling_type, criterion, n,
-                                      num_filters) for n in particles])
+      label: np.array([_measure_filter(num_filters, resampling_type, criterion,
+                                       n) for n in particles])
       for label, resampling_type, criterion in _CASES}
   print(comparison.markdown(
       ["scheme, criterion"] + ["gap, N=%d" % n for n in particles] +
@@ -152,13 +97,34 @@ def compare_filters(particles, num_filters):
   return results
 
 
-def compare_gradients(num_particles, num_filters, num_steps):
-  """Prints a table of gradient estimators."""
+def _measure_gradient(xs, bound, num_particles, num_steps, **options):
+  """A gradient's deviation before learning, and the mean loss after it."""
+  with _session() as session:
+    model = ghmm.TrainableGaussianHMM(
+        _NUM_TIMESTEPS, "filtering", random_seed=_SEED)
+    loss = -tf.reduce_mean(bounds.create_bound(
+        bound, model, xs, [_NUM_TIMESTEPS] * xs.shape[1],
+        num_samples=num_particles, **options).log_p_hat)
+    bias, = [v for v in tf.compat.v1.trainable_variables()
+             if v.op.name.endswith("proposal_b_1")]
+    gradient = tf.gradients(loss, bias)[0]
+    train_op = tf.compat.v1.train.AdamOptimizer(3e-3).minimize(loss)
+    session.run(tf.compat.v1.global_variables_initializer())
+    gradients = [session.run(gradient) for _ in range(200)]
+    for _ in range(num_steps):
+      session.run(train_op)
+    losses = [session.run(loss) for _ in range(100)]
+  return np.std(gradients), np.mean(losses)
+
+
+def compare_gradients(num_particles=4, num_filters=32, num_steps=500):
+  """Prints a gradient's spread before learning, and the gap after it."""
+  xs, likelihood = _data(num_filters)
   rows = []
   for bound, argument, name in _GRADIENTS:
-    deviation, gap = measure_gradient(
-        bound, num_particles, num_filters, num_steps, **{argument: name})
-    rows.append([bound, name, "%.4f" % deviation, "%.3f" % gap])
+    deviation, loss = _measure_gradient(
+        xs, bound, num_particles, num_steps, **{argument: name})
+    rows.append([bound, name, "%.4f" % deviation, "%.3f" % (likelihood + loss)])
   print(comparison.markdown(
       ["bound", "gradient", "std of a gradient",
        "gap after %d steps" % num_steps], rows))
@@ -167,9 +133,9 @@ def compare_gradients(num_particles, num_filters, num_steps):
 def draw(path, particles, results):
   """Draws gap and standard deviation against the number of particles."""
   figure, (axes,) = figures.create((9.6, 4.), 1, 2)
-  for axis, column, title in zip(
-      axes, (0, 1),
-      ("log likelihood less bound, nats", "standard deviation of log Z, nats")):
+  for column, (axis, title) in enumerate(zip(axes, (
+      "log likelihood less bound, nats",
+      "standard deviation of log Z, nats"))):
     for label, values in results.items():
       axis.loglog(particles, np.maximum(values[:, column], 1e-3), marker=".",
                   linestyle="--" if "," in label else "-", label=label)
@@ -187,7 +153,7 @@ def define_flags():
 def main(unused_argv):
   """Compares, prints and draws."""
   particles = [4, 8, 16]
-  results = compare_filters(particles, num_filters=400)
-  compare_gradients(num_particles=4, num_filters=32, num_steps=500)
+  results = compare_filters(particles)
+  compare_gradients()
   if flags.FLAGS.out_file:
     draw(flags.FLAGS.out_file, particles, results)

@@ -27,14 +27,13 @@ from fivo.config import rendering_extra
 from fivo.rendering import figures
 from fivo.rendering import plot_training
 from fivo.system import console
-from fivo.system import errors
 from fivo.system import files
 from fivo.system import log
 
-FLAGS = flags.FLAGS
-
 _GHMM = dict(model="ghmm", random_seed=1, data_from_model=True)
 _BOUNDS = ("iwae", "fivo")
+_PARTICLES = [2 ** i for i in range(9)]
+_NUM_SEQUENCES = 64
 
 
 def draw_gap(path, work_dir, max_steps):
@@ -59,31 +58,22 @@ def draw_gap(path, work_dir, max_steps):
   figures.save(path, figure)
 
 
-def draw_particles(path, work_dir, sizes, batch_size):
-  """Draws the bounds of a Gaussian HMM over the number of particles.
-
-  The proposal is the prior, which looks at no observation.
-
-  Args:
-    path: The PNG file to write.
-    work_dir: A directory for the runs.
-    sizes: A list of numbers of particles.
-    batch_size: Of how many sequences each point is the mean.
-  """
+def draw_particles(path, work_dir):
+  """Draws bounds of a Gaussian HMM over N, with the prior as the proposal."""
   figure, (axis,) = figures.create_panels(1, row_height=4.)
   for bound in _BOUNDS:
     results = [
         ghmm_runners.run_eval(types.SimpleNamespace(
             logdir=os.path.join(work_dir, "particles"), bound=bound,
-            proposal_type="prior", batch_size=batch_size, num_timesteps=50,
-            num_samples=num_samples, **_GHMM)) for num_samples in sizes]
-    axis.plot(sizes, [result["mean"] for result in results], "o-",
+            proposal_type="prior", batch_size=_NUM_SEQUENCES, num_timesteps=50,
+            num_samples=num_samples, **_GHMM)) for num_samples in _PARTICLES]
+    axis.plot(_PARTICLES, [result["mean"] for result in results], "o-",
               label=bound.upper())
   axis.axhline(np.mean(results[-1]["likelihood"]) / 50, label="log p(x)",
                **figures.BOUNDARY)
   axis.set_xscale("log", base=2)
-  axis.set_xticks(sizes)
-  axis.set_xticklabels(sizes)
+  axis.set_xticks(_PARTICLES)
+  axis.set_xticklabels(_PARTICLES)
   axis.set_xlabel("particles")
   axis.set_ylabel("nats per timestep")
   axis.legend()
@@ -111,27 +101,19 @@ def define_flags():
   """Defines the flags; not at import, because others have the same names."""
   console.define_path("dataset_path", None, "The pianoroll file.")
   console.define_path("out_dir", None, "The directory to write into.")
+  flags.mark_flags_as_required(["dataset_path", "out_dir"])
   flags.DEFINE_integer(
       "steps", 2000, "For how many steps to train each model.", 1)
-  flags.DEFINE_integer(
-      "max_particles", 256, "The largest number of particles.", 1)
-  flags.DEFINE_integer(
-      "sequences", 64, "How many sequences to average over.", 1)
 
 
-def main(argv):
+def main(unused_argv):
   """Makes everything."""
-  del argv
   log.configure()
-  for name in ("dataset_path", "out_dir"):
-    if not getattr(FLAGS, name):
-      raise errors.UserError("--%s is required" % name)
+  options = flags.FLAGS
   rendering_extra.check("out_dir")
-  files.prepare_directory("out_dir", FLAGS.out_dir)
+  files.prepare_directory("out_dir", options.out_dir)
   with tempfile.TemporaryDirectory() as work_dir:
-    draw_gap(os.path.join(FLAGS.out_dir, "gap.png"), work_dir, FLAGS.steps)
-    draw_particles(
-        os.path.join(FLAGS.out_dir, "particles.png"), work_dir,
-        [2 ** i for i in range(FLAGS.max_particles.bit_length())],
-        FLAGS.sequences)
-    sample_chorales(FLAGS.out_dir, work_dir, FLAGS.dataset_path, FLAGS.steps)
+    draw_gap(os.path.join(options.out_dir, "gap.png"), work_dir, options.steps)
+    draw_particles(os.path.join(options.out_dir, "particles.png"), work_dir)
+    sample_chorales(
+        options.out_dir, work_dir, options.dataset_path, options.steps)

@@ -16,7 +16,6 @@ if __name__ == "__main__":
   startup.run(__file__)
 
 import collections
-import os
 
 from absl import flags
 import numpy as np
@@ -30,46 +29,26 @@ from fivo.system import sessions
 
 _SEED = 2
 
-# Arrays of one filter, and of all of them.
-#   proposed: `[T, N]`, where the particles of each step were drawn.
-#   resampled_states: `[T, N]`, where they are after it.
-#   trajectories: `[T, N]`, by which way each of the last ones has come.
-#   weights: `[T, N]`, normalised, before the resampling.
-#   resampled: `[T]`, one where the filter resampled.
-#   log_z_hats: `[B]`, the estimates of all filters, in nats.
+# Arrays of one filter, `[T, N]` and `[T]`; and `[B]`, log Z of all, in nats.
+# Weights are normalised, and those before resampling.
 Filter = collections.namedtuple("Filter", (
     "proposed", "resampled_states", "trajectories", "weights", "resampled",
     "log_z_hats"))
 
-# Arrays `[T]`, and the log likelihood in nats.
-Sequence = collections.namedtuple("Sequence", (
-    "observations", "posterior_means", "posterior_stddevs", "log_likelihood"))
-
 
 def compute(num_timesteps=20, num_particles=8, num_filters=2000):
-  """Runs the filters.
-
-  Args:
-    num_timesteps: T.
-    num_particles: N.
-    num_filters: B, over how many the bounds are averaged.
-
-  Returns:
-    A `Sequence`, and the `Filter` without and with resampling.
-  """
+  """What `draw` takes."""
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(_SEED)
     model = ghmm.TrainableGaussianHMM(num_timesteps, "prior")
     with tf.compat.v1.Session(config=sessions.options()) as session:
       _, xs = session.run(model.sample(1, seed=_SEED))
-    means, variances = model.smoothed(xs)
-    sequence = Sequence(tf.constant(xs[:, 0]), means[:, 0],
-                        tf.sqrt(variances), model.likelihood(xs)[0])
-    filters = [
-        _run_filters(model, xs, num_particles, num_filters, criterion)
-        for criterion in (smc.never_resample_criterion, smc.ess_criterion)]
-    with tf.compat.v1.Session(config=sessions.options()) as session:
-      return session.run([sequence] + filters)
+      means, variances = model.smoothed(xs)
+      return session.run([
+          tf.constant(xs[:, 0]), means[:, 0], tf.sqrt(variances),
+          model.likelihood(xs)[0]
+      ] + [_run_filters(model, xs, num_particles, num_filters, criterion)
+           for criterion in (smc.never_resample_criterion, smc.ess_criterion)])
 
 
 def _run_filters(model, xs, num_particles, num_filters, criterion):
@@ -103,32 +82,39 @@ def _run_filters(model, xs, num_particles, num_filters, criterion):
       log_z_hats=result.log_z_hat)
 
 
-def draw(path, sequence, without, with_resampling):
-  """Draws the two filters side by side.
+def draw(path, observations, means, stddevs, likelihood, *filters):
+  """Draws the `Filter` without and the one with resampling, as a PNG file.
 
-  Args:
-    path: The PNG file to write.
-    sequence: A `Sequence`.
-    without: The `Filter` that never resamples.
-    with_resampling: The other.
+  Observations and the posterior's means and deviations are arrays `[T]`, the
+  log likelihood is in nats.
   """
   figure, axes = figures.create(
       (9.6, 4.6), 2, 2, sharex=True, sharey="row",
       gridspec_kw={"height_ratios": [4, 1]})
   for (upper, lower), name, particles in zip(
       axes.T, ("IWAE: particles never resampled",
-               "FIVO: resampled where few particles matter"),
-      (without, with_resampling)):
-    _draw_particles(upper, sequence, particles)
-    _draw_sample_size(lower, particles)
+               "FIVO: resampled where few particles matter"), filters):
+    steps = np.arange(len(observations))
+    upper.fill_between(
+        steps, means - 2 * stddevs, means + 2 * stddevs, color="tab:green",
+        alpha=0.2, linewidth=0, label="exact posterior")
+    _draw_particles(upper, particles)
+    upper.plot(steps, observations, "x", color="black", markersize=5,
+               label="observation", zorder=4)
+    num_particles = particles.weights.shape[1]
+    lower.plot(1. / np.sum(np.square(particles.weights), axis=1),
+               color="tab:blue", marker=".", markersize=4, linewidth=1)
+    lower.axhline(num_particles / 2, color="tab:orange", linewidth=1)
+    lower.set_ylim(0, num_particles)
+    lower.set_yticks([1, num_particles // 2, num_particles])
+    lower.set_xticks(steps[::5])
+    lower.set_xlabel("timestep")
     for axis in (upper, lower):
       for t in np.flatnonzero(particles.resampled):
         axis.axvline(t, color="tab:orange", linewidth=1, linestyle=":",
                      label="resampling")
     upper.set_title("%s\nbound %.1f nats, log likelihood %.1f" % (
-        name, np.mean(particles.log_z_hats), sequence.log_likelihood),
-                    fontsize=10)
-    lower.set_xlabel("timestep")
+        name, np.mean(particles.log_z_hats), likelihood), fontsize=10)
   axes[0, 0].set_ylabel("latent z")
   axes[1, 0].set_ylabel("effective\nsample size")
   # Of the lines with one label, one.
@@ -139,21 +125,18 @@ def draw(path, sequence, without, with_resampling):
   figures.save(path, figure, rect=(0, 0.04, 1, 1))
 
 
-def _draw_particles(axis, sequence, particles):
+def _draw_particles(axis, particles):
   """Draws what was proposed, what has survived and how much it weighs."""
-  steps = np.arange(len(sequence.observations))
-  axis.fill_between(
-      steps, sequence.posterior_means - 2 * sequence.posterior_stddevs,
-      sequence.posterior_means + 2 * sequence.posterior_stddevs,
-      color="tab:green", alpha=0.2, linewidth=0, label="exact posterior")
+  steps = np.arange(len(particles.proposed))
   for t in steps[1:]:
     axis.plot([t - 1, t], [particles.resampled_states[t - 1],
                            particles.proposed[t]],
               color="0.8", linewidth=0.8, label="proposed")
   # Where paths have the same ancestor they lie on top of each other. The last
   # weights are equal if particles were just resampled.
-  weights = particles.weights[-1] if not particles.resampled[-1] else (
-      np.full_like(particles.weights[-1], 1. / len(particles.weights[-1])))
+  weights = particles.weights[-1]
+  if particles.resampled[-1]:
+    weights = np.full_like(weights, 1. / len(weights))
   for path, weight in zip(particles.trajectories.T, weights):
     axis.plot(steps, path, color="tab:blue", linewidth=1.5,
               alpha=max(weight, 0.05) ** 0.5, label="path of a last particle")
@@ -161,19 +144,6 @@ def _draw_particles(axis, sequence, particles):
                particles.proposed.ravel(), s=60 * particles.weights.ravel(),
                color="tab:blue", linewidths=0, zorder=3,
                label="particle, its area the weight")
-  axis.plot(steps, sequence.observations, "x", color="black", markersize=5,
-            label="observation", zorder=4)
-
-
-def _draw_sample_size(axis, particles):
-  """Draws how many particles matter, and where that led to a resampling."""
-  num_particles = particles.weights.shape[1]
-  sizes = 1. / np.sum(np.square(particles.weights), axis=1)
-  axis.plot(sizes, color="tab:blue", marker=".", markersize=4, linewidth=1)
-  axis.axhline(num_particles / 2, color="tab:orange", linewidth=1)
-  axis.set_ylim(0, num_particles)
-  axis.set_yticks([1, num_particles // 2, num_particles])
-  axis.set_xticks(range(0, len(sizes), 5))
 
 
 def define_flags():

@@ -8,6 +8,7 @@ peak of its child until that has started.
 import collections
 import contextlib
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -22,47 +23,19 @@ PROGRAM = [sys.executable, os.path.join(ROOT, "run_fivo.py")]
 _RSS_UNIT = 2.**-20 if sys.platform == "darwin" else 2.**-10
 
 
-class Outcome(collections.namedtuple("Outcome", "name lines peak_mb")):
-  """What a command did.
+# Pairs of the seconds after the start and a line of output; the peak of memory.
+Outcome = collections.namedtuple("Outcome", "name lines peak_mb")
 
-  Attributes:
-    name: What the command is called in messages.
-    lines: Pairs of the seconds after the start and a line of stdout or stderr.
-    peak_mb: The largest resident set, of the command or a child of it that
-      ended before, in MB.
-  """
 
-  __slots__ = ()
-
-  def find(self, pattern):
-    """Pairs of seconds and a match object, of the lines that match."""
-    found = [(seconds, re.search(pattern, text))
-             for seconds, text in self.lines]
-    return [(seconds, match) for seconds, match in found if match]
-
-  def require(self, pattern):
-    """Like `find`, but raises a `UserError` if no line matches."""
-    found = self.find(pattern)
-    if not found:
-      raise errors.UserError("%s: printed no line like '%s'; its last were: %s"
-                             % (self.name, pattern, _last_words(self.lines)))
-    return found
+def find(pattern, outcome):
+  """Pairs of seconds and a match object, of the lines that match."""
+  found = [(seconds, re.search(pattern, text))
+           for seconds, text in outcome.lines]
+  return [(seconds, match) for seconds, match in found if match]
 
 
 def run(name, command):
-  """Runs a command to its end.
-
-  Args:
-    name: What to call it in messages.
-    command: A list of arguments, run in the checkout; or a string, run by the
-      shell in the working directory.
-
-  Returns:
-    An `Outcome`.
-
-  Raises:
-    UserError: If the command fails.
-  """
+  """Runs a list of arguments, or a text by the shell; returns an `Outcome`."""
   is_shell = isinstance(command, str)
   start = time.perf_counter()
   process = subprocess.Popen(
@@ -81,10 +54,18 @@ def run(name, command):
       os.killpg(process.pid, signal.SIGKILL)
     raise
   if process.returncode:
-    raise errors.UserError("%s: failed: %s" % (name, _last_words(lines)))
+    raise errors.UserError("%s: failed: %s" % (
+        name, " | ".join(text for _, text in lines[-3:])))
   return Outcome(name, lines, usage.ru_maxrss * _RSS_UNIT)
 
 
-def _last_words(lines):
-  texts = [text for _, text in lines if text.strip()]
-  return " | ".join(texts[-3:]) or "it printed nothing"
+def machine():
+  """The processor, and how many of its cores this process may use."""
+  processor = platform.processor() or platform.machine()
+  num_cores = os.cpu_count()
+  if sys.platform.startswith("linux"):
+    num_cores = len(os.sched_getaffinity(0))
+    with open("/proc/cpuinfo") as stream:
+      found = re.search(r"model name\s*: (.*)", stream.read())
+    processor = found.group(1) if found else processor
+  return "%s, cores: %d" % (processor, num_cores)

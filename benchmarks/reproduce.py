@@ -23,9 +23,7 @@ if __name__ == "__main__":
 
 import collections
 import itertools
-import json
 import os
-import re
 import threading
 
 from absl import flags
@@ -36,27 +34,31 @@ from benchmarks import tasks
 from fivo.config import rendering_extra
 from fivo.system import console
 from fivo.system import errors
+from fivo.system import files
 
 # The flags of training: what was best on the valid split of each dataset.
 _COMMON = ("--dataset_type=pianoroll --latent_size=64 --max_train_length=128 "
            "--xla=true --bucket_by_length=true --learning_rate_schedule=cosine "
-           "--average_variables=0.995 --kl_warmup_steps=4000 "
-           "--export_best=true --eval_every=1000 --early_stop_patience=4")
+           "--average_variables=0.995 --export_best=true "
+           "--early_stop_patience=4 ")
 _RECIPES = {
-    "jsb": "--input_dropout=0.2 --schedule_steps=8000",
-    "nottingham":
-        "--eval_every=2000 --kl_warmup_steps=2000 --schedule_steps=12000",
-    "musedata": "--eval_every=2000 --schedule_steps=12000",
-    "piano-midi.de": "--input_dropout=0.2 --schedule_steps=10000",
-    "chorales": "--input_dropout=0.2 --schedule_steps=8000",
+    "jsb": "--eval_every=1000 --kl_warmup_steps=4000 --input_dropout=0.2 "
+           "--schedule_steps=8000 --max_steps=8000",
+    "nottingham": "--eval_every=2000 --kl_warmup_steps=2000 "
+                  "--schedule_steps=12000 --max_steps=12000",
+    "musedata": "--eval_every=2000 --kl_warmup_steps=4000 "
+                "--schedule_steps=12000 --max_steps=12000",
+    "piano-midi.de": "--eval_every=1000 --kl_warmup_steps=4000 "
+                     "--input_dropout=0.2 --schedule_steps=10000 "
+                     "--max_steps=10000",
 }
-_GHMM = "ghmm"
+_RECIPES["chorales"] = _RECIPES["jsb"]
 
 
 def define_flags():
   """Defines the flags; not at import, because others have the same names."""
   flags.DEFINE_enum(
-      "dataset", "jsb", list(_RECIPES) + [_GHMM],
+      "dataset", "jsb", list(_RECIPES) + ["ghmm"],
       "The data of the table; ghmm: the study of that model.")
   flags.DEFINE_list("bounds", list(reproduce_tables.BOUNDS),
                     "The bounds to train on.")
@@ -69,11 +71,7 @@ def define_flags():
       "flags", "", "Further flags of run_fivo.py for training, which win over "
       "the recipe's, e.g. '--latent_size=32 --max_steps=20000'. Cells with "
       "them are rows of their own in the tables.")
-  flags.DEFINE_integer(
-      "eval_repeats", 5, "How often to evaluate the test split.", 1)
   flags.DEFINE_integer("jobs", 2, "How many processes run at a time.", 1)
-  flags.DEFINE_float("progress_secs", 60., "Seconds between lines that say how "
-                     "far each process has come.", 0.)
   console.define_path(
       "out_dir", None, "The directory of logdirs, logs and tables. None: "
       "reproduction/DATASET in the working directory.")
@@ -84,36 +82,34 @@ def define_flags():
       "dry_run", False, "Whether to print the commands and run none.")
 
 
-def main(argv):
+def main(unused_argv):
   """Does what the flags say."""
-  del argv
   options = flags.FLAGS
   out_dir = os.path.abspath(
       options.out_dir or os.path.join("reproduction", options.dataset))
   runner = tasks.Runner(out_dir, options.dry_run)
-  if options.dataset == _GHMM:
+  if options.dataset == "ghmm":
     study = reproduce_ghmm.Study(out_dir, runner)
   else:
     study = Table(out_dir, runner, options)
-  if not options.dry_run:
+  if options.dry_run:
+    for item in study.items:
+      study.run(item)
+  else:
     rendering_extra.check("out_dir")
-  runner.map(study.run, study.items, options.jobs, options.progress_secs)
-  if not options.dry_run:
+    runner.map(study.run, study.items, options.jobs)
     print(study.write())
 
 
 class Table(object):
-  """The cells of one command.
+  """The cells of one command, dicts with the keys `reproduce_tables.CELL`.
 
-  Attributes:
-    items: A list of lists of cells, which are ordered dicts of strings with the
-      keys `reproduce_tables.CELL`, that differ in the learning rate alone.
+  `items` is a list of lists of cells that differ in the learning rate alone.
   """
 
   def __init__(self, out_dir, runner, options):
     self._out_dir = out_dir
     self._runner = runner
-    self._eval_repeats = options.eval_repeats
     self._dataset_path = _dataset_path(options)
     self._results = []
     self._lock = threading.Lock()  # Items are run in threads.
@@ -126,9 +122,8 @@ class Table(object):
 
   def run(self, cells):
     """Trains cells, tests the best one, and writes the tables anew."""
-    for cell in cells:
-      self._runner.run(self._training(cell))
-    cell = max(cells, key=self._valid_bound)
+    is_run = [self._runner.run(self._training(cell)) for cell in cells]
+    cell = max(cells, key=self._valid_bound) if all(is_run) else cells[0]
     if self._runner.run(self._test(cell)):
       with self._lock:
         self._results.append(self._result(cell))
@@ -139,44 +134,32 @@ class Table(object):
     reproduce_tables.draw_curves(self._out_dir)
     return reproduce_tables.write(self._out_dir, self._results)
 
-  def _directory(self, cell):
-    return os.path.join(self._out_dir, "cells", reproduce_tables.name(cell))
+  def _directory(self, cell, *names):
+    return os.path.join(
+        self._out_dir, "cells", reproduce_tables.name(cell), *names)
 
   def _training(self, cell):
     """The call that trains until it stops early or its schedule ends."""
-    own = collections.OrderedDict([
-        ("logdir", os.path.join(self._directory(cell), "logdir")),
-        ("dataset_path", self._dataset_path),
-        ("model", cell["model"]),
-        ("bound", cell["bound"]),
-        ("num_samples", cell["particles"]),
-        ("random_seed", cell["seed"]),
-        ("learning_rate", cell["learning_rate"]),
-    ])
-    options = collections.OrderedDict(own)
-    for text in (_COMMON, _RECIPES[cell["dataset"]], cell["flags"]):
-      options.update(_parse_flags(text, own))
-    options.setdefault("max_steps", options["schedule_steps"])
-    return tasks.Call("train", self._directory(cell), options)
+    recipe = " ".join((_COMMON, _RECIPES[cell["dataset"]], cell["flags"]))
+    # The last value of a flag counts.
+    return tasks.Call("train", self._directory(cell), recipe.split() + [
+        "--logdir=" + self._directory(cell, "logdir"),
+        "--dataset_path=" + self._dataset_path, "--model=" + cell["model"],
+        "--bound=" + cell["bound"], "--num_samples=" + cell["particles"],
+        "--random_seed=" + cell["seed"],
+        "--learning_rate=" + cell["learning_rate"]])
 
   def _test(self, cell):
     """The call that evaluates the best checkpoint of a cell."""
-    return tasks.Call("eval", self._directory(cell), collections.OrderedDict([
-        ("split", "test"),
-        ("logdir", os.path.join(self._directory(cell), "logdir", "best")),
-        ("dataset_path", self._dataset_path),
-        ("num_samples", reproduce_tables.EVAL_PARTICLES),
-        ("batch_size", 16),
-        ("eval_repeats", self._eval_repeats),
-    ]))
+    return tasks.Call("eval", self._directory(cell), [
+        "--split=test", "--logdir=" + self._directory(cell, "logdir", "best"),
+        "--dataset_path=" + self._dataset_path, "--batch_size=16",
+        "--num_samples=%d" % reproduce_tables.EVAL_PARTICLES,
+        "--eval_repeats=5"])
 
   def _validation(self, cell):
     """What training has noted of the valid split, a dict."""
-    path = os.path.join(self._directory(cell), "logdir", "validation.json")
-    if not os.path.exists(path):
-      return {"best_bound": None}
-    with open(path) as stream:
-      return json.load(stream)
+    return files.read_json(self._directory(cell, "logdir", "validation.json"))
 
   def _valid_bound(self, cell):
     bound = self._validation(cell)["best_bound"]
@@ -186,17 +169,15 @@ class Table(object):
     """What came of a cell, an ordered dict of strings."""
     record = self._validation(cell)
     training, test = self._training(cell), self._test(cell)
-    means, spread = reproduce_tables.read_bounds(test.last_line)
     result = collections.OrderedDict(
         cell, steps=record["last_step"], best_step=record["best_step"],
         valid=record["best_bound"])
-    for bound, mean, error in zip(reproduce_tables.BOUNDS, means, spread):
-      result["test_" + bound] = mean
-      result["standard_error_" + bound] = error
+    result.update(reproduce_tables.read_bounds(test))
     state = training.state()
-    result["train_minutes"] = round(state["seconds"] / 60., 2)
-    result["train_cpu_minutes"] = round(state["cpu_seconds"] / 60., 2)
-    result["test_minutes"] = round(test.state()["seconds"] / 60., 2)
+    for name, seconds in (("train", state["seconds"]),
+                          ("train_cpu", state["cpu_seconds"]),
+                          ("test", test.state()["seconds"])):
+      result[name + "_minutes"] = round(seconds / 60., 2)
     result["machine"] = state["machine"]
     for name, call in (("command", training), ("eval_command", test)):
       text = " ".join(["python run_fivo.py"] + call.flags)
@@ -204,17 +185,6 @@ class Table(object):
           os.path.dirname(self._dataset_path), "$PIANOROLL_DIR")
     return collections.OrderedDict(
         (name, str(value)) for name, value in result.items())
-
-
-def _parse_flags(text, own):
-  """Pairs of names and values, of flags as a shell takes them."""
-  pairs = re.findall(r"--(\w+)=(\S*)", text)
-  if text.split() != ["--%s=%s" % pair for pair in pairs] or (
-      set(own) & set(name for name, _ in pairs)):
-    raise errors.UserError(
-        "--flags=%s: must be --NAME=VALUE ..., of none of --%s" % (
-            text, ", --".join(own)))
-  return pairs
 
 
 def _dataset_path(options):

@@ -2,8 +2,7 @@
 
 The model's likelihood is known, so the gap of a bound is, too. Of each bound
 and proposal the gap is measured over the number of particles and the length of
-the sequence. Proposals that are learned are trained for each length and bound,
-with `_TRAIN_PARTICLES`.
+the sequence. Learned proposals are trained for each length and bound.
 """
 
 import collections
@@ -18,31 +17,26 @@ from benchmarks import tasks
 from fivo.rendering import figures
 from fivo.system import files
 
-BOUNDS = ("elbo", "iwae", "fivo")
-PROPOSALS = ("prior", "filtering", "smoothing", "true-filtering",
-             "true-smoothing")
-PARTICLES = (4, 16, 64)
-LENGTHS = (5, 10, 20)
+_BOUNDS = ("elbo", "iwae", "fivo")
+_PROPOSALS = ("prior", "filtering", "smoothing", "true-filtering",
+              "true-smoothing")
 _LEARNED = ("filtering", "smoothing")
-_TRAIN_PARTICLES = 4
+_PARTICLES = (4, 16, 64)
+_LENGTHS = (5, 10, 20)
 _NUM_SEQUENCES = 2000
 _FLAGS = {
-    "train": [("max_steps", 4000), ("batch_size", 16), ("learning_rate", 0.01),
-              ("learning_rate_schedule", "cosine"), ("schedule_steps", 4000),
-              ("random_seed", 1)],
-    "eval": [("batch_size", _NUM_SEQUENCES), ("random_seed", 1)],
+    "train": "--max_steps=4000 --batch_size=16 --learning_rate=0.01 "
+             "--learning_rate_schedule=cosine --schedule_steps=4000",
+    "eval": "--batch_size=%d" % _NUM_SEQUENCES,
 }
 _GAP = r"gap: (\S+), standard deviation of the gap per sequence: (\S+)$"
 
+_NAME = "%s_%s_t%d_n%d"
 Point = collections.namedtuple("Point", "proposal bound length particles")
 
 
 class Study(object):
-  """All points of the study.
-
-  Attributes:
-    items: Lists of `Point`s that differ in the number of particles alone.
-  """
+  """All points; `items` are lists that differ in the number of particles."""
 
   def __init__(self, out_dir, runner):
     self._out_dir = out_dir
@@ -50,20 +44,19 @@ class Study(object):
     self._gaps = {}
     self.items = [
         [Point(proposal, bound, length, n)
-         for n in ((1,) if bound == "elbo" else PARTICLES)]
+         for n in ((1,) if bound == "elbo" else _PARTICLES)]
         for proposal, length, bound in itertools.product(
-            PROPOSALS, LENGTHS, BOUNDS)]
+            _PROPOSALS, _LENGTHS, _BOUNDS)]
 
   def run(self, points):
     """Trains their proposal, if it is learned, and measures their gaps."""
     logdir = None
     if points[0].proposal in _LEARNED:
-      trained = points[0]._replace(
-          particles=min(_TRAIN_PARTICLES, points[-1].particles))
-      logdir = self._directory("runs", trained)
+      trained = points[0]  # That of the fewest particles.
+      logdir = os.path.join(self._out_dir, "runs", _NAME % trained)
       self._runner.run(_call("train", logdir, logdir, trained))
     for point in points:
-      directory = self._directory("points", point)
+      directory = os.path.join(self._out_dir, "points", _NAME % point)
       call = _call("eval", directory, logdir or directory, point)
       if self._runner.run(call):
         gap, deviation = map(float, call.last_line(_GAP).groups())
@@ -71,84 +64,63 @@ class Study(object):
         self._gaps[point] = (
             point.length * gap, deviation / np.sqrt(_NUM_SEQUENCES))
 
-  def _directory(self, kind, point):
-    return os.path.join(self._out_dir, kind, "%s_%s_t%d_n%d" % point)
-
   def write(self):
     """Writes the figures, draws them, and gives their table."""
     gaps = [(point, self._gaps[point]) for points in self.items
             for point in points]
-    text = _to_markdown(gaps)
-    with files.atomic_write(
-        os.path.join(self._out_dir, "ghmm.md"), "w") as stream:
+    rows = collections.defaultdict(list)  # With a column for each length.
+    for point, value in gaps:
+      rows[point.proposal, point.bound, str(point.particles)].append(
+          "%.3f ± %.3f" % value)
+    text = (
+        "log p(x) minus the bound, nats per sequence; ± is the standard error "
+        "over sequences.\n\n" + comparison.markdown(
+            ["proposal", "bound", "N"] + ["T = %d" % t for t in _LENGTHS],
+            [list(key) + row for key, row in rows.items()]))
+    path = os.path.join(self._out_dir, "ghmm")
+    with files.atomic_write(path + ".md", "w") as stream:
       stream.write(text)
-    with files.atomic_write(
-        os.path.join(self._out_dir, "ghmm.csv"), "w") as stream:
+    with files.atomic_write(path + ".csv", "w") as stream:
       writer = csv.writer(stream, lineterminator="\n")
       writer.writerow(Point._fields + ("gap", "standard_error"))
       writer.writerows(point + value for point, value in gaps)
-    _draw(os.path.join(self._out_dir, "ghmm.png"), gaps)
+    _draw(path + ".png", gaps)
     return text
 
 
 def _call(mode, directory, logdir, point):
   """The `tasks.Call` that trains or evaluates a `Point`."""
-  return tasks.Call(mode, directory, collections.OrderedDict([
-      ("model", "ghmm"), ("logdir", logdir),
-      ("proposal_type", point.proposal), ("bound", point.bound),
-      ("num_timesteps", point.length), ("num_samples", point.particles),
-  ] + _FLAGS[mode]))
-
-
-def _to_markdown(gaps):
-  """A table with a column for each length."""
-  rows = collections.defaultdict(list)
-  for point, value in gaps:
-    rows[point.proposal, point.bound, str(point.particles)].append(
-        "%.3f ± %.3f" % value)
-  return (
-      "log p(x) minus the bound, nats per sequence; ± is the standard error "
-      "over sequences.\n\n" + comparison.markdown(
-          ["proposal", "bound", "N"] + ["T = %d" % t for t in LENGTHS],
-          [list(key) + row for key, row in rows.items()]))
+  return tasks.Call(mode, directory, [
+      "--model=ghmm", "--random_seed=1", "--logdir=" + logdir,
+      "--proposal_type=" + point.proposal, "--bound=" + point.bound,
+      "--num_timesteps=%d" % point.length, "--num_samples=%d" % point.particles
+  ] + _FLAGS[mode].split())
 
 
 def _draw(path, gaps):
   """Draws gaps over N at the longest T, and over T at the fewest particles."""
   # Each axis has a scale of its own: gaps differ by orders of magnitude.
-  figure, axes = figures.create(
-      (3. * len(PROPOSALS), 6.), 2, len(PROPOSALS))
-  for column, proposal in zip(axes.T, PROPOSALS):
+  figure, axes = figures.create((15., 6.), 2, len(_PROPOSALS))
+  for column, proposal in zip(axes.T, _PROPOSALS):
     column[0].set_title(proposal)
-    for bound in BOUNDS:
+    for bound in _BOUNDS:
       mine = [(point, value) for point, value in gaps
               if point[:2] == (proposal, bound)]
-      _draw_curve(column[0], bound, [
-          (point.particles, value) for point, value in mine
-          if point.length == LENGTHS[-1]])
-      _draw_curve(column[1], bound, [
-          (point.length, value) for point, value in mine
-          if point.particles in (1, PARTICLES[0])])
-    for axis, ticks in zip(column, (PARTICLES, LENGTHS)):
+      for axis, points in (
+          (column[0], [(point.particles,) + value for point, value in mine
+                       if point.length == _LENGTHS[-1]]),
+          (column[1], [(point.length,) + value for point, value in mine
+                       if point.particles in (1, _PARTICLES[0])])):
+        axis.errorbar(*zip(*points), marker="o", label=bound)
+    for axis, ticks in zip(column, ((1,) + _PARTICLES, _LENGTHS)):
       axis.set_xscale("log", base=2)
       axis.set_xticks(ticks)
       axis.set_xticklabels(ticks)
       axis.set_ylim(bottom=min(axis.get_ylim()[0], -0.01))
       axis.grid(True, alpha=0.3)
-    column[0].set_xlabel("N, at T = %d" % LENGTHS[-1])
-    column[1].set_xlabel("T, at N = %d" % PARTICLES[0])
+    column[0].set_xlabel("N, at T = %d" % _LENGTHS[-1])
+    column[1].set_xlabel("T, at N = %d" % _PARTICLES[0])
   for axis in axes[:, 0]:
     axis.set_ylabel("log p(x) - bound, nats")
   axes[0, 0].legend()
   figures.save(path, figure, dpi=80)
-
-
-def _draw_curve(axis, bound, points):
-  """Draws a bound, a dotted line if it has one point: the ELBO over N."""
-  color = "C%d" % BOUNDS.index(bound)
-  sizes, values = zip(*points)
-  means, errors = zip(*values)
-  if len(points) == 1:
-    axis.axhline(means[0], linestyle=":", color=color, label=bound)
-  else:
-    axis.errorbar(sizes, means, errors, marker="o", label=bound, color=color)

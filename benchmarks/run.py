@@ -2,8 +2,12 @@
 
 `bin/run_benchmark.sh` calls it and finds the data. Without further flags it
 takes a few minutes. What is compared takes turns, see `comparison.py`. Tables
-go to stdout as they become ready and, with `--out_dir`, to `table.md`, all
-single figures to `results.json`, and a plot of the growth to `scaling.png`.
+go to stdout as they become ready; `--out_dir` gets a plot of the growth.
+
+Training is timed from the arrival of one line "Step N, ..." to that of a later
+one, so that the input pipeline, summaries and hooks count; the start and the
+first steps do not. Of an evaluation the first pass pays for the start, so its
+speed is that of further passes.
 
   bin/run_benchmark.sh --measure=training --sizes=4x4,4x16,32x16 \
     --variant='bucketed=--bucket_by_length' \
@@ -19,210 +23,253 @@ if __name__ == "__main__":
   startup.run(__file__)
 
 import collections
+import functools
 import os
 import re
+import shlex
+import sys
+import tempfile
 
 from absl import flags
 
 from benchmarks import comparison
-from benchmarks import evaluation
-from benchmarks import machine
-from benchmarks import scaling
-from benchmarks import training
+from benchmarks import processes
 from fivo.config import rendering_extra
 from fivo.formats import pianorolls
+from fivo.rendering import figures as figures_lib
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 
 _MEASURES = ("training", "evaluation", "scaling")
-_QUICK = {"repeats": 2, "warmup_steps": 10, "steps": 20, "eval_passes": 2,
-          "sweep_steps": 10}
+_EVAL_BATCH_SIZE, _EVAL_PARTICLES = 16, 4
+# The keys of figures, which are the headings of tables.
+_STEPS, _MILLISECONDS, _SEQUENCES = "steps/s", "ms per step", "sequences/s"
+_STARTUP, _MEMORY = "seconds to step 1", "peak MB"
+_EVAL_SPLIT = "test"
+# How many passes are timed, after the first.
+_EVAL_PASSES = 5
+# As far apart as the lines of the README's command, but for short measurements.
+_SUMMARIZE_EVERY = 100
+# Other programs may put a prefix before it.
+_STEP_LINE = r"\bStep (\d+), "
+# What a yardstick may print, e.g. "my step: batch 4: 19.85 steps/s".
+_SPEED_LINE = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) steps/s"
+_EVAL_BEGINS = r"^Model restored from step \d+, evaluating\."
+_EVAL_ENDS = r"elbo ll/t: .* iwae ll/t: .* fivo ll/t: "
+
+# The data and sizes of a run; its steps, and after how many it is timed.
+_Job = collections.namedtuple(
+    "Job", "dataset_path batch_size num_samples warmup_steps max_steps")
+# What grows, its values, and the sizes and flags of a run with one.
+_GROWTH = [
+    ("particles", [4, 16, 64, 256], lambda n: ((4, n), [])),
+    ("sequences in a batch", [4, 16, 64], lambda n: ((n, 4), [])),
+    ("latents", [32, 64, 128, 256],
+     lambda n: ((4, 4), ["--latent_size=%d" % n]))]
+_GROWTH_STEPS = dict(warmup_steps=10, max_steps=41)
 
 
 def define_flags():
   """Defines the flags; not at import, because others have the same names."""
   console.define_path("dataset_path", None, "The pianoroll file to measure on.")
   console.define_path(
-      "out_dir", None, "The directory for table.md, results.json and "
-      "scaling.png, made if need be. None: only print.")
+      "out_dir", None, "The directory for scaling.png, made if need be.")
   flags.DEFINE_list(
       "measure", list(_MEASURES), "What to measure, of %s." %
       ", ".join(_MEASURES))
+  flags.DEFINE_boolean(
+      "quick", False, "Whether to do no more than a rough impression needs.")
   flags.DEFINE_integer(
       "repeats", 3, "How many rounds of training and evaluation.", 1)
-  flags.DEFINE_boolean(
-      "quick", False, "Whether to do no more than a rough impression needs: "
-      "two rounds, few steps, the ends of each sweep.")
   flags.DEFINE_list(
       "sizes", ["4x4"], "The sizes to train with: sequences in a batch x "
-      "particles, e.g. 4x4,32x16. The first are also the base of scaling.")
+      "particles, e.g. 4x4,32x16.")
   flags.DEFINE_multi_string(
       "variant", [], "NAME=FLAGS: trains with further flags of run_fivo.py "
       "too, e.g. 'bucketed=--bucket_by_length'. May be repeated.")
   flags.DEFINE_multi_string(
       "yardstick", [], "NAME=COMMAND: compares training with a shell command "
       "that prints '<number> steps/s', or lines 'Step N, ...' as run_fivo.py "
-      "does. {python}, {dataset_path}, {batch_size}, {num_samples}, {steps}, "
+      "does. {python}, {dataset_path}, {batch_size}, {num_samples}, "
       "{warmup_steps} and {max_steps} in it are filled in. May be repeated.")
-  flags.DEFINE_integer(
-      "warmup_steps", 100, "How many training steps go by untimed.", 1)
-  flags.DEFINE_integer(
-      "steps", 200, "How many training steps are timed; rounded up to whole "
-      "epochs, because batches differ in length.", 1)
-  flags.DEFINE_string("eval_size", "16x4", "The size to evaluate with.")
-  flags.DEFINE_enum(
-      "eval_split", "test", list(pianorolls.SPLITS), "The split to evaluate.")
-  flags.DEFINE_integer(
-      "eval_passes", 5, "How many passes over the split are timed, after the "
-      "first.", 1)
-  flags.DEFINE_list(
-      "sweep", list(scaling.DEFAULT_VALUES), "What to scale, of %s; with "
-      "=VALUE:VALUE for other values." % ", ".join(scaling.DEFAULT_VALUES))
-  flags.DEFINE_integer(
-      "sweep_steps", 30, "How many training steps are timed at each point.", 1)
-  flags.DEFINE_integer("sweep_repeats", 1, "How many rounds of scaling.", 1)
 
 
-def main(argv):
+def main(unused_argv):
   """Measures what the flags say."""
-  del argv
   options = flags.FLAGS
-  if options.quick:
-    for name, value in _QUICK.items():
-      options.set_default(name, value)  # A flag that was given stays.
-  for measure in options.measure:
-    if measure not in _MEASURES:
-      raise errors.UserError("--measure=%s: must be of %s" % (
-          measure, ", ".join(_MEASURES)))
-  sizes = [_parse_size("sizes", text) for text in options.sizes]
-  eval_size = _parse_size("eval_size", options.eval_size)
-  variants = _parse_named("variant", options.variant)
-  yardsticks = _parse_named("yardstick", options.yardstick)
-  sweeps = collections.OrderedDict(map(_parse_sweep, options.sweep))
-  report = _Report(options.out_dir)
-  if "training" in options.measure:
-    _measure_training(report, options, sizes, variants, yardsticks)
-  if "evaluation" in options.measure:
-    _measure_evaluation(report, options, eval_size)
-  if "scaling" in options.measure:
-    _measure_scaling(report, options, sweeps, sizes[0])
-
-
-def _measure_training(report, options, sizes, variants, yardsticks):
-  """Compares training with variants and yardsticks, for each of the sizes."""
-  path = os.path.abspath(options.dataset_path or "")
-  num_sequences = _count_sequences(path, "train")
-  for batch_size, num_samples in sizes:
-    # Whole epochs.
-    num_epochs = -(-options.steps * batch_size // num_sequences)
-    steps = -(-num_epochs * num_sequences // batch_size)
-    title = "Training on %s: batch %d, %d particles, %d steps" % (
-        os.path.basename(path), batch_size, num_samples, steps)
-    job = training.Job(
-        path, batch_size, num_samples, options.warmup_steps, steps)
-    measured = comparison.take_turns(
-        title, training.contestants(job, variants, yardsticks), options.repeats)
-    report.add(title, measured, comparison.to_markdown(
-        "", measured, training.METRICS,
-        ["default"] + [name for name, _ in yardsticks]))
-
-
-def _measure_evaluation(report, options, size):
-  """Compares evaluation with that of separate bounds in file order."""
-  path = os.path.abspath(options.dataset_path or "")
-  title = "Evaluation of the %s split of %s: batch %d, %d particles" % (
-      (options.eval_split, os.path.basename(path)) + size)
-  measured = evaluation.measure(
-      title, training.Job(path, *size, warmup_steps=1, steps=0),
-      options.eval_split, _count_sequences(path, options.eval_split),
-      options.eval_passes, options.repeats)
-  report.add(title, measured, comparison.to_markdown(
-      "", measured, evaluation.METRICS, [evaluation.SEPARATE]))
-
-
-def _measure_scaling(report, options, sweeps, size):
-  """Measures how a training step grows, and draws it."""
-  base = dict(scaling.BASE, batch_size=size[0], num_samples=size[1])
-  growths = collections.OrderedDict()
-  for name, values in sweeps.items():
-    title = "Training steps by %s (%s)" % (name, ", ".join(
-        "%s %d" % (other, base[other]) for other in scaling.BASE
-        if other != name))
-    growths[name] = scaling.measure(
-        title, name, [values[0], values[-1]] if options.quick else values, base,
-        options.sweep_steps, options.sweep_repeats)
-    report.add(title, growths[name], comparison.to_markdown(
-        name, growths[name], scaling.METRICS))
+  if not set(options.measure) <= set(_MEASURES):
+    raise errors.UserError("--measure=%s: must be of %s" % (
+        ",".join(options.measure), ", ".join(_MEASURES)))
+  sizes = _parse("sizes", r"([1-9]\d*)x([1-9]\d*)$", options.sizes)
   if options.out_dir:
-    scaling.draw(os.path.join(options.out_dir, "scaling.png"), growths)
+    rendering_extra.check("out_dir")
+    files.prepare_directory("out_dir", options.out_dir)
+  print("## Benchmark\n\nMachine: %s\n" % processes.machine(), flush=True)
+  if "training" in options.measure:
+    for batch_size, num_samples in sizes:
+      _measure_training(options, int(batch_size), int(num_samples))
+  if "evaluation" in options.measure:
+    _measure_evaluation(options)
+  if "scaling" in options.measure:
+    _measure_scaling(options)
 
 
-def _parse_size(flag, text):
-  """A batch size and a number of particles, of a text such as 32x16."""
-  found = re.match(r"([1-9]\d*)x([1-9]\d*)$", text)
-  if not found:
-    raise errors.UserError(
-        "--%s=%s: must be BATCHxPARTICLES, e.g. 32x16" % (flag, text))
-  return int(found.group(1)), int(found.group(2))
+def _measure_training(options, batch_size, num_samples):
+  """Compares training with variants and yardsticks."""
+  variants = _parse("variant", r"([\w.-]+)=(.*\S)", options.variant)
+  yardsticks = _parse("yardstick", r"([\w.-]+)=(.*\S)", options.yardstick)
+  path, num_sequences = _dataset(options, "train")
+  warmup_steps, steps = (10, 20) if options.quick else (100, 200)
+  # Whole epochs, because batches differ in length.
+  num_epochs = -(-steps * batch_size // num_sequences)
+  steps = -(-num_epochs * num_sequences // batch_size)
+  # The first step only ends the start.
+  job = _Job(path, batch_size, num_samples, warmup_steps,
+             1 + warmup_steps + steps)
+  figures = comparison.take_turns([
+      (name, functools.partial(_train_once, name, job, shlex.split(text)))
+      for name, text in [("default", "")] + variants
+  ] + [
+      (name, functools.partial(_run_yardstick, name, job, text))
+      for name, text in yardsticks], options.repeats)
+  _print("Training on %s: batch %d, %d particles, %d steps" % (
+      os.path.basename(path), batch_size, num_samples, steps), "", figures,
+         [_STEPS, _SEQUENCES, _STARTUP, _MEMORY],
+         ["default"] + [name for name, _ in yardsticks])
 
 
-def _parse_named(flag, values):
-  """Pairs of a name and a text, of the values NAME=TEXT of a repeated flag."""
+def _measure_evaluation(options):
+  """Compares evaluation with that of separate bounds in file order."""
+  path, num_sequences = _dataset(options, _EVAL_SPLIT)
+  job = _Job(
+      path, _EVAL_BATCH_SIZE, _EVAL_PARTICLES, warmup_steps=1, max_steps=2)
+  separate = [sys.executable, "-m", "benchmarks.separate_bounds"]
+  with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
+    _train("training for a checkpoint", job, logdir)
+    figures = comparison.take_turns([
+        (name, functools.partial(_evaluate, name, program, job,
+                                 logdir, num_sequences))
+        for name, program in (
+            ("run_fivo.py", processes.PROGRAM), ("separate", separate))
+    ], options.repeats)
+  _print("Evaluation of the %s split of %s: batch %d, %d particles" % (
+      _EVAL_SPLIT, os.path.basename(path), _EVAL_BATCH_SIZE,
+      _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY], ["separate"])
+
+
+def _measure_scaling(options):
+  """Measures how a training step grows with its sizes, and draws it."""
+  path, _ = _dataset(options, "train")
+  columns = [_MILLISECONDS, _MEMORY]
+  growths = []
+  for name, values, sizes_of in _GROWTH:
+    contestants = []
+    for value in [values[0], values[-1]] if options.quick else values:
+      sizes, more_flags = sizes_of(value)
+      contestants.append((value, functools.partial(
+          _train_once, "%d %s" % (value, name),
+          _Job(path, *sizes, **_GROWTH_STEPS), more_flags)))
+    figures = comparison.take_turns(contestants, 1)
+    _print("Training steps by " + name, name, figures, columns)
+    growths.append(figures)
+  if not options.out_dir:
+    return
+  figure, axes = figures_lib.create((9., 6.), 2, len(_GROWTH), sharex="col")
+  for column, (name, _, _), growth in zip(axes.T, _GROWTH, growths):
+    for axis, key in zip(column, columns):
+      axis.plot(list(growth), [rounds[0][key] for rounds in growth.values()],
+                "o-")
+      axis.set_ylim(bottom=0.)
+      axis.set_ylabel(key)
+    column[1].set_xlabel(name)
+  figures_lib.save(os.path.join(options.out_dir, "scaling.png"), figure)
+
+
+def _print(title, *table):
+  print("### %s\n\n%s" % (title, comparison.to_markdown(*table)), flush=True)
+
+
+def _parse(flag, pattern, values):
+  """The pairs in the values of a flag, such as NAME=FLAGS or 32x16."""
   for value in values:
-    if not re.match(r"[\w.-]+=.*\S", value):
-      raise errors.UserError("--%s=%s: must be NAME=%s" % (
-          flag, value, "COMMAND" if flag == "yardstick" else "FLAGS"))
-  return [tuple(value.split("=", 1)) for value in values]
+    if not re.match(pattern, value):
+      raise errors.UserError("--%s=%s: must be like %s" % (
+          flag, value, "32x16" if flag == "sizes" else "NAME=TEXT"))
+  return [re.match(pattern, value).groups() for value in values]
 
 
-def _parse_sweep(text):
-  """A name and a list of sizes, of a text such as num_samples=4:8:16."""
-  found = re.match(r"(\w+)(=[1-9]\d*(:[1-9]\d*)*)?$", text)
-  if not found or found.group(1) not in scaling.DEFAULT_VALUES:
-    raise errors.UserError(
-        "--sweep=%s: must be of %s, e.g. num_samples or num_samples=1:2:4" % (
-            text, ", ".join(scaling.DEFAULT_VALUES)))
-  name, _, values = text.partition("=")
-  return name, sorted(map(int, values.split(":"))) if values else (
-      scaling.DEFAULT_VALUES[name])
-
-
-def _count_sequences(path, split):
-  """The number of sequences in a split of a pianoroll file."""
+def _dataset(options, split):
+  """The pianoroll file, and its number of sequences in a split."""
+  path = os.path.abspath(options.dataset_path or "")
   with errors.naming_flag("dataset_path"):
     sequences = pianorolls.load(path).get(split)
   if not sequences:
     raise errors.UserError(
         "--dataset_path=%s: has no sequences in the %s split" % (path, split))
-  return len(sequences)
+  return path, len(sequences)
 
 
-class _Report(object):
-  """The tables and figures so far, on stdout; in files, given a directory."""
+def _flags(job, mode, logdir):
+  return ["--mode=" + mode, "--logdir=" + logdir,
+          "--dataset_path=" + job.dataset_path,
+          "--batch_size=%d" % job.batch_size,
+          "--num_samples=%d" % job.num_samples]
 
-  def __init__(self, out_dir):
-    if out_dir:
-      rendering_extra.check("out_dir")
-      os.makedirs(out_dir, exist_ok=True)
-    self._out_dir = out_dir
-    self._tables = []
-    self._machine = machine.describe()
-    self._comparisons = []
-    self._write("## Benchmark\n\n" + "".join(
-        "* %s: %s\n" % item for item in self._machine.items()))
 
-  def add(self, title, measured, table):
-    """Adds what `comparison.take_turns` returned, and its table."""
-    self._comparisons.append({"title": title, "figures": measured})
-    self._write("### %s\n\n%s" % (title, table))
+def _train(name, job, logdir, flags=()):
+  """Trains with further flags; returns a `processes.Outcome`."""
+  return processes.run(
+      name, processes.PROGRAM + _flags(job, "train", logdir) + [
+          "--learning_rate=0.0001", "--max_steps=%d" % job.max_steps,
+          "--summarize_every=%d" % min(_SUMMARIZE_EVERY, job.warmup_steps),
+      ] + list(flags))
 
-  def _write(self, text):
-    print(text, flush=True)
-    self._tables.append(text)
-    if self._out_dir:
-      with files.atomic_write(
-          os.path.join(self._out_dir, "table.md"), "w") as stream:
-        stream.write("\n".join(self._tables))
-      files.write_json(os.path.join(self._out_dir, "results.json"), [
-          ("machine", self._machine), ("comparisons", self._comparisons)])
+
+def _train_once(name, job, flags):
+  """Trains once, in a logdir of its own, and gives a dict of figures."""
+  with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
+    return _training_figures(_train(name, job, logdir, flags), job)
+
+
+def _run_yardstick(name, job, text):
+  """Runs a yardstick's shell command once and gives a dict of figures."""
+  values = dict(job._asdict(), python=sys.executable)
+  return _training_figures(processes.run(name, re.sub(
+      r"\{(%s)\}" % "|".join(values),
+      lambda match: shlex.quote(str(values[match.group(1)])), text)), job)
+
+
+def _training_figures(outcome, job):
+  """The figures of a command that printed its speed or the lines of steps."""
+  figures = {_MEMORY: outcome.peak_mb}
+  speeds = processes.find(_SPEED_LINE, outcome)
+  if speeds:
+    speed = float(speeds[-1][1].group(1))
+  else:
+    lines = [(int(match.group(1)), seconds)
+             for seconds, match in processes.find(_STEP_LINE, outcome)]
+    timed = [line for line in lines if line[0] > job.warmup_steps]
+    if len(timed) < 2:
+      raise errors.UserError("%s: logged no two steps after step %d" % (
+          outcome.name, job.warmup_steps))
+    (first, start), (last, end) = timed[0], timed[-1]
+    figures[_STARTUP] = lines[0][1]
+    speed = (last - first) / (end - start)
+  # All batches of training are full.
+  figures.update({_STEPS: speed, _MILLISECONDS: 1000. / speed,
+                  _SEQUENCES: speed * job.batch_size})
+  return figures
+
+
+def _evaluate(name, program, job, logdir, num_sequences):
+  """Evaluates a logdir with one pass, and with more; gives the figures."""
+  command = program + _flags(job, "eval", logdir) + ["--split=" + _EVAL_SPLIT]
+  one, many = [
+      processes.run(name, command + ["--eval_repeats=%d" % repeats])
+      for repeats in (1, 1 + _EVAL_PASSES)]
+  first, total = [
+      processes.find(_EVAL_ENDS, outcome)[0][0] -
+      processes.find(_EVAL_BEGINS, outcome)[0][0] for outcome in (one, many)]
+  return {_SEQUENCES: num_sequences * _EVAL_PASSES / (total - first),
+          _MEMORY: one.peak_mb}

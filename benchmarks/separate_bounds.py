@@ -8,9 +8,6 @@ graph. Flags and log lines are those of `run_fivo.py`.
 """
 
 if __name__ == "__main__":
-  import os
-  import sys
-  sys.path[0] = os.path.realpath(os.path.join(__file__, "../.."))
   from fivo.system import startup
   startup.run(__file__)
 
@@ -21,6 +18,7 @@ from fivo import bounds
 from fivo import runners
 from fivo.config import config as config_lib
 from fivo.evaluation import averages
+from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
 from fivo.system import log
 import run_fivo
@@ -28,9 +26,8 @@ import run_fivo
 define_flags = run_fivo.define_flags
 
 
-def main(argv):
+def main(unused_argv):
   """Evaluates the newest checkpoint on all sequences of a split."""
-  del argv
   log.configure()
   config = config_lib.resolve(run_fivo.FLAGS)
   with tf.compat.v1.Session() as session:
@@ -45,16 +42,14 @@ def main(argv):
                             num_samples=config.num_samples).log_p_hat
         for name in bounds.AllBounds._fields])
     checkpoints.restore(session, checkpoints.require(config.logdir))
-    logging.info("Model restored from step %d, evaluating.",
-                 session.run(global_step))
+    step = session.run(global_step)
+    logging.info("Model restored from step %d, evaluating.", step)
     result = averages.average(
         _batches(session, batch),
         lambda values: session.run(three_bounds, dict(zip(held, values))),
         config.eval_repeats)
-  means = [value for mean in result.ll_per_t.mean(axis=0)
-           for value in ("t", mean)]
-  logging.info("%s elbo ll/%s: %f, iwae ll/%s: %f fivo ll/%s: %f",
-               config.split, *means)
+  averages.report(result, config.split, step, summaries.Summaries(
+      config.logdir, "separate"))
 
 
 def _batches(session, batch):

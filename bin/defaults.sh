@@ -1,14 +1,13 @@
-# The data and the logdir that run_train.sh, run_cluster.sh, run_eval.sh and
-# run_sample.sh use unless told otherwise, so that they work one after another;
-# and the flags of training. POSIX shell, to be sourced after environment.sh. The
-# user may set
+# The data and the logdir that the run_*.sh share, so that they work one after
+# another, and the environment. POSIX shell, to be sourced. The user may set
 #
 #   PIANOROLL_DIR   where bin/download_pianorolls.sh put the datasets (default:
-#                   ~/pianorolls); where that has none, the data are Bach's
-#                   chorales, parsed on first use
+#                   ~/pianorolls); without them, the data are Bach's chorales
 #   FIVO_DATA_DIR   where the chorales are (default: .data in the checkout)
-#   FIVO_LOGDIR     the logdir (the default depends on the data: a logdir
-#                   belongs to one dataset)
+#   FIVO_LOGDIR     the logdir (the default depends on the data)
+
+. "$(dirname -- "$0")/environment.sh"
+set_up_environment
 
 # Prints the value that the other arguments give the flag $1, in any form that
 # absl takes; fails if they do not.
@@ -37,14 +36,13 @@ choose_chorales() {
   [ -f "$DATASET_PATH" ] && return
   lock "$directory" FIVO_DATA_DIR
   if [ ! -f "$DATASET_PATH" ]; then
-    note "making $DATASET_PATH from music21's Bach chorales; this takes a" \
-      "minute, once"
+    note "making $DATASET_PATH of music21's chorales; this takes a minute, once"
     # From ROOT, because -m looks into the working directory first.
     (cd "$ROOT" && "$PYTHON" -m fivo.data.create_chorales_dataset \
       --out_file="$DATASET_PATH") ||
       die "could not make $DATASET_PATH: see above"
   fi
-  unlock
+  exec 9>&-
 }
 
 # Sets DATASET_PATH and LOGDIR for a run with the flags "$@", whose own
@@ -66,21 +64,13 @@ choose_data() {
   LOGDIR=${FIVO_LOGDIR:-$LOGDIR}
 }
 
-# Becomes the program $1 of the checkout, with the flags of a training run and
-# the other arguments, which win.
+# Becomes the program $1 of the checkout, to train; the other arguments win.
 train_with() {
   program=$1
   shift
-  exec "$PYTHON" "$ROOT/$program" \
-    --mode=train \
-    --logdir="$LOGDIR" \
-    --model=vrnn \
-    --bound=fivo \
-    --summarize_every=100 \
-    --batch_size=4 \
-    --num_samples=4 \
-    --learning_rate=0.0001 \
+  exec "$PYTHON" "$ROOT/$program" --mode=train --logdir="$LOGDIR" \
+    --model=vrnn --bound=fivo --summarize_every=100 --batch_size=4 \
+    --num_samples=4 --learning_rate=0.0001 \
     ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
-    --dataset_type=pianoroll \
-    "$@"
+    --dataset_type=pianoroll "$@"
 }

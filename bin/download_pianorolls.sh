@@ -1,8 +1,5 @@
 #!/bin/sh
-# Downloads the four pianoroll datasets into a directory:
-#
-#   sh bin/download_pianorolls.sh DIR
-#
+# Downloads the four pianoroll datasets: sh bin/download_pianorolls.sh DIR
 # FIVO_PIANOROLL_URL names a mirror, see fivo/data/download_pianorolls.py.
 
 . "$(dirname -- "$0")/environment.sh"

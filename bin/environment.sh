@@ -1,12 +1,10 @@
-# The Python environment of this checkout, made on first use. POSIX shell; the
-# scripts beside this file source it and call set_up_environment, which sets
-# PYTHON to an interpreter with the packages of requirements.lock and with this
-# checkout's modules. ROOT is the checkout. The user may set
+# The Python environment of the checkout ROOT, made on first use. POSIX shell; the
+# scripts source it and call set_up_environment, which sets PYTHON to one with the
+# packages of requirements.lock and this checkout's modules. The user may set
 #
 #   FIVO_PYTHON       the Python 3.7 to make the environment from
 #   FIVO_VENV         where the environment is (default: .venv in the checkout)
-#   FIVO_INTERPRETER  an interpreter that has all packages already: it is used
-#                     as it is, and nothing is set up
+#   FIVO_INTERPRETER  an interpreter that has all packages: nothing is set up
 
 set -eu
 
@@ -40,8 +38,7 @@ absolute_path() {
 }
 
 # Makes the directory $1 of the variable $2 and waits until no other script is at
-# work there: until it calls `unlock`, or it and its children have ended. macOS
-# and some file systems have no such lock.
+# work there: until descriptor 9 is closed. macOS has no such lock.
 lock() {
   mkdir -p "$1" && : >>"$1/.fivo-lock" ||
     die "cannot write into $1: name another place in $2"
@@ -52,22 +49,15 @@ lock() {
     "is at work there"
 }
 
-unlock() {
-  exec 9>&-
-}
-
-# Whether $1 is a CPython 3.7. Only running it tells: a pyenv shim of that name
-# exits with 127 when no such version is selected.
-is_python37() {
-  "$1" -c 'import sys
-sys.exit((sys.version_info[:2], sys.implementation.name)
-         != ((3, 7), "cpython"))' >/dev/null 2>&1 </dev/null
-}
-
-# Reads one candidate a line, prints the first that is a Python 3.7.
+# Reads one candidate a line, prints the first that is a CPython 3.7. Only running
+# it tells: a pyenv shim exits with 127 when no such version is selected.
 first_python37() {
   while IFS= read -r python; do
-    is_python37 "$python" && printf '%s\n' "$python" && return
+    "$python" -c 'import sys
+sys.exit((sys.version_info[:2], sys.implementation.name)
+         != ((3, 7), "cpython"))' >/dev/null 2>&1 </dev/null || continue
+    printf '%s\n' "$python"
+    return
   done
   return 1
 }
@@ -84,8 +74,7 @@ installed_pythons() {
   uv python find --no-project 3.7 2>/dev/null </dev/null
 }
 
-# Installs a Python with uv, whose newer releases have no 3.7, or else with conda
-# below the environment $1.
+# Installs a Python with uv or, newer ones lack 3.7, with conda below $1.
 install_python() {
   if command -v uv >/dev/null 2>&1; then
     note "getting a Python 3.7 with uv"
@@ -115,8 +104,7 @@ find_python37() {
   fi
 }
 
-# What the stamp of a complete environment says: for which checkout it is (a
-# moved one needs another) and from which lock file.
+# The stamp of a complete environment: a moved checkout needs another.
 expected_stamp() {
   printf '# For %s, from:\n' "$ROOT"
   cat "$ROOT/requirements.lock"
@@ -127,12 +115,13 @@ is_complete() {
     [ "$(expected_stamp)" = "$(cat "$1/.fivo-stamp" 2>/dev/null)" ]
 }
 
-# Makes the environment $1 a new one without packages: what an interrupted
-# set-up left is not worth repairing. But one that others made is never emptied.
+# Makes the environment $1 anew, without packages. What an interrupted set-up left
+# is not worth repairing, but an environment of others is never emptied.
 prepare_environment() {
   if [ ! -e "$1/.fivo-made" ] && [ "$(ls -A "$1")" != .fivo-lock ]; then
-    is_python37 "$1/bin/python" || die "$1 was not made by this script and" \
-      "has no Python 3.7: move it away, or name another place in FIVO_VENV"
+    echo "$1/bin/python" | first_python37 >/dev/null ||
+      die "$1 was not made by this script and has no Python 3.7: move it away," \
+        "or name another place in FIVO_VENV"
     note "installing the packages of requirements.lock into $1"
     return
   fi
@@ -144,8 +133,7 @@ prepare_environment() {
     die "$python has no working venv module; on Debian, install python3.7-venv"
 }
 
-# Installs into the environment $1 what the other arguments say. Whatever the
-# user has set to lead packages elsewhere must not do so here.
+# Installs into the environment $1 what the other arguments say, and there only.
 pip_install() {
   environment=$1
   shift
@@ -153,25 +141,20 @@ pip_install() {
   env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 "$environment/bin/python" -I -m pip \
     install --require-hashes "$@" >&2 ||
-    die "pip could not install requirements.lock into $environment: see above" \
-      "(TensorFlow 1.15 is published for x86-64 only)"
+    die "pip could not install requirements.lock (for x86-64 only): see above"
 }
 
-# Installs requirements.lock into the environment $1, and makes the modules of
-# this checkout importable in it.
+# Installs requirements.lock and this checkout into the environment $1.
 install_packages() {
-  # First what installs the rest: the pip of an early 3.7 cannot read today's
-  # wheels, and build isolation would fetch versions that nobody pinned.
+  # First what installs the rest: build isolation would fetch unpinned versions.
   awk '/^[^ #]/ { wanted = /^(pip|setuptools|wheel)==/ } wanted' \
     "$ROOT/requirements.lock" >"$1/.fivo-bootstrap"
   pip_install "$1" -r "$1/.fivo-bootstrap"
-  pip_install "$1" --no-build-isolation --no-compile \
-    -r "$ROOT/requirements.lock"
+  pip_install "$1" --no-build-isolation --no-compile -r "$ROOT/requirements.lock"
   packages=$("$1/bin/python" -I -c \
     'import sysconfig; print(sysconfig.get_path("purelib"))')
   printf '%s\n' "$ROOT" >"$packages/fivo.pth"
-  # Without bytecode every start takes seconds longer. Some packages carry files
-  # for other Pythons, which do not compile.
+  # Some packages carry files for other Pythons, which do not compile.
   "$1/bin/python" -I -m compileall -q -j 0 "$packages" >/dev/null 2>&1 || true
 }
 
@@ -196,5 +179,5 @@ set_up_environment() {
     install_packages "$venv"
     expected_stamp >"$venv/.fivo-stamp"
   fi
-  unlock
+  exec 9>&-
 }

@@ -2,9 +2,7 @@
 # Measures the speed and the memory of training and evaluation; benchmarks/run.py
 # says how. Flags are passed on. Which data: see defaults.sh.
 
-. "$(dirname -- "$0")/environment.sh"
-. "$ROOT/bin/defaults.sh"
-set_up_environment
+. "$(dirname -- "$0")/defaults.sh"
 choose_data "$@"
 
 exec "$PYTHON" "$ROOT/benchmarks/run.py" \

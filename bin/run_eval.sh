@@ -2,17 +2,10 @@
 # Evaluates the last checkpoint of run_train.sh on the test set. Further flags
 # are passed on and win. Which data and logdir: see defaults.sh.
 
-. "$(dirname -- "$0")/environment.sh"
-. "$ROOT/bin/defaults.sh"
-set_up_environment
+. "$(dirname -- "$0")/defaults.sh"
 choose_data "$@"
 
-exec "$PYTHON" "$ROOT/run_fivo.py" \
-  --mode=eval \
-  --split=test \
-  --alsologtostderr \
-  --logdir="$LOGDIR" \
-  --batch_size=4 \
-  --num_samples=4 \
+exec "$PYTHON" "$ROOT/run_fivo.py" --mode=eval --split=test --alsologtostderr \
+  --logdir="$LOGDIR" --batch_size=4 --num_samples=4 \
   ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
   "$@"

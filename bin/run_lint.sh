@@ -9,10 +9,6 @@ cd "$ROOT"
 status=0
 "$PYTHON" -m ruff check "$@" || status=1
 for script in bin/*.sh .ci/run; do
-  for shell in sh bash; do
-    if command -v "$shell" >/dev/null 2>&1; then
-      "$shell" -n "$script" || status=1
-    fi
-  done
+  sh -n "$script" || status=1
 done
 exit "$status"

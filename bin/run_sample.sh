@@ -1,13 +1,10 @@
 #!/bin/sh
-# Samples from the last checkpoint of run_train.sh: continues test sequences.
-# With --pretrained, from the model of Bach's chorales that comes with the
-# checkout, without any training. Further flags are passed on and win. Which data
-# and logdir: see defaults.sh. Samples are also drawn, and written as MIDI or WAV
-# files, if the packages for that are there.
+# Continues test sequences with the last checkpoint of run_train.sh or, with
+# --pretrained, with the model of Bach's chorales that comes with the checkout.
+# Further flags are passed on and win. Which data and logdir: see defaults.sh.
+# Samples are also drawn and made MIDI or WAV files, where the packages are.
 
-. "$(dirname -- "$0")/environment.sh"
-. "$ROOT/bin/defaults.sh"
-set_up_environment
+. "$(dirname -- "$0")/defaults.sh"
 
 OUT_DIR=
 if has_flag pretrained "$@"; then
@@ -23,19 +20,13 @@ else
 fi
 
 FIND="from importlib.util import find_spec as find"
-RENDER=$("$PYTHON" -c "$FIND; exit(not (find('matplotlib') and find('mido')))" &&
-  echo --render) || RENDER=
+RENDER=
+! "$PYTHON" -c "$FIND; exit(not (find('matplotlib') and find('mido')))" ||
+  RENDER=--render
 
-exec "$PYTHON" "$ROOT/run_fivo.py" \
-  --mode=sample \
-  --alsologtostderr \
-  --logdir="$LOGDIR" \
-  --batch_size=4 \
-  --num_samples=4 \
-  --split=test \
+exec "$PYTHON" "$ROOT/run_fivo.py" --mode=sample --alsologtostderr \
+  --logdir="$LOGDIR" --batch_size=4 --num_samples=4 --split=test \
   ${OUT_DIR:+"--sample_out_dir=$OUT_DIR"} \
   ${DATASET_PATH:+"--dataset_path=$DATASET_PATH"} \
-  --prefix_length=25 \
-  --sample_length=50 \
-  $RENDER \
+  --prefix_length=25 --sample_length=50 $RENDER \
   "$@"

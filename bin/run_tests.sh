@@ -7,12 +7,10 @@
 set_up_environment
 cd "$ROOT"
 
-# The processes share the cores; threads of each on top would only fight.
+# The processes share the cores, without threads of each; and no "I" lines.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 export TF_NUM_INTRAOP_THREADS="${TF_NUM_INTRAOP_THREADS:-1}"
-# No "I" lines from TensorFlow's C++.
 export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-1}"
 
-# Whoever is done first takes tests from the end of another's share, so that
-# tests of one module, which may share fixtures, mostly run in one process.
+# So tests of one module, which may share fixtures, mostly run in one process.
 exec "$PYTHON" -m pytest -n auto --maxprocesses=8 --dist worksteal "$@"

@@ -94,10 +94,7 @@ def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
 
 
 def plan_corpus(num_train, num_test):
-  """Yields "TRAIN" or "TEST", speaker and sentence of each utterance.
-
-  A speaker has ten sentences of one subset. Women have even numbers.
-  """
+  """Yields subset, speaker (women are even) and sentence of each utterance."""
   first_speaker = 0
   for subset, num_utterances in (("TRAIN", num_train), ("TEST", num_test)):
     for index in range(num_utterances):
@@ -172,7 +169,7 @@ def _fricative(seconds, rng):
 
 
 def _envelope(num_samples):
-  """Rises and falls between 0 and 1, so that segments join without clicks."""
+  """Rises from 0 to 1 and falls again, so that segments join without clicks."""
   return np.sqrt(np.sin(np.pi * (np.arange(num_samples) + 0.5) / num_samples))
 
 

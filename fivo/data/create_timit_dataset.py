@@ -9,11 +9,9 @@ mean and the standard deviation of the train samples, and writes `train`,
   python fivo/data/create_timit_dataset.py \
     --raw_timit_dir=$RAW_TIMIT_DIR --out_dir=$TIMIT_DIR
 
-Each record is one utterance, float32 `[T, 200]`, zero-padded at its end. The
-two lines on stdout are the same, to the last digit, as those of the original
-code, which fixes three things: the order of the files (Python 2's shuffle), the
-summation (`np.mean` and `np.std` of one float32 array, in which the samples lie
-in that order), and the type of every intermediate result (float32).
+Each record is one utterance, float32 `[T, 200]`, zero-padded at its end. As the
+two lines on stdout are the original's to the last digit, files are in the order
+of Python 2's shuffle, and `np.mean` and `np.std` of one float32 array.
 """
 
 if __name__ == "__main__":
@@ -179,11 +177,7 @@ def _common_sample_rate(utterances):
 
 
 def _write_dataset(directory, train, valid, test, sample_rate):
-  """Writes three record files and the statistics; returns mean and std.
-
-  These are NumPy's functions over one array, since a float32 sum depends on the
-  order of summation; that array has 0.9 GB for the whole corpus.
-  """
+  """Writes three record files and the statistics; returns mean and std."""
   samples = np.concatenate(list(map(_read, progress.track(
       train, "Reading the train set", unit="file"))))
   if samples.min() == samples.max():

@@ -60,10 +60,7 @@ class SeriesInfo(NamedTuple):
 
 
 def from_json(values):
-  """Makes a `SeriesInfo` of what `to_json` returned.
-
-  Raises a ValueError, TypeError or KeyError if it is nothing of the kind.
-  """
+  """Makes a `SeriesInfo` of what `to_json` returned; checks that it is that."""
   mean = np.array(values["mean"], np.float64)
   std = np.ones_like(mean) if values["std"] is None else np.array(
       values["std"], np.float64)
@@ -77,11 +74,7 @@ def from_json(values):
 
 
 def read(path):
-  """Returns the `SeriesInfo` of the train split of a path of `formats.series`.
-
-  Raises a `UserError` if it is missing or bad, or a column of real data is
-  constant.
-  """
+  """Returns the `SeriesInfo` of the train split, see `formats.series`."""
   with errors.naming_flag("dataset_path"):
     sequences, names = series.read_split(path, "train")
     info = summarize(sequences, names)

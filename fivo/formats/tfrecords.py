@@ -57,10 +57,7 @@ def index_records(path):
 
 
 def read_record(path, index, offset):
-  """Returns the payload of the record at an offset, bytes.
-
-  Raises a `UserError` if it is damaged, which names it by its index.
-  """
+  """Returns the payload, bytes, of the record of this index at an offset."""
   try:
     return _read(path, offset)
   except tf.errors.OpError as error:

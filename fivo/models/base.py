@@ -122,13 +122,7 @@ def drawing_by(model, draw):
 
 
 class ConditionalNormalDistribution(object):
-  """A diagonal Normal whose mean and scale an MLP computes from its inputs.
-
-  Attributes:
-    size: The dimension of the random variable.
-    fcnet: The MLP.
-    sigma_min, raw_sigma_bias, name: As given to the constructor.
-  """
+  """A diagonal Normal whose mean and scale an MLP, `fcnet`, computes."""
 
   def __init__(self, size, hidden_layer_sizes, sigma_min=0.0,
                raw_sigma_bias=0.25, hidden_activation_fn=tf.nn.relu,
@@ -173,13 +167,7 @@ class ConditionalNormalDistribution(object):
 
 
 class ConditionalBernoulliDistribution(object):
-  """Independent Bernoullis whose logits an MLP computes from its inputs.
-
-  Attributes:
-    size: The dimension of the random variable.
-    fcnet: The MLP.
-    bias_init: As given to the constructor.
-  """
+  """Independent Bernoullis whose logits an MLP, `fcnet`, computes."""
 
   def __init__(self, size, hidden_layer_sizes, hidden_activation_fn=tf.nn.relu,
                initializers=None, bias_init=0.0,

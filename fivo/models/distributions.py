@@ -1,9 +1,8 @@
 """Distributions whose densities cost few operations.
 
-In the particle filter's loop each operation, and each of its gradient, costs a
-few microseconds whatever its size. These are TensorFlow Probability's
-distributions, drawing the same numbers, with fewer operations per density. To
-`isinstance` and `kl_divergence` they are TensorFlow's own distributions too,
+In the particle filter's loop each operation costs a few microseconds whatever
+its size. These are TensorFlow Probability's distributions, drawing the same
+numbers. To `isinstance` and `kl_divergence` they are also TensorFlow's own,
 which old code knows as `tf.distributions` and `tf.contrib.distributions`.
 """
 

@@ -163,10 +163,9 @@ class GaussianHMM(object):
         t, z_prev, tf.gather(precisions, row), tf.gather(informations, row))
 
   def lookahead(self, t, z_prev):
-    """p(x_t, ..., x_{T-1} | z_{t-1}), of all that is still to be observed.
+    """p(x_t, ..., x_{T-1} | z_{t-1}), a `MultivariateNormalTriL`.
 
-    It is a `MultivariateNormalTriL` of the batch shape of `z_prev` and event
-    shape `[T - t]`.
+    It has the batch shape of `z_prev` and the event shape `[T - t]`.
     """
     loc_weights = tf.gather(self._w, t) * self._h[t:] * tf.cast(
         self._chain[t:, t], self.dtype)

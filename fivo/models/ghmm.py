@@ -89,10 +89,9 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     """Takes the observations that `propose_and_weight` is to explain.
 
     Args:
-      xs: Floats `[T, batch]` or `[T, batch, 1]`. There may be fewer than T
-        steps if all sequences are shorter.
-      seq_lengths: Ints `[batch]`, or None if all have length T. What lies past
-        the end of a sequence has no influence.
+      xs: Floats `[T, batch]` or `[T, batch, 1]`, of fewer than T steps if all
+        sequences are shorter. What lies past an end has no influence.
+      seq_lengths: Ints `[batch]`, or None if all have length T.
     """
     xs = gaussian_hmm.observations(xs, self.dtype)
     self.observations = base.zero_padding(xs, seq_lengths)

@@ -14,15 +14,10 @@ class MLP(snt.AbstractModule):
 
   def __init__(self, output_sizes, activation=tf.nn.relu, initializers=None,
                name="mlp"):
-    """Creates the module; variables come with the first call.
+    """Creates the module of layers of the given sizes, the output's last.
 
-    Args:
-      output_sizes: The sizes of all layers, the output's last.
-      activation: The activation of all layers but the last.
-      initializers: None, or a dict with initializers for "w" and "b". They
-        default to Sonnet's: a truncated Normal of variance 1 / input_size, and
-        zeros.
-      name: The module's name.
+    The initializers, None or a dict with those for "w" and "b", default to
+    Sonnet's: a truncated Normal of variance 1 / input_size, and zeros.
     """
     super(MLP, self).__init__(name=name)
     self._output_sizes = tuple(int(size) for size in output_sizes)

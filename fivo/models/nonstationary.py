@@ -43,7 +43,7 @@ class NonstationaryLinearDistribution(object):
         variable at each step. Defaults to ones.
       initializers: None, or a dict with initializers for "w" (default Xavier)
         and "b" (default zeros), which is that of the log variances too.
-      variance_min: The smallest variance, a nonnegative float or scalar Tensor.
+      variance_min: The smallest variance, a float or scalar Tensor.
       output_distribution: A callable that makes a distribution of `loc`
         `[outputs_t, batch]` and `scale` `[outputs_t, 1]`, given by name.
       dtype: The float dtype of the variables.

@@ -32,15 +32,9 @@ from fivo.models import base
 
 
 class RecurrentModel(object):
-  """The parts of a generative model; the constructor's arguments are kept.
+  """The parts of a generative model; the constructor's arguments are kept."""
 
-  Attributes:
-    state_class: The namedtuple of a state.
-    state_size: The size of the recurrent network's state.
-    encoded_z_size: The size of an encoded latent.
-  """
-
-  state_class = None
+  state_class = None  # The namedtuple of a state.
 
   def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
                emission, random_seed=None):
@@ -76,9 +70,8 @@ class RecurrentModel(object):
   def emission(self, latent, rnn_out):
     """p(x_t | z'_t, h_t), and z'_t `[batch, encoded_z_size]`.
 
-    Args:
-      latent: z_t, a float Tensor `[batch, latent_size]`.
-      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
+    The latent is z_t, `[batch, latent_size]`; `rnn_out` is h_t,
+    `[batch, rnn_hidden_size]`.
     """
     latent_encoded = self.latent_encoder(latent)
     return self._emission(latent_encoded, rnn_out), latent_encoded
@@ -183,10 +176,7 @@ class TrainableRecurrentModel(RecurrentModel,
   def tilt(self, rnn_out, latent_encoded, targets):
     """log r(x_{t+1} | h_t, z'_t) of a tilt, `[batch]`, in nats.
 
-    Args:
-      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
-      latent_encoded: z'_t, a float Tensor `[batch, encoded_z_size]`.
-      targets: x_{t+1}, a float Tensor `[batch, data_size]`.
+    `rnn_out` is h_t, `latent_encoded` z'_t, and targets are x_{t+1}.
     """
     return log_prob(self._tilt(rnn_out, latent_encoded), targets)
 
@@ -205,8 +195,8 @@ class TrainableRecurrentModel(RecurrentModel,
   def weighs_emissions_later(self):
     """True if a filter that never resamples may weigh emissions after its loop.
 
-    It calls `propose_and_weight` with `weigh_emission=False` then, and
-    `emission_log_probs`. A model of your own does without all three.
+    It then calls `propose_and_weight` with `weigh_emission=False`, and
+    `emission_log_probs`.
     """
     return self._tilt is None and not overrides(
         self, "propose_and_weight", "emission")
@@ -224,10 +214,7 @@ class TrainableRecurrentModel(RecurrentModel,
 
 
 def overrides(model, *names):
-  """True if a subclass, or the model itself, has other methods of these names.
-
-  Other, that is, than the `TrainableRecurrentModel` that it is: VRNN or SRNN.
-  """
+  """True if a subclass, or the model itself, has one of these methods anew."""
   owner = next(cls for cls in type(model).__mro__
                if TrainableRecurrentModel in cls.__bases__)
   return any(name in vars(model) or
@@ -249,10 +236,7 @@ def log_ratio(model, prior, latent, log_q):
 
 
 def log_tilt(model, state, t):
-  """log r after step t, in nats: a float Tensor `[batch]`.
-
-  It is zero before the first step, t = -1, and at the last of each sequence.
-  """
+  """log r after step t, `[batch]`, zero at t = -1 and each sequence's end."""
   log_r = model.tilt(
       state.rnn_out, state.latent_encoded,
       model.targets_ta.read(tf.minimum(t + 1, model.max_seq_len - 1)))

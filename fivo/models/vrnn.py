@@ -40,10 +40,7 @@ class VRNN(recurrent.RecurrentModel):
   def run_rnn(self, prev_rnn_state, prev_latent_encoded, inputs):
     """h_t = LSTM([e(x_{t-1}), z'_{t-1}]), and the network's new state.
 
-    Args:
-      prev_rnn_state: The network's state.
-      prev_latent_encoded: z'_{t-1}, a float Tensor `[batch, encoded_z_size]`.
-      inputs: x_{t-1}, a float Tensor `[batch, data_size]`.
+    Here `inputs` are x_{t-1}, not encoded yet, `[batch, data_size]`.
     """
     return self._run_rnn_on_encoded(
         prev_rnn_state, prev_latent_encoded, self.data_encoder(inputs))

@@ -46,13 +46,10 @@ def run_module(module):
 def run_main(main, flags_parser=None):
   """Parses the flags, calls `main` with `argv`, and exits with what it returns.
 
-  Log lines go to stderr, from INFO on and without a prefix; absl's flags
-  `--verbosity` and `--showprefixforinfo` change that.
-
+  Log lines go to stderr without a prefix, unless `--showprefixforinfo` is set.
   What `errors.explain` explains becomes one line on stderr and exit code 1.
-  Ctrl-C, SIGTERM or a closed pipe ends the command quietly, once temporary
-  files are removed, with exit code 130 or 143. Any other exception is a defect
-  and keeps its stack trace.
+  Ctrl-C, SIGTERM or a closed pipe ends the command quietly with exit code 130
+  or 143. Any other exception is a defect and keeps its stack trace.
   """
   signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
   flags.FLAGS.set_default("showprefixforinfo", False)

@@ -42,35 +42,24 @@ def track(iterable, description, total=None, unit="sequences", show_bar=True):
     yield item
 
 
-class StepBar(contextlib.ExitStack):
-  """A bar of training steps on a terminal; elsewhere nothing.
+@contextlib.contextmanager
+def step_bar(step, total=None, show_bar=True):
+  """Shows a bar of training steps, up to a total if there is one.
 
-  It is shown from `start` on until the `with` block of this object ends. A
-  total of None is without an end.
+  It begins at `step`. Yields a function of the step that has been taken and a
+  text to stand beside the bar; None where there is no bar.
   """
+  if not (show_bar and _can_show_bar()):
+    yield None
+    return
+  with _shown_bar(desc="Training", total=total, initial=step, unit=" steps",
+                  dynamic_ncols=True) as bar:
 
-  def __init__(self, total=None, show_bar=True):
-    super().__init__()
-    self._total = total
-    self._may_show = show_bar and _can_show_bar()
-    self._bar = None
+    def update(step, text):
+      bar.set_postfix_str(text, refresh=False)
+      bar.update(step - bar.n)
 
-  @property
-  def is_shown(self):
-    """True if there is a bar."""
-    return self._bar is not None
-
-  def start(self, step):
-    """Shows the bar, where it is not shown yet, from a step on."""
-    if self._may_show and not self.is_shown:
-      self._bar = self.enter_context(_shown_bar(
-          desc="Training", total=self._total, initial=step, unit=" steps",
-          dynamic_ncols=True))
-
-  def update(self, step, text):
-    """Shows that a step has been taken, and a text beside the bar."""
-    self._bar.set_postfix_str(text, refresh=False)
-    self._bar.update(step - self._bar.n)
+    yield update
 
 
 def _can_show_bar():

@@ -56,26 +56,18 @@ def catch_signals():
     caught.append(number)
     restore()
 
-  with _noting_numbers():
+  reader, writer = socket.socketpair()
+  with reader, writer:
+    reader.setblocking(False)
+    writer.setblocking(False)
+    _readers.append(reader)
+    # Python writes the numbers of signals there.
+    former = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     for number in _NUMBERS:
       previous[number] = signal.signal(number, handle)
     try:
       yield caught
     finally:
       restore()
-
-
-@contextlib.contextmanager
-def _noting_numbers():
-  """Has Python write the numbers of signals to where `arrived` reads them."""
-  reader, writer = socket.socketpair()
-  with reader, writer:
-    reader.setblocking(False)
-    writer.setblocking(False)
-    previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    _readers.append(reader)
-    try:
-      yield
-    finally:
+      signal.set_wakeup_fd(former)
       _readers.remove(reader)
-      signal.set_wakeup_fd(previous)

@@ -140,11 +140,12 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
     total = config.max_steps
     if total == options.OPTIONS["max_steps"].default:
       total = None  # Nobody waits for it.
-    with progress.StepBar(total, config.progress) as bar:
+    with progress.step_bar(
+        config.start_step, total, config.progress) as update_bar:
       while True:
         try:
           with tf.compat.v1.train.MonitoredSession(creator, hooks) as session:
-            self._take_in_session(session, bar)
+            self._take_in_session(session, update_bar)
           break
         except cluster_session.PREEMPTIONS as e:
           self._num_failures += 1
@@ -161,10 +162,9 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
         config.logdir, config.measure, config.early_stop_patience) is None:
       log.info("The data ended at step %d.", self.last)
 
-  def _take_in_session(self, session, bar):
+  def _take_in_session(self, session, update_bar):
     """Takes steps in one session."""
     config, is_first = self._config, True
-    bar.start(self.last)
     while not (self._caught or self.last >= config.max_steps or
                session.should_stop()):
       before = self.last
@@ -174,9 +174,9 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
           (self.last - 1) // config.summarize_every >
           (before - 1) // config.summarize_every):
         log.info("%s", self._log_line(self.last, values))
-      if bar.is_shown:  # It has the number of the step.
+      if update_bar is not None:  # The bar has the number of the step.
         line = self._log_line(self.last, values)
-        bar.update(self.last, line.partition(", ")[2])
+        update_bar(self.last, line.partition(", ")[2])
       is_first = False
       self._num_failures = 0
     if self._caught:

@@ -1,7 +1,6 @@
 """Tests that the reproduction runs, resumes and writes its tables."""
 
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -11,8 +10,6 @@ import time
 import pytest
 
 from benchmarks import processes
-from benchmarks import reproduce_tables
-from benchmarks import scaling
 
 # Stands for `run_fivo.py`: trains 30 steps of 0.01 s, goes on where it was
 # killed, and evaluates; larger learning rates are better.
@@ -62,21 +59,18 @@ console.run_main(reproduce.main)
 def start(tmp_path):
   """A function that starts the script with a stub of `run_fivo.py`."""
   pytest.importorskip("matplotlib")
-  (tmp_path / "run_fivo.py").write_text(_STUB)
+  program = tmp_path / "run_fivo.py"
+  program.write_text(_STUB)
   (tmp_path / "jsb.pkl").write_text("")
-
-  def start_script(*flags, program=str(tmp_path / "run_fivo.py")):
-    return subprocess.Popen(
-        [sys.executable, "-c", _REPRODUCE, program, "--data_dir=%s" % tmp_path,
-         "--out_dir=%s" % (tmp_path / "out"), "--progress_secs=0.1"] +
-        list(flags), cwd=processes.ROOT, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, universal_newlines=True)
-
-  return start_script
+  return lambda *flags: subprocess.Popen(
+      [sys.executable, "-c", _REPRODUCE, str(program),
+       "--data_dir=%s" % tmp_path, "--out_dir=%s" % (tmp_path / "out")] +
+      list(flags), cwd=processes.ROOT, stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE, universal_newlines=True)
 
 
-def _run(start, *flags, code=0, **kwargs):
-  process = start(*flags, **kwargs)
+def _run(start, *flags, code=0):
+  process = start(*flags)
   stdout, stderr = process.communicate(timeout=200)
   assert process.returncode == code, stderr
   return stdout, stderr
@@ -88,18 +82,15 @@ def _cells(tmp_path):
 
 
 def test_chooses_by_valid_and_writes_tables(start, tmp_path):
-  flags = ["--bounds=iwae,fivo", "--seeds=1,2", "--learning_rates=0.1,0.3,0.2"]
+  flags = ["--bounds=iwae,fivo", "--seeds=1,2", "--learning_rates=0.1,0.3"]
   stdout, _ = _run(start, "--dry_run", *flags)
-  assert len(stdout.splitlines()) == 16 and not (tmp_path / "out").exists()
-  stdout, stderr = _run(start, *flags)
-  assert "train of jsb_vrnn_iwae_n4_seed1_lr0.1: Step" in stderr
+  assert len(stdout.splitlines()) == 12 and not (tmp_path / "out").exists()
+  stdout, _ = _run(start, *flags)
   cells = _cells(tmp_path)
   assert [(c["bound"], c["seed"], c["learning_rate"]) for c in cells] == [
       ("iwae", "1", "0.3"), ("fivo", "1", "0.3"), ("iwae", "2", "0.3"),
       ("fivo", "2", "0.3")]
   assert float(cells[0]["test_elbo"]) == pytest.approx(-10.7)
-  assert cells[0]["command"].startswith(
-      "python run_fivo.py --mode=train --logdir=$OUT_DIR/cells/")
   assert "--dataset_path=$PIANOROLL_DIR/jsb.pkl " in cells[0]["command"]
   assert "| -8.700 ± 0.000 | -8.700 ± 0.000 |" in stdout
   assert (tmp_path / "out" / "table.md").read_text() + "\n" == stdout
@@ -111,14 +102,6 @@ def test_chooses_by_valid_and_writes_tables(start, tmp_path):
       ("fivo", "--latent_size=3 --xla=false")]
   (tmp_path / "run_fivo.py").unlink()
   _run(start, *flags)
-
-
-@pytest.mark.parametrize("flag", [
-    "--flags=--latent_size", "--flags=--bound=elbo", "--data_dir=/nowhere",
-    "--dataset=none"])
-def test_refuses(start, flag):
-  _, stderr = _run(start, flag, code=1)
-  assert stderr.startswith("-c: " + flag) and stderr.count("\n") == 1
 
 
 def test_failure_spares_the_others(start, tmp_path):
@@ -150,31 +133,3 @@ def test_ghmm(start, tmp_path):
   assert (tmp_path / "out" / "ghmm.png").stat().st_size > 1000
   # One training run for each bound serves all numbers of particles.
   assert len(os.listdir(str(tmp_path / "out" / "runs"))) == 18
-
-
-def test_verdict():
-  def verdict(elbo, iwae, fivo):
-    return reproduce_tables.verdict(
-        dict(elbo=(elbo, .01), iwae=(iwae, .01), fivo=(fivo, .01)))
-
-  assert verdict(-3., -2., -1.) == "yes"
-  assert verdict(-2., -3., -1.) == "no: IWAE is not above ELBO"
-  assert verdict(-3., -2., -1.98).startswith("no: FIVO")  # It may be noise.
-
-
-@pytest.mark.slow
-def test_end_to_end(start, tmp_path):
-  """A tiny cell of the program itself, and its model."""
-  scaling.write_dataset(str(tmp_path / "jsb.pkl"), 3, num_sequences=5)
-  _run(start, "--bounds=fivo", "--eval_repeats=2", "--flags=--xla=false "
-       "--latent_size=2 --schedule_steps=4 --max_steps=4 --eval_every=2 "
-       "--batch_size=2", program=processes.PROGRAM[1])
-  cell, = _cells(tmp_path)
-  assert cell["steps"] == "4" and -88. < float(cell["test_fivo"]) < 0.
-  subprocess.check_call([
-      sys.executable, "benchmarks/reproduce_models.py", "--out_dir=%s" % (
-          tmp_path / "out"), "--data_dir=%s" % tmp_path,
-      "--models_dir=%s" % (tmp_path / "models")], cwd=processes.ROOT)
-  model, = (tmp_path / "models").iterdir()
-  figures = json.loads((model / "figures.json").read_text())
-  assert figures["table"] == cell and figures["subset"]["fivo"][1] > 0

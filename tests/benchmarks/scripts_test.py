@@ -21,24 +21,19 @@ def test_filters(tmp_path, monkeypatch, capsys):
   results = filters.compare_filters([2], num_filters=2)
   filters.compare_gradients(num_particles=2, num_filters=2, num_steps=1)
   assert capsys.readouterr().out.count("\n| --- |") == 2
-  path = tmp_path / "x.png"
-  filters.draw(str(path), [2], results)
-  assert path.read_bytes().startswith(b"\x89PNG")
+  filters.draw(str(tmp_path / "x.png"), [2], results)
 
 
 def test_genealogy(tmp_path):
   pytest.importorskip("matplotlib")
-  path = tmp_path / "x.png"
-  genealogy.draw(str(path), *genealogy.compute(
+  genealogy.draw(str(tmp_path / "x.png"), *genealogy.compute(
       num_timesteps=4, num_particles=2, num_filters=2))
-  assert path.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("create_bound", [bounds.fivo, bounds.sixo])
-def test_sixo(create_bound, monkeypatch):
+def test_sixo(monkeypatch):
   monkeypatch.setattr(sixo, "NUM_TIMESTEPS", 3)
   monkeypatch.setattr(sixo, "TEST_BATCH", 2)
-  assert np.isfinite(sixo.measure(create_bound, 1., 2)).all()
+  assert np.isfinite(sixo.measure(bounds.sixo, 1., 2)).all()
 
 
 @pytest.mark.slow
@@ -52,8 +47,7 @@ def test_first_hour(tmp_path):
   path.write_bytes(pickle.dumps(contents))
   result = programs.run(
       ["--dataset_path=%s" % path, "--out_dir=%s" % (tmp_path / "out"),
-       "--steps=2", "--max_particles=2", "--sequences=2"],
-      "benchmarks/first_hour.py", timeout=200)
+       "--steps=2"], "benchmarks/first_hour.py", timeout=200)
   assert result.exit_code == 0, result.stderr
   assert set(os.listdir(str(tmp_path / "out"))) == {
       "gap.png", "particles.png", "chorales.png", "sample_0.png",

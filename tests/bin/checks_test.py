@@ -16,60 +16,41 @@ _SCRIPTS = sorted(
 _SOURCED = ("environment.sh", "defaults.sh")
 
 
-@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
 @pytest.mark.parametrize("path", _SCRIPTS, ids=os.path.basename)
-def test_scripts_parse(path, shell):
-  if not shutil.which(shell):
-    pytest.skip("no %s here" % shell)
-  subprocess.check_call([shell, "-n", path])
-
-
-@pytest.mark.parametrize("path", _SCRIPTS, ids=os.path.basename)
-def test_scripts_are_executable_unless_sourced(path):
+def test_scripts_parse_and_are_executable_unless_sourced(path):
+  for shell in filter(shutil.which, ("sh", "bash", "dash")):
+    subprocess.check_call([shell, "-n", path])
   is_executable = bool(os.stat(path).st_mode & stat.S_IXUSR)
   assert is_executable == (os.path.basename(path) not in _SOURCED)
 
 
-def test_arguments_go_to_pytest(checkout):
-  checkout.add_environment()
-  result = checkout.run(
-      "run_tests.sh", "tests/smc_test.py", "-k", "foo and bar")
-  assert result.status == 0, result.stderr
-  call, = checkout.calls("-m pytest")
-  assert call.arguments[:4] == ["-m", "pytest", "-n", "auto"]
-  assert call.arguments[-3:] == ["tests/smc_test.py", "-k", "foo and bar"]
-  assert call.pid == result.pid
-
-
-def test_tests_run_in_the_checkout_without_threads_of_each(checkout, tmp_path):
+def test_run_tests(checkout, tmp_path):
   checkout.add_environment(
       'case "$*" in *pytest*) echo "$PWD|$OMP_NUM_THREADS|'
       '$TF_NUM_INTRAOP_THREADS" >&2 ;; esac\n')
-  result = checkout.run("run_tests.sh", cwd=str(tmp_path))
+  own = ["tests/smc_test.py", "-k", "foo and bar"]
+  result = checkout.run("run_tests.sh", *own, cwd=str(tmp_path))
   assert result.stderr.strip() == checkout.root + "|1|1"
+  call, = checkout.calls("-m pytest")
+  assert call.arguments[:4] == ["-m", "pytest", "-n", "auto"]
+  assert call.arguments[-3:] == own
+  assert call.pid == result.pid
   result = checkout.run("run_tests.sh", variables={"OMP_NUM_THREADS": "3"})
   assert result.stderr.strip() == checkout.root + "|3|1"
 
 
-def test_arguments_go_to_ruff(checkout):
+def test_run_lint(checkout):
   checkout.add_environment()
   assert checkout.run("run_lint.sh", "--fix").status == 0
   assert checkout.calls("-m ruff")[0].arguments == [
       "-m", "ruff", "check", "--fix"]
-
-
-def test_lint_fails_when_a_script_does_not_parse(checkout):
-  checkout.add_environment()
   checkout.write(checkout.path("bin", "broken.sh"), "if true; then\n")
   assert checkout.run("run_lint.sh").status == 1
 
 
-_RUFF_FAILS = 'case "$*" in *"-m ruff"*) exit 1 ;; esac\n'
-_PYTEST_FAILS = 'case "$*" in *"-m pytest"*) exit 2 ;; esac\n'
-
-
 @pytest.mark.parametrize("behaviour, status", [
-    ("", 0), (_RUFF_FAILS, 1), (_PYTEST_FAILS, 1)])
+    ("", 0), ('case "$*" in *"-m ruff"*) exit 1 ;; esac\n', 1),
+    ('case "$*" in *"-m pytest"*) exit 2 ;; esac\n', 1)])
 def test_ci_runs_both_and_fails_with_either(checkout, behaviour, status):
   checkout.add_python("python3.7", behaviour=behaviour)
   result = checkout.run("../.ci/run", cwd="/")

@@ -11,19 +11,14 @@ def test_wrong_number_of_arguments(checkout, arguments):
   result = checkout.run("download_pianorolls.sh", *arguments)
   assert result.status == 2
   assert result.stderr.startswith("usage: ")
-  assert len(result.stderr.splitlines()) == 1
   assert not os.path.exists(checkout.path(".venv"))
 
 
-@pytest.mark.parametrize("shell", [None, "sh", "bash"])
-def test_directory_is_the_callers(checkout, tmp_path, shell):
+def test_directory_is_the_callers(checkout, tmp_path):
   checkout.add_environment(
       'case "$*" in *download*) echo "$PWD" >&2; exit 3 ;; esac\n')
-  result = checkout.run("download_pianorolls.sh", "piano rolls", shell=shell,
-                        cwd=str(tmp_path))
-  assert result.status == 3
+  result = checkout.run(
+      "download_pianorolls.sh", "piano rolls", cwd=str(tmp_path))
+  assert (result.status, result.stderr.strip()) == (3, checkout.root)
   call, = checkout.calls("fivo.data.download_pianorolls")
-  assert call.arguments == [
-      "-m", "fivo.data.download_pianorolls",
-      "--out_dir=" + str(tmp_path / "piano rolls")]
-  assert result.stderr.strip() == checkout.root
+  assert call.arguments[2] == "--out_dir=" + str(tmp_path / "piano rolls")

@@ -59,10 +59,8 @@ class FakeCheckout(object):
     self.write(self.path("requirements.lock"),
                "numpy==1.18.5 \\\n    --hash=sha256:1\n"
                "pip==24.0 \\\n    --hash=sha256:2\n    # via fivo\n")
-    for command in _COMMANDS:
-      found = shutil.which(command)
-      if found:
-        os.symlink(found, os.path.join(self._tools, command))
+    for command in filter(shutil.which, _COMMANDS):
+      os.symlink(shutil.which(command), os.path.join(self._tools, command))
     home = os.path.join(directory, "home")
     os.makedirs(home)
     self.environment = {
@@ -101,18 +99,10 @@ class FakeCheckout(object):
     return result
 
   def start(self, script, *arguments, **kwargs):
-    """Starts a script.
+    """Starts a script of bin/; further arguments are those of `Popen`.
 
-    Args:
-      script: Its name in bin/.
-      *arguments: Its arguments.
-      **kwargs: `shell`: the shell to run it with, instead of by itself;
-        `variables`: environment variables on top of those of this checkout;
-        `relative`: whether `script` is a path to be used as it is; and
-        arguments of `subprocess.Popen`.
-
-    Returns:
-      The process.
+    `shell` runs it, instead of itself; `variables` come on top of those of this
+    checkout; with `relative` the script is a path to be used as it is.
     """
     shell = kwargs.pop("shell", None)
     environment = dict(self.environment, **kwargs.pop("variables", {}))

@@ -8,7 +8,9 @@ import sys
 import urllib.request
 
 import pytest
+import tensorflow as tf
 
+from fivo.evaluation import charts
 from tests.bin import fake_checkout
 
 _SCRIPT = "run_tensorboard.sh"
@@ -29,20 +31,16 @@ def _flags(checkout, *arguments, **kwargs):
   return call.arguments[2:]
 
 
-def test_one_run(ready, tmp_path):
-  directory = tmp_path / "a run: 1"
-  directory.mkdir()
-  assert _flags(ready, "--port=7", str(directory), "--reload_interval=1") == [
-      "--logdir=%s" % directory, "--port=7", "--reload_interval=1",
+@pytest.mark.parametrize("names, logdir", [
+    (["a run: 1"], "/{0}/a run: 1"),
+    (["a", "b:c"], "{0}/a:/{0}/a,{0}/b_c:/{0}/b:c")])
+def test_runs_have_their_paths_for_names(ready, tmp_path, names, logdir):
+  paths = [str(tmp_path / name) for name in names]
+  for path in paths:
+    os.mkdir(path)
+  assert _flags(ready, "--port=7", *paths) == [
+      "--logdir=" + logdir.format(str(tmp_path)[1:]), "--port=7",
       "--host=127.0.0.1"]
-
-
-def test_several_runs_have_their_paths_for_names(ready, tmp_path):
-  for name in ("a", "b:c"):
-    (tmp_path / name).mkdir()
-  path = str(tmp_path)
-  assert _flags(ready, "./a", path + "/b:c", cwd=path)[0] == (
-      "--logdir={0}/./a:/{0}/./a,{0}/b_c:/{0}/b:c".format(path[1:]))
 
 
 def test_default(ready, tmp_path):
@@ -50,26 +48,19 @@ def test_default(ready, tmp_path):
       "--logdir=%s" % tmp_path)
 
 
-@pytest.mark.parametrize("name, message", [
-    ("none", "none: must be a directory"), ("a,b", "with a comma"),
-    ("gs://x", "not a URL")])
-def test_refuses(ready, tmp_path, name, message):
-  (tmp_path / "a,b").mkdir()
-  result = ready.run(_SCRIPT, name, cwd=str(tmp_path))
+@pytest.mark.parametrize("names, message", [
+    (["none"], "none: must be a directory"), (["a,b"], "with a comma"),
+    (["gs://x"], "not a URL"), ([], "there is no run yet")])
+def test_refuses(ready, tmp_path, names, message):
+  result = ready.run(_SCRIPT, *names, cwd=str(tmp_path),
+                     variables={"FIVO_LOGDIR": "/none"})
   assert result.status == 1 and message in result.stderr
   assert len(result.stderr.splitlines()) == 1
   assert not ready.calls("tensorboard.main")
 
 
-def test_no_run_yet(ready):
-  result = ready.run(_SCRIPT, variables={"FIVO_LOGDIR": "/none"})
-  assert result.status == 1 and "there is no run yet" in result.stderr
-
-
 def test_serves_the_charts_of_training_and_evaluation(tmp_path):
   """The true one, asked as a browser asks; on loopback only."""
-  tf = pytest.importorskip("tensorflow")
-  charts = pytest.importorskip("fivo.system.charts")
   for name, tags in (("", ["training/gradient_norm"]), (
       "valid", ["valid/fivo_ll_per_t"])):
     writer = tf.compat.v1.summary.FileWriter(str(tmp_path / name))

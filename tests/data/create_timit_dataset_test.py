@@ -253,3 +253,9 @@ def test_defect_command_on_python_3(tmp_path, out_dir):
   assert (result.exit_code, result.stdout, result.stderr) == (
       0, "6 train / 2 valid / 2 test\ntrain mean: %f  train std: %f\n" %
       (mean, std), "")
+
+
+def test_names_that_scripts_use():
+  assert (create_timit_dataset.NUM_TRAIN_FILES,
+          create_timit_dataset.NUM_TEST_FILES,
+          create_timit_dataset.SAMPLES_PER_TIMESTEP) == (4620, 1680, 200)

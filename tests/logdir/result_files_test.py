@@ -31,10 +31,3 @@ def test_both_ways_to_read(tmp_path):
     for read in (loaded, loaded[()]):
       np.testing.assert_array_equal(read[name], value)
   assert loaded["samples"].dtype == np.int32
-
-
-def test_failure_leaves_no_file(tmp_path):
-  with pytest.raises(ValueError):
-    result_files.write("logdir", str(tmp_path), "samples.npz",
-                       {"bad": np.array([object()])})
-  assert not list(tmp_path.iterdir())

@@ -14,12 +14,6 @@ _CONDITIONS = np.array([[.5, -1.], [0., 2.]], np.float32)
 _ERROR_RATE = 1e-4
 
 
-@pytest.fixture(autouse=True)
-def graph():
-  with tf.Graph().as_default():
-    yield
-
-
 class _Emission(object):
   """A distribution of random weights, and what it computes of a condition."""
 

@@ -36,12 +36,6 @@ def test_values_gradients_and_names():
     np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
 
 
-def test_activation():
-  (y, _), _ = _run(mlp.MLP, activation=lambda x: 0. * x, initializers=dict(
-      _INITIALIZERS, b=tf.compat.v1.constant_initializer(3.)))
-  np.testing.assert_array_equal(y, np.full([6, 2], 3.))
-
-
 def test_default_initializer_is_sonnets():
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     mlp.MLP([500])(tf.zeros([1, 400]))

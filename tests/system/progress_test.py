@@ -93,10 +93,9 @@ def _open_terminal(monkeypatch):
 def test_lines_stand_above_the_bars(monkeypatch):
   """Also above the bar of an evaluation below that of training."""
   terminal = _open_terminal(monkeypatch)
-  with progress.StepBar(total=4) as bar:
-    bar.start(1)
+  with progress.step_bar(1, total=4) as update:
     for step in (2, 3, 4):
-      bar.update(step, "bound: -%d" % step)
+      update(step, "bound: -%d" % step)
       logging.root.warning("Step %d", step)
       for i in progress.track(range(5), "Evaluating"):
         if i == 3:
@@ -112,10 +111,8 @@ def test_lines_stand_above_the_bars(monkeypatch):
 
 def test_without_a_total(monkeypatch):
   terminal = _open_terminal(monkeypatch)
-  with progress.StepBar() as bar:
-    bar.start(100)
-    bar.start(100)  # In another session.
-    bar.update(103, "bound: -3")
+  with progress.step_bar(100) as update:
+    update(103, "bound: -3")
   assert terminal.rows()[-1].startswith("Training: 103 steps [")
 
 
@@ -126,8 +123,7 @@ def test_no_bar(monkeypatch, is_wanted, is_terminal, has_tqdm):
   monkeypatch.setattr(terminal, "isatty", lambda: is_terminal)
   if not has_tqdm:
     monkeypatch.setattr(progress, "tqdm", None)
-  with progress.StepBar(show_bar=is_wanted) as bar:
-    bar.start(0)
-    assert not bar.is_shown
+  with progress.step_bar(0, show_bar=is_wanted) as update:
+    assert update is None
   assert list(progress.track([1, 2], "Reading", show_bar=is_wanted)) == [1, 2]
   assert not terminal.getvalue()
