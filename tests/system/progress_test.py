@@ -109,13 +109,6 @@ def test_lines_stand_above_the_bars(monkeypatch):
   assert not logging.root.handlers[0].filters, "nothing is left behind"
 
 
-def test_without_a_total(monkeypatch):
-  terminal = _open_terminal(monkeypatch)
-  with progress.step_bar(100) as update:
-    update(103, "bound: -3")
-  assert terminal.rows()[-1].startswith("Training: 103 steps [")
-
-
 @pytest.mark.parametrize("is_wanted, is_terminal, has_tqdm", [
     (False, True, True), (True, False, True), (True, True, False)])
 def test_no_bar(monkeypatch, is_wanted, is_terminal, has_tqdm):
