@@ -103,15 +103,6 @@ class TestLogdir(object):
         logdir=str(tmp_path), dataset_path="x.pkl"), "train")
     assert not caplog.records
 
-  @pytest.mark.parametrize("content", [
-      "", "{", "[]", "{}", '{"options": 3, "train_mean": null}',
-      '{"options": {}, "train_mean": ["a"]}',
-      '{"format": 2, "options": {}, "train_mean": null}'])
-  def test_damaged_file(self, tmp_path, content):
-    (tmp_path / stored.FILE_NAME).write_text(content)
-    with pytest.raises(errors.UserError, match=stored.FILE_NAME):
-      stored.load(str(tmp_path))
-
   def test_options_of_a_later_version_are_ignored(self, tmp_path):
     (tmp_path / stored.FILE_NAME).write_text(json.dumps(
         {"options": {"warp": 9, "latent_size": 3}, "train_mean": None}))

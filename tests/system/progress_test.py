@@ -47,17 +47,6 @@ def test_logs_a_line_every_ten_seconds(take, items, total, out_of):
   assert lines == ["Reading: %d%s files" % (done, out_of) for done in (10, 20)]
 
 
-def test_neither_reads_ahead_nor_holds_back():
-  def source():
-    yield 1
-    raise ValueError("broken")
-
-  tracked = progress.track(source(), "Reading")
-  assert next(tracked) == 1
-  with pytest.raises(ValueError, match="broken"):
-    next(tracked)
-
-
 class _Terminal(io.StringIO):
   """A terminal, as far as bars need one."""
 
