@@ -41,14 +41,8 @@ def warm_up(model, num_steps):
   particle's weight has the exponent step / `num_steps`. So the proposal need
   not be close to the prior before the emission has learned to use the latents
   (Bowman et al., Generating sentences from a continuous space, 2016, section
-  3.1). Until then the objective is not a bound.
-
-  Args:
-    model: A VRNN or SRNN, which is changed.
-    num_steps: An int.
-
-  Raises:
-    UserError: If the model computes weights of its own.
+  3.1). Until then the objective is not a bound. The model, which is changed,
+  must be a VRNN or SRNN that does not compute weights of its own.
   """
   if not isinstance(model, recurrent.TrainableRecurrentModel) or (
       recurrent.overrides(model, "propose_and_weight")):
