@@ -266,18 +266,14 @@ def _check_size(config, num_samples):
 
 
 def _create_model(config):
+  twist = None
+  if config.uses_twist:
+    twist = "optimal" if config.twist == "optimal" else "learned"
   return ghmm.TrainableGaussianHMM(
       config.num_timesteps, config.proposal_type,
       transition_variances=config.variance,
       emission_variances=config.variance,
-      random_seed=config.noise_seed, twist=_twist(config))
-
-
-def _twist(config):
-  """The twist that a configuration asks for."""
-  if not config.uses_twist:
-    return None
-  return "optimal" if config.twist == "optimal" else "learned"
+      random_seed=config.noise_seed, twist=twist)
 
 
 def _create_model_and_data(config):
@@ -305,7 +301,7 @@ def _set_seeds(config):
 def _find_checkpoint(config):
   """The path of the newest checkpoint; None if there is nothing to learn."""
   if config.proposal_type in _LEARNED_PROPOSALS or (
-      _twist(config) == "learned"):
+      config.uses_twist and config.twist != "optimal"):
     return checkpoints.require(config.logdir, config.wait_for_checkpoint)
   log.info("--proposal_type=%s has nothing to learn: no checkpoint is "
            "needed.", config.proposal_type)

@@ -19,7 +19,6 @@ from fivo.data import speech_statistics
 from fivo.evaluation import averages
 from fivo.evaluation import charts
 from fivo.evaluation import diagnostics_file
-from fivo.evaluation import evaluator as evaluator_lib
 from fivo.evaluation import new_checkpoints
 from fivo.logdir import checkpoints
 from fivo.models import base
@@ -137,10 +136,13 @@ class _Recurrent(runs.Family):
   def create_validator(self, config):
     if config.eval_every is None or config.task != 0:
       return None
+    dataset_path = config.dataset_path
+    if config.dataset_type == "speech" and os.path.isfile(dataset_path):
+      # That of the valid split is beside it.
+      dataset_path = os.path.dirname(os.path.abspath(dataset_path))
     # Every evaluation draws the same noise, wherever the run was resumed.
     valid = config._replace(
-        split=validation.SPLIT, start_step=0,
-        dataset_path=_path_of_all_splits(config))
+        split=validation.SPLIT, start_step=0, dataset_path=dataset_path)
     try:
       evaluator = self.create_evaluator(valid)
     except errors.UserError as e:
@@ -156,7 +158,7 @@ class _Recurrent(runs.Family):
   def create_evaluator(self, config, can_diagnose=False):
     # The order does not matter to an average.
     config = config._replace(sort_by_length=True)
-    return evaluator_lib.Evaluator(
+    return averages.Evaluator(
         functools.partial(self._create, config, split=config.split),
         dict(num_samples=config.num_samples,
              parallel_iterations=config.parallel_iterations,
@@ -218,13 +220,6 @@ class _Recurrent(runs.Family):
         lambda num_steps: twists.simulate(
             model, config.batch_size, num_steps, data_size, self._train_mean),
         tf.shape(targets)[0])
-
-
-def _path_of_all_splits(config):
-  """The `dataset_path`; of the speech file of one split, its directory."""
-  if config.dataset_type == "speech" and os.path.isfile(config.dataset_path):
-    return os.path.dirname(os.path.abspath(config.dataset_path))
-  return config.dataset_path
 
 
 def _create_renderer(config):

@@ -52,8 +52,7 @@ def serve_variables(spec, timeout_secs):
   """Serves as a parameter server until the chief says training is over.
 
   The chief may be away for `timeout_secs`, and workers may take as long to end
-  after it. After Ctrl-C or SIGTERM it waits ten seconds for them, and raises
-  SystemExit.
+  after it; after Ctrl-C or SIGTERM, which raise SystemExit, ten seconds.
   """
   with signals.catch_signals() as caught, tf.Graph().as_default():
     num_ends = end_queue(spec.task).size()
@@ -105,10 +104,7 @@ class SessionCreator(tf.compat.v1.train.SessionCreator):
 
 
 class ChiefHook(tf.compat.v1.train.SessionRunHook):
-  """Tells the parameter servers when training is over, unless by a signal.
-
-  It comes after the hooks that need them at the end.
-  """
+  """Tells the parameter servers when training is over, unless by a signal."""
 
   def __init__(self, num_ps, caught):
     self._caught = caught

@@ -84,8 +84,7 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
 def names_in_checkpoints():
   """The default graph's global variables by their names in checkpoints.
 
-  A variable and its average swap names, so that restoring a checkpoint gives
-  variables the values of their averages.
+  A variable and its average swap names, so that it is restored as its average.
   """
   variables = {v.op.name: v for v in tf.compat.v1.global_variables()}
   for name in list(variables):
@@ -96,11 +95,7 @@ def names_in_checkpoints():
 
 
 def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
-  """Multiplies gradients by max_norm / max(n, max_norm), n their joint norm.
-
-  Pascanu, Mikolov & Bengio, On the difficulty of training recurrent neural
-  networks, 2013, algorithm 1.
-  """
+  """Scales gradients down to a joint norm of at most `max_norm`."""
   gradients, variables = zip(*grads_and_vars)
   # The squares of finite gradients may overflow, which would make them NaN.
   norm = tf.debugging.check_numerics(

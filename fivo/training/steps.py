@@ -35,11 +35,9 @@ def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
           num_timesteps=None):
   """Trains until the global step is `config.max_steps`.
 
-  Resumes from the newest checkpoint of the logdir, and leaves one behind on
-  every way out that a process can notice: the last step, the end of the data,
-  Ctrl-C and SIGTERM, which raise SystemExit. `log_line(step, values)` gives the
-  line to log of the values of `log_tensors`, which are nested. The number of
-  timesteps of data in a batch is a scalar Tensor, or None.
+  Resumes from the newest checkpoint of the logdir, and saves one at the last
+  step, the end of the data, and Ctrl-C and SIGTERM, which raise SystemExit.
+  `log_tensors`, `log_line` and `num_timesteps` are those of a `runs.Objective`.
   """
   is_chief = config.task == 0
   path = checkpoints.latest(
@@ -137,9 +135,9 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
   def take(self, creator, hooks):
     """Takes steps until the last, the end of the data, or a signal."""
     config = self._config
-    total = config.max_steps
-    if total == options.OPTIONS["max_steps"].default:
-      total = None  # Nobody waits for it.
+    # Nobody waits for the default.
+    total = (config.max_steps if config.max_steps !=
+             options.OPTIONS["max_steps"].default else None)
     with progress.step_bar(
         config.start_step, total, config.progress) as update_bar:
       while True:

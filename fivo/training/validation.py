@@ -51,8 +51,7 @@ def mend_best(config):
 class Validator(tf.compat.v1.train.SessionRunHook):
   """Evaluates a run as it trains, exports the best checkpoint, stops early.
 
-  Takes an `Evaluator` of the valid split and, to draw samples, a function from
-  a checkpoint's path to the bytes of a PNG file.
+  `draw_picture` maps a checkpoint's path to the bytes of a PNG file.
   """
 
   def __init__(self, config, evaluator, draw_picture=None):
