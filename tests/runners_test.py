@@ -140,6 +140,7 @@ class TestTrain(object):
       runners.run_train(Config, toy.create_dataset_and_model)
       assert checkpoints.step(checkpoints.latest(str(tmp_path))) == step
 
+  @pytest.mark.default_session
   def test_seeded_runs_are_equal(self, trained, tmp_path):
     """Seed 0 used to be ignored."""
     _train(tmp_path)

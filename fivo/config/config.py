@@ -61,11 +61,6 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     return catalogue.SCHEMES[self.resampling_type]
 
   @property
-  def uses_tilt(self):
-    """True if the model has a tilt."""
-    return self.bound_traits.part == "tilt"
-
-  @property
   def uses_twist(self):
     """True if the model has a twist."""
     return self.bound_traits.part == "twist"

@@ -91,10 +91,9 @@ class Option(NamedTuple):
       return "must be at least %s" % self.minimum
     if value > self.maximum:
       return "must be at most %s" % self.maximum
-    if self.above is not None and value <= self.above:
-      return "must be greater than %s" % self.above
     if self.above is not None and np.float32(value) <= self.above:
-      return "must be greater than %s when rounded to 32 bits" % self.above
+      rounded = " when rounded to 32 bits" if value > self.above else ""
+      return "must be greater than %s%s" % (self.above, rounded)
     return None
 
 

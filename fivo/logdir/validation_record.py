@@ -44,10 +44,7 @@ def load(logdir):
   try:
     kept = files.read_json(path, _FORMAT)
     return Record(*[kept[name] for name in Record._fields])
-  except OSError as e:
-    raise errors.UserError("--logdir=%s: its %s cannot be read: %s" % (
-        logdir, FILE_NAME, e.strerror)) from e
-  except (ValueError, TypeError, KeyError) as e:
+  except (OSError, ValueError, TypeError, KeyError) as e:
     raise errors.UserError(
         "--logdir=%s: its %s is no record that this program wrote (%s: %s); "
         "restore it, or delete it to forget the best bound so far" % (
@@ -63,19 +60,19 @@ def save(logdir, record):
 def resume(logdir, measure, step):
   """The record of a run that goes on from a step; a new one if that is 0."""
   record = load(logdir)
-  if record is None or (not step and not record.last_step):
+  if record is None:
     return Record(measure)
-  if not step:
-    log.info("%s is of an earlier run that has no checkpoint any more: it "
-             "begins anew.", os.path.join(logdir, FILE_NAME))
-    return Record(measure)
-  if record.measure != measure:
+  if step and record.measure == measure:
+    # The steps after the checkpoint, if there were any, are taken again.
+    return record._replace(last_step=min(record.last_step, step))
+  if step:
     log.info(
         "The best so far is of the %s, which does not compare with the %s: "
         "the next will be the best.", record.measure, measure)
-    return Record(measure)
-  # The steps after the checkpoint, if there were any, are taken again.
-  return record._replace(last_step=min(record.last_step, step))
+  elif record.last_step:
+    log.info("%s is of an earlier run that has no checkpoint any more: it "
+             "begins anew.", os.path.join(logdir, FILE_NAME))
+  return Record(measure)
 
 
 def stopped_step(logdir, measure, patience):

@@ -72,8 +72,7 @@ class TestLogdir(object):
   def test_is_evaluated_with_its_tilt_or_twist(self, tmp_path, bound, part):
     _store(tmp_path, bound=bound)
     config = config_lib.resolve(types.SimpleNamespace(logdir=str(tmp_path)))
-    assert config.uses_tilt == (part == "tilt")
-    assert config.uses_twist == (part == "twist")
+    assert config.bound_traits.part == part
 
   @pytest.mark.parametrize("stored, given", [
       (dict(bound="fivo", twist="dre"), dict(twist="joint")),

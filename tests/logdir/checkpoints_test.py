@@ -183,8 +183,10 @@ def test_use_newest(tmp_path):
   assert use() == 2.
   for suffix in (_DATA, ".index"):
     os.truncate(second + suffix, 0)
-    with pytest.raises(checkpoints.UnreadableError) as caught:
+    with pytest.raises(checkpoints.UnreadableError):
       use()
+    with pytest.raises(checkpoints.UnreadableError) as caught:
+      _restore(second)
     assert str(caught.value).startswith(second)
     assert "\n" not in str(caught.value)
 
