@@ -87,6 +87,7 @@ class Drift(base.ELBOTrainableSequenceModel):
     return _normal((NUM_TIMESTEPS + 1) * self.drift,
                    .5 * np.log(NUM_TIMESTEPS + 1.)).log_prob(self._x)[:, 0]
 
+
 def _normal(loc, log_scale=0.):
   return tfp.distributions.Normal(loc, tf.exp(tf.cast(log_scale, tf.float32)))
 

@@ -93,19 +93,11 @@ def define_flags():
       "that prints '<number> steps/s', or lines 'Step N, ...' as run_fivo.py "
       "does. {python}, {dataset_path}, {batch_size}, {num_samples}, "
       "{warmup_steps} and {max_steps} in it are filled in. May be repeated.")
-  flags.DEFINE_integer(
-      "warmup_steps", 100, "How many training steps go by untimed.", 1)
-  flags.DEFINE_integer(
-      "steps", 200, "How many training steps are timed; rounded up to whole "
-      "epochs, because batches differ in length.", 1)
 
 
 def main(unused_argv):
   """Measures what the flags say."""
   options = flags.FLAGS
-  if options.quick:
-    for name, value in (("repeats", 2), ("warmup_steps", 10), ("steps", 20)):
-      options.set_default(name, value)  # A flag that was given stays.
   if not set(options.measure) <= set(_MEASURES):
     raise errors.UserError("--measure=%s: must be of %s" % (
         ",".join(options.measure), ", ".join(_MEASURES)))
@@ -128,15 +120,15 @@ def _measure_training(options, batch_size, num_samples):
   variants = _parse("variant", r"([\w.-]+)=(.*\S)", options.variant)
   yardsticks = _parse("yardstick", r"([\w.-]+)=(.*\S)", options.yardstick)
   path, num_sequences = _dataset(options, "train")
-  # Whole epochs.
-  num_epochs = -(-options.steps * batch_size // num_sequences)
+  warmup_steps, steps = (10, 20) if options.quick else (100, 200)
+  # Whole epochs, because batches differ in length.
+  num_epochs = -(-steps * batch_size // num_sequences)
   steps = -(-num_epochs * num_sequences // batch_size)
   # The first step only ends the start.
-  job = _Job(path, batch_size, num_samples, options.warmup_steps,
-             1 + options.warmup_steps + steps)
+  job = _Job(path, batch_size, num_samples, warmup_steps,
+             1 + warmup_steps + steps)
   figures = comparison.take_turns([
-      (name, functools.partial(
-          _train_once, name, job, shlex.split(text)))
+      (name, functools.partial(_train_once, name, job, shlex.split(text)))
       for name, text in [("default", "")] + variants
   ] + [
       (name, functools.partial(_run_yardstick, name, job, text))
@@ -163,8 +155,7 @@ def _measure_evaluation(options):
     ], options.repeats)
   _print("Evaluation of the %s split of %s: batch %d, %d particles" % (
       _EVAL_SPLIT, os.path.basename(path), _EVAL_BATCH_SIZE,
-      _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY],
-         ["separate"])
+      _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY], ["separate"])
 
 
 def _measure_scaling(options):

@@ -18,7 +18,6 @@ from fivo.data import datasets
 from fivo.evaluation import charts
 from fivo.evaluation import diagnostics_file
 from fivo.evaluation import new_checkpoints
-from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
 from fivo.logdir import result_files
 from fivo.models import ghmm
@@ -40,18 +39,14 @@ _LEARNED_PROPOSALS = ("filtering", "smoothing")
 class _GaussianHMM(runs.Family):
   """The Gaussian HMM, whose proposal is trained."""
 
-  def check(self, config):
+  def create(self, config):
     learns_by_bound = config.proposal_type in _LEARNED_PROPOSALS or (
         config.uses_twist and config.twist == "joint")
     if not learns_by_bound:
       raise errors.UserError(
           "--proposal_type=%s: leaves the ghmm nothing to train; use %s" % (
               config.proposal_type, " or ".join(_LEARNED_PROPOSALS)))
-
-  def set_seeds(self, config):
     _set_seeds(config)
-
-  def create(self, config):
     return _create_model_and_data(config) + (None,)
 
   def objective(self, config, model, batch):
@@ -69,6 +64,8 @@ class _GaussianHMM(runs.Family):
     objectives.summarize_particles(bound, lengths, config.diagnostics)
     objective = runs.Objective(
         bound_per_t, (bound_per_t, likelihood_per_t, gap),
+        lambda step, values: "Step %d, %s/t: %.3f, likelihood: %.3f, gap: %.3e"
+        % ((step, config.bound) + tuple(values)),
         num_timesteps=tf.reduce_sum(lengths))
     if not config.learns_density_ratio:
       return objective
@@ -76,10 +73,6 @@ class _GaussianHMM(runs.Family):
     return twist_steps.learn_by_density_ratio(
         config, model, objective, lambda _: draws + (lengths,),
         config.num_timesteps)
-
-  def log_line(self, config, step, values):
-    return "Step %d, %s/t: %.3f, likelihood: %.3f, gap: %.3e" % (
-        (step, config.bound) + tuple(values))
 
 
 def run_train(config):
@@ -134,23 +127,22 @@ def run_eval(config):
             config.eval_interval_secs, config.proposal_type))
   if config.wait_for_checkpoint:  # A run that has begun has left its own.
     config = config_lib.complete(config)
-  with contextlib.closing(_Evaluator(config)) as evaluator:
+  with contextlib.closing(
+      charts.Summaries(config.logdir, _SUMMARY_DIRECTORY)) as writer:
     return new_checkpoints.evaluate(
-        config.logdir, path, evaluator.evaluate, config.eval_interval_secs,
-        config.max_steps)
+        config, path, _Evaluator(config, writer).evaluate)
 
 
 class _Evaluator(object):
   """Evaluates checkpoint after checkpoint in a graph that is built once."""
 
-  def __init__(self, config):
-    """Builds the graph of a `Config`."""
+  def __init__(self, config, writer):
+    """Builds the graph of a `Config`; takes a `Summaries`."""
     # Blending particles is for training: the bound would be biased.
     self._config = config._replace(
         resampling_type=config.eval_resampling_type,
         resampling_gradients="none", iwae_gradients="reparameterized")
-    self._summaries = summaries.Summaries(
-        config.logdir, _SUMMARY_DIRECTORY)
+    self._summaries = writer
     self._graph = tf.Graph()
     with self._graph.as_default():
       _set_seeds(self._config)
@@ -162,8 +154,7 @@ class _Evaluator(object):
       self._diagnosis = ()
       if config.diagnostics and bound.ancestors is not None:
         self._diagnosis = diagnostics_file.tensors(bound, lengths)
-      variables = tf.compat.v1.global_variables()
-      self._saver = tf.compat.v1.train.Saver(variables) if variables else None
+      self._saver = tf.compat.v1.train.Saver(allow_empty=True)
 
   def evaluate(self, path):
     """Reports on a checkpoint, or None; returns what `run_eval` does."""
@@ -188,10 +179,6 @@ class _Evaluator(object):
               ("eval_bound_gap", likelihood_per_t - results["mean"])],
           checkpoints.step(path))
     return results
-
-  def close(self):
-    """Closes the file of summaries."""
-    self._summaries.close()
 
 
 def _charts(config, bound_per_t, likelihood_per_t):
@@ -279,18 +266,14 @@ def _check_size(config, num_samples):
 
 
 def _create_model(config):
+  twist = None
+  if config.uses_twist:
+    twist = "optimal" if config.twist == "optimal" else "learned"
   return ghmm.TrainableGaussianHMM(
       config.num_timesteps, config.proposal_type,
       transition_variances=config.variance,
       emission_variances=config.variance,
-      random_seed=config.noise_seed, twist=_twist(config))
-
-
-def _twist(config):
-  """The twist that a configuration asks for."""
-  if not config.uses_twist:
-    return None
-  return "optimal" if config.twist == "optimal" else "learned"
+      random_seed=config.noise_seed, twist=twist)
 
 
 def _create_model_and_data(config):
@@ -318,7 +301,7 @@ def _set_seeds(config):
 def _find_checkpoint(config):
   """The path of the newest checkpoint; None if there is nothing to learn."""
   if config.proposal_type in _LEARNED_PROPOSALS or (
-      _twist(config) == "learned"):
+      config.uses_twist and config.twist != "optimal"):
     return checkpoints.require(config.logdir, config.wait_for_checkpoint)
   log.info("--proposal_type=%s has nothing to learn: no checkpoint is "
            "needed.", config.proposal_type)

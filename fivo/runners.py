@@ -17,12 +17,10 @@ from fivo.data import datasets
 from fivo.data import series_info
 from fivo.data import speech_statistics
 from fivo.evaluation import averages
+from fivo.evaluation import charts
 from fivo.evaluation import diagnostics_file
-from fivo.evaluation import evaluator as evaluator_lib
 from fivo.evaluation import new_checkpoints
-from fivo.evaluation import summaries
 from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
 from fivo.models import base
 from fivo.models import srnn
 from fivo.models import vrnn
@@ -66,7 +64,9 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   if config.model not in _CREATE_MODEL:
     raise errors.UserError("--model=%s: must be one of %s" % (
         config.model, ", ".join(sorted(_CREATE_MODEL))))
-  is_binary = _is_binary(config)
+  is_binary = catalogue.DATASET_TYPES[config.dataset_type].is_binary
+  if is_binary is None:
+    is_binary = config.series.is_binary
   checks.check_emission(config, is_binary)
   inputs, targets, lengths, mean = _create_dataset(
       config, split, shuffle, repeat)
@@ -94,12 +94,6 @@ def create_dataset_and_model(config, split, shuffle, repeat):
       random_seed=config.noise_seed,
       emission_sigma_min=config.emission_sigma_min)
   return inputs, targets, lengths, model, mean
-
-
-def _is_binary(config):
-  """Whether the data is of zeros and ones."""
-  known = catalogue.DATASET_TYPES[config.dataset_type].is_binary
-  return config.series.is_binary if known is None else known
 
 
 def _create_dataset(config, split, shuffle, repeat):
@@ -142,10 +136,13 @@ class _Recurrent(runs.Family):
   def create_validator(self, config):
     if config.eval_every is None or config.task != 0:
       return None
+    dataset_path = config.dataset_path
+    if config.dataset_type == "speech" and os.path.isfile(dataset_path):
+      # That of the valid split is beside it.
+      dataset_path = os.path.dirname(os.path.abspath(dataset_path))
     # Every evaluation draws the same noise, wherever the run was resumed.
     valid = config._replace(
-        split=validation.SPLIT, start_step=0,
-        dataset_path=_path_of_all_splits(config))
+        split=validation.SPLIT, start_step=0, dataset_path=dataset_path)
     try:
       evaluator = self.create_evaluator(valid)
     except errors.UserError as e:
@@ -161,7 +158,7 @@ class _Recurrent(runs.Family):
   def create_evaluator(self, config, can_diagnose=False):
     # The order does not matter to an average.
     config = config._replace(sort_by_length=True)
-    return evaluator_lib.Evaluator(
+    return averages.Evaluator(
         functools.partial(self._create, config, split=config.split),
         dict(num_samples=config.num_samples,
              parallel_iterations=config.parallel_iterations,
@@ -173,12 +170,10 @@ class _Recurrent(runs.Family):
         graph_seed=config.random_seed, show_bar=config.progress,
         can_diagnose=can_diagnose)
 
-  def set_seeds(self, config):
+  def create(self, config):
     tf.compat.v1.set_random_seed(config.random_seed)
     if config.xla:
       xla.configure()
-
-  def create(self, config):
     inputs, targets, lengths, model, mean = self._create(
         config, split="train", shuffle=True, repeat=True)
     if self._train_mean is None:  # A feeder's graph has another.
@@ -211,9 +206,12 @@ class _Recurrent(runs.Family):
     objectives.summarize_particles(bound, lengths, config.diagnostics)
     mean_bound = objectives.mean_bound(
         config, bound.log_p_hat, lengths, summarize=True)
+    unit = "timestep" if config.normalize_by_seq_len else "sequence"
     objective = runs.Objective(
-        mean_bound, {"bound": mean_bound}, grads_and_vars, hooks,
-        tf.reduce_sum(lengths))
+        mean_bound, mean_bound,
+        lambda step, value: "Step %d, %s bound per %s: %f" % (
+            step, config.bound, unit, value),
+        grads_and_vars, hooks, tf.reduce_sum(lengths))
     if not config.learns_density_ratio:
       return objective
     data_size = tf.compat.dimension_value(targets.shape[2])
@@ -222,19 +220,6 @@ class _Recurrent(runs.Family):
         lambda num_steps: twists.simulate(
             model, config.batch_size, num_steps, data_size, self._train_mean),
         tf.shape(targets)[0])
-
-  def log_line(self, config, step, values):
-    return "Step %d, %s bound per %s: %f" % (
-        step, config.bound,
-        "timestep" if config.normalize_by_seq_len else "sequence",
-        values["bound"])
-
-
-def _path_of_all_splits(config):
-  """The `dataset_path`; of the speech file of one split, its directory."""
-  if config.dataset_type == "speech" and os.path.isfile(config.dataset_path):
-    return os.path.dirname(os.path.abspath(config.dataset_path))
-  return config.dataset_path
 
 
 def _create_renderer(config):
@@ -276,9 +261,8 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   `new_checkpoints.evaluate`.
 
   Args:
-    config: A configuration, see `config.from_object`.
-    create_dataset_and_model_fn: A callable like `create_dataset_and_model`. It
-      gets `config` itself.
+    config: As of `run_train`.
+    create_dataset_and_model_fn: As of `run_train`.
 
   Returns:
     An `averages.EvalResult`, the last one.
@@ -293,7 +277,7 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   if config.wait_for_checkpoint:  # A run that has begun has left its own.
     config = config_lib.complete(config)
   evaluator = family.create_evaluator(config, config.diagnostics)
-  writer = summaries.Summaries(config.logdir, config.split)
+  writer = charts.Summaries(config.logdir, config.split)
 
   def evaluate(path):
     step, result = evaluator.evaluate(path)
@@ -304,21 +288,15 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
     return result
 
   with contextlib.closing(writer):
-    return new_checkpoints.evaluate(
-        config.logdir, path, evaluate, config.eval_interval_secs,
-        config.max_steps,
-        functools.partial(
-            validation_record.stopped_step, config.logdir, config.measure,
-            config.early_stop_patience))
+    return new_checkpoints.evaluate(config, path, evaluate)
 
 
 def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   """Samples continuations of prefixes and writes both to `samples.npz`.
 
   Args:
-    config: A configuration, see `config.from_object`.
-    create_dataset_and_model_fn: A callable like `create_dataset_and_model`. It
-      gets `config` itself.
+    config: As of `run_train`.
+    create_dataset_and_model_fn: As of `run_train`.
 
   Returns:
     The path of the file, see `Renderer.write`.

@@ -15,7 +15,7 @@ import types
 
 import tensorflow as tf
 
-from fivo.cluster import parameter_server
+from fivo.cluster import session as cluster_session
 from fivo.config import cluster_spec
 from fivo.config import config as config_lib
 from fivo.config import stored
@@ -87,7 +87,8 @@ def _run(unused_argv, config, size, gate):
   log.configure()
   config = config_lib.resolve(config)
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
-    parameter_server.serve(config.cluster, config.cluster_timeout_secs)
+    cluster_session.serve_variables(
+        config.cluster, config.cluster_timeout_secs)
   else:
     _train(config, size, gate)
 

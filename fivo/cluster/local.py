@@ -107,10 +107,9 @@ class LocalCluster(object):
   """A cluster of processes of this machine, while it runs."""
 
   def __init__(self, command, hosts, logdir, caught):
-    """Starts processes: a command, with its place, for each of the addresses.
+    """Starts a process for each address of `hosts`, a dict of lists by job.
 
-    `hosts` has lists of addresses by jobs, the workers' first; `caught`
-    receives the numbers of signals.
+    The workers' come first. `caught` receives the numbers of signals.
     """
     self._caught = caught
     # Each leaves the others their cores, unless the user has set it.
@@ -130,8 +129,7 @@ class LocalCluster(object):
   def wait(self):
     """Waits until all have ended; once one fails, or after a signal, ends them.
 
-    A UserError names who has failed; of the chief, which says so itself, and of
-    a signal there is a SystemExit.
+    It raises a SystemExit for a signal, and where the chief has failed.
     """
     self._look_while(lambda: not self._caught and not self._failed())
     if self._failed():

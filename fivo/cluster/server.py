@@ -17,10 +17,9 @@ _servers = {}
 
 
 def join(config):
-  """Starts the server of a worker of a cluster.
+  """Starts the server of a worker of a cluster; gives the worker's `Config`.
 
-  Gives its `Config`, with the server as the `master` and, but for the chief, a
-  random seed of its own; that of a process alone as it is.
+  Workers have random seeds of their own.
   """
   spec = config.cluster
   if spec is None:
@@ -34,10 +33,7 @@ def join(config):
 
 
 def start(spec):
-  """The running `tf.distribute.Server` of a process, given its `ClusterSpec`.
-
-  There is a UserError if the address is taken.
-  """
+  """The running `tf.distribute.Server` of a process, by its `ClusterSpec`."""
   if spec not in _servers:
     name = cluster_spec.name(spec.job, spec.task)
     try:

@@ -1,4 +1,4 @@
-"""The sessions of a process that trains, by itself or with others.
+"""The sessions of a process that trains, and of a parameter server.
 
 The variables live on the parameter servers. Whenever the chief opens a session,
 at its start or after the death of one of them, it restores the newest
@@ -12,8 +12,13 @@ import tensorflow as tf
 from fivo.cluster import server
 from fivo.cluster import supervision
 from fivo.config import cluster_spec
+from fivo.system import log
 from fivo.system import sessions
+from fivo.system import signals
 
+# Schedulers send SIGTERM to all processes, and SIGKILL half a minute later. In
+# between the chief needs the variables to save them.
+_SECONDS_AFTER_SIGNAL = 10.
 # What a session may meet when a process of the cluster dies or starts anew.
 PREEMPTIONS = (
     tf.errors.AbortedError, tf.errors.CancelledError,
@@ -41,6 +46,30 @@ def end_queue(ps_task):
       server.device(cluster_spec.PS, ps_task)):
     return tf.queue.FIFOQueue(
         10, [tf.bool], [[]], shared_name="fivo_training_is_over")
+
+
+def serve_variables(spec, timeout_secs):
+  """Serves as a parameter server until the chief says training is over.
+
+  The chief may be away for `timeout_secs`, and workers may take as long to end
+  after it; after Ctrl-C or SIGTERM, which raise SystemExit, ten seconds.
+  """
+  with signals.catch_signals() as caught, tf.Graph().as_default():
+    num_ends = end_queue(spec.task).size()
+    with tf.compat.v1.Session(
+        server.start(spec).target, config=options(spec)) as session:
+      with supervision.supervise(spec.needed, timeout_secs):
+        while not caught and not session.run(num_ends):
+          time.sleep(supervision.SECONDS_BETWEEN_LOOKS)
+      deadline = time.monotonic() + (
+          _SECONDS_AFTER_SIGNAL if caught else timeout_secs)
+      while time.monotonic() < deadline and any(
+          map(supervision.answers, spec.worker_hosts)):
+        time.sleep(supervision.SECONDS_BETWEEN_LOOKS)
+  if caught:
+    log.info("Stopped by signal %d.", caught[0])
+    raise SystemExit(128 + caught[0])
+  log.info("Training is over.")
 
 
 class SessionCreator(tf.compat.v1.train.SessionCreator):
@@ -75,10 +104,7 @@ class SessionCreator(tf.compat.v1.train.SessionCreator):
 
 
 class ChiefHook(tf.compat.v1.train.SessionRunHook):
-  """Tells the parameter servers when training is over, unless by a signal.
-
-  It comes after the hooks that need them at the end.
-  """
+  """Tells the parameter servers when training is over, unless by a signal."""
 
   def __init__(self, num_ps, caught):
     self._caught = caught

@@ -24,10 +24,8 @@ _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
 def answers(address):
-  """True if the server at an address, "host:port", answers a greeting.
-
-  The kernel accepts connections for a process that is stopped or hangs, too.
-  """
+  """True if the server at an address, "host:port", answers a greeting."""
+  # The kernel accepts connections for a process that is stopped or hangs, too.
   try:
     with socket.create_connection(
         cluster_spec.split_address(address), _SECONDS_TO_ANSWER) as probe:

@@ -1,8 +1,7 @@
 """Orders the sequences of a dataset and pads them to batches.
 
-A pipeline begins with the indices of the sequences: shuffling, repeating and
-skipping them costs nothing. Sequences are read only as they are needed, so that
-memory holds those that are being read and two batches.
+A pipeline shuffles, repeats and skips the indices of sequences, which costs
+nothing; memory holds the sequences that are being read and two batches.
 """
 
 import re
@@ -37,17 +36,15 @@ class Options(NamedTuple):
   """What a run may ask of a dataset beyond the arguments of the original.
 
   Attributes:
-    order: One of `ORDERS`. None: what the argument `shuffle` says.
+    order: One of `ORDERS`. None: as `shuffle` says.
     skip: The number of sequences to leave out at the start of the (shuffled,
       repeated) stream, so that a resumed run with the same seed continues it.
     seed: The seed of shuffling and dropout. None: the graph's, if it has one.
-    max_length: The maximum number of timesteps; longer sequences are cut into
-      pieces, see `cut`. None: no cut.
-    input_dropout: The probability of setting an entry of an input to zero,
-      before centring.
-    dimension: The size of an observation of speech; None: 200.
-    series: The `SeriesInfo` of the data that a model of time series was trained
-      on; None: that of this data.
+    max_length: The maximum number of timesteps, see `cut`. None: no cut.
+    input_dropout: The probability of zeroing an entry of an input, before
+      centring.
+    dimension: The size of an observation of speech. None: 200.
+    series: The `SeriesInfo` that a model was trained on. None: of this data.
   """
 
   order: Optional[str] = None
@@ -60,14 +57,10 @@ class Options(NamedTuple):
 
 
 class Sequences(NamedTuple):
-  """The sequences of a split.
+  """The sequences of a split, of observations of size `width`, or D.
 
-  Attributes:
-    lengths: The number of timesteps of each.
-    read: A function from the index of a sequence to a float32 array
-      `[T, width]`; it may raise a `UserError`.
-    width: The size D of an observation.
-    mean: The mean to subtract from inputs, `[D]`; None for speech.
+  `read` gives the float32 array `[T, D]` of an index, or raises a `UserError`;
+  `mean`, `[D]` or None, is to be subtracted from inputs.
   """
 
   lengths: Sequence[int]
@@ -86,10 +79,9 @@ def in_memory(arrays, mean):
 def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
             shuffle=False, repeat=False, options=None,
             prefetch_batches=MAX_PREFETCHED_BATCHES):
-  """Batches a `Sequences`, with the same one step later as inputs.
+  """Batches a `Sequences`, as `datasets.create_pianoroll_dataset` says.
 
-  `prefetch_batches` batches, two at most, are prepared ahead. All else is as in
-  `datasets.create_pianoroll_dataset`; the mean is None where there is none.
+  `prefetch_batches`, two at most, are prepared ahead; the mean may be None.
   """
   options = options or Options()
   mean = sequences.mean
@@ -162,10 +154,9 @@ def _bucket(indices, lengths, batch_size, seed):
 
 
 def cut(sequences, max_length):
-  """Cuts sequences into the fewest pieces of at most so many timesteps.
+  """Cuts sequences evenly into the fewest pieces of at most `max_length`.
 
-  The lengths of a sequence's pieces differ by at most one timestep. A piece is
-  read as `[T + 1, D]`: it begins with the observation before it, or the mean.
+  A piece is read as `[T + 1, D]`: first the observation before it, or the mean.
   """
   pieces = []
   for index, length in enumerate(sequences.lengths):
@@ -187,11 +178,7 @@ def cut(sequences, max_length):
 
 
 def map_numpy(dataset, function, dtype, shape, num_parallel_calls=None):
-  """Maps a function from a scalar to an array over a dataset, in order.
-
-  A `UserError` in the function becomes a `tf.errors.InvalidArgumentError` as a
-  session runs, see `find_user_error`.
-  """
+  """Maps a function over scalars; for its `UserError` see `find_user_error`."""
   def call(element):
     try:
       return function(element), b""

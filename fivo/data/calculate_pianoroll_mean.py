@@ -1,9 +1,8 @@
 """Adds the train mean to a pianoroll file.
 
-The mean of the dense train split over all timesteps, float64 `[88]`, is what
-the models need to know. It goes into the file under the key `train_mean`, and
-everything else stays. The file is replaced whole or not at all. Do this once
-for each file that `bin/download_pianorolls.sh` downloads:
+The mean of the dense train split over all timesteps, float64 `[88]`, goes into
+the file under the key `train_mean`; everything else stays. Do this once for
+each file that `bin/download_pianorolls.sh` downloads:
 
   python fivo/data/calculate_pianoroll_mean.py --in_file=jsb.pkl
 """
@@ -51,9 +50,8 @@ def add_train_mean(in_file, out_file=None):
       out_file, len(train), mean.sum())
 
 
-def main(argv):
+def main(unused_argv):
   """Calls `add_train_mean` with the flags."""
-  del argv
   if not FLAGS.in_file:
     raise errors.UserError("--in_file is required: the pianoroll file to read")
   add_train_mean(FLAGS.in_file, FLAGS.out_file)

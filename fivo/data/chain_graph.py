@@ -25,10 +25,8 @@ def create_chain_graph_dataset(
   A latent chain goes z_t ~ N(f(z_{t-1}), transition_variance), and every
   `steps_per_observation`-th state is observed, x_t ~ N(g(z_t),
   observation_variance), where f and g are the transition and observation types.
-
-  By default this draws what the FIVO code has always drawn: with one transition
-  more than the model `fivo.models.ghmm.GaussianHMM`, since before the T states
-  that can be observed comes z_0 ~ N(0, observation_variance).
+  As in the original, z_0 ~ N(0, observation_variance) comes before the T states
+  that can be observed: one transition more than `ghmm.GaussianHMM` has.
 
   The numbers are `np.random.normal`'s, from NumPy's global state: sequence
   after sequence, first z_0, then for each step z_t, and x_t if it is observed.
@@ -37,19 +35,16 @@ def create_chain_graph_dataset(
     batch_size: B, the number of sequences per batch.
     num_timesteps: T, the number of transitions.
     steps_per_observation: The number of transitions before each observation,
-      which must divide `num_timesteps`; may be a whole float. None:
-      `num_timesteps`, for one observation of the last state.
+      a whole number that divides `num_timesteps`. None: `num_timesteps`.
     state_size: The size of states and observations.
     transition_variance: The variance of a transition.
     observation_variance: The variance of an observation.
-    transition_type: The mean of z_t: "standard", z_{t-1}; "round", z_{t-1}
-      rounded to integers.
-    observation_type: The mean of x_t: "standard", z_t; "squared", z_t squared;
-      "abs", its absolute value.
+    transition_type: f: "standard", identity; "round", to the nearest integer.
+    observation_type: g: "standard", identity; "squared"; "abs".
     fixed_observation: If not None, what every observation is in place of a
       draw; broadcasts to `[T_obs, B, state_size]`.
-    prefetch_buffer_size: The number of batches to draw ahead, at most two; 0
-      leaves NumPy's global state as the batches that were asked for do.
+    prefetch_buffer_size: The number of batches to draw ahead, at most two; with
+      0 NumPy's global state moves by the batches that were asked for alone.
     dtype: "float32" or "float64".
     model_consistent: Whether to draw from the model itself: the first state is
       N(0, transition_variance).

@@ -3,19 +3,15 @@
   pip install fivo[chorales]
   python fivo/data/create_chorales_dataset.py --out_file=chorales.pkl
 
-Of the scores of Bach in music21's corpus, those in exactly four parts are kept
-(368 of 413 in music21 7.3.3), which takes half a minute of one core. A timestep
-is a quarter note; its chord holds the MIDI notes that sound at its beginning.
-Repeats are not expanded, and no score is transposed.
+The scores in exactly four parts are kept (368 of 413 in music21 7.3.3), as they
+are, without repeats. A chord holds the notes that sound as a quarter begins.
 
-A score is in the train split if the hash of its name, as a fraction, is below
-0.6, in the valid split if below 0.8, else in the test split. So that no test
-score is known from training, one that shares more than half of its six-chord
-passages with an earlier one, perhaps in another key, goes to the split of that.
+The hash of a score's name decides its split. So that no test score is known
+from training, one that shares more than half of its six-chord passages with an
+earlier one, perhaps in another key, goes to the split of that.
 
-Bounds on this dataset are not comparable with those on JSB, which has another
-selection, other keys and another split. Some of the encodings are not free for
-every use, so make the file where you need it.
+Bounds on this dataset are not comparable with those on JSB. Some encodings are
+not free for every use, so make the file where you need it.
 """
 
 if __name__ == "__main__":
@@ -34,6 +30,7 @@ import signal
 from absl import flags
 
 from fivo.formats import pianorolls
+from fivo.formats import reading
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import progress
@@ -57,19 +54,15 @@ def create_chorales_dataset(out_file):
 
 def find_scores():
   """The sorted paths of the scores of Bach in music21's corpus."""
-  try:
-    from music21 import corpus  # pylint: disable=import-outside-toplevel
-  except ImportError as error:
-    raise UserError("music21 is not installed; its corpus holds the chorales: "
-                    "pip install fivo[chorales]") from error
+  corpus = reading.import_extra(
+      "music21", "its corpus holds the chorales", "chorales").corpus
   return sorted(str(path) for path in corpus.getComposer("bach", _EXTENSIONS))
 
 
 def parse_scores(paths):
-  """Parses scores in parallel, to a dictionary from names to chords.
+  """Parses the scores in four parts in parallel; maps names to chords.
 
-  It holds the scores in four parts, in the order of `paths`. A name is the
-  file's without its extension, unless that is taken.
+  A name is the file's without its extension, unless that is taken.
   """
   chorales = {}
   processes = min(os.cpu_count() or 1, _MAX_PROCESSES)
@@ -115,8 +108,8 @@ def split_chorales(chorales):
   earlier = []  # The passages and the split of each chorale.
   for name, chords in chorales.items():
     passages = _passages(chords)
-    twins = (split for others, split in earlier
-             if _are_twins(passages, others))
+    twins = (split for others, split in earlier if
+             2 * len(passages & others) > min(len(passages), len(others)))
     split = next(twins, None) or split_of_name(name)
     earlier.append((passages, split))
     contents[split].append(chords)
@@ -140,19 +133,13 @@ def _passages(chords):
           for passage in passages if all(passage)}
 
 
-def _are_twins(passages, others):
-  """True if more than half of the smaller set is in the other."""
-  return 2 * len(passages & others) > min(len(passages), len(others))
-
-
 def define_flags():
   """Defines the flag; not at import, because others have the same name."""
   console.define_path("out_file", None, "The pianoroll file to write.")
 
 
-def main(argv):
+def main(unused_argv):
   """Calls `create_chorales_dataset` with the flag."""
-  del argv
   if not FLAGS.out_file:
     raise UserError("--out_file is required: the pianoroll file to write")
   create_chorales_dataset(FLAGS.out_file)

@@ -12,10 +12,8 @@ MIDI files with the same notes count once. If DIR consists of the folders train,
 valid and test, these are the splits; else, or with --splits, files are dealt
 out at random. --transpose_to=C brings every piece to C major or C minor; its
 key is the one whose profile correlates best with how long each pitch class
-sounds [1]. Notes off the piano, 21 to 108, are left out, counted and named.
-
-[1] C. Krumhansl, Cognitive Foundations of Musical Pitch, 1990: the probe tone
-    profiles of Krumhansl and Kessler (1982), and the algorithm that uses them.
+sounds (C. Krumhansl, Cognitive Foundations of Musical Pitch, 1990). Notes off
+the piano, 21 to 108, are left out.
 """
 
 if __name__ == "__main__":
@@ -185,9 +183,8 @@ def _read_source():
   return dict(contents, steps_per_quarter=FLAGS.steps_per_quarter)
 
 
-def main(argv):
+def main(unused_argv):
   """Makes the file that the flags describe."""
-  del argv
   if not FLAGS.out_file:
     raise UserError("--out_file is required: the pianoroll file to write")
   with errors.naming_flag("out_file"):

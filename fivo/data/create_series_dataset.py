@@ -7,11 +7,8 @@ DIR is a folder, at any depth, of files with a line per timestep (.csv, .tsv,
 .txt, .dat, each also .gz); or one such file, or an .npz file. A file is a
 sequence, or with --id_column one for each value of that column. If DIR consists
 of train, valid and test (or val, dev, training, ... in any case), these are the
-splits; else, or with --splits, sequences are dealt out at random.
-
-Columns of dates, and row numbers without a name, are left out, which the log
-says. What is no number, or is missing, is refused by file, line and column,
-unless --missing or --drop_columns tells what to do about it.
+splits; else, or with --splits, sequences are dealt out at random. Columns of
+dates, and row numbers without a name, are left out, which the log says.
 """
 
 if __name__ == "__main__":
@@ -51,8 +48,7 @@ def read(path, fractions=None, seed=0, sequence_length=None,
   """Reads a folder or file as the flags of these names, and of `tables`, say.
 
   Returns a dictionary from splits to lists of float64 arrays `[T, D]`, and the
-  names of the columns, a list of D str, or None. Raises a `UserError` that
-  names the file, its line and column.
+  names of the columns, a list of D str, or None.
   """
   if path.lower().endswith(".npz"):
     if any(value not in (None, []) for value in choice.values()):
@@ -183,9 +179,8 @@ def define_flags():
                     "the columns. None: what it shows.")
 
 
-def main(argv):
+def main(unused_argv):
   """Makes the file that the flags describe."""
-  del argv
   for name in ("in", "out_file"):
     if not FLAGS[name].value:
       raise UserError("--%s is required" % name)

@@ -9,9 +9,8 @@ SPHERE files in TIMIT's layout, TIMIT/{TRAIN,TEST}/DR1/FAAA0/SA1.WAV, which
   python fivo/data/create_timit_dataset.py \
     --raw_timit_dir=/tmp/synthetic --out_dir=/tmp/synthetic_records
 
-An utterance is a row of vowels, fricatives and pauses. A vowel is a sum of the
-harmonics of a gliding pitch, each as strong as the resonances of the vowel [1]
-let it be; a fricative is noise without its low frequencies.
+An utterance is a row of vowels (harmonics of a gliding pitch, weighted by the
+vowel's resonances [1]), fricatives (high-pass noise) and pauses.
 
 [1] G. Peterson and H. Barney, Control methods used in a study of the vowels,
     JASA 1952, table II.
@@ -32,6 +31,7 @@ import numpy as np
 
 from fivo.formats import sound
 from fivo.system import console
+from fivo.system import errors
 from fivo.system import files
 from fivo.system import progress
 from fivo.system.errors import UserError
@@ -58,22 +58,14 @@ _BACKGROUND_AMPLITUDE = 4.
 
 
 def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
-  """Writes the corpus, whole or not at all.
+  """Writes the corpus that the flags of these names describe, or nothing.
 
-  Args:
-    out_dir: The directory in which to make TIMIT/. Made if absent.
-    num_train: The number of utterances under TIMIT/TRAIN.
-    num_test: The number of utterances under TIMIT/TEST.
-    seconds: The mean duration of an utterance; they last from half as long to
-      half as long again. TIMIT's mean is about 3.1.
-    seed: Seeds each utterance, whatever the number of others.
-
-  Raises:
-    UserError: If an argument is out of range, or `out_dir` has a TIMIT already
-      or cannot be written.
+  Utterances last from 0.5 to 1.5 times `seconds`, and depend on the seed, not
+  on the number of others. Raises a `UserError` if an argument is out of range,
+  or `out_dir` has a TIMIT already or cannot be written.
   """
   _check_arguments(out_dir, num_train, num_test, seconds, seed)
-  try:
+  with errors.writing_to("out_dir", out_dir):
     os.makedirs(out_dir, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=".create_synthetic_timit.", dir=out_dir) as staging_dir:
@@ -88,9 +80,6 @@ def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
         name = path[:-len(".WAV")].split(os.sep)
         write_sphere(path, samples, utterance_id=name[-2][1:] + "_" + name[-1])
       os.rename(staging_dir + "/TIMIT", os.path.join(out_dir, "TIMIT"))
-  except OSError as error:
-    raise UserError("--out_dir=%s cannot be written: %s" % (
-        out_dir, error.strerror or error)) from error
 
 
 def plan_corpus(num_train, num_test):

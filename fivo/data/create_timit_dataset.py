@@ -9,9 +9,9 @@ mean and the standard deviation of the train samples, and writes `train`,
   python fivo/data/create_timit_dataset.py \
     --raw_timit_dir=$RAW_TIMIT_DIR --out_dir=$TIMIT_DIR
 
-Each record is one utterance, float32 `[T, 200]`, zero-padded at its end. As the
-two lines on stdout are the original's to the last digit, files are in the order
-of Python 2's shuffle, and `np.mean` and `np.std` of one float32 array.
+Each record is one utterance, float32 `[T, 200]`, zero-padded at its end. The
+train set is in the order of Python 2's shuffle, and `np.mean` and `np.std` are
+of one float32 array, for the original's output to the last digit.
 """
 
 if __name__ == "__main__":
@@ -21,7 +21,6 @@ if __name__ == "__main__":
   from fivo.system import startup
   startup.run(__file__)
 
-import collections
 import glob
 import os
 import random
@@ -36,6 +35,7 @@ import tensorflow as tf
 from fivo.data import speech_statistics
 from fivo.formats import sound
 from fivo.system import console
+from fivo.system import errors
 from fivo.system import files
 from fivo.system import progress
 from fivo.system.errors import UserError
@@ -55,10 +55,6 @@ SAMPLES_PER_TIMESTEP = 200
 # What the full corpus has.
 NUM_TRAIN_FILES = 4620
 NUM_TEST_FILES = 1680
-_SHUFFLE_SEED = 1234
-
-# An utterance that is not read yet: its path and its `sound.Header`.
-Utterance = collections.namedtuple("Utterance", ["path", "header"])
 
 
 def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
@@ -78,7 +74,7 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
     logging.warning(
         "The valid set is empty: --valid_frac=%g of %d files is less than one.",
         valid_frac, len(train))
-  try:
+  with errors.writing_to("out_dir", out_dir):
     os.makedirs(out_dir, exist_ok=True)
     # Inside out_dir, so that the renames at the end stay on one file system.
     with tempfile.TemporaryDirectory(
@@ -86,17 +82,13 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
       mean, std = _write_dataset(staging_dir, train, valid, test, sample_rate)
       for name in os.listdir(staging_dir):
         os.replace(os.path.join(staging_dir, name), os.path.join(out_dir, name))
-  except (OSError, tf.errors.OpError) as error:
-    raise UserError("--out_dir=%s cannot be written: %s" % (
-        out_dir, getattr(error, "strerror", None) or error)) from error
   print("train mean: %f  train std: %f" % (mean, std), flush=True)
 
 
 def find_utterances(raw_timit_dir, subset):
-  """Returns the `Utterance`s of "TRAIN" or "TEST", sorted by path in capitals.
+  """Returns paths and headers of "TRAIN" or "TEST", sorted by path in capitals.
 
-  Left out are SA1.wav or SA1.WAV.wav, of a corpus converted in place, beside
-  SA1.WAV; and ._SA1.WAV, which macOS leaves.
+  Beside SA1.WAV its copies SA1.wav and SA1.WAV.wav are left out.
   """
   pattern = "/%s/*/*/*.WAV" % subset
   in_any_case = re.sub("[A-Z]", lambda letter: "[%s%s]" % (
@@ -116,7 +108,7 @@ def find_utterances(raw_timit_dir, subset):
     logging.warning("--raw_timit_dir=%s: left out %d files that are copies of "
                     "others by their names.", raw_timit_dir,
                     len(paths) - len(found))
-  return [Utterance(path, sound.read_header(path))
+  return [(path, sound.read_header(path))
           for _, path in progress.track(
               sorted(found.items()), "Reading the headers of %s" % subset,
               unit="files")]
@@ -125,24 +117,16 @@ def find_utterances(raw_timit_dir, subset):
 def split_train_set(train, valid_frac):
   """Splits a sorted list into the valid set and what is left to train on."""
   train = list(train)
-  shuffle_as_python2(train, random.Random(_SHUFFLE_SEED))
+  rng = random.Random(1234)
+  rng.shuffle(train, rng.random)  # As Python 2 did.
   num_valid = int(len(train) * valid_frac)
   return train[:num_valid], train[num_valid:]
 
 
-def shuffle_as_python2(items, rng):
-  """Shuffles a list in place as Python 2's `random.shuffle` did."""
-  for i in reversed(range(1, len(items))):
-    j = int(rng.random() * (i + 1))
-    items[i], items[j] = items[j], items[i]
-
-
 def to_frames(samples, mean, std):
-  """Normalises float32 samples `[num_samples]`, in timesteps `[T, 200]`.
-
-  Zeros are added after normalising, so that they are silence, not an offset.
-  """
+  """Normalises float32 samples `[num_samples]`, in timesteps `[T, 200]`."""
   padding = -len(samples) % SAMPLES_PER_TIMESTEP
+  # Zeros are added after normalising: silence, not an offset.
   normalized = np.pad((samples - mean) / std, (0, padding), "constant")
   return normalized.reshape(-1, SAMPLES_PER_TIMESTEP)
 
@@ -186,7 +170,7 @@ def _write_dataset(directory, train, valid, test, sample_rate):
   mean, std = np.mean(samples), np.std(samples)
   speech_statistics.save(directory, speech_statistics.SpeechStatistics(
       mean, std, sample_rate, SAMPLES_PER_TIMESTEP))
-  ends = np.cumsum([utterance.header.sample_count for utterance in train])
+  ends = np.cumsum([header.sample_count for _, header in train])
   for name, waveforms, count in (
       ("train", np.split(samples, ends[:-1]), len(train)),
       ("valid", map(_read, valid), len(valid)),
@@ -205,7 +189,8 @@ def _write_dataset(directory, train, valid, test, sample_rate):
 
 def _read(utterance):
   """Reads the samples of an utterance as float32 `[num_samples]`."""
-  return sound.read(utterance.path)[0].astype(np.float32)
+  path, _ = utterance
+  return sound.read(path)[0].astype(np.float32)
 
 
 def main(unused_argv):

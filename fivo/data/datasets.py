@@ -4,9 +4,6 @@ Every `create_*_dataset` returns Tensors that hold the next batch each time they
 are run, time-major: T is the longest sequence of the batch, B the batch size, D
 the size of an observation. They raise `tf.errors.OutOfRangeError` after the
 last batch. A bad file is refused before any op is made.
-
-Runners call those of `fivo/config/catalogue.py` with `path, split, batch_size`
-and the keywords `shuffle`, `repeat` and `options`, a `batching.Options`.
 """
 
 import os
@@ -26,7 +23,7 @@ from fivo.data.chain_graph import TRANSITION_TYPES  # noqa: F401
 from fivo.data.series import create_series_dataset  # noqa: F401
 from fivo.data.speech import create_speech_dataset
 from fivo.formats import pianorolls
-from fivo.formats import poses
+from fivo.formats import pickled_splits
 from fivo.system import errors
 
 
@@ -61,13 +58,11 @@ def create_pianoroll_dataset(path, split, batch_size,
     path: The path of a pianoroll file with a train mean.
     split: "train", "valid" or "test".
     batch_size: B, the number of sequences per batch.
-    num_parallel_calls: The number of sequences that are made at a time; does
-      not change their order.
-    shuffle: Whether each epoch is a new permutation of the split, rather than
-      in the order of the file.
+    num_parallel_calls: The number of sequences that are made at a time, in the
+      same order.
+    shuffle: Whether each epoch is a new permutation of the split.
     repeat: Whether to go on without end, in batches that run on from one epoch
-      to the next, so that B is static. Otherwise the last batch holds what is
-      left.
+      to the next, so that B is static. Else the last batch holds what is left.
     min_note: The lowest MIDI note.
     max_note: The highest MIDI note.
     options: None, or a `batching.Options`.
@@ -96,7 +91,7 @@ def create_pianoroll_dataset(path, split, batch_size,
 def create_human_pose_dataset(path, split, batch_size,
                               num_parallel_calls=DEFAULT_PARALLELISM,
                               shuffle=False, repeat=False, options=None):
-  """Creates a dataset of a pose file, see `poses`.
+  """Creates a dataset of a pose file, see `pickled_splits`.
 
   Arguments and returns are those of `create_pianoroll_dataset`, but targets are
   real numbers, and D is what the file has.
@@ -106,7 +101,7 @@ def create_human_pose_dataset(path, split, batch_size,
   """
   path = os.fsdecode(path)
   with errors.naming_flag("dataset_path"):
-    arrays, mean = poses.read(path, split)
+    arrays, mean = pickled_splits.read_poses(path, split)
   return batching.batches(
       batching.in_memory(arrays, mean), batch_size, num_parallel_calls, shuffle,
       repeat, options)

@@ -8,10 +8,8 @@ Transcription" (ICML 2012), as their authors publish them:
 
 `bin/download_pianorolls.sh DIR` does the same, after setting everything up. The
 environment variable FIVO_PIANOROLL_URL names another place that serves the
-files under their published names, e.g. `http://host/icml2012` or
-`file:///mnt/icml2012`.
-
-The files do not hold the train mean yet: see `calculate_pianoroll_mean.py`.
+files under their published names, e.g. `file:///mnt/icml2012`. The files hold
+no train mean yet: see `calculate_pianoroll_mean.py`.
 """
 
 if __name__ == "__main__":
@@ -32,6 +30,7 @@ from absl import flags
 from absl import logging
 
 from fivo.formats import pianorolls
+from fivo.formats import pickled_splits
 from fivo.formats import reading
 from fivo.system import console
 from fivo.system import files
@@ -55,12 +54,9 @@ _TIMEOUT_SECONDS = 30.
 def download(out_dir, base_url=DEFAULT_URL):
   """Downloads those datasets that a directory does not hold yet.
 
-  Stops at the first that fails; what was downloaded before stays. A good file
-  stays as it is; a bad one is replaced, but only by a good one.
-
-  Returns the paths of the files that hold no train mean yet. Raises a
-  `UserError` if a file cannot be downloaded, is not the dataset it should be,
-  or would replace a pianoroll file with other contents.
+  Returns the paths of the files without a train mean. Raises a `UserError` if a
+  file cannot be downloaded, or it or a pianoroll file of its name that is there
+  is not the dataset; what was downloaded before stays.
   """
   files.prepare_directory("out_dir", out_dir)
   without_mean = []
@@ -103,7 +99,7 @@ def _download_one(url):
     raise UserError("%s: cannot be downloaded (%s)"
                     % (url, reading.one_line(error))) from error
   try:
-    return data, pianorolls.parse(data, url)
+    return data, pickled_splits.parse(data, url, "pianoroll", "")
   except UserError as error:  # Without the advice to download the file.
     raise UserError(str(error).split("; ")[0]) from error
 
@@ -122,9 +118,8 @@ def define_flags():
   console.define_path("out_dir", None, "The directory to put the files into.")
 
 
-def main(argv):
+def main(unused_argv):
   """Calls `download` with the flags, and tells how to go on."""
-  del argv
   if not FLAGS.out_dir:
     raise UserError("--out_dir is required: the directory for the files")
   without_mean = download(

@@ -18,24 +18,16 @@ def create_series_dataset(path, split, batch_size,
 
   `path` is an .npz file or a directory of CSV files, see `formats.series`.
 
-  Returns:
-    inputs: A float32 Tensor `[T, B, D]`: the targets minus the mean, one step
-      later, with zeros first; zero past the end of each sequence.
-    targets: A float32 Tensor `[T, B, D]`, standardised if real, likewise.
-    lengths: An int32 Tensor `[B]`.
-    mean: A constant float32 Tensor `[D]`, zeros for real data.
-
-  Raises:
-    UserError: If the data is missing or bad, or an argument is out of range.
+  Real data is standardised, and its mean zero. Raises a `UserError` if the data
+  is missing or bad.
   """
   path = os.fsdecode(path)
   info = options and options.series or series_info.read(path)
   with errors.naming_flag("dataset_path"):
     sequences, names = series_files.read_split(path, split)
     _check_fits(path, split, sequences, names, info)
-  standardized = [info.standardize(sequence) for sequence in sequences]
-  sequences = batching.Sequences(
-      list(map(len, standardized)), standardized.__getitem__, info.width,
+  sequences = batching.in_memory(
+      list(map(info.standardize, sequences)),
       info.mean if info.is_binary else np.zeros([info.width]))
   return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
                           repeat, options)

@@ -20,10 +20,7 @@ from fivo.system.errors import UserError
 
 
 class SeriesInfo(NamedTuple):
-  """The mean and deviation of the train split, float64 arrays `[D]`, and names.
-
-  `std` is None for binary data, `names` if the D columns have none.
-  """
+  """The mean of the train split, `[D]`; None or its deviation and names."""
 
   mean: np.ndarray
   std: Optional[np.ndarray]
@@ -66,15 +63,14 @@ def from_json(values):
       values["std"], np.float64)
   names = values.get("names")
   if (mean.ndim != 1 or std.shape != mean.shape or not (
-      np.isfinite(mean) & np.isfinite(std) & (std > 0.)).all()):
-    raise ValueError("not the means and deviations of a series")
-  if names is not None and list(map(type, names)) != [str] * len(mean):
-    raise ValueError("not the names of the columns of a series")
+      np.isfinite(mean) & np.isfinite(std) & (std > 0.)).all()
+      or names is not None and list(map(type, names)) != [str] * len(mean)):
+    raise ValueError("not the means, deviations and names of a series")
   return SeriesInfo(mean, None if values["std"] is None else std, names)
 
 
 def read(path):
-  """Returns the `SeriesInfo` of the train split, see `formats.series`."""
+  """Returns the `SeriesInfo` of a file's or directory's train split."""
   with errors.naming_flag("dataset_path"):
     sequences, names = series.read_split(path, "train")
     info = summarize(sequences, names)

@@ -21,14 +21,12 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
   Args:
     path: The path of a TFRecord file. Each record is the little-endian float32
       bytes of an utterance `[T, samples_per_timestep]`.
-    batch_size: B, the number of utterances per batch.
+    batch_size: As all below, see `datasets.create_pianoroll_dataset`.
     samples_per_timestep: D, the number of samples in a timestep.
-    num_parallel_calls: How many utterances are read at a time; their order
-      stays.
-    prefetch_buffer_size: How many batches to prepare ahead, at most two.
+    num_parallel_calls: The number of utterances that are read at a time.
+    prefetch_buffer_size: The number of batches to prepare ahead, at most two.
     shuffle: Whether each epoch is a new permutation of the records.
-    repeat: Whether to go on without end: batches run on from one epoch to the
-      next, so that all are full and B is static.
+    repeat: Whether to go on without end.
     options: None, or a `batching.Options`.
 
   Returns:
@@ -38,11 +36,9 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
     lengths: An int32 Tensor `[B]`.
 
   Raises:
-    UserError: If the file is missing, empty or not a TFRecord file, if a record
-      is not a positive number of timesteps long, or an argument is out of its
-      range. A damaged record is found when it is read: running the Tensors
-      raises a `tf.errors.InvalidArgumentError`, of which
-      `batching.find_user_error` makes a `UserError`.
+    UserError: If the file is missing, empty or not a TFRecord file, or a record
+      is not a positive number of timesteps long. A damaged record is found as
+      the Tensors are run: see `batching.find_user_error`.
   """
   path = os.fsdecode(path)
   with errors.naming_flag("dataset_path"):
@@ -55,7 +51,12 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
               path, index, sizes[index], timestep, samples_per_timestep))
 
   def read_targets(index):
-    samples = _read_samples(path, index, offsets[index])
+    with errors.naming_flag("dataset_path"):
+      record = tfrecords.read_record(path, index, offsets[index])
+      samples = np.frombuffer(record, _SAMPLE_TYPE)
+      for wrong in np.flatnonzero(~np.isfinite(samples))[:1]:
+        raise UserError("%s: record %d: sample %d is %s, not a finite number"
+                        % (path, index, wrong, samples[wrong]))
     return samples.reshape([-1, samples_per_timestep])
 
   sequences = batching.Sequences(
@@ -63,14 +64,3 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
   return batching.batches(
       sequences, batch_size, num_parallel_calls, shuffle, repeat, options,
       prefetch_buffer_size)[:3]
-
-
-def _read_samples(path, index, offset):
-  """Returns the samples of one record, a float32 array, or raises."""
-  with errors.naming_flag("dataset_path"):
-    record = tfrecords.read_record(path, index, offset)
-    samples = np.frombuffer(record, _SAMPLE_TYPE)
-    for wrong in np.flatnonzero(~np.isfinite(samples))[:1]:
-      raise UserError("%s: record %d: sample %d is %s, not a finite number"
-                      % (path, index, wrong, samples[wrong]))
-  return samples

@@ -1,8 +1,7 @@
 """What turns speech records back into sound.
 
-The records that `create_timit_dataset.py` writes are normalised; beside them
-lies `statistics.json`, which says by what. With it, what a model samples comes
-back in the units of the data, and as a WAV file.
+Beside the normalised records of `create_timit_dataset.py` lies
+`statistics.json`, with which samples come back in the units of the data.
 """
 
 import collections

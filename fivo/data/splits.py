@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
+from fivo.formats.pickled_splits import SPLITS
 from fivo.system.errors import UserError
 
-SPLITS = ("train", "valid", "test")
 DEFAULT_FRACTIONS = (0.8, 0.1, 0.1)
 
 

@@ -4,17 +4,95 @@ import collections
 from concurrent import futures
 
 import numpy as np
+import tensorflow as tf
 
 from fivo import bounds
+from fivo import nested_utils as nested
+from fivo.data import feeding
+from fivo.evaluation import diagnostics_file
+from fivo.logdir import checkpoints
 from fivo.system import errors
 from fivo.system import log
 from fivo.system import progress
+from fivo.system import sessions
 
 # ll_per_t and ll_per_seq are float64 arrays [repeats, 3], in nats, in the order
 # of `bounds.AllBounds`; of a model with a twist [repeats, 4], with SIXO.
 EvalResult = collections.namedtuple(
     "EvalResult", ("ll_per_t", "ll_per_seq", "num_sequences"))
 _NAMES = bounds.AllBoundsAndSIXO._fields
+# Batches at a time: the loop of one leaves a core idle, and two of similar
+# length, as they come, end together.
+_NUM_THREADS = 2
+
+
+class Evaluator(object):
+  """Computes all bounds of a model over all sequences of a split.
+
+  It has a graph of its own. Each evaluation has a session of its own: it begins
+  the data anew, and with a random seed the noise too, so that checkpoints
+  compare.
+  """
+
+  def __init__(self, create_dataset_and_model, bound_options, has_twist=False,
+               num_repeats=1, graph_seed=None, show_bar=True,
+               can_diagnose=False):
+    """Builds the graph; `can_diagnose` says whether `diagnose` will be called.
+
+    `create_dataset_and_model` is that of `runners.py` for one split, and
+    `bound_options` are arguments of `bounds.all_bounds`.
+    """
+    self._num_repeats = num_repeats
+    self._show_bar = show_bar
+    # Two batches at a time would share the random stream by chance.
+    self._num_threads = _NUM_THREADS if graph_seed is None else 1
+    with tf.Graph().as_default() as self._graph:
+      tf.compat.v1.set_random_seed(graph_seed)
+      self._global_step = tf.compat.v1.train.get_or_create_global_step()
+      inputs, targets, lengths, model, _ = create_dataset_and_model(
+          shuffle=False, repeat=False)
+      self._batch = nested.map_nested(
+          tf.convert_to_tensor, (inputs, targets, lengths))
+      self._held_batch = nested.map_nested(
+          feeding.placeholder_like, self._batch)
+      arguments = (model, self._held_batch[:2], self._held_batch[2])
+      self._bounds = bounds.all_bounds(
+          *arguments, has_twist=has_twist, **bound_options)
+      if can_diagnose:
+        create_bound = bounds.sixo if has_twist else bounds.fivo
+        self._diagnosis = diagnostics_file.tensors(
+            create_bound(*arguments, **bound_options), self._held_batch[2])
+      self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
+    self._graph.finalize()
+
+  def evaluate(self, path, before_batch=lambda: None):
+    """Evaluates a checkpoint; gives its global step and an `EvalResult`."""
+    with self._restored(path) as session:
+      step = int(session.run(self._global_step))
+      log.info("Model restored from step %d, evaluating.", step)
+
+      def evaluate_batch(values):
+        before_batch()
+        return session.run(
+            self._bounds, feeding.feed(self._held_batch, values))
+
+      return step, average(
+          feeding.batches(session, self._batch), evaluate_batch,
+          self._num_repeats, self._num_threads, self._show_bar)
+
+  def diagnose(self, path):
+    """Gives arrays for `diagnostics_file.write`, of one batch."""
+    with self._restored(path) as session:
+      # The last has the longest sequences.
+      *_, batch = feeding.batches(session, self._batch)
+      return session.run(
+          self._diagnosis, feeding.feed(self._held_batch, batch))
+
+  def _restored(self, path):
+    """A session with the variables of a checkpoint."""
+    session = tf.compat.v1.Session(graph=self._graph, config=sessions.options())
+    checkpoints.restore(session, path, self._saver)
+    return session
 
 
 def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
@@ -23,7 +101,6 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
 
   The last entry of a batch is its lengths `[B]`. `evaluate_batch` gives the
   `bounds.AllBounds` or `bounds.AllBoundsAndSIXO` of a batch, arrays `[B]`.
-  Without sequences there is a UserError, and a NonFiniteError where one is NaN.
   """
   def evaluate(batch):
     return batch[-1], np.array(

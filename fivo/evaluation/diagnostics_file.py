@@ -19,11 +19,7 @@ _MAX_PARTICLES = 64
 
 
 def tensors(bound, lengths):
-  """The Tensors of a file, a dict, of a `bounds.FIVOBound` with ancestors.
-
-  They are the fields of `diagnostics.Diagnostics`, `ancestors` `[T, B, N]`, and
-  `lengths` `[B]`.
-  """
+  """The Tensors of a file, a dict, of a `bounds.FIVOBound` with ancestors."""
   fields = diagnostics.diagnose(
       bound.log_weights, bound.resampled, bound.ancestors)
   return collections.OrderedDict(
@@ -70,10 +66,7 @@ def _draw(values):
 
 
 def lineages(ancestors):
-  """The ancestors `[T, M]`, after each step, of at most 64 last particles.
-
-  Takes the ancestors `[T, N]` of one step after another.
-  """
+  """Traces at most 64 last particles through ancestors `[T, N]`: `[T, M]`."""
   num_steps, num_particles = ancestors.shape
   chosen = np.unique(np.linspace(
       0, num_particles - 1, min(num_particles, _MAX_PARTICLES)).astype(int))

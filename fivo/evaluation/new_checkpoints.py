@@ -4,22 +4,22 @@ import os
 import time
 
 from fivo.logdir import checkpoints
+from fivo.logdir import validation_record
 from fivo.system import log
 
 
-def evaluate(logdir, path, evaluate_one, interval_secs=None, max_steps=None,
-             stopped_step=lambda: None):
-  """Evaluates a checkpoint and, with `interval_secs`, each new newest one.
+def evaluate(config, path, evaluate_one):
+  """Evaluates a checkpoint and, with `eval_interval_secs`, each new newest one.
 
-  It looks for one every `interval_secs`, up to `max_steps`, or up to the step
-  that `stopped_step()` gives once the run has stopped early. Checkpoints that
-  come and go between two looks are left out, and so is one that is gone, or not
-  whole, when it is read: without `interval_secs` the next one takes its place.
+  It looks for one every so many seconds, up to `max_steps`, or up to the step
+  at which the run has stopped early. Checkpoints that come and go between two
+  looks are left out, and so is one that is gone, or not whole, when it is read:
+  without `eval_interval_secs` the next one takes its place.
 
   Returns what `evaluate_one(path)` gave for the last checkpoint.
   """
-  if interval_secs is None:
-    return checkpoints.use_newest(logdir, path, evaluate_one)
+  if config.eval_interval_secs is None:
+    return checkpoints.use_newest(config.logdir, path, evaluate_one)
   result, last_step, last_written = None, -1, -1
   while True:
     step, written = checkpoints.step(path), _time_written(path)
@@ -32,14 +32,15 @@ def evaluate(logdir, path, evaluate_one, interval_secs=None, max_steps=None,
         last_step, last_written = step, written
       except checkpoints.UnreadableError as e:
         log.info("Passed over: %s", e)
-    if last_step >= max_steps:
+    if last_step >= config.max_steps:
       return result
-    stopped = stopped_step()
+    stopped = validation_record.stopped_step(
+        config.logdir, config.measure, config.early_stop_patience)
     if stopped is not None and last_step >= stopped:
       log.info("The run has stopped early at step %d.", stopped)
       return result
-    time.sleep(interval_secs)
-    path = checkpoints.latest(logdir, warn=False)
+    time.sleep(config.eval_interval_secs)
+    path = checkpoints.latest(config.logdir, warn=False)
 
 
 def _time_written(path):

@@ -25,22 +25,16 @@ class Piece(NamedTuple):
 
 
 def import_mido():
-  """Returns the library that parses MIDI files; it is an extra."""
-  try:
-    import mido  # pylint: disable=import-outside-toplevel
-  except ImportError as error:
-    raise UserError("mido is not installed; it reads MIDI files: "
-                    "pip install fivo[midi]") from error
-  return mido
+  """Returns the library that parses MIDI files, or raises a `UserError`."""
+  return reading.import_extra("mido", "it reads MIDI files", "midi")
 
 
 def read(path, steps_per_quarter):
   """Reads a MIDI file, of format 0 or 1, as a `Piece`.
 
-  Steps are fractions of quarter notes, whatever the tempo. A chord holds the
-  notes that sound as its step begins. Up to a quarter of a step, a note may
-  begin late, or early if it is too short to sound then. What lies between two
-  steps, percussion, and silence around the notes are left out.
+  A chord holds the notes that sound as its step begins; a note may begin up to
+  a quarter of a step late, or early if it is too short to sound then. Notes
+  between two steps, percussion, and silence at both ends are left out.
   """
   mido = import_mido()
   data = reading.read_bytes(path)
@@ -72,7 +66,7 @@ def read(path, steps_per_quarter):
 
 
 def _place(notes, steps_per_quarter, ticks_per_quarter):
-  """Yields (pitch, start, end) in steps in place of ticks, if not between."""
+  """Yields (pitch, start, end) in steps, of notes that are not between two."""
   for pitch, start, end in notes:
     # In quarters of a step, times the number of ticks in a quarter note.
     start, end = (4 * tick * steps_per_quarter for tick in (start, end))
@@ -86,10 +80,7 @@ def _place(notes, steps_per_quarter, ticks_per_quarter):
 
 
 def _notes(track):
-  """Yields (pitch, start, end), in ticks, of the notes of a track.
-
-  Of two notes of a pitch that overlap, the first to begin is the first to end.
-  """
+  """Yields (pitch, start, end), in ticks, of the notes of a track."""
   starts = collections.defaultdict(collections.deque)
   last_end = {}
   tick = 0
@@ -102,6 +93,7 @@ def _notes(track):
     if message.type == "note_on" and message.velocity:
       starts[key].append(tick)
     elif starts[key]:
+      # Of two notes of a pitch, the first to begin is the first to end.
       yield message.note, starts[key].popleft(), tick
       last_end[key] = tick
   for key, left in starts.items():

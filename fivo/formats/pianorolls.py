@@ -2,7 +2,6 @@
 
 A pianoroll file is one of `pickled_splits`. A sequence is a list of chords (one
 per timestep), a chord a possibly empty tuple of MIDI notes.
-`calculate_pianoroll_mean.py` adds the mean of the dense train split.
 """
 
 import numbers
@@ -24,17 +23,12 @@ MIN_NOTE = 21
 MAX_NOTE = 108
 NUM_NOTES = MAX_NOTE - MIN_NOTE + 1
 
-_REMEDY = "bin/download_pianorolls.sh DIR downloads the datasets"
-
 
 def load(path):
   """Reads a pianoroll file, see `pickled_splits.load`."""
-  return pickled_splits.load(path, "pianoroll", _REMEDY)
-
-
-def parse(data, path):
-  """Reads the bytes of a pianoroll file; `path` is for messages."""
-  return pickled_splits.parse(data, path, "pianoroll", _REMEDY)
+  return pickled_splits.load(
+      path, "pianoroll", "bin/download_pianorolls.sh DIR downloads the datasets"
+  )
 
 
 def save(path, pianorolls):
@@ -77,10 +71,7 @@ def dense_split(pianorolls, split, path, min_note=MIN_NOTE, max_note=MAX_NOTE):
 
 
 def to_dense(sequence, min_note, num_notes):
-  """Converts chords to a bool array `[T, num_notes]`.
-
-  Notes may be whole floats. A `UserError` names the first that is wrong.
-  """
+  """Converts chords, whose notes may be floats, to bools `[T, num_notes]`."""
   columns = {min_note + column: column for column in range(num_notes)}
   try:
     sizes = list(map(len, sequence))

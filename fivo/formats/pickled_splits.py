@@ -1,11 +1,9 @@
 """Datasets in a pickle: splits and a train mean, read safely and checked.
 
 Such a file is a pickled dictionary. Under "train", "valid" and "test" it holds
-splits, which are lists of sequences; under "train_mean" the mean of the train
-split over all timesteps. What a sequence is, `pianorolls` and `poses` say.
-
-Every mistake in a file is a `UserError` that begins with the path and says by a
-`remedy` how to get a good one.
+lists of sequences, see `pianorolls`, in a pose file arrays `[T, D]` or lists of
+T rows; under "train_mean" the mean of the train split over all timesteps. A
+`remedy` says how to get a good file.
 """
 
 import os
@@ -19,6 +17,8 @@ from fivo.system.errors import UserError
 
 SPLITS = ("train", "valid", "test")
 MEAN_KEY = "train_mean"
+_POSE_REMEDY = ("a pose file is a pickled dictionary with train, valid, test "
+                "(lists of arrays [T, D]) and train_mean ([D])")
 
 
 def load(path, kind, remedy):
@@ -67,10 +67,7 @@ def get_split(contents, split, path):
 
 
 def convert(contents, split, path, function):
-  """The list of what a function makes of the sequences of a split.
-
-  A `UserError` of the function is told with the sequence.
-  """
+  """Applies a function, whose `UserError` is completed, to each sequence."""
   converted = []
   for index, sequence in enumerate(get_split(contents, split, path)):
     try:
@@ -84,8 +81,7 @@ def convert(contents, split, path, function):
 def get_mean(contents, path, size, remedy, low=-np.inf, high=np.inf):
   """The train mean, a float64 array `[size]` of numbers in [low, high]."""
   if MEAN_KEY not in contents:
-    raise UserError("%s: has no %s; add it with: %s"
-                    % (path, MEAN_KEY, remedy))
+    raise UserError("%s: has no %s; add it with: %s" % (path, MEAN_KEY, remedy))
   where = "%s: %s" % (path, MEAN_KEY)
   remedy = "; calculate it again with: " + remedy
   with reading.complaining(where, "numbers", remedy):
@@ -98,6 +94,27 @@ def get_mean(contents, path, size, remedy, low=-np.inf, high=np.inf):
       raise UserError("%s[%d] is %g, not in [%g, %g]%s"
                       % (where, index, value, low, high, remedy))
   return mean
+
+
+def read_poses(path, split):
+  """A split of a pose file, float32 arrays `[T, D]`, and the mean `[D]`."""
+  contents = load(path, "pose", _POSE_REMEDY)
+  arrays = []
+  for index, sequence in enumerate(get_split(contents, split, path)):
+    where = "%s: split '%s', sequence %d" % (path, split, index)
+    with np.errstate(over="ignore"), reading.complaining(
+        where, "an array [T, D] of numbers"):
+      array = np.asarray(np.asarray(sequence, np.float64), np.float32)
+    width = arrays[0].shape[1] if arrays else array.shape[-1]
+    if array.ndim != 2 or array.shape[1] != width or not width:
+      raise UserError("%s: has shape %s, not [T, D], with one D for all"
+                      % (where, list(array.shape)))
+    for wrong in np.argwhere(~np.isfinite(array))[:1]:
+      raise UserError("%s, step %d: number %d is not a finite number of 32 bits"
+                      % (where, *wrong))
+    arrays.append(array)
+  return arrays, get_mean(
+      contents, path, width, "np.concatenate(train).mean(axis=0)")
 
 
 def _check_list(value, where, of_what):

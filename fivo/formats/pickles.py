@@ -16,8 +16,7 @@ class RefusedError(pickle.UnpicklingError):
 def loads(data):
   """The plain data in a pickle of Python 2 (as Latin-1) or 3.
 
-  Raises a `RefusedError` if the pickle asks for more, and almost any other
-  exception if it is damaged.
+  Raises a `RefusedError` if it asks for more, any exception if it is damaged.
   """
   return _Unpickler(io.BytesIO(data), encoding="latin1").load()
 
@@ -52,10 +51,7 @@ _ADMITTED = {
 
 
 class _Unpickler(pickle._Unpickler):  # pylint: disable=protected-access
-  """Admits a few names, none of which reaches beyond the data.
-
-  The library's other one, in C, takes up to 64 GB for five damaged bytes.
-  """
+  """Admits a few names; the one in C takes 64 GB for five damaged bytes."""
 
   def find_class(self, module, name):
     # NumPy 2 moved a module, and Python 3 another.

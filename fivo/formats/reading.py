@@ -1,6 +1,7 @@
 """Reads the bytes of a file, and describes what is wrong with it in a line."""
 
 import contextlib
+import importlib
 import reprlib
 
 import numpy as np
@@ -30,6 +31,15 @@ def complaining(path, kind, remedy=""):
   except (Exception, MemoryError) as error:  # pylint: disable=broad-except
     raise UserError("%s: not %s (%s)%s"
                     % (path, kind, one_line(error), remedy)) from error
+
+
+def import_extra(name, use, extra):
+  """Imports a library that comes with an extra of this package."""
+  try:
+    return importlib.import_module(name)
+  except ImportError as error:
+    raise UserError("%s is not installed; %s: pip install fivo[%s]"
+                    % (name, use, extra)) from error
 
 
 def one_line(error):

@@ -22,11 +22,7 @@ _REMEDY = ("; fivo/data/create_series_dataset.py makes of it what training "
 
 
 def read_split(path, split):
-  """Reads a split, and the names of its D columns, None if they have none.
-
-  Its sequences are float64 arrays `[T, D]`, T > 0, of finite numbers; else a
-  `UserError` names the file, and in it the line, or the sequence and its step.
-  """
+  """Returns float64 arrays `[T, D]`, and D names of columns or None."""
   if os.path.isdir(path):
     return _read_directory(path, split), None
   with open_npz(path) as archive:

@@ -1,9 +1,8 @@
 """Reads the sound files of TIMIT: NIST SPHERE, or RIFF (WAV) in some copies.
 
 A SPHERE file is a text header and the samples. The header's first line is
-NIST_1A, the second its length in bytes, those after it are fields such as
-"sample_count -i 46797" or "sample_byte_format -s2 01", and the last is end_head
-(NIST SPeech HEader REsources, readme of the sphere_2.x distributions).
+NIST_1A, the second its length in bytes, then come fields such as
+"sample_count -i 46797", and end_head (readme of NIST's sphere_2.x).
 
 Only 16-bit, little-endian, single-channel, uncompressed samples are read. Their
 count, and their limits where a header states them, must be those of the data:

@@ -36,10 +36,9 @@ def read(path, id_column=None, time_column=None, drop_columns=(), missing=None,
          decimal=None, header=None, is_plain=False):
   """Reads a table, plain or gzip, as create_series_dataset.py's flags say.
 
-  With `is_plain` a line that may be a header or hold decimal commas is read as
-  numbers between commas, with a warning. Returns float64 arrays `[T, D]`, D
-  names or None without a header, and the names of the columns left out: dates
-  and names of rows. A `UserError` names the line and the column.
+  Returns float64 arrays `[T, D]`, D names or None, and the names of the columns
+  left out: dates and names of rows. With `is_plain`, what is in doubt is read
+  as numbers between commas, with a warning.
   """
   frame, has_names, decimal = _read_cells(path, decimal, header, is_plain)
   dropped = {id_column, time_column, *drop_columns} - {None}
@@ -63,7 +62,8 @@ def read(path, id_column=None, time_column=None, drop_columns=(), missing=None,
     logging.warning("%s: %d numbers are missing: --missing=%s.", path,
                     num_missing, missing)
     frame = frame.dropna() if missing == "drop_rows" else frame.groupby(
-        ids, sort=False).transform(_interpolate)
+        ids, sort=False).transform(
+            lambda column: column.interpolate(limit_direction="both"))
   for name in frame:
     _refuse(path, frame[name].astype(str), frame[name].isna(),
             "the number is missing; see --missing and --drop_columns")
@@ -75,13 +75,7 @@ def read(path, id_column=None, time_column=None, drop_columns=(), missing=None,
 
 
 def _import_pandas():
-  """Returns pandas, which is an extra, or raises a `UserError`."""
-  try:
-    import pandas  # pylint: disable=import-outside-toplevel
-  except ImportError as error:
-    raise UserError("pandas is not installed; it reads tables: "
-                    "pip install fivo[series]") from error
-  return pandas
+  return reading.import_extra("pandas", "it reads tables", "series")
 
 
 def _refuse(path, column, is_wrong, words):
@@ -89,10 +83,6 @@ def _refuse(path, column, is_wrong, words):
   for line in column.index[is_wrong][:1]:
     raise UserError("%s, line %d, column %r: %s" % (
         path, line, column.name, words.replace("{}", column[line][:40])))
-
-
-def _interpolate(column):
-  return column.interpolate(limit_direction="both")
 
 
 def _to_numbers(path, cells, decimal, is_first):
@@ -124,10 +114,7 @@ def _to_numbers(path, cells, decimal, is_first):
 
 
 def _read_cells(path, decimal, header, is_plain):
-  """Reads a frame of str, indexed by lines, whose columns bear the names.
-
-  Returns it, whether the names are of the file, and what precedes decimals.
-  """
+  """Returns a frame of str by line, if it has a header, and its decimal."""
   numbers, lines = _read_lines(path)
   separator, rows = _split(path, lines)
   patterns = [tuple(bool(_NUMBER.fullmatch(cell)) or cell.lower() in _MISSING

@@ -1,8 +1,7 @@
 """TFRecord files: where each record lies, and reading one of them.
 
-A record is framed by 16 bytes: its length as a little-endian uint64, a checksum
-of these eight bytes, the payload, and a checksum of the payload
-(tensorflow/core/lib/io/record_writer.h).
+A record is its length (uint64), the length's checksum, the payload, and its
+checksum (tensorflow/core/lib/io/record_writer.h).
 """
 
 import os
@@ -21,11 +20,7 @@ _FRAME_SIZE = 16
 
 
 def index_records(path):
-  """Finds the records of an uncompressed TFRecord file by their lengths alone.
-
-  Returns where in the file each begins and the size of its payload, in bytes,
-  two int64 arrays. Raises a `UserError` if it is missing, empty or cut off.
-  """
+  """Returns each record's offset and payload size in bytes, int64 arrays."""
   if not os.path.isfile(path):
     raise UserError("%s: %s" % (path, (
         "not a file; give the path of a TFRecord file in it"
@@ -42,7 +37,6 @@ def index_records(path):
                       "those of speech" % path) from error
   offsets, sizes = [], []
   offset = 0
-  # Without a buffer, since all but the lengths is skipped.
   with open(path, "rb", buffering=0) as stream:
     while offset < file_size:
       stream.seek(offset)

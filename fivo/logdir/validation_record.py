@@ -99,3 +99,27 @@ def stopped_step(logdir, measure, patience):
   has_stopped = (record is not None and record.measure == measure and
                  record.num_worse >= patience)
   return record.last_step if has_stopped else None
+
+
+def is_finished(config, step):
+  """True, and logged, if a run has nothing to do after its newest `step`.
+
+  A process that died may have left its last step to be evaluated.
+  """
+  stopped = stopped_step(
+      config.logdir, config.measure, config.early_stop_patience)
+  if step and stopped is not None:
+    log.info(
+        "Stopped early at step %d: nothing to do; a larger "
+        "--early_stop_patience than %d goes on.", stopped,
+        config.early_stop_patience)
+    return True
+  if step < config.max_steps:
+    return False
+  if config.eval_every is not None and config.task == 0 and step:
+    record = load(config.logdir)
+    if record is None or record.last_step < step:
+      return False
+  log.info("Already at step %d of --max_steps=%d: nothing to do.", step,
+           config.max_steps)
+  return True

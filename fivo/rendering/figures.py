@@ -14,10 +14,7 @@ _WIDTH = 10.
 
 
 def create(size, num_rows=1, num_columns=1, **kwargs):
-  """Creates a figure, of inches (width, height), and an array of its axes.
-
-  Further arguments are those of `Figure.subplots`.
-  """
+  """Creates a figure, of inches (width, height), and an array of its axes."""
   # Here, since matplotlib is an extra; unlike pyplot, this needs no display.
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure
@@ -61,11 +58,7 @@ def shown(count, what):
 
 
 def label_ends(axis):
-  """Labels the lines of an axis on the right, each in its own colour.
-
-  The labels stand at even distances, in the order of the lines' last points,
-  and a thin line leads to each from there.
-  """
+  """Labels the lines of an axis on the right, each in its own colour."""
   lines = sorted(axis.get_lines(), key=lambda line: line.get_ydata()[-1])
   for rank, line in enumerate(lines):
     axis.annotate(

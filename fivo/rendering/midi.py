@@ -13,10 +13,10 @@ _ORDER = {"note_off": 1, "note_on": 2, "end_of_track": 3}
 
 
 def notes(roll):
-  """Finds the notes of a pianoroll `[T, D]`, each held until a break.
+  """The notes of a pianoroll `[T, D]`, each held until a break.
 
-  Gives an int array `[num_notes, 3]` of their columns, the timesteps at which
-  they begin, and those at which they have ended, in the order of the second.
+  An int array `[num_notes, 3]` of column, first timestep, and that after the
+  last, in the order of the second.
   """
   sounds = np.asarray(roll) > 0.5
   edges = np.diff(np.pad(sounds.astype(np.int8), [(1, 1), (0, 0)]), axis=0)

@@ -54,8 +54,8 @@ def read_curves(directory, charts=_BOUNDS):
   """
   points = collections.defaultdict(list)
   seconds = 0.
-  for path in sorted(glob.glob(
-      os.path.join(glob.escape(directory), "*tfevents*")), key=_began):
+  for path in sorted(glob.glob(  # Their names have the time.
+      os.path.join(glob.escape(directory), "*tfevents*"))):
     new, seconds = _read_file(path, charts, seconds)
     for tag, found in new.items():
       points[tag] = [point for point in points[tag]
@@ -64,12 +64,6 @@ def read_curves(directory, charts=_BOUNDS):
              if tag.startswith(charts)}
   return {tag: Curve(*map(np.array, zip(*values)))
           for tag, values in (charted or points).items()}
-
-
-def _began(path):
-  """Sorts files, called NAME.tfevents.SECONDS.HOST, by their time."""
-  seconds = os.path.basename(path).split(".tfevents.")[-1].split(".")[0]
-  return float(seconds) if seconds.isdigit() else 0., path
 
 
 def _read_file(path, charts, seconds_before):
@@ -107,13 +101,12 @@ def draw(path, logdirs):
   figure, axes = figures.create_panels(2, row_height=4.)
   colors = map("C{}".format, itertools.count())
   for logdir, curves in runs:
-    evaluations = {name: read_curves(os.path.join(logdir, name))
-                   for name in _EVALUATIONS}
     for bound, curve in curves.items():
       color = next(colors)
       label = "%s, %s" % (os.path.relpath(logdir, parent), bound)
       _draw_curve(axes, curve, color, label)
-      for name, evaluated in evaluations.items():
+      for name in _EVALUATIONS:
+        evaluated = read_curves(os.path.join(logdir, name))
         if bound in evaluated:
           _draw_evaluation(
               axes, evaluated[bound], curve, color, "%s, %s" % (label, name))

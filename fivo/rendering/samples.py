@@ -49,8 +49,8 @@ class Renderer(NamedTuple):
   def write(self, out_dir, prefixes, samples, sound=False, pictures=False):
     """Writes `samples.npz`, in the units of the data; gives its path.
 
-    There is sound only of speech with a known sample rate. With pictures there
-    are MIDI files of pianorolls.
+    There is sound only of speech with a known sample rate. With the pictures,
+    `sample_BATCH.png`, come MIDI files of pianorolls.
     """
     prefixes, samples = map(self._in_units_of_data, (prefixes, samples))
     path = result_files.write(
@@ -64,7 +64,18 @@ class Renderer(NamedTuple):
                 path, values, self.sample_rate))
         log.info("Wrote %d WAV files to %s.", num_files, out_dir)
       if pictures:
-        self._write_pictures(out_dir, prefixes, samples)
+        _write_pictures(out_dir, (
+            self.draw(prefixes[:, b], samples[:, b], "prefix %d" % b)
+            for b in range(prefixes.shape[1])))
+      if pictures and self._are_rolls(prefixes, samples):
+        num_files = _write_each(
+            out_dir, "mid", prefixes, samples,
+            lambda path, roll: midi.write(
+                path, roll, self.steps_per_quarter, self.tempo, len(prefixes)))
+        log.info(
+            "Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
+            "minute, timesteps in each: %d.", num_files, out_dir, self.tempo,
+            self.steps_per_quarter)
     return path
 
   def draw_first(self, sampler, path):
@@ -90,20 +101,6 @@ class Renderer(NamedTuple):
     return lines.draw_series(
         prefix, continuations, self.series and self.series.names, title)
 
-  def _write_pictures(self, out_dir, prefixes, samples):
-    """Writes `sample_BATCH.png`; of pianorolls `sample_BATCH_PARTICLE.mid`."""
-    _write_pictures(
-        out_dir, (self.draw(prefixes[:, b], samples[:, b], "prefix %d" % b)
-                  for b in range(prefixes.shape[1])))
-    if self._are_rolls(prefixes, samples):
-      num_files = _write_each(
-          out_dir, "mid", prefixes, samples,
-          lambda path, roll: midi.write(
-              path, roll, self.steps_per_quarter, self.tempo, len(prefixes)))
-      log.info("Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-               "minute, timesteps in each: %d.", num_files, out_dir,
-               self.tempo, self.steps_per_quarter)
-
   def _are_rolls(self, *arrays):
     """True of the notes of a piano; a caller's own arrays may be others."""
     return self.dataset_type == "pianoroll" and all(
@@ -123,8 +120,8 @@ def steps_per_quarter_of(dataset_path):
 def write_trajectories(out_dir, values, mean, variance):
   """Writes `sample_BATCH.png` of each sequence of a Gaussian HMM.
 
-  Takes what `ghmm_runners.run_sample` returns, and the mean `[T, B]` and the
-  variance `[T]` of the exact posterior.
+  Given are the arrays of `ghmm_runners.run_sample`, and the exact posterior's
+  mean `[T, B]` and variance `[T]`.
   """
   _write_pictures(out_dir, (
       lines.draw_trajectories(

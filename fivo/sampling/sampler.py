@@ -16,10 +16,7 @@ from fivo.system import sessions
 class Sampler(object):
   """Continues the same prefixes by any checkpoint of a run.
 
-  It has a graph of its own, so that it may stand beside one that trains.
-
-  Attributes:
-    prefixes: A float array `[prefix_length, B, D]`.
+  It has a graph of its own. Its `prefixes` are a float array `[P, B, D]`.
   """
 
   def __init__(self, create_dataset_and_model, batch_size, prefix_length,
@@ -27,8 +24,8 @@ class Sampler(object):
                **kwargs):
     """Builds the graph and draws B = `batch_size` prefixes.
 
-    `create_dataset_and_model(shuffle, repeat)` is as that of `runners.py`, for
-    one split; further arguments are those of `sample_continuations`.
+    `create_dataset_and_model` is that of `runners.py` for one split; further
+    arguments are those of `sample_continuations`.
     """
     with tf.Graph().as_default() as self._graph:
       tf.compat.v1.set_random_seed(graph_seed)
@@ -61,11 +58,7 @@ class Sampler(object):
     self.prefixes = values[1]
 
   def sample(self, path):
-    """Samples by a checkpoint; with a random seed, of the same noise each time.
-
-    Gives a float array `[sample_length, B, N, D]`: entry `[:, b, n]` continues
-    prefix b.
-    """
+    """Samples, by a checkpoint, an array `[sample_length, B, N, D]`."""
     with self._open_session() as session:
       checkpoints.restore(session, path, self._saver)
       log.info("Running local_init_op.")  # As the original says.
@@ -109,13 +102,8 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
 
 
 def _draw_prefixes(batches, batch_size, prefix_length, split):
-  """Inputs and targets `[prefix_length, B, D]` of the first long sequences.
-
-  Batches `(inputs, targets, lengths)` come in random order. If fewer than B
-  sequences are long enough, some come more than once.
-  """
-  drawn = []
-  longest = 0
+  """Inputs and targets `[prefix_length, B, D]` of the first long sequences."""
+  drawn, longest = [], 0
   for inputs, targets, lengths in batches:
     longest = max(longest, lengths.max())
     drawn.extend((inputs[:prefix_length, b], targets[:prefix_length, b])

@@ -14,11 +14,7 @@ from fivo.training import optimization
 
 
 def bound_of_config(config, model, observations, lengths, **kwargs):
-  """The `bounds.FIVOBound` that a `Config` asks for.
-
-  The model, nested observations `[T, B, ...]`, int lengths `[B]` and further
-  arguments are those of `bounds.create_bound`.
-  """
+  """The `bounds.FIVOBound` that a `Config` asks for."""
   scheme = catalogue.SCHEMES[config.resampling_type]
   return bounds.create_bound(
       config.bound, model, observations, lengths,
@@ -41,14 +37,8 @@ def warm_up(model, num_steps):
   particle's weight has the exponent step / `num_steps`. So the proposal need
   not be close to the prior before the emission has learned to use the latents
   (Bowman et al., Generating sentences from a continuous space, 2016, section
-  3.1). Until then the objective is not a bound.
-
-  Args:
-    model: A VRNN or SRNN, which is changed.
-    num_steps: An int.
-
-  Raises:
-    UserError: If the model computes weights of its own.
+  3.1). Until then the objective is not a bound. The model, which is changed,
+  must be a VRNN or SRNN that does not compute weights of its own.
   """
   if not isinstance(model, recurrent.TrainableRecurrentModel) or (
       recurrent.overrides(model, "propose_and_weight")):
@@ -60,11 +50,10 @@ def warm_up(model, num_steps):
 
 
 def compile_bound_and_gradients(config, model, observations, lengths):
-  """As `bound_of_config`, with gradients, compiled by XLA.
+  """As `bound_of_config`, without the final state, compiled by XLA.
 
-  Gives a `bounds.FIVOBound` without a final state, pairs of a gradient of minus
-  the mean bound and a variable, and a SessionRunHook. A model that is no VRNN
-  or SRNN is a `UserError`.
+  Gives also pairs of a gradient of minus the mean bound and a variable, and a
+  SessionRunHook.
   """
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
@@ -92,7 +81,7 @@ def summarize_particles(bound, lengths, has_more=False):
   """Adds charts of the particle filter, of a `FIVOBound` and lengths `[B]`.
 
   With `has_more`, all of `diagnostics.Diagnostics`, if the bound knows its
-  ancestors. Steps without summaries skip the computation.
+  ancestors.
   """
   figures = {
       "effective_sample_size":

@@ -12,14 +12,9 @@ _AVERAGE = "/ExponentialMovingAverage"
 
 
 def compute_gradients(loss, variables=None):
-  """Pairs of a loss's gradient and the variable that it is taken by.
+  """Pairs of a scalar loss's gradient and the variable that it is taken by.
 
-  Args:
-    loss: A scalar float Tensor.
-    variables: Variables to consider; None: all trainable ones.
-
-  Raises:
-    UserError: If the loss depends on none of them.
+  Of all trainable variables, if none are given; one must have a gradient.
   """
   if variables is None:
     variables = tf.compat.v1.trainable_variables()
@@ -34,16 +29,11 @@ def compute_gradients(loss, variables=None):
 
 
 def scheduled_learning_rate(learning_rate, schedule, num_steps):
-  """The learning rate at the present step.
+  """The learning rate at the present step, a float or scalar Tensor.
 
-  Args:
-    learning_rate: A float, the rate at the start.
-    schedule: "constant", or "cosine": equation 5 of Loshchilov & Hutter, SGDR,
-      2017, without restarts, down to a hundredth of the rate.
-    num_steps: The step at which the schedule ends.
-
-  Returns:
-    A float; a scalar float32 Tensor where there is a schedule.
+  The schedule is "constant", or "cosine": from the rate down to a hundredth of
+  it in `num_steps` (Loshchilov & Hutter, SGDR, 2017, equation 5, without
+  restarts).
   """
   if schedule == "constant":
     return learning_rate
@@ -56,21 +46,11 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
                     grads_and_vars=None, average_decay=None, is_counted=True):
   """The op that takes one step of Adam.
 
-  A step is taken only if the loss and its whole gradient are finite, so that
-  variables never become NaN.
-
-  Args:
-    loss: A scalar float Tensor.
-    bound_name: The bound's name, for error messages.
-    learning_rate: A float, or a scalar Tensor.
-    clip_gradient_norm: None, or the largest global norm of the gradient.
-    grads_and_vars: The pairs of `compute_gradients`, or None.
-    average_decay: None, or the decay of the variables' moving averages; it is
-      at most (1 + step) / (10 + step).
-    is_counted: Whether the step increments the global step and has charts.
-
-  Raises:
-    UserError: If no trainable variable has a gradient.
+  A step is taken only if the loss, a scalar Tensor, and its whole gradient, of
+  which `clip_gradient_norm` is the largest global norm, are finite, so that
+  variables never become NaN. Their moving averages have a decay of at most
+  (1 + step) / (10 + step). Only a step that is counted increments the global
+  step and has charts.
   """
   global_step = tf.compat.v1.train.get_or_create_global_step()
   optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
@@ -104,8 +84,7 @@ def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
 def names_in_checkpoints():
   """The default graph's global variables by their names in checkpoints.
 
-  A variable and its average swap names, so that restoring a checkpoint gives
-  variables the values of their averages.
+  A variable and its average swap names, so that it is restored as its average.
   """
   variables = {v.op.name: v for v in tf.compat.v1.global_variables()}
   for name in list(variables):
@@ -116,11 +95,7 @@ def names_in_checkpoints():
 
 
 def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
-  """Multiplies gradients by max_norm / max(n, max_norm), n their joint norm.
-
-  Pascanu, Mikolov & Bengio, On the difficulty of training recurrent neural
-  networks, 2013, algorithm 1.
-  """
+  """Scales gradients down to a joint norm of at most `max_norm`."""
   gradients, variables = zip(*grads_and_vars)
   # The squares of finite gradients may overflow, which would make them NaN.
   norm = tf.debugging.check_numerics(

@@ -20,6 +20,7 @@ from fivo.data import feeding
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import locks
+from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.system import files
 from fivo.training import optimization
@@ -32,7 +33,9 @@ class Objective(NamedTuple):
 
   Attributes:
     value: A scalar float Tensor, in nats.
-    log_values: Nested scalar Tensors, for `Family.log_line`.
+    log_values: Nested scalar Tensors.
+    log_line: A function of a step and the values of `log_values`: the line that
+      is logged for the step.
     grads_and_vars: Pairs of a gradient of minus `value` and a variable; None:
       to be made from `value`.
     hooks: SessionRunHooks of the training session.
@@ -41,6 +44,7 @@ class Objective(NamedTuple):
 
   value: Any
   log_values: Any
+  log_line: Any = None
   grads_and_vars: Any = None
   hooks: Sequence = ()
   num_timesteps: Any = None
@@ -49,25 +53,18 @@ class Objective(NamedTuple):
 class Family(abc.ABC):
   """What a kind of model brings to training; all methods take a `Config`."""
 
-  # See `Config.own_names`.
-  own_names = False
-
-  def check(self, config):  # noqa: B027
-    """Raises a `UserError` for a configuration that cannot be trained."""
+  own_names = False  # See `Config.own_names`.
 
   def create_validator(self, unused_config):
     """Gives the `validation.Validator` of a run, or None."""
     return None
 
   @abc.abstractmethod
-  def set_seeds(self, config):
-    """Seeds the default graph, before any op is made."""
-
-  @abc.abstractmethod
   def create(self, config):
     """Gives the model, nested Tensors of the next batch, and the data's mean.
 
-    The last, a float Tensor or array `[D]` or None, is kept with the run.
+    It seeds the default graph first. The mean, a float Tensor or array `[D]` or
+    None, is kept with the run.
     """
 
   def config_to_keep(self, config):
@@ -78,26 +75,11 @@ class Family(abc.ABC):
   def objective(self, config, model, batch):
     """The `Objective` of what `create` gave, or of placeholders for a batch."""
 
-  @abc.abstractmethod
-  def log_line(self, config, step, values):
-    """The line to log for a step, given the values of `log_values`."""
-
 
 def train(source, family):
-  """Trains a model; resumes the run that the logdir holds.
-
-  Args:
-    source: A configuration, see `config.from_object`.
-    family: A `Family`.
-
-  Raises:
-    UserError: If the configuration, the data or the logdir is wrong, or the
-      bound is not finite.
-    SystemExit: After Ctrl-C or SIGTERM, once a checkpoint is saved.
-  """
+  """Trains a model of a `Family`, see `runners.run_train`."""
   config = begin(source, family.own_names)
-  family.check(config)
-  if steps.is_finished(config, config.start_step):
+  if validation_record.is_finished(config, config.start_step):
     if validation.missed_best(config) is not None:
       with owning_logdir(config):
         validation.mend_best(config)
@@ -110,7 +92,6 @@ def train(source, family):
       best_checkpoint.check(config.logdir)
   validator = family.create_validator(config)
   with tf.Graph().as_default():
-    family.set_seeds(config)
     with device_setter(config):
       model, batch, train_mean = family.create(config)
       feeders = []
@@ -132,10 +113,8 @@ def train(source, family):
       if config.task == 0:
         stored.save(family.config_to_keep(config), train_mean)
       steps.train(
-          config, train_op, objective.log_values,
-          lambda step, values: family.log_line(config, step, values), validator,
-          list(objective.hooks) + feeders,
-          objective.num_timesteps)
+          config, train_op, objective.log_values, objective.log_line, validator,
+          list(objective.hooks) + feeders, objective.num_timesteps)
 
 
 def begin(source, own_names=False):

@@ -11,11 +11,10 @@ from fivo.system import log
 
 
 class CheckpointHook(tf.compat.v1.train.SessionRunHook):
-  """Saves a checkpoint at the start, every so many seconds, and at the end.
+  """Saves a checkpoint at the start, every `save_secs`, and at the end.
 
-  Unlike TensorFlow's hook of that purpose it does not write the graph as text,
-  which takes half a second of every start, and does not save again what it has
-  just restored, a checkpoint of `restored_step`.
+  Unlike TensorFlow's own hook it does not write the graph as text, which takes
+  half a second, nor save again what was restored, from `restored_step`.
   """
 
   def __init__(self, logdir, save_secs, scaffold, restored_step=None):
@@ -33,9 +32,10 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     # So that a run that is resumed often keeps no more than another.
     saver = self._scaffold.saver
     paths = checkpoints.listed(self._logdir)
-    for path in paths[:-saver.saver_def.max_to_keep]:
+    num_kept = saver.saver_def.max_to_keep
+    for path in paths[:-num_kept]:
       tf.compat.v1.train.remove_checkpoint(path)
-    saver.recover_last_checkpoints(paths[-saver.saver_def.max_to_keep:])
+    saver.recover_last_checkpoints(paths[-num_kept:])
     self.save(session)
 
   def after_run(self, run_context, run_values):

@@ -6,16 +6,12 @@ from fivo.evaluation import charts
 
 
 class SpeedHook(tf.compat.v1.train.StepCounterHook):
-  """Logs and writes steps per second, and timesteps of data per second."""
+  """Logs and writes steps per second, and timesteps of data per second.
+
+  The number of timesteps in the batch of a step is a scalar Tensor, or None.
+  """
 
   def __init__(self, num_timesteps, **kwargs):
-    """Creates the hook.
-
-    Args:
-      num_timesteps: A scalar int Tensor, the number of timesteps in the batch
-        of a step; or None.
-      **kwargs: Passed on to `StepCounterHook`.
-    """
     super().__init__(**kwargs)
     self._num_timesteps = [] if num_timesteps is None else [num_timesteps]
     self._seen = []

@@ -21,7 +21,6 @@ from fivo.system import signals
 from fivo.training import optimization
 from fivo.training import saving
 from fivo.training import speed
-from fivo.training import validation
 
 # A server's errors have its name in the line before.
 _NON_FINITE = re.compile("^(.*) : Tensor had (NaN|Inf)", re.MULTILINE)
@@ -32,45 +31,18 @@ _MAX_FAILURES = 20
 _SECONDS_PER_FAILURE = 0.1
 
 
-def is_finished(config, step):
-  """True, and logged, if a run has nothing to do after its newest `step`."""
-  stopped_step = validation_record.stopped_step(
-      config.logdir, config.measure, config.early_stop_patience)
-  if step and stopped_step is not None:
-    log.info(
-        "Stopped early at step %d: nothing to do; a larger "
-        "--early_stop_patience than %d goes on.", stopped_step,
-        config.early_stop_patience)
-    return True
-  if step < config.max_steps or validation.is_due(config, step):
-    return False
-  log.info("Already at step %d of --max_steps=%d: nothing to do.", step,
-           config.max_steps)
-  return True
-
-
 def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
           num_timesteps=None):
   """Trains until the global step is `config.max_steps`.
 
-  Resumes from the newest checkpoint of the logdir, and leaves one behind on
-  every way out that a process can notice: the last step, the end of the data,
-  Ctrl-C and SIGTERM, which raise SystemExit.
-
-  Args:
-    config: A `Config`.
-    train_op: An op that takes one step and increments the global step.
-    log_tensors: A dict of scalar Tensors to log.
-    log_line: A callable that takes a step and the values of `log_tensors` and
-      gives the line to log.
-    validator: The `validation.Validator` of a run with `eval_every`, or None.
-    hooks: More SessionRunHooks.
-    num_timesteps: A scalar int Tensor, those of data in a batch, or None.
+  Resumes from the newest checkpoint of the logdir, and saves one at the last
+  step, the end of the data, and Ctrl-C and SIGTERM, which raise SystemExit.
+  `log_tensors`, `log_line` and `num_timesteps` are those of a `runs.Objective`.
   """
   is_chief = config.task == 0
   path = checkpoints.latest(
       config.logdir, warn=is_chief, known=config.checkpoint)
-  if is_finished(config, checkpoints.step(path)):
+  if validation_record.is_finished(config, checkpoints.step(path)):
     return
   if path is not None and is_chief:
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
@@ -163,9 +135,9 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
   def take(self, creator, hooks):
     """Takes steps until the last, the end of the data, or a signal."""
     config = self._config
-    total = config.max_steps
-    if total == options.OPTIONS["max_steps"].default:
-      total = None  # Nobody waits for it.
+    # Nobody waits for the default.
+    total = (config.max_steps if config.max_steps !=
+             options.OPTIONS["max_steps"].default else None)
     with progress.step_bar(
         config.start_step, total, config.progress) as update_bar:
       while True:

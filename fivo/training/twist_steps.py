@@ -11,20 +11,10 @@ from fivo.training import optimization
 def learn_by_density_ratio(config, model, objective, simulate, num_steps):
   """Has a classifier learn the twist, and the bound all other variables.
 
-  Args:
-    config: A `Config`.
-    model: The model, with `log_twist`, whose variables exist.
-    objective: A `runs.Objective`.
-    simulate: A callable that maps T, a scalar int32 Tensor, to sequences of T
-      steps drawn from the model, as `twists.density_ratio_loss` takes them.
-    num_steps: T of the bound's batch, an int or scalar int32 Tensor.
-
-  Returns:
-    A `runs.Objective` whose gradients leave out the twist, with a hook that
-    takes the twist's steps.
-
-  Raises:
-    UserError: If there is nothing to train by the bound, or by the classifier.
+  Given the model, with variables, the `runs.Objective` of the bound, and T of
+  its batch, gives an objective whose gradients leave out the twist, with a hook
+  that takes the twist's steps. `simulate` maps T, a scalar int32 Tensor, to
+  sequences drawn from the model, as `twists.density_ratio_loss` takes them.
   """
   variables = tf.compat.v1.trainable_variables()
   if not any(twists.is_of_twist(x) for x in variables):
@@ -50,15 +40,14 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
 
 
 class TwistHook(tf.compat.v1.train.SessionRunHook):
-  """Takes `twist_steps` of the twist after every `model_steps` of the bound."""
+  """Takes `twist_steps` of the twist after every `model_steps` of the bound.
+
+  `num_taken` steps of the bound were taken before; `num_steps` is T of the
+  bound's batch, and `held_num_steps` the placeholder that `train_op` reads.
+  """
 
   def __init__(self, train_op, twist_steps, model_steps, num_taken, num_steps,
                held_num_steps):
-    """Creates the hook.
-
-    `num_taken` steps of the bound were taken before; `num_steps` is T of the
-    bound's batch, and `held_num_steps` the placeholder that `train_op` reads.
-    """
     self._train_op = train_op
     self._twist_steps = twist_steps
     self._model_steps = model_steps

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo.evaluation import averages
-from fivo.evaluation import summaries
+from fivo.evaluation import charts
 from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
 from fivo.logdir import validation_record
@@ -24,14 +24,6 @@ SPLIT = "valid"
 
 class _InterruptedError(Exception):
   """A signal has come during an evaluation."""
-
-
-def is_due(config, step):
-  """True if a run that has taken its last step is still to be evaluated."""
-  if config.eval_every is None or config.task != 0 or not step:
-    return False
-  record = validation_record.load(config.logdir)
-  return record is None or record.last_step < step
 
 
 def missed_best(config):
@@ -59,15 +51,14 @@ def mend_best(config):
 class Validator(tf.compat.v1.train.SessionRunHook):
   """Evaluates a run as it trains, exports the best checkpoint, stops early.
 
-  Takes an `Evaluator` of the valid split and, to draw samples, a function from
-  a checkpoint's path to the bytes of a PNG file.
+  `draw_picture` maps a checkpoint's path to the bytes of a PNG file.
   """
 
   def __init__(self, config, evaluator, draw_picture=None):
     self._config = config
     self._evaluator = evaluator
     self._draw_picture = draw_picture
-    self._summaries = summaries.Summaries(config.logdir, SPLIT)
+    self._summaries = charts.Summaries(config.logdir, SPLIT)
     self._checkpoint_hook = self._caught = None  # See `attach`.
     self._record = self._next_step = self._global_step = None
 

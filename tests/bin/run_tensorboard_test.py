@@ -8,7 +8,9 @@ import sys
 import urllib.request
 
 import pytest
+import tensorflow as tf
 
+from fivo.evaluation import charts
 from tests.bin import fake_checkout
 
 _SCRIPT = "run_tensorboard.sh"
@@ -59,8 +61,6 @@ def test_refuses(ready, tmp_path, names, message):
 
 def test_serves_the_charts_of_training_and_evaluation(tmp_path):
   """The true one, asked as a browser asks; on loopback only."""
-  tf = pytest.importorskip("tensorflow")
-  charts = pytest.importorskip("fivo.system.charts")
   for name, tags in (("", ["training/gradient_norm"]), (
       "valid", ["valid/fivo_ll_per_t"])):
     writer = tf.compat.v1.summary.FileWriter(str(tmp_path / name))

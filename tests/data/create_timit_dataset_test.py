@@ -241,7 +241,7 @@ def test_full_disk_leaves_nothing(raw_dir, out_dir):
     message = _refused(raw_dir, out_dir)
   finally:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-  assert message.startswith("--out_dir=%s cannot be written" % out_dir)
+  assert message.startswith("--out_dir=%s: cannot be written to" % out_dir)
 
 
 def test_defect_command_on_python_3(tmp_path, out_dir):

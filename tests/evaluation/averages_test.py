@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo.evaluation import averages
-from fivo.evaluation import summaries
+from fivo.evaluation import charts
 from fivo.system import errors
 
 _BATCHES = [("a", np.array([2, 4])), ("b", np.array([3]))]
@@ -24,7 +24,7 @@ def _by_length(batch):
 def _report(caplog, result, split, directory):
   """Reports a result of step 7; gives the lines logged."""
   caplog.set_level("INFO", logger="absl")
-  with contextlib.closing(summaries.Summaries(directory, split)) as writer:
+  with contextlib.closing(charts.Summaries(directory, split)) as writer:
     averages.report(result, split, 7, writer)
   return [record.getMessage() for record in caplog.records]
 

@@ -14,6 +14,7 @@ from fivo import ghmm_runners
 from fivo import runners
 from fivo.evaluation import new_checkpoints
 from fivo.logdir import checkpoints
+from fivo.logdir import validation_record
 from fivo.system import errors
 from tests import toy
 
@@ -24,7 +25,7 @@ def follow(tmp_path, monkeypatch):
 
   A look finds None, or a step and the time at which it was written.
   """
-  def run(looks, on_evaluate=lambda step: None, **kwargs):
+  def run(looks, on_evaluate=lambda step: None, stopped_step=None):
     looks = list(looks)
     naps = []
 
@@ -41,6 +42,11 @@ def follow(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checkpoints, "latest", look)
     monkeypatch.setattr(time, "sleep", naps.append)
+    monkeypatch.setattr(
+        validation_record, "stopped_step", lambda *_: stopped_step)
+    config = types.SimpleNamespace(
+        logdir=str(tmp_path), eval_interval_secs=.5, max_steps=9, measure="",
+        early_stop_patience=None)
     evaluated = []
 
     def evaluate_one(path):
@@ -49,28 +55,27 @@ def follow(tmp_path, monkeypatch):
       return evaluated[-1]
 
     assert new_checkpoints.evaluate(
-        str(tmp_path), look(), evaluate_one, interval_secs=.5, max_steps=9,
-        **kwargs) == evaluated[-1]
+        config, look(), evaluate_one) == evaluated[-1]
     assert not looks
     assert set(naps) <= {.5}
     return evaluated
   return run
 
 
-@pytest.mark.parametrize("looks, evaluated, options", [
+@pytest.mark.parametrize("looks, evaluated, stopped_step", [
     # Each once, until the last.
-    ([(0, 1), (0, 1), (3, 2), None, (3, 2), (9, 3)], [0, 3, 9], {}),
+    ([(0, 1), (0, 1), (3, 2), None, (3, 2), (9, 3)], [0, 3, 9], None),
     # An older one is newest where the newest is just being replaced.
-    ([(3, 2), (2, 1), (9, 3)], [3, 9], {}),
+    ([(3, 2), (2, 1), (9, 3)], [3, 9], None),
     # A copy, or another machine's clock, may have set a later time.
-    ([(3, 100), (4, 1), (9, 2)], [3, 4, 9], {}),
+    ([(3, 100), (4, 1), (9, 2)], [3, 4, 9], None),
     # A run that began again.
-    ([(3, 2), (0, 4), (3, 5), (9, 6)], [3, 0, 3, 9], {}),
+    ([(3, 2), (0, 4), (3, 5), (9, 6)], [3, 0, 3, 9], None),
     # A run that stopped early.
-    ([(2, 1), (4, 2)], [2, 4], dict(stopped_step=lambda: 4)),
+    ([(2, 1), (4, 2)], [2, 4], 4),
 ])
-def test_what_is_new(follow, looks, evaluated, options):
-  assert follow(looks, **options) == evaluated
+def test_what_is_new(follow, looks, evaluated, stopped_step):
+  assert follow(looks, stopped_step=stopped_step) == evaluated
 
 
 def test_gone_while_it_is_read(follow):

@@ -1,11 +1,11 @@
-"""Tests of fivo.formats.poses."""
+"""Tests of fivo.formats.pickled_splits: pose files."""
 
 import pickle
 
 import numpy as np
 import pytest
 
-from fivo.formats import poses
+from fivo.formats import pickled_splits
 from fivo.system.errors import UserError
 
 _TRAIN = [np.arange(6.).reshape([2, 3])]
@@ -22,7 +22,8 @@ def _write(tmp_path, **contents):
 @pytest.mark.parametrize("train", [
     _TRAIN, np.stack(_TRAIN), tuple(sequence.tolist() for sequence in _TRAIN)])
 def test_read(tmp_path, train):
-  arrays, mean = poses.read(_write(tmp_path, train=train), "train")
+  arrays, mean = pickled_splits.read_poses(
+      _write(tmp_path, train=train), "train")
   assert [array.dtype for array in arrays] == [np.float32]
   np.testing.assert_array_equal(arrays, _TRAIN)
   assert mean.tolist() == [0., 0., 0.]
@@ -47,7 +48,7 @@ def test_read(tmp_path, train):
 def test_bad_file(tmp_path, contents, words):
   path = _write(tmp_path, **contents)
   with pytest.raises(UserError) as error:
-    poses.read(path, "train")
+    pickled_splits.read_poses(path, "train")
   message = str(error.value)
   assert message.startswith(path + ": ")
   assert words in message and "\n" not in message
