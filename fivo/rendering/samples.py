@@ -88,7 +88,8 @@ class Renderer(NamedTuple):
   def _in_units_of_data(self, values):
     """Undoes the normalisation of a float array `[..., D]`, if known."""
     if self.statistics is not None:
-      return speech_statistics.denormalize(values, self.statistics)
+      return (np.asarray(values) * self.statistics.std
+              + self.statistics.mean)
     return values if self.series is None else self.series.restore(values)
 
   def draw(self, prefix, continuations, title=""):
