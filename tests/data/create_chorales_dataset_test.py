@@ -3,14 +3,12 @@
 import collections
 import fractions
 import os
-import sys
 
 import numpy as np
 import pytest
 
 from fivo.data import create_chorales_dataset as chorales
 from fivo.formats import pianorolls
-from fivo.system.errors import UserError
 
 
 def _score(*parts):
@@ -110,9 +108,3 @@ def test_writes_a_pianoroll_file(monkeypatch, tmp_path):
     assert loaded[split] == [chords for name, chords in rolls.items()
                              if chorales.split_of_name(name) == split]
   assert pianorolls.get_mean(loaded, path, 88).any()
-
-
-def test_music21_is_an_extra(monkeypatch):
-  monkeypatch.setitem(sys.modules, "music21", None)
-  with pytest.raises(UserError, match=r"pip install fivo\[chorales\]"):
-    chorales.find_scores()

@@ -50,12 +50,6 @@ def test_damaged_files_and_copies(tmp_path, caplog):
           in caplog.text)
 
 
-def test_nothing_to_read(tmp_path):
-  pytest.importorskip("mido")
-  with pytest.raises(UserError, match="holds no files that end with .mid"):
-    command.read_midi_dir(str(tmp_path))
-
-
 def test_midi_command(tmp_path):
   folder = tmp_path / "my files"
   _write_folder(folder)
@@ -142,12 +136,15 @@ def test_json_and_mat_commands(tmp_path):
      "is required; --midi_dir and --mat_file"),
     (["--out_file=DIR/x.pkl", "--midi_dir=DIR", "--splits=0.5,nan,0.5"],
      "must be three fractions"),
+    (["--out_file=DIR/x.pkl", "--midi_dir=DIR"],
+     "--midi_dir=DIR: holds no files that end with .mid"),
     (["--out_file=DIR/x.pkl", "--json_file=DIR/a", "--seed=1"],
      "--seed: belongs to --midi_dir, not to --json_file"),
     (["--out_file=DIR/x.pkl", "--json_file=DIR/a"],
      "--json_file=DIR/a: cannot be read (No such file or directory)"),
 ])
 def test_wrong_flags(tmp_path, args, message):
+  pytest.importorskip("mido")
   result = _run(*[arg.replace("DIR", str(tmp_path)) for arg in args])
   assert result.exit_code == 1
   assert message.replace("DIR", str(tmp_path)) in result.stderr

@@ -235,15 +235,6 @@ def test_npz(tmp_path):
   assert list(map(len, _read(path, None)[0].values())) == [10, 1]
 
 
-def test_values_are_pandas(tmp_path):
-  frame = pandas.DataFrame(np.random.RandomState(1).normal(
-      scale=1e3, size=[500, 3]))
-  frame.to_csv(str(tmp_path / "a.csv"), index=False)
-  contents, _ = _read(tmp_path / "a.csv")
-  np.testing.assert_array_equal(
-      contents["train"][0], pandas.read_csv(str(tmp_path / "a.csv")).values)
-
-
 def test_command(tmp_path):
   for number in range(10):
     _write(tmp_path / "logs" / ("%d.txt" % number), "# t\nt;temp;level\n" + (

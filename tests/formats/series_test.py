@@ -1,7 +1,6 @@
 """Tests of fivo.formats.series, the forms that training takes."""
 
 import os
-import random
 
 import numpy as np
 import pytest
@@ -97,24 +96,15 @@ def test_doubtful_csv_is_warned_of(tmp_path, caplog, text, words):
   assert words in caplog.text if words else not caplog.text
 
 
-def test_damaged_npz_is_read_or_refused(tmp_path):
+def test_what_is_no_npz(tmp_path):
   path = _npz(tmp_path, train_values=_VALUES, train_lengths=_LENGTHS)
   with open(path, "rb") as stream:
     good = stream.read()
-  rng = random.Random(1)
-  damaged = [b"", b"1,2\n3,4\n"]
-  for _ in range(100):
-    data = bytearray(good)
-    for _ in range(rng.randrange(1, 4)):
-      data[rng.randrange(len(data))] = rng.randrange(256)
-    damaged.append(data[:rng.choice([len(good), rng.randrange(len(good))])])
-  for data in damaged:
+  for data in (b"", b"1,2\n3,4\n", good[:-9], good[:200]):
     with open(path, "wb") as stream:
       stream.write(data)
-    try:
-      assert len(series.read_split(path, "train")[0]) <= 5 and len(data) > 9
-    except UserError as error:
-      assert "\n" not in str(error)
+    with pytest.raises(UserError, match="not a complete .npz file"):
+      series.read_split(path, "train")
   os.remove(path)
   os.mkfifo(path)  # It would be waited for.
   with pytest.raises(UserError, match="no such file"):

@@ -2,7 +2,6 @@
 
 import io
 import os
-import random
 import struct
 import wave
 
@@ -128,16 +127,3 @@ def test_what_is_not_a_file(tmp_path):
   for name in ("ABSENT.WAV", "FIFO.WAV", "."):
     with pytest.raises(UserError, match="not a file"):
       sound.read_header(os.path.join(str(tmp_path), name))
-
-
-def test_damaged_files_are_read_or_refused(tmp_path):
-  rng = random.Random(1)
-  for _ in range(500):
-    data = bytearray(_riff())
-    for _ in range(rng.randrange(1, 4)):
-      data[rng.randrange(4, 44)] = rng.choice([0, 1, 2, 127, 128, 255])
-    try:
-      samples, header = _read(tmp_path, bytes(data[:rng.randrange(20, 60)]))
-    except UserError:
-      continue
-    assert len(samples) == header.sample_count <= 5
