@@ -242,11 +242,9 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
 
 def resample_by_final_weights(bound, num_samples, batch_size,
                               random_seed=None):
-  """Turns a filter's last, weighted particles into equally weighted ones.
+  """Equally weighted final states, nested `[N*B, ...]`, of a `FIVOBound`.
 
-  These final states, nested Tensors `[N*B, ...]`, then stand for the posterior
-  of the last state given the observations. `bound` is a `FIVOBound` of
-  sequences of one length.
+  The sequences must have one length.
   """
   # Particles that were resampled in the last step have equal weights already.
   log_weights = tf.compat.v1.where(
@@ -288,9 +286,8 @@ def _particle_filter(run_filter, model, observations, seq_lengths, num_samples,
 def _weigh_emissions(model, result, seq_lengths, num_samples):
   """Weighs the emissions of a filter that has never resampled.
 
-  Nothing in its loop depends on the weights. So the emission, which only weighs
-  a particle, is computed after the loop for all timesteps at once: a few large
-  operations in place of as many small ones per timestep.
+  Nothing in its loop depends on the weights, so a few large operations for all
+  timesteps take the place of many small ones.
   """
   log_probs = model.emission_log_probs(result.particle_states)
   max_num_steps = tf.shape(log_probs)[0]

@@ -17,7 +17,6 @@ class Diagnostics(collections.namedtuple("Diagnostics", (
     num_ancestors: The number of particles of the step before that have
       descendants.
     num_roots: The number of particles of the first step that have descendants.
-      Once it is one, all trajectories share their beginning.
   """
 
 

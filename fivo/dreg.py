@@ -37,11 +37,7 @@ def draw_copies(distribution, seed=None):
 
 
 def split_copies(log_weights):
-  """Combines log weights `[..., 3 N]`: all first copies, all second, all third.
-
-  The results are the log weights `[..., N]` without a gradient, and zeros
-  `[...]` with the gradient of the bound.
-  """
+  """Makes of copies `[..., 3 N]` log weights `[..., N]` and a surrogate."""
   whole, log_p, fixed = tf.split(log_weights, COPIES, axis=-1)
   weights = tf.stop_gradient(tf.nn.softmax(whole))
   return tf.stop_gradient(whole), surrogate(tf.reduce_sum(

@@ -9,9 +9,8 @@ def roll_out(model, state, observation, mean, timesteps,
 
   A model has `sample_step(state, inputs, t) -> (new_state, x_t)`, which keeps
   the structure of a state, or of its `sampling_state(state)`. State and
-  observation, nested Tensors `[rows, ...]`, are those before the timesteps, an
-  int32 Tensor `[S]`; a mean, `[D]` or a float, centres inputs. `record` picks
-  what is returned of each step, `[S, rows, ...]`: by default all.
+  observation, `[rows, ...]`, are those before the timesteps, int32 `[S]`. A
+  mean centres inputs. `record` picks what each step returns, `[S, rows, ...]`.
   """
   def step(i, state, observation, arrays):
     # As in smc.py: steps draw in the order of time.

@@ -89,7 +89,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
       sigma_min=0.0,
       raw_sigma_bias=0.5,
       emission_bias_init=emission_bias_init,
-      use_tilt=config.uses_tilt,
+      use_tilt=config.bound_traits.part == "tilt",
       use_twist=config.uses_twist,
       random_seed=config.noise_seed,
       emission_sigma_min=config.emission_sigma_min)

@@ -265,11 +265,7 @@ class _Filters(object):
                     particle_state if self._has_records else ()))
 
   def _resample(self, log_weights, particle_state, t):
-    """Resamples the filters that need it and have not ended.
-
-    It gives which, the ancestors, the new state, and the new log weights: a
-    resampled filter's particles start with equal ones.
-    """
+    """Resamples; gives which filters, ancestors, states and log weights."""
     resampled = self._criterion(log_weights, t)
     if self._criterion is never_resample_criterion:
       resampled.set_shape(self._num_steps.shape)
@@ -292,9 +288,7 @@ class _Filters(object):
   def _log_z_hat(self, record):
     """log Z_hat `[B]`, the log average weights of resampling and last steps.
 
-    It is summed once for all timesteps rather than inside the loop, where each
-    of the dozen operations and their gradients would cost as much as a small
-    matmul.
+    It is summed after the loop, in fewer operations than inside of it.
     """
     log_averages = log_average_weight(record.log_weights, axis=1)
     # After a filter's end its weights stand still, so what the last step adds

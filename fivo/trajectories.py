@@ -13,8 +13,7 @@ def trajectories(states, ancestors):
   """Follows the last particles back through time.
 
   Row `n * B + b` of the result, nested Tensors `[T, N*B, ...]`, is the
-  trajectory that ends in the last particle n of sequence b. Its weight is that
-  particle's.
+  trajectory, and has the weight, of the last particle n of sequence b.
   """
   batch_size, num_particles = tf.unstack(tf.shape(ancestors)[1:])
   last = tf.tile(tf.range(num_particles)[tf.newaxis], [batch_size, 1])
@@ -40,8 +39,7 @@ def filtering_moments(states, log_weights, resampled):
 def smoothing_moments(states, ancestors, log_weights, resampled):
   """The mean and the variance of p(z_t | x_{1:T}), `[T, B, ...]` each.
 
-  They are those of the trajectories of the last particles. For t far from T
-  few of these have ancestors of their own: `backward_simulation` does better.
+  For t far from T, where few trajectories differ, use `backward_simulation`.
   """
   last = weights_after(log_weights, resampled)[-1:]
   return _moments(
@@ -76,24 +74,14 @@ def _average(x, weights):
 
 def backward_simulation(states, log_weights, resampled, transition_log_prob,
                         num_trajectories, num_steps, seed=None):
-  """Draws trajectories from p(z_{1:T} | x_{1:T}), backwards in time.
+  """Draws trajectories from p(z_{1:T} | x_{1:T}), nested `[T, M*B, ...]`.
 
   Forward filtering, backward simulation (Godsill, Doucet & West, Monte Carlo
-  Smoothing for Nonlinear Time Series, 2004): the last latent is drawn among the
-  last particles by their weights, and each one before it among the particles of
-  its time by
-
-      W_t^i p(z_{t+1} | z_t^i).
-
-  It costs N times as many transition densities as there are trajectories. The
-  callable `transition_log_prob(t, states, next_states) -> [rows]` gives
-  log p(z_t | z_{t-1}) of rows of states of steps t - 1 and t. The lengths of
-  the sequences, `num_steps`, are an int Tensor `[B]`; `seed` is an op seed.
-
-  Returns:
-    Nested Tensors `[T, M*B, ...]`, for each sequence M = `num_trajectories` of
-    equal weight, in the particle-major layout. What follows a sequence's end
-    is arbitrary.
+  Smoothing for Nonlinear Time Series, 2004): each latent of M trajectories is
+  drawn among the particles of its time by W_t^i p(z_{t+1} | z_t^i). A function
+  `transition_log_prob(t, states, next_states) -> [rows]` gives
+  log p(z_t | z_{t-1}) of rows of states of steps t - 1 and t. Sequences have
+  lengths `num_steps`, `[B]`; what follows their ends is arbitrary.
   """
   log_weights = weights_after(log_weights, resampled)
   max_steps, batch_size, num_particles = tf.unstack(tf.shape(log_weights))

@@ -42,8 +42,7 @@ class TwistedModel(object):
 
   It has what `bounds` asks of an `ELBOTrainableSequenceModel`. The model that
   it wraps has a method `log_twist(state, t)`: log r of the state after step t,
-  a float Tensor `[batch]`, for t from 0, a scalar int32 Tensor. At the last
-  step, too, this must be finite, though it has no influence.
+  a float Tensor `[batch]`, which must be finite at the last step, too.
   """
 
   def __init__(self, model):
@@ -69,11 +68,7 @@ class TwistedModel(object):
             self._log_twist(state, t - 1)), new_state
 
   def _log_twist(self, state, t):
-    """log r after step t, zero before the first step and at the last.
-
-    That of the state before is computed anew, since some resampling schemes
-    blend states.
-    """
+    """log r after step t, zero before the first step and at the last."""
     log_r = self._model.log_twist(state, tf.maximum(t, 0))
     has_next = tf.logical_and(t >= 0, t + 1 < self._seq_lengths)
     return tf.compat.v1.where(has_next, log_r, tf.zeros_like(log_r))
@@ -85,16 +80,12 @@ def is_of_twist(variable):
 
 
 def density_ratio_loss(model, states, observations, seq_lengths):
-  """The loss of a classifier whose logit is the model's log r.
+  """The cross entropy of a classifier whose logit is log r, a scalar in nats.
 
   Half of its examples are pairs (z_t, x_{t+1:T}) of one draw from the model;
   the other half have the observations of the next sequence of the batch. The
   last three arguments are as `simulate` gives them, of more than one sequence.
-  The model has `log_twist`, and the observations of this loss from then on.
-
-  Returns:
-    A scalar float Tensor in nats: the cross entropy of a pair of each kind,
-    summed over the steps before the last. 2 (T - 1) log 2 for r = 1.
+  It is summed over the steps before the last: 2 (T - 1) log 2 for r = 1.
   """
   states, observations, seq_lengths = nested.map_nested(
       tf.stop_gradient, (states, observations, seq_lengths))
@@ -117,13 +108,9 @@ def simulate(model, batch_size, num_steps, data_size, mean=None):
   """Draws B sequences of T timesteps, of D numbers each, from a model.
 
   The model has `zero_state` and `sample_step`, see `roll_outs.py`. Inputs are
-  centred by a float Tensor `[D]`, or not at all.
-
-  Returns:
-    states: Nested Tensors `[T, B, ...]`, the state after each step.
-    observations: A pair of float Tensors `[T, B, D]`, inputs and targets: the
-      targets drawn, and the same centred and one step later, from zeros.
-    seq_lengths: An int32 Tensor `[B]`, each T.
+  centred by a float Tensor `[D]`, or not at all. The results are the states
+  after each step, `[T, B, ...]`; the pair of inputs and targets, `[T, B, D]`;
+  and the lengths `[B]`, each T.
   """
   dtype = getattr(model, "dtype", tf.float32)
   mean = tf.zeros([data_size], dtype) if mean is None else mean

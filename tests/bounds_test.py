@@ -340,8 +340,3 @@ def test_emissions_of_batches_of_unknown_size(lengths):
   assert log_weights.shape == (max(lengths), 3, 2)
   assert (log_p_hat != 0.).tolist() == [n > 0 for n in lengths]
   np.testing.assert_array_equal(log_weights[2:, 0], log_weights[1:2, 0])
-
-
-def test_a_tilt_is_weighed_in_the_loop():
-  assert recurrent_test.create("srnn").weighs_emissions_later
-  assert not recurrent_test.create("srnn", use_tilt=True).weighs_emissions_later

@@ -60,10 +60,3 @@ def test_each_applies_to_every_leaf(nested):
     tf.nest.map_structure(
         lambda x, y, fn=expected: np.testing.assert_array_equal(x, fn(y)),
         result, nested)
-
-
-def test_map_nested_keeps_types():
-  assert nested_utils.map_nested(
-      lambda x: x + 1, _Pair(1, [2, (3, 4)])) == _Pair(2, [3, (4, 5)])
-
-

@@ -180,12 +180,3 @@ def test_filters_equal_their_replay(data, kind, all_are_numbers):
       if np.isfinite(log_z[b]):
         np.testing.assert_allclose(
             result["gradient"][:, :, b], gradient[:, :, b], atol=1e-5)
-
-
-def test_empty_sequences_alone():
-  """An empty TensorArray has no shape where the batch size is not known."""
-  result = _filters(3, "ess", "float32")(
-      np.zeros([0, 3, 2]), [0, 0], np.zeros([0, 2], bool))
-  np.testing.assert_array_equal(result["log_z_hat"], [0., 0.])
-  assert result["log_weights"].shape == (0, 2, 3)
-  assert result["resampled"].shape == (0, 2)

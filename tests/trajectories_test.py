@@ -9,9 +9,6 @@ from fivo import smc
 from fivo import trajectories as smc_trajectories
 from fivo.models import ghmm
 from tests.smc_test import evaluate
-from tests.smc_test import new_session
-
-_LENGTHS = [5, 2]
 
 
 def _paths(state, t):
@@ -23,16 +20,12 @@ def _paths(state, t):
   return 3. * tf.sin(tf.cast(7 * t + tf.range(6), tf.float32)), state + step
 
 
-def _run(criterion=smc.always_resample_criterion):
-  return smc.smc(_paths, _LENGTHS, 3, criterion)
-
-
 @pytest.mark.parametrize("criterion", [
     smc.always_resample_criterion, smc.ess_criterion,
     smc.never_resample_criterion])
 def test_trajectories_are_the_ways_that_particles_carry(criterion):
   def build():
-    result = _run(criterion)
+    result = smc.smc(_paths, [5, 2], 3, criterion)
     steps = tf.reduce_max(result.particle_states, axis=2)
     return (result.final_particle_state,
             smc.trajectories([steps], result.ancestors), result.resampled)
@@ -40,23 +33,6 @@ def test_trajectories_are_the_ways_that_particles_carry(criterion):
   paths, (trajectories,), resampled = evaluate(build, seed=1)
   np.testing.assert_array_equal(trajectories, paths.T)
   assert len(np.unique(paths, axis=0)) == 6 or resampled.any()
-
-
-def test_recording_costs_nothing_in_a_run_that_does_not_fetch_it():
-  with new_session() as session:
-    result = _run()
-    names = []
-    for fetches in (result.log_z_hat, [result.log_z_hat, result.ancestors,
-                                       result.particle_states]):
-      metadata = tf.compat.v1.RunMetadata()
-      session.run(
-          fetches, run_metadata=metadata, options=tf.compat.v1.RunOptions(
-              output_partition_graphs=True))
-      names.append([
-          node.name for graph in metadata.partition_graphs
-          for node in graph.node if node.op == "TensorArrayWriteV3"])
-  assert len(names[1]) == len(names[0]) + 4, (
-      "two arrays more, each with an entry before the loop")
 
 
 # Against the exact filter and smoother of a Gaussian model --------------------

@@ -28,7 +28,7 @@ from absl import flags
 
 from fivo.config import cluster_spec
 from fivo.config import config as config_lib
-from fivo.config import flags as config_flags
+from fivo.config import options
 from fivo.logdir import locks
 from fivo.system import errors
 from fivo.system import files
@@ -46,7 +46,7 @@ _SECONDS_TO_END = 30.
 
 def define_flags():
   """Makes the flags of `run_fivo.py` and this module's."""
-  config_flags.define()
+  options.define_flags()
   flags.DEFINE_integer(
       "workers", 2, "The number of workers; the first is the chief.", 1, 1000)
   flags.DEFINE_integer("ps", 1, "The number of parameter servers.", 1, 1000)

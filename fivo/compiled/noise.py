@@ -37,10 +37,7 @@ class NoisyFilter(object):
   """`smc.smc` with given noise: the `run_filter` of the bounds.
 
   The model must draw its latents, Normals, by its method `draw`, which draws
-  from the noise from then on. There must be noise for all timesteps.
-
-  The filter records no states and no ancestors, and nothing but zeros beyond
-  the last step of the longest sequence.
+  from the noise from then on. No states and no ancestors are recorded.
   """
 
   def __init__(self, model, noise, scan=rematerialization.scan):

@@ -35,10 +35,8 @@ def scan(step, initial_state, initial_record, num_steps, max_num_steps):
 
   The gradient flows to the initial state, to the TensorArrays that the step
   reads at its timestep, and to the weights of its linear layers,
-  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables, or were computed
-  from variables before the loop. Other uses of weights are refused by a
-  ValueError, as are random numbers, which would be others when the step is
-  computed again.
+  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables or were computed
+  from some before. A ValueError refuses other weights, and random numbers.
   """
   def flat_step(t, state):
     new_state, record = step(
@@ -121,11 +119,9 @@ class _Scan(object):
     return list(final_state), [array.stack() for array in records]
 
   def _gradient(self, gradients):
-    """Runs the loop backwards.
+    """Runs the loop backwards, from the gradients by its float results.
 
-    From a list of the gradients by each float Tensor of the final state and of
-    the records, it gives those by the initial state, the sources of the reads,
-    and the products' weights and biases.
+    It gives those by the initial state, the reads' sources, and the weights.
     """
     num_states = len(_floats(self._initial_state))
     _, by_state, by_reads, by_weights = tf.while_loop(
@@ -142,9 +138,8 @@ class _Scan(object):
   def _backward_chunk(self, by_records, end, by_state, by_reads, by_weights):
     """Up to `CHUNK` steps backwards, from the one before `end`.
 
-    All but `end` are lists of gradients: by the records, Tensors `[T, ...]`; by
-    the state after these steps; by the reads, in TensorArrays; by the weights,
-    sums. Gives the last four for the chunk before.
+    The others are lists of gradients, of the reads as TensorArrays; those by
+    the weights are sums.
     """
     # Whole chunks, counted from the first step.
     start = (end - 1) // CHUNK * CHUNK
@@ -165,11 +160,7 @@ class _Scan(object):
 
   def _backward_step(self, by_records, start, t, by_state, by_reads, inputs,
                      by_products):
-    """A step backwards within a chunk, see `_backward_chunk`.
-
-    It writes its products' inputs and the gradients by their outputs at entry
-    `t - start` of the TensorArrays `inputs` and `by_products`.
-    """
+    """A step backwards; its products are written at entry `t - start`."""
     state = [tf.gather(states, t) for states in self._states]
     new_state, record, found = step_inputs.build(self._step, t, state)
     products = [product.outputs for product in found.products]
@@ -204,10 +195,7 @@ def _write(arrays, t, values):
 
 
 def _weight_gradients(inputs, by_outputs):
-  """The gradients by w `[input_size, size]` and b `[size]` of a linear layer.
-
-  Its inputs, and the gradients by its outputs, are `[CHUNK, rows, size]`.
-  """
+  """The gradients by w and b of a linear layer on `[CHUNK, rows, size]`."""
   inputs, by_outputs = [
       tf.reshape(x, [-1, x.shape[2]]) for x in (inputs, by_outputs)]
   return (tf.matmul(inputs, by_outputs, transpose_a=True),
@@ -215,11 +203,7 @@ def _weight_gradients(inputs, by_outputs):
 
 
 def _give_gradient(values, arguments, gradient_fn):
-  """Float Tensors `values`, with gradients by other float Tensors.
-
-  `gradient_fn` maps a list of the gradients by `values` to a list of those by
-  `arguments`.
-  """
+  """The values, with gradients by `arguments` that `gradient_fn` computes."""
   @tf.custom_gradient
   def give_gradient(*unused_arguments):
     return ([_cut(value) for value in values],

@@ -27,10 +27,7 @@ _TRANSPARENT = ("Enter", "RefEnter", "Identity", "ReadVariableOp")
 
 
 def build(step, t, state):
-  """Builds step t: its new state, its record, and its `StepInputs`.
-
-  A series that depends on trainable variables must be read at t.
-  """
+  """Builds step t: its new state, its record, and its `StepInputs`."""
   graph = tf.compat.v1.get_default_graph()
   num_before = len(graph.get_operations())
   new_state, record = step(t, state)

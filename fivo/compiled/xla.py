@@ -44,10 +44,9 @@ def compile_step(function, model, observations, seq_lengths, num_particles,
                  seed=None):
   """Compiles a function `(observations, seq_lengths, run_filter) -> Tensors`.
 
-  Its last argument is for the bounds' of that name. The model is a
-  `TrainableRecurrentModel`, observations are a pair of float Tensors
-  `[T, B, data_size]`, B static, and `seed` is the op seed of the noise. Gives
-  the list of results, and the length for which it is compiled, an int32 Tensor.
+  The model is a `TrainableRecurrentModel`, observations are a pair of float
+  Tensors `[T, B, data_size]`, B static, and `seed` is the op seed of the noise.
+  Gives the results, and the length for which it is compiled, an int32 Tensor.
   """
   batch_size = tf.compat.dimension_value(seq_lengths.shape[0])
   assert batch_size is not None, "--xla needs a static batch size"

@@ -4,12 +4,11 @@ A pipeline shuffles, repeats and skips the indices of sequences, which costs
 nothing; memory holds the sequences that are being read and two batches.
 """
 
+import collections
 import re
 from typing import Any
-from typing import Callable
 from typing import NamedTuple
 from typing import Optional
-from typing import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -56,17 +55,10 @@ class Options(NamedTuple):
   series: Any = None
 
 
-class Sequences(NamedTuple):
-  """The sequences of a split, of observations of size `width`, or D.
-
-  `read` gives the float32 array `[T, D]` of an index, or raises a `UserError`;
-  `mean`, `[D]` or None, is to be subtracted from inputs.
-  """
-
-  lengths: Sequence[int]
-  read: Callable[[int], np.ndarray]
-  width: int
-  mean: Optional[np.ndarray] = None
+# The sequences of a split: their numbers of timesteps T; a function from an
+# index to a float32 array `[T, D]`; D; and what to subtract from inputs, `[D]`.
+Sequences = collections.namedtuple(
+    "Sequences", ["lengths", "read", "width", "mean"], defaults=[None])
 
 
 def in_memory(arrays, mean):

@@ -11,6 +11,7 @@ import os
 import numpy as np
 
 from fivo.data import batching
+from fivo.data import series_info
 from fivo.data.batching import DEFAULT_PARALLELISM
 from fivo.data.chain_graph import ABS_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import create_chain_graph_dataset  # noqa: F401
@@ -20,11 +21,14 @@ from fivo.data.chain_graph import SQUARED_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import STANDARD_OBSERVATION  # noqa: F401
 from fivo.data.chain_graph import STANDARD_TRANSITION  # noqa: F401
 from fivo.data.chain_graph import TRANSITION_TYPES  # noqa: F401
-from fivo.data.series import create_series_dataset  # noqa: F401
-from fivo.data.speech import create_speech_dataset
 from fivo.formats import pianorolls
 from fivo.formats import pickled_splits
+from fivo.formats import series
+from fivo.formats import tfrecords
 from fivo.system import errors
+from fivo.system.errors import UserError
+
+_SAMPLE_TYPE = np.dtype("<f4")
 
 
 def sparse_pianoroll_to_dense(pianoroll, min_note, num_notes):
@@ -93,11 +97,8 @@ def create_human_pose_dataset(path, split, batch_size,
                               shuffle=False, repeat=False, options=None):
   """Creates a dataset of a pose file, see `pickled_splits`.
 
-  Arguments and returns are those of `create_pianoroll_dataset`, but targets are
-  real numbers, and D is what the file has.
-
-  Raises:
-    UserError: If the file, its train mean or the split is missing or bad.
+  All is as of `create_pianoroll_dataset`, but targets are real numbers, and the
+  file says what D is.
   """
   path = os.fsdecode(path)
   with errors.naming_flag("dataset_path"):
@@ -105,6 +106,78 @@ def create_human_pose_dataset(path, split, batch_size,
   return batching.batches(
       batching.in_memory(arrays, mean), batch_size, num_parallel_calls, shuffle,
       repeat, options)
+
+
+def create_series_dataset(path, split, batch_size,
+                          num_parallel_calls=DEFAULT_PARALLELISM,
+                          shuffle=False, repeat=False, options=None):
+  """Creates a dataset of time series, as `create_pianoroll_dataset`.
+
+  `path` is an .npz file or a directory of CSV files, see `formats.series`. Real
+  data is standardised, and its mean zero.
+  """
+  path = os.fsdecode(path)
+  info = options and options.series or series_info.read(path)
+  with errors.naming_flag("dataset_path"):
+    sequences, names = series.read_split(path, split)
+    series_info.check_fits(path, split, sequences, names, info)
+  sequences = batching.in_memory(
+      list(map(info.standardize, sequences)),
+      info.mean if info.is_binary else np.zeros([info.width]))
+  return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
+                          repeat, options)
+
+
+def create_speech_dataset(path, batch_size, samples_per_timestep=200,
+                          num_parallel_calls=DEFAULT_PARALLELISM,
+                          prefetch_buffer_size=2048, shuffle=False,
+                          repeat=False, options=None):
+  """Creates a dataset of utterances, whose records are read in their turn.
+
+  Args:
+    path: The path of a TFRecord file. Each record is the little-endian float32
+      bytes of an utterance `[T, samples_per_timestep]`.
+    batch_size: As all below, see `create_pianoroll_dataset`.
+    samples_per_timestep: D, the number of samples in a timestep.
+    num_parallel_calls: The number of utterances that are read at a time.
+    prefetch_buffer_size: The number of batches to prepare ahead, at most two.
+    shuffle: Whether each epoch is a new permutation of the records.
+    repeat: Whether to go on without end.
+    options: None, or a `batching.Options`.
+
+  Returns:
+    inputs, targets, lengths: As of `create_pianoroll_dataset`; no mean is
+      subtracted.
+
+  Raises:
+    UserError: If the file is missing, empty or not a TFRecord file, or a record
+      is not a positive number of timesteps long. A damaged record is found as
+      the Tensors are run: see `batching.find_user_error`.
+  """
+  path = os.fsdecode(path)
+  with errors.naming_flag("dataset_path"):
+    offsets, sizes = tfrecords.index_records(path)
+    timestep = samples_per_timestep * _SAMPLE_TYPE.itemsize
+    for index in np.flatnonzero((sizes == 0) | (sizes % timestep != 0))[:1]:
+      raise UserError(
+          "%s: record %d has %d bytes; must be a multiple of %d: timesteps of "
+          "%d float32 samples, at least one" % (
+              path, index, sizes[index], timestep, samples_per_timestep))
+
+  def read_targets(index):
+    with errors.naming_flag("dataset_path"):
+      record = tfrecords.read_record(path, index, offsets[index])
+      samples = np.frombuffer(record, _SAMPLE_TYPE)
+      for wrong in np.flatnonzero(~np.isfinite(samples))[:1]:
+        raise UserError("%s: record %d: sample %d is %s, not a finite number"
+                        % (path, index, wrong, samples[wrong]))
+    return samples.reshape([-1, samples_per_timestep])
+
+  sequences = batching.Sequences(
+      sizes // timestep, read_targets, samples_per_timestep)
+  return batching.batches(
+      sequences, batch_size, num_parallel_calls, shuffle, repeat, options,
+      prefetch_buffer_size)[:3]
 
 
 def create_speech_batches(path, split, batch_size, shuffle=False, repeat=False,

@@ -83,6 +83,23 @@ def read(path):
     return info
 
 
+def check_fits(path, split, sequences, names, info):
+  """Raises a UserError for a split that is unlike the training data."""
+  if names and info.names and names != info.names:
+    raise UserError("%s: the columns are %s; those of the training data are %s"
+                    % (path, ", ".join(names), ", ".join(info.names)))
+  for index, sequence in enumerate(sequences):
+    place = "%s: split '%s', sequence %d" % (path, split, index)
+    if sequence.shape[1] != info.width:
+      raise UserError("%s has %d columns; the training data has %d" % (
+          place, sequence.shape[1], info.width))
+    if info.is_binary:
+      for step, column in np.argwhere((sequence != 0.) & (sequence != 1.))[:1]:
+        raise UserError("%s, step %d: number %d is %s; must be 0 or 1, as all "
+                        "of the training data" % (
+                            place, step, column, sequence[step, column]))
+
+
 def summarize(sequences, names=None):
   """Returns the `SeriesInfo` of a list of arrays `[T, D]`."""
   values = np.concatenate(sequences)

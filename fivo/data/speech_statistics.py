@@ -16,9 +16,7 @@ from fivo.system.errors import UserError
 
 FILE_NAME = "statistics.json"
 
-# The samples are float32, and so must be what they were normalised by.
-_MIN = float(np.finfo(np.float32).tiny)
-_MAX = float(np.finfo(np.float32).max)
+_LIMITS = np.finfo(np.float32)  # Of what float32 samples are normalised by.
 
 # The mean and the standard deviation, above zero, of all train samples, floats
 # in the units of the data; samples per second, and in one row of a record.
@@ -64,7 +62,8 @@ def _checked(values):
   if not isinstance(values, dict):
     raise ValueError("it is not a JSON object")
   for name, kinds, lower, upper in (
-      ("mean", (int, float), -_MAX, _MAX), ("std", (int, float), _MIN, _MAX),
+      ("mean", (int, float), _LIMITS.min, _LIMITS.max),
+      ("std", (int, float), _LIMITS.tiny, _LIMITS.max),
       ("sample_rate", (int,), 1, sound.MAX_SAMPLE_RATE),
       ("samples_per_timestep", (int,), 1, sound.MAX_SAMPLE_RATE)):
     value = values.get(name)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import diagnostics
-from fivo.config import rendering_extra
+from fivo.config import checks
 from fivo.logdir import result_files
 from fivo.rendering import figures
 from fivo.system import log
@@ -29,7 +29,7 @@ def write(logdir, name, values):
   """Writes the values of `tensors` into LOGDIR/NAME; draws them if it can."""
   directory = os.path.join(logdir, name)
   result_files.write("logdir", directory, FILE_NAME, values)
-  if rendering_extra.missing():
+  if checks.missing_for_rendering():
     log.info("No picture of it: that needs the extra render.")
     return
   path = os.path.join(directory, PICTURE_NAME)

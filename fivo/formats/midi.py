@@ -2,9 +2,6 @@
 
 import collections
 import io
-from typing import List
-from typing import NamedTuple
-from typing import Tuple
 
 from fivo.formats import reading
 from fivo.system.errors import UserError
@@ -15,13 +12,9 @@ _PERCUSSION_CHANNEL = 9  # Counted from 0.
 # Four bytes can delay a note by 2^28 ticks; Wagner's Ring has 10^5 sixteenths.
 _MAX_STEPS = 1000 * 1000
 
-
-class Piece(NamedTuple):
-  """The sorted notes of each timestep; the numbers of notes read, left out."""
-
-  chords: List[Tuple[int, ...]]
-  num_notes: int
-  num_between: int
+# The sorted notes of each timestep, a list of tuples of MIDI notes; the number
+# of notes read, and of those left out because they are between two timesteps.
+Piece = collections.namedtuple("Piece", ["chords", "num_notes", "num_between"])
 
 
 def import_mido():

@@ -1,8 +1,8 @@
 """Reads pianorolls in JSON and MATLAB files.
 
 The JSON form, in which the JSB chorales circulate, is an object with "train",
-"valid" and "test", each a list of sequences; a sequence is a list of timesteps,
-a timestep a list of MIDI notes, or one note. -1, null or NaN is a rest.
+"valid" and "test", each a list of sequences, lists of timesteps, lists of MIDI
+notes (or one note). -1, null or NaN is a rest.
 
 The MATLAB form has variables traindata, validdata and testdata (or train, valid
 and test), each a cell array of matrices of zeros and ones with one row per

@@ -14,10 +14,7 @@ perceptron's hidden layers:
     logits = V [hidden, x, g(c)] + d      x_1, ..., x_{i-1} and c alone.
 
 Without the weights from x this is the independent emission with a hidden layer
-more. MADE rather than NADE (Larochelle & Murray, The Neural Autoregressive
-Distribution Estimator, 2011): a pass for all D conditionals is two matrix
-products, which a compiler and the gradient's loop take as they are, where NADE
-has a hidden layer of its own for each entry.
+more. All D conditionals take two matrix products.
 """
 
 import numpy as np
@@ -47,10 +44,8 @@ class ConditionalAutoregressiveDistribution(object):
                name="conditional_autoregressive_distribution"):
     """Creates the distribution and the variables of its masked layers.
 
-    The masked weights are computed here, outside of any loop. Arguments are
-    those of `base.ConditionalBernoulliDistribution`; without hidden layers for
-    the condition there is one of `size`. The masked layers' variable scope is
-    named `name + "_made"`.
+    Arguments are those of `base.ConditionalBernoulliDistribution`; without
+    hidden layers for the condition there is one of `size`.
     """
     self.size = size
     self.bias_init = bias_init
@@ -74,11 +69,7 @@ class ConditionalAutoregressiveDistribution(object):
     return AutoregressiveBernoulli(self, features)
 
   def condition(self, features, x):
-    """The logits `[batch, size]`, each of which depends on the lower entries.
-
-    Features are g(c), `[batch, features_size]`; x, `[batch, size]`, is of zeros
-    and ones.
-    """
+    """The logits `[batch, size]` by g(c), and by the lower entries of x."""
     inputs = tf.concat([x, features], axis=1)
     hidden = self._activation(_linear(inputs, *self._hidden_layer))
     return self.bias_init + _linear(
@@ -89,15 +80,12 @@ class AutoregressiveBernoulli(object):
   """What a `ConditionalAutoregressiveDistribution` is, given a condition."""
 
   def __init__(self, conditional, features):
-    """Takes what the MLP made of the condition, `[batch, features_size]`."""
+    """Takes g(c), `[batch, features_size]`."""
     self._conditional = conditional
     self._features = features
 
   def log_prob(self, x):
-    """log p(x_i | x_1, ..., x_{i-1}, c) for each i, in nats, of the shape of x.
-
-    x is a Tensor `[batch, size]` of zeros and ones.
-    """
+    """log p(x_i | x_1, ..., x_{i-1}, c) of each entry of x `[batch, size]`."""
     x = tf.cast(x, self._features.dtype)
     return distributions.Bernoulli(
         logits=self._conditional.condition(self._features, x)).log_prob(x)
@@ -126,10 +114,7 @@ class AutoregressiveBernoulli(object):
 
 
 def _masked_layer(input_degrees, degrees, initializers, name):
-  """A linear layer whose units read the inputs of their own degree or less.
-
-  Returns the masked weights, `[len(input_degrees), len(degrees)]`, and biases.
-  """
+  """Masked weights and biases of units that read no input of higher degree."""
   mask = tf.constant(
       input_degrees[:, np.newaxis] <= degrees, tf.float32, name="mask")
   with tf.compat.v1.variable_scope(name):

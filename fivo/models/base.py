@@ -82,17 +82,15 @@ class ELBOTrainableSequenceModel(abc.ABC):
   def draw(self, distribution, seed=None):
     """A sample of a proposal and its log density, both of the batch shape.
 
-    Bounds that replace the draw need a model that draws by this: compiled ones,
-    and doubly reparameterized gradients.
+    Compiled bounds and doubly reparameterized gradients replace this method.
     """
     return distributions.sample_with_log_prob(distribution, seed)
 
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
     """Takes observations `[T, B, ...]` for N particles of each sequence.
 
-    The default tiles them and calls `set_observations`. A model that first
-    computes something from the observations alone may override this and tile
-    the result instead, which is N times less work.
+    The default tiles them and calls `set_observations`. A model may override
+    this to tile what it computes from the observations instead.
     """
     self.set_observations(
         nested.tile_tensors(observations, [1, num_particles]),
@@ -206,11 +204,9 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
     self.smoothing = smoothing
 
   def condition(self, tensor_list, prior_mu, smoothing_tensors=None):
-    """The parameters, mean and scale `[batch, size]`, given Tensors.
+    """The mean and the scale given Tensors, `[batch, size]` as `prior_mu` is.
 
-    `prior_mu`, `[batch, size]`, is added to the MLP's mean. When smoothing, the
-    Tensors are followed by `smoothing_tensors`, summaries of the observations
-    to come.
+    `smoothing_tensors` summarize the observations to come, when smoothing.
     """
     tensors = list(tensor_list)
     if self.smoothing:
@@ -220,10 +216,7 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
 
 
 def encode_all(inputs, encoder):
-  """Encodes all timesteps of inputs `[T, batch, size]` at once.
-
-  The encoder maps `[rows, size]` to `[rows, encoded_size]`, as this does.
-  """
+  """Encodes `[T, batch, size]` at once by an encoder of `[rows, size]`."""
   leading = [tf.compat.dimension_value(static) or dynamic
              for static, dynamic in zip(
                  inputs.shape[:2], tf.unstack(tf.shape(inputs)[:2]))]
@@ -232,10 +225,7 @@ def encode_all(inputs, encoder):
 
 
 def ta_for_tensor(x, **kwargs):
-  """A TensorArray of the T entries of a Tensor `[T, ...]`.
-
-  Further arguments are the TensorArray's, e.g. `clear_after_read=False`.
-  """
+  """A TensorArray, with options of its own, of a Tensor `[T, ...]`."""
   kwargs.setdefault("element_shape", x.shape[1:])
   array = tf.TensorArray(x.dtype, tf.shape(x)[0], **kwargs).unstack(x)
   array.mark_used()  # Some models make more than each of their steps reads.

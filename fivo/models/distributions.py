@@ -20,9 +20,7 @@ class Normal(tfp.distributions.Normal):
   def standard_log_prob(self, noise):
     """The log density at loc + scale * noise, in nats, of the batch shape.
 
-    It is -noise^2 / 2 - log(scale) - log(2 pi) / 2, without a division, and
-    with a gradient that is spared the terms through the sample and loc, which
-    cancel.
+    The terms of its gradient through the sample and loc cancel, and are spared.
     """
     return -0.5 * tf.square(noise) - (tf.math.log(self.scale) + _HALF_LOG_2_PI)
 
@@ -70,15 +68,11 @@ def _kl_divergence(a, b, name=None):
       _of_probability(a), _of_probability(b), name=name)
 
 
-def _join_tensorflows_distributions():
-  """Registers the classes above with TensorFlow's own distributions."""
-  old = tf.compat.v1.distributions
-  old.Normal.register(Normal)
-  old.Bernoulli.register(Bernoulli)
-  ours, theirs = tfp.distributions.Normal, old.Normal
-  with deprecation.silence():
-    for pair in ((ours, ours), (ours, theirs), (theirs, ours)):
-      old.RegisterKL(*pair)(_kl_divergence)
-
-
-_join_tensorflows_distributions()
+_OLD = tf.compat.v1.distributions
+_OLD.Normal.register(Normal)
+_OLD.Bernoulli.register(Bernoulli)
+with deprecation.silence():
+  for _pair in ((tfp.distributions.Normal, tfp.distributions.Normal),
+                (tfp.distributions.Normal, _OLD.Normal),
+                (_OLD.Normal, tfp.distributions.Normal)):
+    _OLD.RegisterKL(*_pair)(_kl_divergence)

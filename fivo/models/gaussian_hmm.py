@@ -139,10 +139,7 @@ class GaussianHMM(object):
         scale=tf.gather(self._emission_scales, t))
 
   def filtering(self, t, z_prev, x_cur):
-    """The optimal proposal p(z_t | z_{t-1}, x_t), a Normal.
-
-    It has the shape of `z_prev`, as has `x_cur`, x_t.
-    """
+    """p(z_t | z_{t-1}, x_t), a Normal of the shape of `z_prev` and `x_cur`."""
     return self._posterior(
         t, z_prev, tf.gather(self._precisions, t),
         tf.gather(self._information_weights, t) * to_tensor(x_cur, self.dtype))

@@ -33,10 +33,9 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
 
       p(x_0, ..., x_{T-1}) / p(x_{t+1}, ..., x_{T-1} | z_t),
 
-  which at the last step is the likelihood, so that the ELBO and IWAE are exact.
-  FIVO is exact with one particle only: resampling by the weights of the steps
-  before, which differ, makes it random. With the optimal twist as well, SIXO is
-  exact with any number of particles.
+  which at the last step is the likelihood: ELBO and IWAE are exact, and SIXO is
+  with the optimal twist. FIVO resamples by the weights of the steps before,
+  which differ, and is exact with one particle only.
 
   Attributes, after `set_observations`:
     observations: A float Tensor `[T, batch]`, zero past each sequence's end.
@@ -120,10 +119,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return self._propose(t, state)
 
   def propose_and_weight(self, state, t):
-    """log p(z_t | z_{t-1}) + log p(x_t | z_t) - log q(z_t | ...), and z_t.
-
-    Both are `[batch]`, as is `state`, z_{t-1}; t is an int or scalar Tensor.
-    """
+    """log p(z_t, x_t | z_{t-1}) - log q(z_t | ...) and z_t, given z_{t-1}."""
     state = tf.convert_to_tensor(state)
     z_prev = tf.cast(state, self.dtype)
     proposal = self.proposal(t, z_prev)
@@ -134,10 +130,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return tf.cast(log_weights, state.dtype), tf.cast(z, state.dtype)
 
   def log_twist(self, state, t):
-    """log r(z_t, x_{t+1:T}), in nats, up to what does not depend on z_t.
-
-    `state` is z_t, a float Tensor `[batch]`, as is the result.
-    """
+    """log r(z_t, x_{t+1:T}) of `state`, z_t, `[batch]`, in nats."""
     z = tf.cast(state, self.dtype)
     precision, information, *constant = [ta.read(t) for ta in self._twist_tas]
     log_r = sum(constant, (information - precision * z / 2) * z)
@@ -167,11 +160,9 @@ class LearnedTwist(object):
       log r = -a_t z^2 / 2 + b_t z - k_t b_t^2 / 2 + c_t
       b_t = w_t^T (x_{t+1}, ..., x_{T-1}) + d_t,   a_t > 0
 
-  The first two terms can be the optimal twist p(x_{t+1}, ..., x_{T-1} | z_t),
-  evidence (a, b) in the sense of `kalman.py`. The others matter to no bound;
-  with them log r can be log p(z_t, x_{t+1:T}) / p(z_t) p(x_{t+1:T}), which a
-  classifier learns: k = P / (1 + P a), c = log(1 + P a) / 2 if z_t has the
-  variance P.
+  The first two terms can be the optimal twist, evidence (a, b) in the sense of
+  `kalman.py`. The others matter to no bound; with them log r can be
+  log p(z_t, x_{t+1:T}) / p(z_t) p(x_{t+1:T}), which a classifier learns.
   """
 
   def __init__(self, num_timesteps, dtype=tf.float32):

@@ -61,8 +61,7 @@ def filter_backward(weights, variances, precisions, informations):
 
   For arguments see `filter_forward`.
   """
-  # The last step has no next one: of no evidence nothing is carried back,
-  # whatever the weight and variance.
+  # Nothing follows the last step: whatever its next weight, it meets zeros.
   next_weights, next_variances = [
       tf.roll(x, shift=-1, axis=0) for x in (weights, variances)]
   return tf.scan(

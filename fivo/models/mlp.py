@@ -31,17 +31,15 @@ class MLP(snt.AbstractModule):
     for i, size in enumerate(self._output_sizes):
       if i > 0:
         net = self._activation(net)
+      input_size = tf.compat.dimension_value(net.shape[1])
+      default_w = tf.compat.v1.truncated_normal_initializer(
+          stddev=input_size**-0.5)
       with tf.compat.v1.variable_scope("linear_%d" % i):
-        net = self._linear(net, size)
+        w = tf.compat.v1.get_variable(
+            "w", [input_size, size], net.dtype,
+            self._initializers.get("w", default_w))
+        b = tf.compat.v1.get_variable(
+            "b", [size], net.dtype,
+            self._initializers.get("b", tf.compat.v1.zeros_initializer()))
+        net = tf.nn.bias_add(tf.matmul(net, w), b)
     return net
-
-  def _linear(self, inputs, size):
-    input_size = tf.compat.dimension_value(inputs.shape[1])
-    w = tf.compat.v1.get_variable(
-        "w", [input_size, size], inputs.dtype,
-        self._initializers.get("w", tf.compat.v1.truncated_normal_initializer(
-            stddev=input_size**-0.5)))
-    b = tf.compat.v1.get_variable(
-        "b", [size], inputs.dtype,
-        self._initializers.get("b", tf.compat.v1.zeros_initializer()))
-    return tf.nn.bias_add(tf.matmul(inputs, w), b)

@@ -18,9 +18,8 @@ class NonstationaryLinearDistribution(object):
   Gaussian model, whose coefficients differ from step to step near the ends
   (Maddison et al., Filtering Variational Objectives, 2017, section 5.1).
 
-  The variables are made by the constructor, in the current variable scope. If
-  it has them already, and is not set to reuse them, those of the new
-  distribution go into a scope of their own.
+  The variables are made by the constructor, in the current variable scope, or
+  in one of their own if it has them already and is not set to reuse them.
 
   Attributes:
     num_timesteps: T, an int.
@@ -65,9 +64,8 @@ class NonstationaryLinearDistribution(object):
       self.mean_biases = self._variables("b", vectors, initializers["b"])
       self.log_variances = self._variables(
           "log_variance", vectors, initializers["b"])
-    # A loop can read the parameters of any step from these. Reading a row of a
-    # TensorArray has a gradient of that row; gathering it from one large
-    # Tensor would accumulate gradients of all T rows at each of T steps.
+    # A loop reads these: gathering rows from one large Tensor would accumulate
+    # gradients of all T rows at each of T steps.
     self._parameter_tas = [
         _padded_ta(variables) for variables in (
             self.mean_weights, self.mean_biases, self.log_variances)]
@@ -115,10 +113,7 @@ class NonstationaryLinearDistribution(object):
 
 
 def _fresh_variable_scope(name):
-  """The current variable scope, or one inside it if the variable exists.
-
-  The first of several distributions keeps the plain names, as in checkpoints.
-  """
+  """The current variable scope, or one inside it if the variable exists."""
   scope = tf.compat.v1.get_variable_scope()
   full_name = scope.name + "/" + name if scope.name else name
   taken = any(variable.op.name == full_name

@@ -34,7 +34,8 @@ from fivo.models import base
 class RecurrentModel(object):
   """The parts of a generative model; the constructor's arguments are kept."""
 
-  state_class = None  # The namedtuple of a state.
+  # The namedtuples of a state, and of that which `sample_step` needs and gives.
+  state_class = sampling_state_class = None
 
   def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
                emission, random_seed=None):
@@ -76,6 +77,10 @@ class RecurrentModel(object):
     latent_encoded = self.latent_encoder(latent)
     return self._emission(latent_encoded, rnn_out), latent_encoded
 
+  def sampling_state(self, state):
+    """The part of a filter's state that `sample_step` goes on from."""
+    return self.sampling_state_class(state.rnn_state, state.latent_encoded)
+
 
 class TrainableRecurrentModel(RecurrentModel,
                               base.ELBOTrainableSequenceModel):
@@ -101,14 +106,11 @@ class TrainableRecurrentModel(RecurrentModel,
                tilt=None, random_seed=None, twist=None, twist_rnn_cell=None):
     """Creates a trainable model of the parts of a `RecurrentModel` and more.
 
-    The proposal type is "prior", "filtering" or "smoothing". But for "prior"
-    the proposal is a `NormalApproximatePosterior`; for "smoothing" the RNNCell
-    `rev_rnn_cell` reads the observations backwards.
-
-    The tilt is None, or a callable that gives a distribution of x_{t+1}. The
-    twist is None, or a callable that maps rows of h_t, z'_t and the output of
-    `twist_rnn_cell`, which reads the observations backwards, to log r,
-    `[batch, 1]`.
+    The proposal type is "prior"; or "filtering" or "smoothing", of which the
+    proposal is a `NormalApproximatePosterior`. `rev_rnn_cell`, for smoothing,
+    and `twist_rnn_cell` read the observations backwards. The tilt is None, or
+    gives a distribution of x_{t+1}. The twist is None, or maps rows of h_t,
+    z'_t and the output of its cell to log r, `[batch, 1]`.
     """
     super(TrainableRecurrentModel, self).__init__(
         rnn_cell, data_encoder, latent_encoder, transition, emission,
@@ -159,11 +161,7 @@ class TrainableRecurrentModel(RecurrentModel,
 
   def summarize(self, reverse_inputs, targets_encoded, seq_lengths,
                 num_particles):
-    """Runs the reverse networks, of a smoothing proposal and of a twist.
-
-    The first reads `reverse_inputs`, the second `targets_encoded`, both
-    `[T, B, size]`.
-    """
+    """Runs the reverse networks of proposal and twist over `[T, B, size]`."""
     if self.proposal_type == "smoothing":
       self.reverse_rnn_ta = tiled_ta(read_backwards(
           self.rev_rnn_cell, reverse_inputs, seq_lengths,
@@ -174,17 +172,11 @@ class TrainableRecurrentModel(RecurrentModel,
           self._twist_rnn_scope), num_particles)
 
   def tilt(self, rnn_out, latent_encoded, targets):
-    """log r(x_{t+1} | h_t, z'_t) of a tilt, `[batch]`, in nats.
-
-    `rnn_out` is h_t, `latent_encoded` z'_t, and targets are x_{t+1}.
-    """
+    """log r(x_{t+1} | h_t, z'_t) of a tilt, `[batch]`, in nats."""
     return log_prob(self._tilt(rnn_out, latent_encoded), targets)
 
   def log_twist(self, state, t):
-    """log r(x_{t+1:T} | h_t, z'_t) of a twist, `[batch]`, in nats.
-
-    `state` is that after step t, of a filter or of `sample_step`.
-    """
+    """log r(x_{t+1:T} | h_t, z'_t) of the state after step t, in nats."""
     # An RNN cell's output, h_t, is the last part of its state.
     rnn_out = tf.nest.flatten(state.rnn_state)[-1]
     to_come = self._twist_rnn_ta.read(tf.minimum(t + 1, self.max_seq_len - 1))
@@ -193,19 +185,12 @@ class TrainableRecurrentModel(RecurrentModel,
 
   @property
   def weighs_emissions_later(self):
-    """True if a filter that never resamples may weigh emissions after its loop.
-
-    It then calls `propose_and_weight` with `weigh_emission=False`, and
-    `emission_log_probs`.
-    """
+    """True if emissions may be weighed after the loop of a filter."""
     return self._tilt is None and not overrides(
         self, "propose_and_weight", "emission")
 
   def emission_log_probs(self, states):
-    """log p(x_t | .) of the first steps at once, `[steps, batch]`, in nats.
-
-    `states` are those after the steps, of Tensors `[steps, batch, ...]`.
-    """
+    """log p(x_t | .) of the states `[steps, batch, ...]` of the first steps."""
     leading = tf.shape(states.rnn_out)[:2]
     targets, *inputs = [
         tf.reshape(x, [-1, x.shape[2]]) for x in (
@@ -250,10 +235,7 @@ def log_prob(distribution, x):
 
 
 def read_backwards(rnn_cell, inputs, seq_lengths, scope):
-  """Runs a network over sequences `[T, B, size]` from each one's own end.
-
-  Entry t of the result `[T, B, rnn_hidden_size]` has read steps t and later.
-  """
+  """Summaries `[T, B, rnn_hidden_size]` of what follows from each step on."""
   reversed_inputs = tf.reverse_sequence(
       inputs, seq_lengths, seq_axis=0, batch_axis=1)
   outputs, _ = tf.compat.v1.nn.dynamic_rnn(

@@ -35,7 +35,7 @@ TrainableSRNNState = collections.namedtuple(
 class SRNN(recurrent.RecurrentModel):
   """The generative model, which suffices to sample."""
 
-  state_class = SRNNState
+  state_class = sampling_state_class = SRNNState
 
   def __init__(self, *args, **kwargs):
     """Creates a model, see `RecurrentModel`."""
@@ -55,10 +55,7 @@ class SRNN(recurrent.RecurrentModel):
     return self._transition(rnn_out, prev_latent_encoded)
 
   def sample_step(self, prev_state, inputs, unused_t):
-    """Draws one timestep from the model.
-
-    For arguments and results see `VRNN.sample_step`; states are an `SRNNState`.
-    """
+    """Draws one timestep from the model, as `VRNN.sample_step` does."""
     rnn_out, rnn_state = self.run_rnn(
         prev_state.rnn_state, self.data_encoder(inputs))
     p_zt = self.transition(rnn_out, prev_state.latent_encoded)
@@ -66,10 +63,6 @@ class SRNN(recurrent.RecurrentModel):
     p_xt, latent_encoded = self.emission(latent, rnn_out)
     x_t = tf.cast(p_xt.sample(seed=self.random_seed), inputs.dtype)
     return SRNNState(rnn_state, latent_encoded), x_t
-
-  def sampling_state(self, state):
-    """The part of a filter's state that `sample_step` goes on from."""
-    return SRNNState(state.rnn_state, state.latent_encoded)
 
 
 class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
@@ -99,10 +92,7 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
                    targets_encoded, seq_lengths, num_particles)
 
   def proposal(self, rnn_out, prev_latent_encoded, prior, t):
-    """The proposal q(z_t | h_t, z'_{t-1}, e(x_t)), or with s_t for e(x_t).
-
-    For arguments see `TrainableVRNN.proposal`; z'_{t-1} is besides.
-    """
+    """As `TrainableVRNN.proposal`, given z'_{t-1} as well."""
     if self.proposal_type == "prior":
       return prior
     if self.proposal_type == "filtering":

@@ -35,7 +35,7 @@ TrainableVRNNState = collections.namedtuple(
 class VRNN(recurrent.RecurrentModel):
   """The generative model, which suffices to sample."""
 
-  state_class = VRNNState
+  state_class = sampling_state_class = VRNNState
 
   def run_rnn(self, prev_rnn_state, prev_latent_encoded, inputs):
     """h_t = LSTM([e(x_{t-1}), z'_{t-1}]), and the network's new state.
@@ -71,10 +71,6 @@ class VRNN(recurrent.RecurrentModel):
     x_t = tf.cast(p_xt.sample(seed=self.random_seed), inputs.dtype)
     return VRNNState(rnn_state, latent_encoded), x_t
 
-  def sampling_state(self, state):
-    """The part of a filter's state that `sample_step` goes on from."""
-    return VRNNState(state.rnn_state, state.latent_encoded)
-
 
 class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
   """A VRNN with a proposal, and maybe a tilt or a twist.
@@ -102,10 +98,8 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
   def proposal(self, rnn_out, prior, t):
     """The proposal q(z_t | h_t, e(x_t)), or q(z_t | h_t, s_t), or the prior.
 
-    Args:
-      rnn_out: h_t, a float Tensor `[batch, rnn_hidden_size]`.
-      prior: p(z_t | h_t), a Normal `[batch, latent_size]`.
-      t: A scalar int32 Tensor.
+    `rnn_out` is h_t, `[batch, rnn_hidden_size]`, the prior a Normal
+    `[batch, latent_size]`, and t a scalar int32 Tensor.
     """
     if self.proposal_type == "prior":
       return prior

@@ -24,7 +24,7 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo.config import rendering_extra
+from fivo.config import checks
 from fivo.formats import pianorolls
 from fivo.rendering import figures
 from fivo.system import console
@@ -148,7 +148,7 @@ def main(unused_argv):
     raise errors.UserError("no LOGDIR is given: the logdirs of runs to plot")
   if not FLAGS.out_file:
     raise errors.UserError("--out_file is required: the PNG file to write")
-  rendering_extra.check("out_file")
+  checks.check_rendering("out_file")
   with errors.naming_flag("out_file"):
     pianorolls.check_writable(FLAGS.out_file)
   with errors.naming_flag("logdir"):

@@ -41,11 +41,9 @@ def surrogate(x):
 
 
 def score_surrogate(log_weights, ancestors, resampled, log_averages, num_steps):
-  """The surrogate `[B]` of the score of the ancestors.
+  """The surrogate `[B]` of the score of ancestors `[T, N, B]`.
 
-  Ancestors `[T, N, B]` were drawn independently by the log weights `[T, N, B]`
-  where `resampled`, `[T, B]`. `log_averages`, `[T, B]`, is what each step added
-  to log Z_hat, and `num_steps`, `[B]`, the length of each sequence.
+  `log_averages`, `[T, B]`, is what each step added to log Z_hat.
   """
   log_probs = tf.reduce_sum(_of_ancestors(
       tf.nn.log_softmax(log_weights, axis=1), ancestors), axis=1)
@@ -66,10 +64,8 @@ def _baseline(returns, past, num_steps):
       K_b mean(R / K) + slope (P_b - mean(P)),
       slope = K_b cov(P, R / K) / var(P), clipped to [-1, 0].
 
-  The slope is that of a twist: a factor of r that depends on x alone is added
-  to P and taken from R. Without it such factors, which change no bound, would
-  be noise that drives a twist away (slope 0 is the plain baseline, and slope -1
-  that of log Z_hat as a whole).
+  The slope is for twists: a factor of r that depends on x alone is added to P
+  and taken from R. Without it such factors, which change no bound, were noise.
   """
   steps_left = tf.maximum(tf.cast(
       num_steps - 1 - tf.range(tf.shape(returns)[0])[:, tf.newaxis],

@@ -31,9 +31,7 @@ def transport_plan(log_weights, features, epsilon=.5, max_iterations=100):
 
   Particles have unnormalised log weights `[N, B]` and lie at `features`,
   `[N, B, size]`. Epsilon is in units of the mean squared distance of the
-  particles of a filter; the smaller, the more iterations it takes. Sums over
-  the new particles are N W_j; those over the old ones are one within 1e-4, if
-  so many iterations suffice for that.
+  particles of a filter; the smaller, the more iterations it takes.
   """
   log_weights, costs = _problem(tf.transpose(log_weights),
                                 tf.transpose(features, [1, 0, 2]), epsilon)

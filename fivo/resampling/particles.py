@@ -22,10 +22,7 @@ from fivo.resampling import schemes
 
 
 def with_states(scheme):
-  """The function in the original's form that resamples states by a scheme.
-
-  Further arguments are the scheme's; its attribute `scheme` is the scheme.
-  """
+  """The function in the original's form that resamples states by a scheme."""
   def resampling_fn(log_weights, states, num_particles, batch_size, *args,
                     **kwargs):
     choice = scheme(tf.convert_to_tensor(log_weights), states, *args, **kwargs)
@@ -52,10 +49,7 @@ def by_name(name, **options):
 
 
 def find_scheme(resampling_fn):
-  """The scheme behind a resampling function, with its arguments, or None.
-
-  It is known of a result of `with_states`, maybe in a `functools.partial`.
-  """
+  """The scheme behind a result of `with_states`, maybe partial; else None."""
   options = {}
   if isinstance(resampling_fn, functools.partial) and not resampling_fn.args:
     resampling_fn, options = resampling_fn.func, resampling_fn.keywords
@@ -67,8 +61,7 @@ def resample(resampling_fn, log_weights, states, should_resample,
              num_particles, batch_size):
   """Resamples the filters where `should_resample`, a bool Tensor `[B]`.
 
-  Random numbers are drawn for all. It gives the new states and the ancestors,
-  int32 `[N, B]`, each its own where a filter stays as it is; None if particles
+  It gives the new states and the ancestors, int32 `[N, B]`; None if particles
   are blended or `resampling_fn` has no scheme.
   """
   scheme = find_scheme(resampling_fn)

@@ -130,11 +130,7 @@ def _to_weights(log_weights):
 
 
 def _find(weights, numbers, end):
-  """Ancestors `[N, B]`: where numbers fall among the cumulative weights.
-
-  The weights `[N, B]` are scaled to a sum of `end`, the numbers `[N, B]` from
-  [0, end).
-  """
+  """Ancestors by where numbers from [0, end) fall among cumulative weights."""
   cumulative = tf.cumsum(weights, axis=0)
   total = cumulative[-1:]
   thresholds = tf.cast(numbers, total.dtype) * (
@@ -151,10 +147,7 @@ def _below_one(dtype):
 
 
 def _count_below(cumulative, thresholds):
-  """Counts the entries of each filter that are at most a threshold.
-
-  Both are `[N, B]`. A count is at most N - 1: a valid ancestor even of NaNs.
-  """
+  """Counts entries up to a threshold; at most N - 1, a valid ancestor."""
   num_below = tf.reduce_sum(tf.cast(
       cumulative[tf.newaxis] <= thresholds[:, tf.newaxis], tf.int32), axis=1)
   return tf.minimum(num_below, _num_particles(cumulative) - 1)

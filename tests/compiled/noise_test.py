@@ -69,40 +69,31 @@ def _bound_and_gradients(kind, bound, proposal_type, emission, scan,
 _SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize("kind, bound, proposal_type, emission, scheme", [
-    ("srnn", "elbo", "prior", "bernoulli", None),
-    ("vrnn", "fivo-aux", "filtering", "autoregressive", None),
-    ("vrnn", "fivo", "filtering", "bernoulli", "systematic"),
-    pytest.param("vrnn", "iwae", "smoothing", "bernoulli", None, marks=_SLOW),
-    pytest.param("vrnn", "fivo", "prior", "bernoulli", None, marks=_SLOW),
-    pytest.param("srnn", "fivo-aux", "smoothing", "bernoulli", None,
-                 marks=_SLOW)])
-def test_equals_the_default_loop(kind, bound, proposal_type, emission, scheme,
-                                 monkeypatch):
-  """As XLA would be given it, without the time that it takes."""
-  monkeypatch.setattr(lstm, "_is_compiled", lambda: True)
-  _assert_equals_default(kind, bound, proposal_type, emission, scheme, False)
-
-
-@pytest.mark.parametrize("kind, bound, proposal_type, emission, scheme", [
-    ("vrnn", "fivo", "filtering", "bernoulli", None),
-    pytest.param("vrnn", "fivo", "filtering", "bernoulli", "stratified",
-                 marks=_SLOW),
-    pytest.param("srnn", "fivo", "prior", "normal", "systematic", marks=_SLOW),
-    pytest.param("srnn", "fivo", "filtering", "bernoulli", "residual",
-                 marks=_SLOW),
-    pytest.param("srnn", "fivo-aux", "smoothing", "normal", None, marks=_SLOW),
-    pytest.param("vrnn", "elbo", "smoothing", "normal", None, marks=_SLOW),
-    pytest.param("srnn", "iwae", "prior", "bernoulli", None, marks=_SLOW)])
-def test_compiled_equals_the_default_loop(
-    kind, bound, proposal_type, emission, scheme, monkeypatch):
-  monkeypatch.setattr(rematerialization, "CHUNK", 3)  # Of four steps.
-  _assert_equals_default(kind, bound, proposal_type, emission, scheme, True)
-
-
-def _assert_equals_default(*arguments):
-  """Compares two loops; a scheme of its own resamples at every step."""
-  *arguments, scheme, compiled = arguments
+# Not compiled: as XLA would be given it, without the time that it takes.
+@pytest.mark.parametrize(
+    "compiled, kind, bound, proposal_type, emission, scheme", [
+        (False, "srnn", "elbo", "prior", "bernoulli", None),
+        (False, "vrnn", "fivo-aux", "filtering", "autoregressive", None),
+        (False, "vrnn", "fivo", "filtering", "bernoulli", "systematic"),
+        (True, "vrnn", "fivo", "filtering", "bernoulli", None)] + [
+            pytest.param(*case, marks=_SLOW) for case in [
+                (False, "vrnn", "iwae", "smoothing", "bernoulli", None),
+                (False, "vrnn", "fivo", "prior", "bernoulli", None),
+                (False, "srnn", "fivo-aux", "smoothing", "bernoulli", None),
+                (True, "vrnn", "fivo", "filtering", "bernoulli", "stratified"),
+                (True, "srnn", "fivo", "prior", "normal", "systematic"),
+                (True, "srnn", "fivo", "filtering", "bernoulli", "residual"),
+                (True, "srnn", "fivo-aux", "smoothing", "normal", None),
+                (True, "vrnn", "elbo", "smoothing", "normal", None),
+                (True, "srnn", "iwae", "prior", "bernoulli", None)]])
+def test_equals_the_default_loop(
+    compiled, kind, bound, proposal_type, emission, scheme, monkeypatch):
+  """A scheme of its own resamples at every step."""
+  if compiled:
+    monkeypatch.setattr(rematerialization, "CHUNK", 3)  # Of four steps.
+  else:
+    monkeypatch.setattr(lstm, "_is_compiled", lambda: True)
+  arguments = kind, bound, proposal_type, emission
   options = dict(
       resampling_type=scheme,
       resampling_criterion=smc.always_resample_criterion) if scheme else {}

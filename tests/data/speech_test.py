@@ -1,4 +1,4 @@
-"""Tests of fivo.data.speech."""
+"""Tests of fivo.data.datasets: speech."""
 
 import itertools
 

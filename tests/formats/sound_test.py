@@ -91,8 +91,7 @@ def test_read(tmp_path, content, offset, rate):
           ("sample_coding", "-s26", "pcm,embedded-shorten-v2.00"),
           ("sample_coding", "-s4", "ulaw"), ("sample_n_bytes", "-i", "1"),
           ("channel_count", "-i", "2"))],
-    *[(_sphere(sample_rate="-i " + rate), "sample_rate " + rate)
-      for rate in ("0", "-16000", "2147483648")],
+    (_sphere(sample_rate="-i -16000"), "sample_rate -16000"),
     # Counts and limits; the original asserted them, which -O removes.
     *[(_sphere(data=b"\0" * size), "sample_count 5, at 2 bytes each, but %d "
        "bytes follow" % size) for size in (0, 9, 11, 12)],
@@ -113,7 +112,6 @@ def test_read(tmp_path, content, offset, rate):
     # What a program writes that cannot seek back to the header.
     (_riff().replace(struct.pack("<I", 10) + _DATA,
                      b"\xff\xff\xff\xff" + _DATA), "bytes follow"),
-    (_riff().replace(struct.pack("<I", 8000), bytes(4)), "sample_rate 0"),
 ])
 def test_refused_in_one_line(tmp_path, content, words):
   with pytest.raises(UserError) as error:

@@ -90,20 +90,6 @@ def test_conditionals_agree_with_numpy():
         emission.log_probs(_all(5), condition), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_logits_depend_on_all_lower_entries_and_no_other():
-  conditional = autoregressive.ConditionalAutoregressiveDistribution(
-      6, [8], hidden_activation_fn=tf.tanh)
-  x = tf.constant(np.random.RandomState(0).uniform(size=[4, 6]), tf.float32)
-  features = tf.ones([4, 8])
-  logits = conditional.condition(features, x)
-  gradients = [tf.gradients(logits[:, i], [x, features]) for i in range(6)]
-  with tf.compat.v1.Session() as session:
-    session.run(tf.compat.v1.global_variables_initializer())
-    for i, (by_x, by_features) in enumerate(session.run(gradients)):
-      np.testing.assert_array_equal(by_x != 0., [np.arange(6) < i] * 4)
-      assert (by_features != 0.).all()
-
-
 def test_samples_have_the_probabilities():
   """By chi-square."""
   emission = _Emission(4)

@@ -4,11 +4,9 @@ import inspect
 
 import numpy as np
 import pytest
-import sonnet as snt
 import tensorflow as tf
 
 from fivo.models import base
-from tests.smc_test import new_session
 
 _X, _Y, _MU = [
     np.random.RandomState(size).normal(size=[4, size]).astype(np.float32)
@@ -128,60 +126,3 @@ def test_defaults_are_the_contracts():
       ("smoothing", False)] + name
   assert parameters(base.ConditionalBernoulliDistribution) == normal[2:] + [
       ("bias_init", 0.), ("name", "conditional_bernoulli_distribution")]
-
-
-@pytest.mark.parametrize("shape", [[5, 4, 2], [None, 4, 2], [None, None, 2]])
-def test_encode_all(shape):
-  x = np.random.RandomState(0).normal(size=[5, 4, 2]).astype(np.float32)
-  with new_session() as session:
-    encoder = snt.nets.MLP([3, 6], name="encoder")
-    inputs = tf.compat.v1.placeholder(tf.float32, shape)
-    encoded = base.encode_all(inputs, encoder)
-    assert encoded.shape.as_list() == shape[:2] + [6]
-    variables = variables_of(session)
-    result = session.run(encoded, {inputs: x})
-  for t in range(5):
-    np.testing.assert_allclose(
-        result[t], mlp(variables, "encoder", x[t]), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("shape", [[3, 2], [None, None]])
-def test_ta_for_tensor(shape):
-  x = np.arange(6.).reshape([3, 2])
-  with new_session() as session:
-    tensor = tf.compat.v1.placeholder(tf.float64, shape)
-    ta = base.ta_for_tensor(tensor, clear_after_read=False)
-    reads, size = session.run(
-        [[ta.read(t) for t in (2, 0, 2)], ta.size()], {tensor: x})
-  np.testing.assert_array_equal(reads, x[[2, 0, 2]])
-  assert size == 3
-
-
-class _Recorder(base.ELBOTrainableSequenceModel):
-  """A model that remembers what it was given."""
-
-  def zero_state(self, batch_size, dtype):
-    return tf.zeros([batch_size], dtype)
-
-  def set_observations(self, observations, seq_lengths):
-    self.observations = observations
-    self.seq_lengths = seq_lengths
-
-  def propose_and_weight(self, state, t):
-    return state, state
-
-
-class _Duck(object):
-  set_observations = _Recorder.set_observations
-
-
-@pytest.mark.parametrize("model_class", [_Recorder, _Duck])
-def test_observations_are_tiled_for_any_model(model_class):
-  model = model_class()
-  x = np.arange(6.).reshape([3, 2])
-  with new_session() as session:
-    base.set_particle_observations(
-        model, {"x": tf.constant(x)}, tf.constant([3, 1]), 2)
-    result, lengths = session.run([model.observations, model.seq_lengths])
-  np.testing.assert_array_equal(result["x"], np.concatenate([x, x], axis=1))
-  np.testing.assert_array_equal(lengths, [3, 1, 3, 1])

@@ -48,15 +48,6 @@ def test_bernoulli_density():
   np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
-def test_any_distribution_will_do():
-  laplace = tfp.distributions.Laplace(0., 1.)
-  sample, log_prob = distributions.sample_with_log_prob(laplace, seed=2)
-  sample, log_prob, expected_sample, expected = run(
-      [sample, log_prob, laplace.sample(seed=2), laplace.log_prob(sample)])
-  assert sample == expected_sample
-  assert log_prob == expected
-
-
 @pytest.mark.filterwarnings("ignore")
 def test_old_code_computes_divergences():
   """It knows the Normal of tf.contrib, which is tf.distributions'."""

@@ -109,76 +109,7 @@ def test_true_smoothing_has_the_gradient_of_the_likelihood():
     np.testing.assert_allclose(actual, expected, rtol=1e-8)
 
 
-def test_true_smoothing_is_not_exact_for_fivo():
-  """Only without resampling, for the weights differ before the last step.
-
-  That of z_0, ..., z_t is p(x) / p(x_{t+1}, ..., x_{T-1} | z_t).
-  """
-  num_particles = 6
-  xs = data(NUM_STEPS, BATCH)
-  model = _trainable("true-smoothing", dtype=tf.float64)
-  results = [bounds.fivo(
-      model, tf.constant(xs), LENGTHS, num_samples=n,
-      resampling_criterion=criterion, random_seed=2) for n, criterion in [
-          (num_particles, smc.never_resample_criterion),
-          (1, smc.always_resample_criterion),
-          (num_particles, smc.always_resample_criterion)]]
-  # The first step's latents are the same, for so is the seed.
-  tiled = np.tile(xs, [1, num_particles])
-  _, zs = _propose_all(model, tiled, 1)
-  rest = model.lookahead(1, zs[0]).log_prob(tiled[1:].T)
-  never, one, always, weights, rest = run(
-      [result.log_p_hat for result in results] +
-      [results[0].log_weights, rest])
-  expected = joint_gaussian.log_likelihoods(NUM_STEPS, xs)
-  np.testing.assert_allclose(never, expected, rtol=1e-10)
-  np.testing.assert_allclose(one, expected, rtol=1e-10)
-  assert (np.abs(always - expected) > 1e-3).all()
-  np.testing.assert_allclose(
-      weights[0],
-      expected[:, np.newaxis] - rest.reshape([num_particles, BATCH]).T,
-      rtol=1e-10)
-
-
-@pytest.mark.parametrize("proposal_type", ["prior", "true-filtering"])
-def test_fivo_is_unbiased_for_the_likelihood(proposal_type):
-  """The average of exp(log_p_hat) over 4,000 runs is p(x).
-
-  Within 5 of its empirical standard errors, a chance of 6e-7 over seeds if it
-  were Gaussian.
-  """
-  num_runs = 4000
-  x = data(NUM_STEPS, 1)
-  xs = np.tile(x, [1, num_runs]).astype(np.float32)
-  bound = bounds.fivo(_trainable(proposal_type), xs, [NUM_STEPS] * num_runs,
-                      num_samples=16, random_seed=3)
-  ratios = np.exp(run(bound.log_p_hat).astype(np.float64) -
-                  joint_gaussian.log_likelihoods(NUM_STEPS, x))
-  standard_error = ratios.std() / np.sqrt(num_runs)
-  assert standard_error < 0.05
-  assert abs(ratios.mean() - 1) < 5 * standard_error
-
-
 # What old code calls and overrides --------------------------------------------
-
-
-def test_exact_proposals_of_any_type():
-  """By ints and in a loop; observations as nested lists."""
-  model = _trainable("prior", dtype=tf.float64)
-  xs, z = data(NUM_STEPS, BATCH), data(BATCH)
-  model.set_observations(xs.tolist(), LENGTHS)
-  expected = [
-      [joint_gaussian.proposal(NUM_STEPS, t, z, xs[t:t + 1]),
-       joint_gaussian.proposal(NUM_STEPS, t, z, xs[t:])] for t in STEPS]
-
-  def moments(t):
-    return tf.stack([
-        [dist.mean(), dist.variance()] for dist in (
-            model._filtering_proposal(t, z), model._smoothing_proposal(t, z))])
-
-  in_loop = tf.map_fn(moments, tf.range(NUM_STEPS), tf.float64)
-  for actual in run([[moments(t) for t in STEPS], in_loop]):
-    np.testing.assert_allclose(actual, expected, rtol=1e-9)
 
 
 def test_attributes():
@@ -263,17 +194,6 @@ def test_one_step_one_sequence_float64_and_relaxed_resampling(
     assert log_p_hat.shape == (1,)
     assert log_p_hat.dtype == dtype.as_numpy_dtype
     assert np.isfinite(log_p_hat).all()
-
-
-def test_two_learned_models_in_one_graph():
-  """They have variables of their own, the first the plain names."""
-  xs = data(NUM_STEPS, BATCH).astype(np.float32)
-  first, second = run([bounds.iwae(model, xs, LENGTHS).log_p_hat for model in (
-      _trainable("smoothing"), _trainable("smoothing"))])
-  assert (first != second).all()
-  names = [v.op.name for v in tf.compat.v1.trainable_variables()]
-  assert len(set(names)) == 6 * NUM_STEPS
-  assert names[:NUM_STEPS] == ["proposal_w_%d" % t for t in STEPS]
 
 
 @pytest.mark.parametrize("proposal_type", ["smoothing", "true-smoothing"])

@@ -1,6 +1,5 @@
 """Tests of resampling by optimal transport."""
 
-import functools
 
 import numpy as np
 import pytest
@@ -107,25 +106,3 @@ def test_smallest_and_impossible_filters():
   same = _plan(log_weights, np.ones_like(features))
   np.testing.assert_allclose(
       same, np.tile(_weights(log_weights).T, [6, 1, 1]), rtol=1e-5)
-
-
-def test_in_a_filter_of_unknown_sizes():
-  """With a gradient through the loop within the loop."""
-  with new_session(seed=1) as session:
-    lengths = tf.compat.v1.placeholder(tf.int32, [None])
-    theta = tf.constant(.5)
-
-    def transition(state, t):
-      if state is None:
-        return tf.zeros([4 * tf.size(lengths)])
-      new = theta * state + tf.random.normal(tf.shape(state), seed=1)
-      return -tf.square(new - 1.), new
-
-    bound = smc.smc(
-        transition, lengths, 4, smc.always_resample_criterion,
-        functools.partial(smc.optimal_transport_resampling, epsilon=1.))
-    values = session.run([bound.log_z_hat] + tf.gradients(
-        bound.log_z_hat, theta), {lengths: [3, 1]})
-  assert bound.ancestors is None
-  assert np.isfinite(values[0]).all() and np.isfinite(values[1])
-  assert values[1] != 0.

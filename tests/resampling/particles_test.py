@@ -83,20 +83,6 @@ def test_batch_sizes_of_any_type(fn, to_batch_size):
       np.testing.assert_allclose(result, value, rtol=1e-5)
 
 
-def test_gradient_of_copies_flows_through_the_states_alone():
-  with new_session() as session:
-    log_weights = tf.constant(_LOG_WEIGHTS)
-    states = tf.constant(np.arange(12.))
-    new = smc.multinomial_resampling(log_weights, states, 4, 3)
-    target = tf.reduce_sum(np.arange(1., 13.) * new)
-    assert tf.gradients(target, log_weights) == [None]
-    new, gradient = session.run([
-        new, tf.convert_to_tensor(tf.gradients(target, states)[0])])
-  expected = np.zeros(12)
-  np.add.at(expected, new.astype(int), np.arange(1., 13.))
-  np.testing.assert_allclose(gradient, expected)
-
-
 @pytest.mark.parametrize("bad", [NAN, INF])
 @pytest.mark.parametrize("fn", _FUNCTIONS[1:])
 def test_the_state_of_an_impossible_particle_reaches_no_other(bad, fn):
@@ -117,13 +103,3 @@ def test_the_state_of_an_impossible_particle_reaches_no_other(bad, fn):
     else:
       np.testing.assert_array_equal(new, [1., bad, 3.])
       np.testing.assert_array_equal(state_gradient, [1., 0., 1.])
-
-
-def test_find_scheme():
-  fn = functools.partial(functools.partial(
-      smc.relaxed_resampling, temperature=3.), random_seed=2)
-  scheme = particles.find_scheme(fn)
-  assert scheme.func is schemes.relaxed
-  assert scheme.keywords == dict(temperature=3., random_seed=2)
-  assert particles.find_scheme(lambda *args: args[1]) is None
-  assert particles.find_scheme(functools.partial(max, 1)) is None

@@ -178,18 +178,6 @@ def test_whole_numbers_of_copies_leave_nothing_to_chance(scheme, uniform):
           np.bincount(ancestors[:, 1], minlength=num_particles), copies)
 
 
-def test_residual_of_softmax_weights_with_whole_numbers():
-  """Rounded either way, in either dtype."""
-  rng = np.random.RandomState(0)
-  for dtype in (np.float32, np.float64):
-    copies = rng.multinomial(60, np.full(60, 1. / 60.), size=50).T
-    with np.errstate(divide="ignore"):
-      log_weights = np.log(copies / 60.) + rng.normal(size=[1, 50])
-    ancestors = _choose(schemes.residual, log_weights.astype(dtype))
-    np.testing.assert_array_equal(
-        [np.bincount(a, minlength=60) for a in ancestors.T], copies.T)
-
-
 @functools.lru_cache(maxsize=None)
 def _graph(scheme, num_particles, dtype):
   """A function from log weights `[N, B]` to choices, in one session."""
