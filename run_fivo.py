@@ -11,7 +11,7 @@ if __name__ == "__main__":
 from absl import flags
 
 from fivo.config import config as config_lib
-from fivo.config import flags as config_flags
+from fivo.config import options
 from fivo.system import startup
 
 FLAGS = flags.FLAGS
@@ -19,7 +19,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   """Makes a flag of every option."""
-  config_flags.define()
+  options.define_flags()
 
 
 def main(argv):

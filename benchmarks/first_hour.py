@@ -23,7 +23,7 @@ import numpy as np
 
 from fivo import ghmm_runners
 from fivo import runners
-from fivo.config import rendering_extra
+from fivo.config import checks
 from fivo.rendering import figures
 from fivo.rendering import plot_training
 from fivo.system import console
@@ -110,7 +110,7 @@ def main(unused_argv):
   """Makes everything."""
   log.configure()
   options = flags.FLAGS
-  rendering_extra.check("out_dir")
+  checks.check_rendering("out_dir")
   files.prepare_directory("out_dir", options.out_dir)
   with tempfile.TemporaryDirectory() as work_dir:
     draw_gap(os.path.join(options.out_dir, "gap.png"), work_dir, options.steps)

@@ -31,7 +31,7 @@ from absl import flags
 from benchmarks import reproduce_ghmm
 from benchmarks import reproduce_tables
 from benchmarks import tasks
-from fivo.config import rendering_extra
+from fivo.config import checks
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
@@ -96,7 +96,7 @@ def main(unused_argv):
     for item in study.items:
       study.run(item)
   else:
-    rendering_extra.check("out_dir")
+    checks.check_rendering("out_dir")
     runner.map(study.run, study.items, options.jobs)
     print(study.write())
 

@@ -34,7 +34,7 @@ from absl import flags
 
 from benchmarks import comparison
 from benchmarks import processes
-from fivo.config import rendering_extra
+from fivo.config import checks
 from fivo.formats import pianorolls
 from fivo.rendering import figures as figures_lib
 from fivo.system import console
@@ -103,7 +103,7 @@ def main(unused_argv):
         ",".join(options.measure), ", ".join(_MEASURES)))
   sizes = _parse("sizes", r"([1-9]\d*)x([1-9]\d*)$", options.sizes)
   if options.out_dir:
-    rendering_extra.check("out_dir")
+    checks.check_rendering("out_dir")
     files.prepare_directory("out_dir", options.out_dir)
   print("## Benchmark\n\nMachine: %s\n" % processes.machine(), flush=True)
   if "training" in options.measure:

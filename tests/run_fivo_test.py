@@ -91,23 +91,6 @@ class TestTrain(object):
       assert not re.search("deprec|warn|tensorflow/", output, re.IGNORECASE)
       assert len(set(output.splitlines())) == len(output.splitlines())
 
-  def test_finished_run_does_no_step(self, run):
-    before = sorted(os.listdir(run[0]))
-    code, output = _run("--logdir=" + run[0], "--max_steps=4")
-    assert code == 0
-    assert "nothing to do" in output
-    assert sorted(os.listdir(run[0])) == before
-
-  @pytest.mark.slow
-  def test_seeded_runs_are_equal(self, tmp_path, dataset):
-    """Seed 0 used to be ignored."""
-    outputs = [
-        _run("--mode=train", "--logdir=%s" % (tmp_path / name),
-             "--dataset_path=" + dataset, "--max_steps=5",
-             "--summarize_every=1", *_SIZES)[1] for name in ("a", "b")]
-    assert len(_STEP.findall(outputs[0])) == 5
-    assert _STEP.findall(outputs[0]) == _STEP.findall(outputs[1])
-
   @pytest.mark.parametrize("number", [
       pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM,
       pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])

@@ -40,7 +40,7 @@ def create_model(config):
   return _CREATE[config.model](
       DATA_SIZE, 3, base.ConditionalBernoulliDistribution,
       proposal_type=config.proposal_type,
-      use_tilt=config.uses_tilt,
+      use_tilt=config.bound_traits.part == "tilt",
       random_seed=config.noise_seed)
 
 

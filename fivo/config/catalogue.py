@@ -49,12 +49,6 @@ class Scheme(NamedTuple):
   options: Tuple[Tuple[str, str], ...] = ()  # Arguments and their flags.
 
 
-class Criterion(NamedTuple):
-  """A value of --resampling_criterion: a function in `criteria.py`."""
-
-  name: str
-
-
 class Gradients(NamedTuple):
   """A value of --resampling_gradients or of --iwae_gradients."""
 
@@ -108,7 +102,8 @@ SCHEMES = _by_name(
            options=(("epsilon", "ot_epsilon"),
                     ("max_iterations", "ot_max_iterations"))))
 
-CRITERIA = _by_name(Criterion("ess"), Criterion("always"), Criterion("never"))
+# Values of --resampling_criterion, made into functions in `criteria.py`.
+CRITERIA = ("ess", "always", "never")
 
 RESAMPLING_GRADIENTS = _by_name(
     Gradients("none", compiles=True),

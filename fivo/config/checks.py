@@ -1,5 +1,6 @@
 """Refuses option values that cannot work, alone or with each other."""
 
+import importlib.util
 import os
 
 import numpy as np
@@ -7,7 +8,6 @@ import numpy as np
 from fivo.config import catalogue
 from fivo.config import cluster_spec
 from fivo.config import options
-from fivo.config import rendering_extra
 from fivo.system import errors
 from fivo.system import log
 
@@ -49,17 +49,13 @@ def check_combinations(config):
   if config.cluster is None and config.master:
     cluster_spec.master_address(config.master)
   if config.render:
-    rendering_extra.check("render")
+    check_rendering("render")
 
 
 def _flag(config, name):
   value = getattr(config, name)
   return "--" + name if value is True and name == "xla" else "--%s=%s" % (
       name, value)
-
-
-def _names(table, **traits):
-  return ", ".join(catalogue.names(table, **traits))
 
 
 def _refusals(c):
@@ -79,7 +75,8 @@ def _refusals(c):
   if needs:
     yield ("resampling_gradients", not getattr(c.scheme, needs),
            "needs --resampling_type of %s, not %s" % (
-               _names(catalogue.SCHEMES, **{needs: True}), c.resampling_type))
+               ", ".join(catalogue.names(catalogue.SCHEMES, **{needs: True})),
+               c.resampling_type))
   for name, takes_for_granted in (
       ("proposal_type", c.proposal_type == "prior"),
       ("iwae_gradients", not _gradients(c, "iwae_gradients").warms_up)):
@@ -121,7 +118,7 @@ def _refusals_of_xla(c):
   yield ("xla", c.xla and not c.scheme.compiles,
          "cannot compile %s; use one of %s" % (
              _flag(c, "resampling_type"),
-             _names(catalogue.SCHEMES, compiles=True)))
+             ", ".join(catalogue.names(catalogue.SCHEMES, compiles=True))))
   yield ("xla", c.xla and not c.bound_traits.compiles,
          "cannot compile %s; use elbo, iwae, fivo or fivo-aux" % (
              _flag(c, "bound")))
@@ -172,11 +169,7 @@ def check_emission(config, is_binary):
 
 
 def check_train_mean(config, mean):
-  """Refuses data whose mean is not the one that the run was trained with.
-
-  The mean `[D]` centres the inputs and sets the emission's bias, so the same
-  checkpoint with another mean is another model.
-  """
+  """Refuses data with another mean `[D]` than the run's: the model needs it."""
   if config.train_mean is None:
     return
   mean = np.asarray(mean)
@@ -189,15 +182,7 @@ def check_train_mean(config, mean):
 
 
 def check_sound(config, statistics):
-  """Refuses --sample_wav of data without a sample rate.
-
-  Args:
-    config: A resolved `Config`.
-    statistics: The `SpeechStatistics` of its data, or None.
-
-  Raises:
-    UserError: If the data is not speech, or its statistics are unknown.
-  """
+  """Refuses --sample_wav where there is no `SpeechStatistics` of the data."""
   if config.dataset_type != "speech":
     raise errors.UserError(
         "--sample_wav: only speech is sound; the data is of "
@@ -207,6 +192,20 @@ def check_sound(config, statistics):
         "--sample_wav: needs speech with statistics.json beside its records, "
         "as create_timit_dataset.py writes it; --dataset_path=%s has none" % (
             config.dataset_path))
+
+
+def missing_for_rendering():
+  """The packages of the extra `render` that are not installed; loads none."""
+  return [name for name in ("matplotlib", "mido")
+          if importlib.util.find_spec(name) is None]
+
+
+def check_rendering(flag):
+  """Refuses a flag that asks to render where packages are missing."""
+  if missing_for_rendering():
+    raise errors.UserError(
+        "--%s: needs %s; install with: pip install 'fivo[render]', or leave "
+        "the flag out" % (flag, " and ".join(missing_for_rendering())))
 
 
 def log_remarks(config):

@@ -29,8 +29,7 @@ class ClusterSpec(collections.namedtuple("ClusterSpec", (
     "ps_hosts", "worker_hosts", "job", "task"))):
   """A cluster, and the place of this process in it: number `task` of a job.
 
-  The job is PS or WORKER; each has a tuple of addresses, "host:port", of the
-  workers the chief's first.
+  The job is PS or WORKER; hosts are tuples of addresses "host:port".
   """
 
   __slots__ = ()
@@ -60,8 +59,7 @@ def name(job, task):
 def parse(config):
   """The `ClusterSpec` of a `Config`'s process; None for one on its own.
 
-  Flags win over TF_CONFIG. What the latter calls the chief is worker 0 here,
-  and its workers follow; where there is no chief its first worker is one. A
+  Flags win over TF_CONFIG, whose chief, if any, comes before its workers. A
   UserError names the flag or variable that is wrong.
   """
   if any(getattr(config, flag) for flag in _FLAGS):

@@ -1,10 +1,9 @@
 """The configuration of a run: plain data, resolved and checked once.
 
-Flags fill a configuration, but any object with options as attributes will do:
-what it lacks has its default (`options.py`), or the value in the configuration
-that the run's logdir keeps (`stored.py`), so that a run is evaluated as the
-model that it is. What cannot work is refused (`checks.py`). All that happens
-once, in `resolve`; after it there is only `Config`.
+Flags or any object with options as attributes fill it. What they lack has its
+default (`options.py`), or the value that the run's logdir keeps (`stored.py`);
+what cannot work is refused (`checks.py`). After `resolve` there is only
+`Config`.
 """
 
 import collections
@@ -35,15 +34,12 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
       default.
     own_names: True if `model`, `dataset_type` and `split` may have names that
       only a caller's own function knows.
-    former: A dict from options that were given to their values in the run so
-      far, where those differ.
+    former: A dict, given options to their values in the run so far, if others.
     cluster: A `ClusterSpec`; None for a process on its own.
     checkpoint: The path of the checkpoint from which training resumes, or None.
     start_step: The global step of that checkpoint, else 0.
-    train_mean: A float array `[D]`, the mean of the run's training data; None
-      if the logdir keeps none.
-    series: The `SeriesInfo` of the time series that the run is trained on;
-      None for other data, and before the series are read.
+    train_mean: The mean `[D]` of the run's training data, if the logdir has it.
+    series: The `SeriesInfo` of the run's time series, once they are read.
     sort_by_length: True if data that is not shuffled may be sorted by length.
   """
 
@@ -65,11 +61,6 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
     return catalogue.SCHEMES[self.resampling_type]
 
   @property
-  def uses_tilt(self):
-    """True if the model has a tilt."""
-    return self.bound_traits.part == "tilt"
-
-  @property
   def uses_twist(self):
     """True if the model has a twist."""
     return self.bound_traits.part == "twist"
@@ -86,19 +77,13 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
 
   @property
   def noise_seed(self):
-    """The op seed of the model's samples and the resampling, or None.
-
-    A resumed run draws numbers that it has not used yet.
-    """
+    """The op seed of samples and resampling; another in a resumed run."""
     return (None if self.random_seed is None else
             self.random_seed + self.start_step)
 
   @property
   def measure(self):
-    """What the bounds of evaluations are: only of one measure do they compare.
-
-    It is kept in `validation.json`.
-    """
+    """What `validation.json` records: only bounds of one measure compare."""
     return "%s bound per %s with --num_samples=%d" % (
         self.bound_traits.evaluated_as,
         "timestep" if self.normalize_by_seq_len else "sequence",
@@ -119,17 +104,10 @@ _running = []
 def from_object(source):
   """Reads a configuration; options that it lacks have their defaults.
 
-  Args:
-    source: A `Config`; absl's `FLAGS`; or any object with options as
-      attributes, all of which count as given unless they are None. Inside a
-      `CallersFunction`, the caller's object stands for the configuration of the
-      run, with what the function has changed in it.
-
-  Returns:
-    A `Config`.
-
-  Raises:
-    UserError: If a URL is given for a path.
+  The source is a `Config`; absl's `FLAGS`; or any object with options as
+  attributes, all of which count as given unless they are None. Inside a
+  `CallersFunction`, the caller's object stands for the configuration of the
+  run, with what the function has changed in it.
   """
   if isinstance(source, Config):
     return source
@@ -209,10 +187,8 @@ def _is_given(source, name):
 def resolve(source, mode=None, own_names=False):
   """The `Config` of a source, completed by its run; refuses what cannot work.
 
-  Args:
-    source: See `from_object`. A `Config` has been resolved before.
-    mode: "train", "eval" or "sample"; None: what the configuration says.
-    own_names: See `Config.own_names`.
+  A source that is a `Config` has been resolved before; a `mode` of None is what
+  the source says.
   """
   config = from_object(source)
   if mode is not None:

@@ -32,11 +32,9 @@ def save(config, train_mean=None):
 
 
 def load(logdir, own_names=False):
-  """Reads what a logdir keeps of its run.
+  """The options, training mean `[D]` and `SeriesInfo` that a logdir keeps.
 
-  Gives a dict of options, empty where the logdir keeps none (as one that the
-  original code made), and the mean `[D]` of the training data and the
-  `SeriesInfo`, or None for each. A damaged file raises a `UserError`.
+  They are `{}, None, None` where it keeps none, as the original code's.
   """
   path = os.path.join(logdir, FILE_NAME)
   if not os.path.exists(path):
@@ -47,7 +45,9 @@ def load(logdir, own_names=False):
     kept = dict(content["options"])
     mean = content["train_mean"]
     if mean is not None:
-      mean = _checked_mean(mean)
+      mean = np.array(mean, dtype=np.float32)
+      if mean.ndim != 1 or not np.isfinite(mean).all():
+        raise ValueError("train_mean must be a list of finite numbers")
     series = content.get("series")
     if series is not None:
       series = series_info.from_json(series)
@@ -58,22 +58,13 @@ def load(logdir, own_names=False):
     raise errors.UserError(
         "%s is no configuration that this program wrote (%s: %s); %s" % (
             culprit, type(e).__name__, e, _REMEDY)) from e
-  known = {name: value for name, value in kept.items()
-           if name in options.OPTIONS}
+  known = {key: kept[key] for key in kept if key in options.OPTIONS}
   for name, value in known.items():
     complaint = options.OPTIONS[name].complaint(value, own_names)
     if complaint:
       raise errors.UserError("%s has a %s that %s; %s" % (
           culprit, name, complaint, _REMEDY))
   return known, mean, series
-
-
-def _checked_mean(values):
-  """The mean in a list; a ValueError or TypeError for anything else."""
-  mean = np.array(values, dtype=np.float32)
-  if mean.ndim != 1 or not np.isfinite(mean).all():
-    raise ValueError("train_mean must be a list of finite numbers")
-  return mean
 
 
 def complete(config):

@@ -1,13 +1,12 @@
 """The file and the picture of `--diagnostics` in evaluation."""
 
-import collections
 import os
 
 import numpy as np
 import tensorflow as tf
 
 from fivo import diagnostics
-from fivo.config import rendering_extra
+from fivo.config import checks
 from fivo.logdir import result_files
 from fivo.rendering import figures
 from fivo.system import log
@@ -22,16 +21,15 @@ def tensors(bound, lengths):
   """The Tensors of a file, a dict, of a `bounds.FIVOBound` with ancestors."""
   fields = diagnostics.diagnose(
       bound.log_weights, bound.resampled, bound.ancestors)
-  return collections.OrderedDict(
-      list(fields._asdict().items()) +
-      [("ancestors", bound.ancestors), ("lengths", tf.identity(lengths))])
+  return dict(fields._asdict(), ancestors=bound.ancestors,
+              lengths=tf.identity(lengths))
 
 
 def write(logdir, name, values):
   """Writes the values of `tensors` into LOGDIR/NAME; draws them if it can."""
   directory = os.path.join(logdir, name)
   result_files.write("logdir", directory, FILE_NAME, values)
-  if rendering_extra.missing():
+  if checks.missing_for_rendering():
     log.info("No picture of it: that needs the extra render.")
     return
   path = os.path.join(directory, PICTURE_NAME)

@@ -1,9 +1,8 @@
 """The best checkpoint of a run, kept as a logdir inside the run's logdir.
 
-Whenever the process that writes it dies, there is one whole checkpoint: the new
-one is there beside the old one before the file `checkpoint` names it. The
-record (`validation_record.py`) is written first, so that a resumed run exports
-what a death in between left out.
+Whenever the process that writes it dies, there is one whole checkpoint. The
+record (`validation_record.py`) is written before it: a resumed run exports what
+a death in between left out.
 """
 
 import glob

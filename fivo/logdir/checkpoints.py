@@ -1,6 +1,7 @@
 """Finding, checking and restoring checkpoints."""
 
 import glob
+import itertools
 import os
 import re
 import time
@@ -34,10 +35,8 @@ def path_of(logdir, global_step):
 def latest(logdir, warn=True, known=None):
   """Returns the path, without suffix, of a logdir's newest whole checkpoint.
 
-  It is None where there is none. A logdir may have been copied in part, and a
-  process may have died while it wrote: checkpoints are read in full before they
-  are trusted, except for a path known to be whole. Damaged ones are passed
-  over, with a warning if `warn` is true.
+  It is None where there is none. Checkpoints, which may be half copied or half
+  written, are read in full, except for a path known to be whole.
   """
   path, damaged = _find(logdir, known)
   if warn:
@@ -48,10 +47,9 @@ def latest(logdir, warn=True, known=None):
 
 
 def to_resume(logdir):
-  """Returns the path of the checkpoint from which training goes on, or None.
+  """The path of the checkpoint from which training goes on, or None.
 
-  Where all are damaged, and training anew would lose steps, it raises a
-  `UserError`. A process that dies in its first save, of step 0, loses none.
+  A `UserError` if all are damaged and training anew would lose steps.
   """
   path, damaged = _find(logdir)
   if path is None:
@@ -65,12 +63,8 @@ def to_resume(logdir):
 
 
 def require(logdir, wait=False):
-  """Returns the path of the newest checkpoint.
-
-  Where there is none, it waits for one to appear or raises a `UserError`.
-  """
-  looks = 0
-  while True:
+  """The path of the newest checkpoint; waits, or raises, if there is none."""
+  for looks in itertools.count():
     path = latest(logdir, warn=looks == 0)
     if path is not None:
       return path
@@ -80,7 +74,6 @@ def require(logdir, wait=False):
           "--wait_for_checkpoint" % (logdir, _why_none(logdir)))
     if looks % _LOOKS_PER_LINE == 0:
       log.info("Waiting for a checkpoint in %s.", logdir)
-    looks += 1
     time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
@@ -98,8 +91,7 @@ def _why_none(logdir):
 def use_newest(logdir, path, use):
   """Returns `use(path)`, or that of a newer checkpoint where this one is gone.
 
-  A run that trains meanwhile may have removed it. Where there is no newer one,
-  the `UnreadableError` of `use` is raised.
+  A run that trains meanwhile may have removed it.
   """
   while True:
     try:
@@ -121,10 +113,9 @@ def listed(logdir):
 
 
 def _find(logdir, known=None):
-  """Finds the path of the newest whole checkpoint, or None.
+  """The path of the newest whole checkpoint, or None, and what is not whole.
 
-  Returns that, and a list of those before it that are not whole: pairs of a
-  path and what is wrong.
+  The latter are pairs of the path of a newer one and what is wrong with it.
   """
   candidates = []
   state = _checkpoint_state(logdir)
@@ -158,8 +149,7 @@ def _checkpoint_state(logdir):
 def _in_logdir(logdir, path):
   """The path in the logdir of what the file `checkpoint` calls `path`.
 
-  It may have been written before a move. What lies elsewhere belongs to another
-  run, which training here must neither take for its own nor delete.
+  Elsewhere there are only other runs, and this one before it was moved.
   """
   return os.path.join(logdir, os.path.basename(path.partition("\0")[0]))
 
@@ -171,8 +161,6 @@ def _damage(path):
     return "its index is missing"
   if not data or len(data) != int(data[0][-len("00001"):]):
     return "a data file is missing"
-  if glob.escape(path) != path:
-    return None  # TensorFlow's reader takes the path for a pattern.
   try:
     reader = tf.compat.v1.train.NewCheckpointReader(path)
     for name in reader.get_variable_to_shape_map():
@@ -183,11 +171,7 @@ def _damage(path):
 
 
 def check_compatible(path, variables):
-  """Raises a `UserError` where a checkpoint does not hold all variables.
-
-  It names the first one that is missing or has another shape or type, and is an
-  `UnreadableError` where the checkpoint cannot be read.
-  """
+  """Refuses a checkpoint that lacks a variable, or has it in another form."""
   try:
     reader = tf.compat.v1.train.NewCheckpointReader(path)
   except (tf.errors.OpError, ValueError) as e:
@@ -225,10 +209,7 @@ def _explain_missing(variables, shapes):
 
 
 def restore(session, path, saver=None):
-  """Restores every variable of a session's graph; raises as `check_compatible`.
-
-  The checkpoint may hold more. A `saver` of None is added to the graph.
-  """
+  """Restores every variable of a session's graph, by a new `saver` if None."""
   variables = session.graph.get_collection(
       tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
   check_compatible(path, variables)

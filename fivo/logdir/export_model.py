@@ -24,7 +24,6 @@ from fivo.logdir import checkpoints
 from fivo.system import errors
 from fivo.system import files
 
-_GLOBAL_STEP = "global_step"
 # Of Adam's and of averages' variables, beside the model's.
 _STATE = ("/Adam", "/Adam_1", "/ExponentialMovingAverage")
 _STATE_NAMES = ("beta1_power", "beta2_power")
@@ -38,11 +37,7 @@ def define_flags():
 
 
 def export_model(logdir, out_dir):
-  """Writes the model of a logdir into a new or empty directory.
-
-  Returns:
-    The path of the new checkpoint, without suffix.
-  """
+  """Writes a logdir's model into a new directory; returns its checkpoint."""
   path = checkpoints.require(logdir)
   if not stored.load(logdir)[0]:
     raise errors.UserError("--logdir=%s: has no %s" % (
@@ -72,7 +67,7 @@ def _write_checkpoint(path, out_dir):
     saver = tf.compat.v1.train.Saver(save_relative_paths=True)
     return saver.save(
         session, os.path.join(out_dir, checkpoints.NAME),
-        global_step=reader.get_tensor(_GLOBAL_STEP), write_meta_graph=False)
+        global_step=reader.get_tensor("global_step"), write_meta_graph=False)
 
 
 def main(argv):

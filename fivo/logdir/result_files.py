@@ -16,12 +16,8 @@ _MAX_BYTES = 2 ** 31 - 1
 def check_size(name, value, bytes_per_unit, remedy, other_bytes=0):
   """Refuses, before they are made, results that are too large for a file.
 
-  Args:
-    name: The name of the flag in which the results' size is linear.
-    value: The flag's value.
-    bytes_per_unit: The bytes of results for each one of it.
-    remedy: The other flags that may be lowered.
-    other_bytes: The bytes that do not depend on the flag.
+  Their size is `value * bytes_per_unit + other_bytes`, of a flag's name and
+  value; `remedy` names other flags that may be lowered.
   """
   size = value * bytes_per_unit + other_bytes
   if size > _MAX_BYTES:
@@ -35,13 +31,9 @@ def check_size(name, value, bytes_per_unit, remedy, other_bytes=0):
 def write(flag, directory, name, named_arrays):
   """Writes a dict of array-likes so that `np.load` gives them by name.
 
-  The file holds one 0-d structured array in NumPy's `.npy` form, whatever its
-  name ends in. Hence `np.load(path)["name"]` works, and so does
-  `np.load(path)[()]["name"]`, the way to the original's pickled dicts, without
-  `allow_pickle`.
-
-  The directory is made if need be. A `UserError` names its flag if it cannot be
-  written to. Returns the file's path.
+  The file, whose path is returned, holds one 0-d structured array in NumPy's
+  `.npy` form, so that `np.load(path)["name"]` and `np.load(path)[()]["name"]`,
+  the way to the original's pickled dicts, work without `allow_pickle`.
   """
   named_arrays = collections.OrderedDict(
       (name, np.asarray(value)) for name, value in named_arrays.items())

@@ -16,21 +16,13 @@ _FORMAT = 1
 
 
 class Record(NamedTuple):
-  """Evaluations so far.
+  """Evaluations so far."""
 
-  Attributes:
-    measure: The quantity that `best_bound` is a value of, see `Config.measure`.
-    best_bound: The best bound, in nats, or None if there is none yet.
-    best_step: The global step of its checkpoint, or None.
-    last_step: The global step of the last evaluation, 0 before the first.
-    num_worse: How many evaluations since have not been better.
-  """
-
-  measure: str
-  best_bound: Optional[float] = None
-  best_step: Optional[int] = None
-  last_step: int = 0
-  num_worse: int = 0
+  measure: str  # What `best_bound` is a value of, see `Config.measure`.
+  best_bound: Optional[float] = None  # In nats.
+  best_step: Optional[int] = None  # The global step of its checkpoint.
+  last_step: int = 0  # Of the last evaluation; 0 before the first.
+  num_worse: int = 0  # Evaluations since that have not been better.
 
 
 def update(record, step, bound):
@@ -52,10 +44,7 @@ def load(logdir):
   try:
     kept = files.read_json(path, _FORMAT)
     return Record(*[kept[name] for name in Record._fields])
-  except OSError as e:
-    raise errors.UserError("--logdir=%s: its %s cannot be read: %s" % (
-        logdir, FILE_NAME, e.strerror)) from e
-  except (ValueError, TypeError, KeyError) as e:
+  except (OSError, ValueError, TypeError, KeyError) as e:
     raise errors.UserError(
         "--logdir=%s: its %s is no record that this program wrote (%s: %s); "
         "restore it, or delete it to forget the best bound so far" % (
@@ -69,32 +58,25 @@ def save(logdir, record):
 
 
 def resume(logdir, measure, step):
-  """Returns the record of a run that goes on from the checkpoint of a step.
-
-  It begins anew where the run does, or where the run's measure is another now.
-  """
+  """The record of a run that goes on from a step; a new one if that is 0."""
   record = load(logdir)
-  if record is None or (not step and not record.last_step):
+  if record is None:
     return Record(measure)
-  if not step:
-    log.info("%s is of an earlier run that has no checkpoint any more: it "
-             "begins anew.", os.path.join(logdir, FILE_NAME))
-    return Record(measure)
-  if record.measure != measure:
+  if step and record.measure == measure:
+    # The steps after the checkpoint, if there were any, are taken again.
+    return record._replace(last_step=min(record.last_step, step))
+  if step:
     log.info(
         "The best so far is of the %s, which does not compare with the %s: "
         "the next will be the best.", record.measure, measure)
-    return Record(measure)
-  # The steps after the checkpoint, if there were any, are taken again.
-  return record._replace(last_step=min(record.last_step, step))
+  elif record.last_step:
+    log.info("%s is of an earlier run that has no checkpoint any more: it "
+             "begins anew.", os.path.join(logdir, FILE_NAME))
+  return Record(measure)
 
 
 def stopped_step(logdir, measure, patience):
-  """Returns the global step at which a run has stopped early, or None.
-
-  It may go on where its measure or `patience`, --early_stop_patience, has
-  changed.
-  """
+  """The global step at which a run has stopped early, by what it wants now."""
   record = None if patience is None else load(logdir)
   has_stopped = (record is not None and record.measure == measure and
                  record.num_worse >= patience)

@@ -24,7 +24,7 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from fivo.config import rendering_extra
+from fivo.config import checks
 from fivo.formats import pianorolls
 from fivo.rendering import figures
 from fivo.system import console
@@ -49,8 +49,7 @@ def read_curves(directory, charts=_BOUNDS):
   """Reads the bounds from the event files of a directory, a dict of `Curve`s.
 
   Its keys are what follows `charts` in a tag, as "fivo", or whole tags of
-  former runs. Where a run came back to an earlier checkpoint, what it did again
-  counts.
+  former runs. Of steps that a resumed run took again, the last count.
   """
   points = collections.defaultdict(list)
   seconds = 0.
@@ -67,10 +66,7 @@ def read_curves(directory, charts=_BOUNDS):
 
 
 def _read_file(path, charts, seconds_before):
-  """A dict from tags to lists of (step, seconds, value), and the last seconds.
-
-  The run had taken `seconds_before` when it began the event file.
-  """
+  """Lists of (step, seconds, value) by tags, and the seconds at the end."""
   points = collections.defaultdict(list)
   began, seconds = None, seconds_before
   try:
@@ -152,7 +148,7 @@ def main(unused_argv):
     raise errors.UserError("no LOGDIR is given: the logdirs of runs to plot")
   if not FLAGS.out_file:
     raise errors.UserError("--out_file is required: the PNG file to write")
-  rendering_extra.check("out_file")
+  checks.check_rendering("out_file")
   with errors.naming_flag("out_file"):
     pianorolls.check_writable(FLAGS.out_file)
   with errors.naming_flag("logdir"):

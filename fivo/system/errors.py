@@ -77,8 +77,6 @@ def writing_to(flag, path, remark=""):
   """Turns a fault of the disk into a `UserError` about --flag=path."""
   try:
     yield
-  except UserError:
-    raise
   except Exception as e:  # pylint: disable=broad-except
     reason = _explain_disk(e)
     if reason is None:

@@ -1,8 +1,7 @@
 """Log lines: who sees them, and which ones of TensorFlow's.
 
-In a script or a notebook `tf.logging.set_verbosity` says what is shown, in a
-program absl's flags do. A line of this project is shown if either wants it, and
-once: TensorFlow's own handler is for those who have no other.
+A line of this project is shown once, if `tf.logging.set_verbosity` or absl's
+flags want it: TensorFlow's own handler is for those who have no other.
 """
 
 import logging
@@ -45,8 +44,8 @@ warning = _logger.warning
 def configure(show_all=False, log_dir=None):
   """Routes TensorFlow's log through absl's, once absl has parsed its flags.
 
-  Deprecation notes are left out unless `show_all` is true. With a `log_dir` the
-  lines go to a file in it, to stderr too only where absl's flags say so.
+  It leaves out deprecation notes unless `show_all` is true; lines go to a file
+  in `log_dir`, if there is one.
   """
   if log_dir is not None:  # absl defines the flag, and makes no directory.
     with errors.naming_flag("log_dir"):

@@ -1,7 +1,7 @@
 """Progress of training and of long passes over data.
 
-On a terminal with tqdm installed (the extra `progress`) it is a bar, elsewhere
-log lines. A log line takes the place of the bars, which are drawn again below.
+On a terminal with tqdm installed (the extra `progress`) it is a bar below the
+log lines, elsewhere a log line every ten seconds.
 """
 
 import contextlib
@@ -20,10 +20,9 @@ _SECONDS_BETWEEN_LINES = 10.
 
 
 def track(iterable, description, total=None, unit="sequences", show_bar=True):
-  """Yields the items of `iterable`, shows how far it has come, and of how many.
+  """Yields the items of `iterable` and shows how many are done.
 
-  The description says what is being done, e.g. "Evaluating". Without a bar
-  there is a log line every ten seconds.
+  The description says what is being done, e.g. "Evaluating".
   """
   if total is None and hasattr(iterable, "__len__"):
     total = len(iterable)
@@ -44,10 +43,9 @@ def track(iterable, description, total=None, unit="sequences", show_bar=True):
 
 @contextlib.contextmanager
 def step_bar(step, total=None, show_bar=True):
-  """Shows a bar of training steps, up to a total if there is one.
+  """Shows a bar of training steps, from `step` up to a total if there is one.
 
-  It begins at `step`. Yields a function of the step that has been taken and a
-  text to stand beside the bar; None where there is no bar.
+  Yields a function of the step taken and a text beside the bar; None if no bar.
   """
   if not (show_bar and _can_show_bar()):
     yield None

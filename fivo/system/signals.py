@@ -18,8 +18,7 @@ _readers = []
 def arrived():
   """The numbers of the signals that have come within `catch_signals`.
 
-  Other threads learn here what the main thread may not know yet: no handler of
-  Python runs while it is in a call of TensorFlow, which may never end.
+  Other threads learn it here while a call of TensorFlow holds the main thread.
   """
   numbers = []
   for reader in _readers:
@@ -40,8 +39,7 @@ def die_with(parent):
 def catch_signals():
   """Yields a list that receives the first Ctrl-C or SIGTERM, held back.
 
-  A second signal has its usual effect. So has the first outside the main
-  thread, where Python allows no handlers.
+  A second signal has its usual effect, and the first outside the main thread.
   """
   caught, previous = [], {}
   if threading.current_thread() is not threading.main_thread():

@@ -1,11 +1,9 @@
 """How a command starts: it imports its packages, parses flags, and runs.
 
 A command is a module with a function `main` of `argv`, the program's name
-alone. It may have `define_flags`, called before the flags are parsed, and
-`flags_parser`, in place of absl's. It begins as `logdir/export_model.py` does.
-
-This module needs no package itself, and no particular Python, so that it can
-say which ones are missing.
+alone, and maybe `define_flags` and `flags_parser`, in place of absl's. It
+begins as `logdir/export_model.py` does. This module needs no package itself, so
+that it can say which ones are missing.
 """
 
 import contextlib

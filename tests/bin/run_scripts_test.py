@@ -147,9 +147,7 @@ class TestData(object):
   @pytest.mark.parametrize("own, logdir", [
       (["--dataset_path=x"], "/tmp/fivo"),
       (["-dataset_path", "x"], "/tmp/fivo"),
-      (["--bound=elbo", "--dataset_path="], "/tmp/fivo"),
       (["--help"], "/tmp/fivo"), (["--model=ghmm"], "/tmp/fivo_ghmm"),
-      (["--model", "ghmm"], "/tmp/fivo_ghmm"),
       (["--dataset_type=pianoroll"], "/tmp/fivo_chorales"),
       (["--dataset_pathology=x"], "/tmp/fivo_chorales"),
       (["--", "--dataset_path=x"], "/tmp/fivo_chorales")])

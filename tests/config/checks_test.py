@@ -8,7 +8,6 @@ import types
 import numpy as np
 import pytest
 
-from fivo.config import catalogue
 from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.config import stored
@@ -77,9 +76,3 @@ def test_another_mean_is_refused(tmp_path):
   for other in (mean + .01, mean[:10]):
     with pytest.raises(errors.UserError, match="train_mean"):
       checks.check_train_mean(config, other)
-
-
-def test_names_by_traits():
-  assert catalogue.names(catalogue.SCHEMES, independent=True) == (
-      "multinomial",)
-  assert catalogue.names(catalogue.BOUNDS, resamples=False) == ("elbo", "iwae")

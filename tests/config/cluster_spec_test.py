@@ -53,8 +53,6 @@ def test_addresses(parse):
 
 @pytest.mark.parametrize("kwargs, line", [
     (_HOSTS, "--ps_hosts=p:1: needs --job_name too; "),
-    (dict(_HOSTS, job_name="ps", task=1),
-     "--task=1: must be at most 0 for --job_name=ps and --ps_hosts=p:1"),
     (dict(_HOSTS, job_name="chief", task=1),
      "--task=1: must be at most 0 for --job_name=chief"),
     (dict(_HOSTS, job_name="ps", worker_hosts="w:65536"),
@@ -72,8 +70,6 @@ def test_addresses(parse):
      "--job_name=ps: only --mode=train runs in a cluster; "),
     (dict(_HOSTS, job_name="ps", master="grpc://x:1"),
      "--master=grpc://x:1: is for servers that you run yourself; "),
-    (dict(_HOSTS, job_name="evaluator"),
-     "--job_name=evaluator: must be one of ps, chief, worker"),
     (dict(master="grpc://a"), "--master=grpc://a: 'a' must be host:port"),
 ])
 def test_refused_flags(parse, kwargs, line):
@@ -112,10 +108,8 @@ def test_alone(parse, kwargs, variable):
 
 @pytest.mark.parametrize("value, complaint", [
     ("{", 'must be a JSON object with "cluster" and "task"'),
-    ("[]", 'must be a JSON object with "cluster" and "task"'),
     pytest.param("[" * 100000, "must be a JSON object", id="deep"),
     ('{"cluster": [[1, ["p:1"]], ["ps", ["q:1"]]]}', "must be a JSON object"),
-    (_variable("worker", "x"), "must be a JSON object"),
     ('{"task": {"index": 1e999}}', "must be a JSON object"),
     ({"sparseCluster": {"worker": {"1": "w:1"}, "ps": ["p:1"]},
       "task": {"type": "worker", "index": 0}},
@@ -126,7 +120,6 @@ def test_alone(parse, kwargs, variable):
     ({"cluster": {"ps": [7]}}, "'7' must be host:port"),
     ({"cluster": {"ps": ["p:1"], "chief": ["p:1"]}}, "has p:1 twice"),
     (_variable(None, 0), "the task's type null must be one of chief, ps"),
-    (_variable(["ps"], 0), "the task's type [\"ps\"] must be one of chief, ps"),
     (_variable("worker", 2), "the task's index 2 must be from 0 to 1"),
     (_variable("evaluator", 0), "an evaluator is no part of the cluster: "),
     (_variable("worker", 0, {"worker": ["w:1", "w:2"]}),

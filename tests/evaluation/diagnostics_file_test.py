@@ -7,7 +7,7 @@ import pytest
 
 from fivo import ghmm_runners
 from fivo import runners
-from fivo.config import rendering_extra
+from fivo.config import checks
 from fivo.evaluation import diagnostics_file
 from tests import toy
 
@@ -40,7 +40,7 @@ def test_file_and_picture(tmp_path, evaluate, model, directory, num_steps):
 
 
 def test_no_picture_without_the_extra(tmp_path, monkeypatch):
-  monkeypatch.setattr(rendering_extra, "missing", lambda: ["mido"])
+  monkeypatch.setattr(checks, "missing_for_rendering", lambda: ["mido"])
   diagnostics_file.write(str(tmp_path), "test", {"ess": np.ones([3, 2])})
   assert [path.name for path in (tmp_path / "test").iterdir()] == [
       diagnostics_file.FILE_NAME]

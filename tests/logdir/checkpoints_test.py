@@ -37,16 +37,7 @@ def _latest_step(logdir):
   return checkpoints.step(checkpoints.latest(str(logdir)))
 
 
-def test_step():
-  assert checkpoints.step("/a/model.ckpt-1501") == 1501
-  assert checkpoints.step(None) == checkpoints.step("/a/other") == 0
-
-
 class TestLatest(object):
-
-  def test_none(self, tmp_path):
-    assert checkpoints.latest(str(tmp_path)) is None
-    assert checkpoints.latest(str(tmp_path / "missing")) is None
 
   def test_file_checkpoint_decides_and_then_the_number(self, tmp_path):
     _save(tmp_path, 2, 10, 9)
@@ -64,11 +55,6 @@ class TestLatest(object):
     assert checkpoints.listed(new) == [
         os.path.join(new, "model.ckpt-%d" % step) for step in (4, 5)]
     np.testing.assert_array_equal(_restore(path), [5, 5, 5])
-
-  def test_special_characters_in_the_path(self, tmp_path):
-    path = _save(tmp_path / "run [1]*", 4)
-    os.remove(os.path.join(os.path.dirname(path), "checkpoint"))
-    assert checkpoints.latest(os.path.dirname(path)) == path
 
   def test_linked_checkpoint(self, tmp_path):
     """Links are how users keep checkpoints on another disk."""
@@ -195,9 +181,14 @@ def test_use_newest(tmp_path):
   assert use() == 1.
   tf.compat.v1.train.remove_checkpoint(first)
   assert use() == 2.
-  os.truncate(second + _DATA, 0)
-  with pytest.raises(checkpoints.UnreadableError):
-    use()
+  for suffix in (_DATA, ".index"):
+    os.truncate(second + suffix, 0)
+    with pytest.raises(checkpoints.UnreadableError):
+      use()
+    with pytest.raises(checkpoints.UnreadableError) as caught:
+      _restore(second)
+    assert str(caught.value).startswith(second)
+    assert "\n" not in str(caught.value)
 
 
 class TestRequire(object):
@@ -247,12 +238,3 @@ class TestRestore(object):
           r"no variable beta1_power \(the model's shape is \[\]\); the "
           "checkpoint holds the model but not the optimizer's state")):
         checkpoints.check_compatible(path, tf.compat.v1.global_variables())
-
-  @pytest.mark.parametrize("suffix", [".index", _DATA])
-  def test_damaged(self, tmp_path, suffix):
-    path = _save(tmp_path, 1)
-    os.truncate(path + suffix, 0)
-    with pytest.raises(errors.UserError) as caught:
-      _restore(path)
-    assert str(caught.value).startswith(path)
-    assert "\n" not in str(caught.value)

@@ -28,11 +28,6 @@ def test_update_save_and_load(tmp_path, record):
           None, None, 6, 1)
 
 
-def test_none(tmp_path):
-  assert validation_record.load(str(tmp_path / "none")) is None
-  assert validation_record.stopped_step(str(tmp_path), _MEASURE, 1) is None
-
-
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format": 2}'])
 def test_no_record(tmp_path, text):
   (tmp_path / validation_record.FILE_NAME).write_text(text)

@@ -47,15 +47,11 @@ def _run(*args, **kwargs):
 
 
 def test_success(tmp_path):
-  """TensorFlow is not loaded."""
+  """The value that is returned is the exit code; TensorFlow is not loaded."""
   assert _run(
       tmp_path, "print(argv[1:], flags.FLAGS.learning_rate, "
-      "'tensorflow' in sys.modules)", "--learning_rate=7"
-  ) == (0, "[] 7 False\n", "")
-
-
-def test_return_value_is_exit_code(tmp_path):
-  assert _run(tmp_path, "return 3") == (3, "", "")
+      "'tensorflow' in sys.modules)\nreturn 3", "--learning_rate=7"
+  ) == (3, "[] 7 False\n", "")
 
 
 def test_log_lines_are_plain_by_default(tmp_path):
@@ -74,14 +70,6 @@ def test_log_lines_are_plain_by_default(tmp_path):
      "/nowhere/at/all: No such file or directory"),
     ("raise OSError(28, 'No space left on device')", [],
      "No space left on device"),
-    ("print('ran')", ["--learning_rte=99"],
-     "unknown flag --learning_rte; did you mean --learning_rate?"),
-    ("print('ran')", ["--lr", "1"],
-     "unknown flag --lr; --help lists all flags"),
-    ("print('ran')", ["extra"],
-     "unexpected argument 'extra': flags are written --name=value"),
-    ("print('ran')", ["--learning_rate=much"],
-     "--learning_rate=much: must be an integer"),
     ("print('ran')", ["--bound=ebbo"],
      "--bound=ebbo: must be one of elbo, fivo; did you mean elbo?"),
 ])

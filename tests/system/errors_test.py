@@ -50,15 +50,3 @@ def test_no_faults_of_disks(error, start):
     with errors.writing_to("logdir", "/x"):
       raise error
   assert caught.value is error
-
-
-def test_naming_flag():
-  with pytest.raises(errors.UserError, match="^--in_file=x.pkl: no$"):
-    with errors.naming_flag("in_file"):
-      raise errors.UserError("x.pkl: no")
-
-
-@pytest.mark.parametrize("word, guess", [
-    ("FIVO", "; did you mean --fivo?"), ("best", "")])
-def test_did_you_mean(word, guess):
-  assert errors.did_you_mean(word, ["elbo", "fivo"], "--") == guess

@@ -135,13 +135,6 @@ class TestDirectories:
     with pytest.raises(errors.UserError, match="is not writable"):
       files.check_directory("logdir", str(tmp_path / "run"))
 
-  @pytest.mark.parametrize("make, kind", [
-      (os.mkdir, "a directory"), (os.mkfifo, "a pipe or device")])
-  def test_no_room_for_a_file(self, tmp_path, make, kind):
-    make(str(tmp_path / "target"))
-    with pytest.raises(errors.UserError, match="holds %s target" % kind):
-      files.check_directory("logdir", str(tmp_path), ["target"])
-
 
 class TestJson:
 

@@ -47,17 +47,6 @@ def test_logs_a_line_every_ten_seconds(take, items, total, out_of):
   assert lines == ["Reading: %d%s files" % (done, out_of) for done in (10, 20)]
 
 
-def test_neither_reads_ahead_nor_holds_back():
-  def source():
-    yield 1
-    raise ValueError("broken")
-
-  tracked = progress.track(source(), "Reading")
-  assert next(tracked) == 1
-  with pytest.raises(ValueError, match="broken"):
-    next(tracked)
-
-
 class _Terminal(io.StringIO):
   """A terminal, as far as bars need one."""
 
@@ -107,13 +96,6 @@ def test_lines_stand_above_the_bars(monkeypatch):
   assert last.endswith("bound: -4]")
   assert "Evaluating: " in terminal.getvalue()
   assert not logging.root.handlers[0].filters, "nothing is left behind"
-
-
-def test_without_a_total(monkeypatch):
-  terminal = _open_terminal(monkeypatch)
-  with progress.step_bar(100) as update:
-    update(103, "bound: -3")
-  assert terminal.rows()[-1].startswith("Training: 103 steps [")
 
 
 @pytest.mark.parametrize("is_wanted, is_terminal, has_tqdm", [

@@ -36,9 +36,8 @@ def _assert_one_line(process, *words):
 
 
 @pytest.mark.parametrize("command", [
-    _RUN_FIVO, "fivo/cluster/local.py", "fivo/data/calculate_pianoroll_mean.py",
-    "fivo/data/create_chorales_dataset.py", "fivo/data/create_timit_dataset.py",
-    "fivo/data/create_synthetic_timit.py", "-m fivo.data.download_pianorolls"])
+    _RUN_FIVO, "fivo/data/calculate_pianoroll_mean.py",
+    "fivo/data/create_timit_dataset.py", "-m fivo.data.download_pianorolls"])
 def test_without_packages(command):
   # -S leaves out site-packages.
   _assert_one_line(_start("-S", *command.split()),
