@@ -1,11 +1,9 @@
 """Training, evaluating and sampling from the Gaussian hidden Markov model.
 
-Its likelihood is known exactly, so every run shows how far a bound is from
-what it bounds. Data is synthetic and endless: there is no dataset file and no
-split.
+Its likelihood is known exactly, so every run shows how far a bound is from it.
+Data is synthetic and endless: there is no dataset file and no split.
 """
 
-import collections
 import contextlib
 
 import numpy as np
@@ -101,14 +99,12 @@ def run_eval(config):
 
   Returns:
     A dict of the arrays written:
-      mean, std: Mean and standard deviation over the batch of the bound per
-        timestep, in nats: each sequence's bound over its length.
+      mean, std: Of the bound per timestep over the batch, in nats.
       likelihood: `[B]`, the exact log likelihood of each sequence.
       log_p_hat: `[B]`, the bound of each sequence.
       log_weights: `[T, B, N]`.
       log_weight_means: `[T]`, the mean over all particles.
-      log_weight_variances: `[T]`, the mean over the batch of the variance of a
-        filter's log weights.
+      log_weight_variances: `[T]`, of a filter's particles, mean over the batch.
       resampled, avg_resampled: For FIVO and SIXO, `[T, B]` and `[T]`, the
         share of filters that resampled.
 
@@ -217,8 +213,7 @@ def run_sample(config):
       latents: `[T, B]`, drawn from the model.
       observations: `[T, B]`, drawn from the model given the latents.
       samples: `[T, B, N]`, latent trajectories given the observations: the
-        particles of FIVO, or SIXO, with `num_samples` particles, resampled by
-        their final weights, with the paths that led to them.
+        paths of the particles of FIVO, or SIXO, resampled by final weights.
     With `render`, `sample_BATCH.png` beside it draws them and the exact
     posterior.
 
@@ -236,11 +231,9 @@ def run_sample(config):
     model = _create_model(config)
     latents, observations = model.sample(
         config.batch_size, seed=config.noise_seed)
-    fetches = collections.OrderedDict([
-        ("latents", latents),
-        ("observations", observations),
-        ("samples", _posterior_trajectories(config, model, observations)),
-    ])
+    fetches = dict(
+        latents=latents, observations=observations,
+        samples=_posterior_trajectories(config, model, observations))
     posterior = model.smoothed(observations) if config.render else ()
 
     def draw(path):
@@ -318,15 +311,14 @@ def _statistics(config, bound, likelihood):
   """What `run_eval` returns, of a `FIVOBound`'s dict of arrays."""
   bound_per_t = bound["log_p_hat"] / config.num_timesteps
   log_weights = bound["log_weights"]
-  results = collections.OrderedDict([
-      ("mean", bound_per_t.mean()),
-      ("std", bound_per_t.std()),
-      ("likelihood", likelihood),
-      ("log_p_hat", bound["log_p_hat"]),
-      ("log_weights", log_weights),
-      ("log_weight_means", log_weights.mean(axis=(1, 2))),
-      ("log_weight_variances", log_weights.var(axis=2).mean(axis=1)),
-  ])
+  results = dict(
+      mean=bound_per_t.mean(),
+      std=bound_per_t.std(),
+      likelihood=likelihood,
+      log_p_hat=bound["log_p_hat"],
+      log_weights=log_weights,
+      log_weight_means=log_weights.mean(axis=(1, 2)),
+      log_weight_variances=log_weights.var(axis=2).mean(axis=1))
   if config.bound_traits.resamples:
     results["resampled"] = bound["resampled"]
     results["avg_resampled"] = bound["resampled"].mean(axis=1)

@@ -1,7 +1,6 @@
 """What `run_fivo.py` does once its flags are right.
 
-It is a module of its own, since it imports TensorFlow, for seconds: whoever
-mistyped a flag or asked for help need not wait for that.
+Apart from it, so that help and mistyped flags need not wait for TensorFlow.
 """
 
 from fivo.cluster import session as cluster_session

@@ -125,7 +125,6 @@ class _Recurrent(runs.Family):
   """The VRNN, the SRNN, and what a caller's function creates in their place."""
 
   def __init__(self, source, create_dataset_and_model_fn):
-    """Creates the family, for the arguments of a runner."""
     self.own_names = create_dataset_and_model_fn is not create_dataset_and_model
     self._create = create_dataset_and_model_fn
     if self.own_names:
@@ -197,9 +196,8 @@ class _Recurrent(runs.Family):
       objectives.warm_up(model, config.kl_warmup_steps)
     grads_and_vars, hooks = None, []
     if config.xla:
-      bound, grads_and_vars, hook = objectives.compile_bound_and_gradients(
+      bound, grads_and_vars, hooks = objectives.compile_bound_and_gradients(
           config, model, (inputs, targets), lengths)
-      hooks.append(hook)
     else:
       bound = objectives.bound_of_config(
           config, model, (inputs, targets), lengths)

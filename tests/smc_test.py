@@ -301,17 +301,6 @@ def test_draws_are_made_in_the_order_of_time(resampling_fn):
       assert _waits_for_itself(op), op.name
 
 
-@pytest.mark.parametrize("criterion,num_draws", [
-    (smc.never_resample_criterion, 0), (smc.ess_criterion, 1),
-    (smc.always_resample_criterion, 1)
-])
-def test_one_draw_of_ancestors_at_most(criterion, num_draws):
-  with tf.Graph().as_default() as graph:
-    smc.smc(table_transition(tf.zeros([2, 4])), tf.constant([2, 2]), 2,
-            criterion)
-    assert len(_random_ops(graph)) == num_draws
-
-
 def test_the_stream_does_not_depend_on_who_resamples():
   """Ancestors are drawn at every step, whether or not a filter takes them."""
   def final_state(lengths):

@@ -36,8 +36,7 @@ from fivo.system import signals
 
 FLAGS = flags.FLAGS
 
-_RUN_FIVO = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.realpath(__file__)))), "run_fivo.py")
+_RUN_FIVO = os.path.realpath(os.path.join(__file__, "../../../run_fivo.py"))
 _SECONDS_BETWEEN_LOOKS = 0.1
 # Where all processes fail alike, it should be the chief that says so.
 _SECONDS_FOR_CHIEF_TO_FAIL = 1.
@@ -57,8 +56,8 @@ def define_flags():
 def reserved_addresses(number):
   """Yields free addresses of the loopback, "host:port", kept for the block.
 
-  A socket that does not listen stays bound to each port, which nobody is given
-  who asks for any free one; TensorFlow's servers share ports (SO_REUSEPORT).
+  A socket stays bound to each port, so that nobody else is given it;
+  TensorFlow's servers share ports (SO_REUSEPORT).
   """
   with contextlib.ExitStack() as stack:
     ports = []
@@ -113,8 +112,8 @@ class LocalCluster(object):
     """
     self._caught = caught
     # Each leaves the others their cores, unless the user has set it.
-    num_threads = max(1, len(os.sched_getaffinity(0)) // len(
-        hosts[cluster_spec.WORKER]))
+    num_workers = len(hosts[cluster_spec.WORKER])
+    num_threads = max(1, len(os.sched_getaffinity(0)) // num_workers)
     environment = dict(
         {"TF_NUM_INTEROP_THREADS": str(num_threads)}, **os.environ)
     command = command + ["--%s_hosts=%s" % (job, ",".join(addresses))

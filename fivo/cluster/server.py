@@ -63,8 +63,7 @@ class _Server(tf.distribute.Server):
 def bypass_proxies(addresses):
   """Has TensorFlow connect to addresses, "host:port", directly.
 
-  Else it would go through the proxy that http_proxy or https_proxy names, which
-  knows nothing of a cluster's ports, and wait there without end.
+  A proxy that http_proxy or https_proxy names would let it wait for ever.
   """
   hosts = {cluster_spec.split_address(address)[0] for address in addresses}
   before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")

@@ -42,9 +42,8 @@ def answers(address):
 def supervise(needed, timeout_secs):
   """Watches processes, a dict from names to addresses, while the block runs.
 
-  If one does not answer for `timeout_secs`, this process ends with one line and
-  exit code 1. While one does not answer, Ctrl-C and SIGTERM end this process at
-  once, since its main thread may hang.
+  If one does not answer for `timeout_secs`, this process ends with one line;
+  meanwhile Ctrl-C and SIGTERM end it at once, since its main thread may hang.
   """
   stopped = threading.Event()
   thread = threading.Thread(

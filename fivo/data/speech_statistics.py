@@ -44,11 +44,6 @@ def load(directory):
         "records again with create_timit_dataset.py" % (path, error)) from error
 
 
-def denormalize(samples, statistics):
-  """Returns normalised floats `[...]` in the units of the data."""
-  return np.asarray(samples) * statistics.std + statistics.mean
-
-
 def write_wav(path, samples, sample_rate):
   """Writes samples `[num_samples]` or `[T, D]` as WAV, clipped to 16 bits."""
   assert not np.isnan(samples).any()

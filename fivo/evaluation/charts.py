@@ -84,8 +84,8 @@ def _metadata(tag):
 class Summaries(object):
   """Writes summaries into a file of a directory, whose path it gets in parts.
 
-  The first summary makes the file, and each can be read at once. Where nothing
-  can be written, they are left out with a warning.
+  Each can be read at once. Those that cannot be written are left out with a
+  warning.
   """
 
   def __init__(self, *path):

@@ -1,6 +1,5 @@
 """The file and the picture of `--diagnostics` in evaluation."""
 
-import collections
 import os
 
 import numpy as np
@@ -22,9 +21,8 @@ def tensors(bound, lengths):
   """The Tensors of a file, a dict, of a `bounds.FIVOBound` with ancestors."""
   fields = diagnostics.diagnose(
       bound.log_weights, bound.resampled, bound.ancestors)
-  return collections.OrderedDict(
-      list(fields._asdict().items()) +
-      [("ancestors", bound.ancestors), ("lengths", tf.identity(lengths))])
+  return dict(fields._asdict(), ancestors=bound.ancestors,
+              lengths=tf.identity(lengths))
 
 
 def write(logdir, name, values):

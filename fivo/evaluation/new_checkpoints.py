@@ -12,9 +12,8 @@ def evaluate(config, path, evaluate_one):
   """Evaluates a checkpoint and, with `eval_interval_secs`, each new newest one.
 
   It looks for one every so many seconds, up to `max_steps`, or up to the step
-  at which the run has stopped early. Checkpoints that come and go between two
-  looks are left out, and so is one that is gone, or not whole, when it is read:
-  without `eval_interval_secs` the next one takes its place.
+  at which the run has stopped early. One that is gone, or not whole, when it is
+  read is left out; without `eval_interval_secs` the next takes its place.
 
   Returns what `evaluate_one(path)` gave for the last checkpoint.
   """

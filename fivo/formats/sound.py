@@ -66,9 +66,9 @@ def read(path):
   with open(path, "rb") as stream:
     stream.seek(header.offset)
     samples = np.fromfile(stream, "<i2", header.sample_count).astype(np.int16)
-  for name, stated, found in (
-      ("sample_min", header.sample_min, samples.min()),
-      ("sample_max", header.sample_max, samples.max())):
+  for name, found in (("sample_min", samples.min()),
+                      ("sample_max", samples.max())):
+    stated = getattr(header, name)
     if stated not in (None, found):
       raise UserError("%s: the header states %s %d, but in the data it is %d" %
                       (path, name, stated, found))

@@ -15,8 +15,7 @@ _ORDER = {"note_off": 1, "note_on": 2, "end_of_track": 3}
 def notes(roll):
   """The notes of a pianoroll `[T, D]`, each held until a break.
 
-  An int array `[num_notes, 3]` of column, first timestep, and that after the
-  last, in the order of the second.
+  Int rows of column, begin and end, in timesteps, in the order of the second.
   """
   sounds = np.asarray(roll) > 0.5
   edges = np.diff(np.pad(sounds.astype(np.int8), [(1, 1), (0, 0)]), axis=0)

@@ -49,8 +49,7 @@ def read_curves(directory, charts=_BOUNDS):
   """Reads the bounds from the event files of a directory, a dict of `Curve`s.
 
   Its keys are what follows `charts` in a tag, as "fivo", or whole tags of
-  former runs. Where a run came back to an earlier checkpoint, what it did again
-  counts.
+  former runs. Of steps that a resumed run took again, the last count.
   """
   points = collections.defaultdict(list)
   seconds = 0.
@@ -67,10 +66,7 @@ def read_curves(directory, charts=_BOUNDS):
 
 
 def _read_file(path, charts, seconds_before):
-  """A dict from tags to lists of (step, seconds, value), and the last seconds.
-
-  The run had taken `seconds_before` when it began the event file.
-  """
+  """Lists of (step, seconds, value) by tags, and the seconds at the end."""
   points = collections.defaultdict(list)
   began, seconds = None, seconds_before
   try:

@@ -5,7 +5,6 @@ A prefix is a float array `[prefix_length, D]` and its continuations are one of
 and samples `[sample_length, B, N, D]`: entry `[:, b, n]` continues prefix b.
 """
 
-import collections
 import os
 from typing import NamedTuple
 from typing import Optional
@@ -18,9 +17,8 @@ from fivo.data import speech_statistics
 from fivo.formats import pianorolls as pianoroll_files
 from fivo.logdir import result_files
 from fivo.rendering import figures
-from fivo.rendering import lines
 from fivo.rendering import midi
-from fivo.rendering import pianorolls
+from fivo.rendering import pictures as pictures_lib
 from fivo.system import errors
 from fivo.system import log
 
@@ -30,9 +28,8 @@ FILE_NAME = "samples.npz"
 class Renderer(NamedTuple):
   """Writes and draws the samples that a model of a dataset gives.
 
-  Statistics are those by which speech was normalised, if known, and `series`
-  those of time series. A pianoroll has `steps_per_quarter` timesteps in a
-  quarter note, and a tempo in quarter notes per minute.
+  Statistics are those by which speech was normalised, if known; the tempo of
+  pianorolls is in quarter notes per minute.
   """
 
   dataset_type: str
@@ -53,9 +50,8 @@ class Renderer(NamedTuple):
     `sample_BATCH.png`, come MIDI files of pianorolls.
     """
     prefixes, samples = map(self._in_units_of_data, (prefixes, samples))
-    path = result_files.write(
-        "sample_out_dir", out_dir, FILE_NAME, collections.OrderedDict(
-            [("prefixes", prefixes), ("samples", samples)]))
+    path = result_files.write("sample_out_dir", out_dir, FILE_NAME,
+                              dict(prefixes=prefixes, samples=samples))
     with errors.writing_to("sample_out_dir", out_dir):
       if sound and self.sample_rate:
         num_files = _write_each(
@@ -88,17 +84,19 @@ class Renderer(NamedTuple):
   def _in_units_of_data(self, values):
     """Undoes the normalisation of a float array `[..., D]`, if known."""
     if self.statistics is not None:
-      return speech_statistics.denormalize(values, self.statistics)
+      return (np.asarray(values) * self.statistics.std
+              + self.statistics.mean)
     return values if self.series is None else self.series.restore(values)
 
   def draw(self, prefix, continuations, title=""):
     """Draws a prefix with its continuations; gives a figure."""
     if self._are_rolls(prefix, continuations):
-      return pianorolls.draw(prefix, continuations, self.steps_per_quarter,
-                             self.tempo, title)
+      return pictures_lib.draw_pianoroll(
+          prefix, continuations, self.steps_per_quarter, self.tempo, title)
     if self.dataset_type == "speech":
-      return lines.draw_speech(prefix, continuations, self.sample_rate, title)
-    return lines.draw_series(
+      return pictures_lib.draw_speech(
+          prefix, continuations, self.sample_rate, title)
+    return pictures_lib.draw_series(
         prefix, continuations, self.series and self.series.names, title)
 
   def _are_rolls(self, *arrays):
@@ -124,7 +122,7 @@ def write_trajectories(out_dir, values, mean, variance):
   mean `[T, B]` and variance `[T]`.
   """
   _write_pictures(out_dir, (
-      lines.draw_trajectories(
+      pictures_lib.draw_trajectories(
           values["latents"][:, b], values["observations"][:, b],
           values["samples"][:, b], mean[:, b], variance, "sequence %d" % b)
       for b in range(mean.shape[1])))
@@ -138,10 +136,7 @@ def _write_pictures(out_dir, pictures):
 
 
 def _write_each(out_dir, extension, prefixes, samples, write):
-  """Calls `write(path, values)` with each continuation behind its prefix.
-
-  Files are called `sample_BATCH_PARTICLE`. Gives their number.
-  """
+  """Writes each continuation behind its prefix; gives the number of files."""
   _, batch_size, num_samples, _ = samples.shape
   for b in range(batch_size):
     for n in range(num_samples):

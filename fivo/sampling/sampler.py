@@ -75,12 +75,10 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
                          random_seed=None):
   """Samples S steps `[S, B, N, D]` that follow prefixes `[P, B, D]`.
 
-  The model has a `sample_step`, see `roll_outs.roll_out`; inputs are the
-  targets less the mean `[D]`, if that is not None, one step later. The N
-  particles that a bound's filter leaves at the end of a prefix stand for the
-  posterior of the latent state there, once they are resampled by their final
-  weights. With the ELBO, which has a single trajectory, N independent draws of
-  the proposal take their place, unweighted.
+  Inputs are the targets less the mean `[D]`, if any, one step later. The N
+  particles that a bound's filter leaves at the end of a prefix, resampled by
+  their final weights, stand for the posterior of the latent state. With the
+  ELBO, which has a single trajectory, N unweighted draws of the proposal do.
   """
   prefix_length, batch_size, data_size = tf.unstack(tf.shape(targets))
   result = bounds.create_bound(

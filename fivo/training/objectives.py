@@ -33,12 +33,11 @@ def bound_of_config(config, model, observations, lengths, **kwargs):
 def warm_up(model, num_steps):
   """Lets the weight of log p(z)/q(z) rise from 0 to 1.
 
-  In the first `num_steps` steps the ratio p(z_t | .) / q(z_t | .) in a
-  particle's weight has the exponent step / `num_steps`. So the proposal need
-  not be close to the prior before the emission has learned to use the latents
-  (Bowman et al., Generating sentences from a continuous space, 2016, section
-  3.1). Until then the objective is not a bound. The model, which is changed,
-  must be a VRNN or SRNN that does not compute weights of its own.
+  In the first `num_steps` steps, in which the objective is not a bound, the
+  ratio p(z_t | .) / q(z_t | .) in a particle's weight has the exponent
+  step / `num_steps`. So the proposal need not be close to the prior before the
+  emission has learned to use the latents (Bowman et al., Generating sentences
+  from a continuous space, 2016, section 3.1).
   """
   if not isinstance(model, recurrent.TrainableRecurrentModel) or (
       recurrent.overrides(model, "propose_and_weight")):
@@ -52,8 +51,8 @@ def warm_up(model, num_steps):
 def compile_bound_and_gradients(config, model, observations, lengths):
   """As `bound_of_config`, without the final state, compiled by XLA.
 
-  Gives also pairs of a gradient of minus the mean bound and a variable, and a
-  SessionRunHook.
+  Gives also pairs of a gradient of minus the mean bound and a variable, and
+  SessionRunHooks.
   """
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
@@ -74,7 +73,7 @@ def compile_bound_and_gradients(config, model, observations, lengths):
           1 if config.bound_traits.one_particle else config.num_samples),
       seed=config.noise_seed)
   return (bounds.FIVOBound(log_p_hat, log_weights, resampled, None),
-          list(zip(gradients, variables)), xla.CompilationHook(length))
+          list(zip(gradients, variables)), [xla.CompilationHook(length)])
 
 
 def summarize_particles(bound, lengths, has_more=False):

@@ -5,8 +5,6 @@ import tensorflow as tf
 from fivo.evaluation import charts
 from fivo.system import errors
 
-# The share of the learning rate that is left at a schedule's end.
-_LAST_RATE = 0.01
 # TensorFlow's suffix of the name of a variable's average.
 _AVERAGE = "/ExponentialMovingAverage"
 
@@ -39,7 +37,7 @@ def scheduled_learning_rate(learning_rate, schedule, num_steps):
     return learning_rate
   return tf.compat.v1.train.cosine_decay(
       learning_rate, tf.compat.v1.train.get_or_create_global_step(), num_steps,
-      alpha=_LAST_RATE)
+      alpha=0.01)
 
 
 def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,

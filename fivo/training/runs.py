@@ -1,8 +1,7 @@
 """A training run of any model, from its configuration to its last step.
 
-What differs between kinds of models is a `Family`: the recurrent models have
-one (`runners.py`), the Gaussian HMM another (`ghmm_runners.py`), and a model of
-one's own may have a third.
+What differs between kinds of models is a `Family`: `runners.py` has that of the
+recurrent models, `ghmm_runners.py` that of the Gaussian HMM.
 """
 
 import abc
@@ -29,25 +28,15 @@ from fivo.training import validation
 
 
 class Objective(NamedTuple):
-  """What a training run maximizes.
+  """What a training run maximizes."""
 
-  Attributes:
-    value: A scalar float Tensor, in nats.
-    log_values: Nested scalar Tensors.
-    log_line: A function of a step and the values of `log_values`: the line that
-      is logged for the step.
-    grads_and_vars: Pairs of a gradient of minus `value` and a variable; None:
-      to be made from `value`.
-    hooks: SessionRunHooks of the training session.
-    num_timesteps: The batch's number of timesteps, a scalar Tensor, or None.
-  """
-
-  value: Any
-  log_values: Any
-  log_line: Any = None
+  value: Any  # A scalar float Tensor, in nats.
+  log_values: Any  # Nested scalar Tensors.
+  log_line: Any = None  # A function of a step and of `log_values`.
+  # Pairs of a gradient of minus `value` and a variable; None: made from it.
   grads_and_vars: Any = None
-  hooks: Sequence = ()
-  num_timesteps: Any = None
+  hooks: Sequence = ()  # SessionRunHooks of the training session.
+  num_timesteps: Any = None  # Of the batch's data, a scalar Tensor.
 
 
 class Family(abc.ABC):

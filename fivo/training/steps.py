@@ -18,9 +18,8 @@ from fivo.system import errors
 from fivo.system import log
 from fivo.system import progress
 from fivo.system import signals
+from fivo.training import hooks as hooks_lib
 from fivo.training import optimization
-from fivo.training import saving
-from fivo.training import speed
 
 # A server's errors have its name in the line before.
 _NON_FINITE = re.compile("^(.*) : Tensor had (NaN|Inf)", re.MULTILINE)
@@ -88,10 +87,10 @@ def _needed_processes(config):
 def _logdir_hooks(config, path, scaffold, num_timesteps):
   """Hooks that write checkpoints, the speed and summaries, in this order."""
   return [
-      saving.CheckpointHook(
+      hooks_lib.CheckpointHook(
           config.logdir, config.save_checkpoint_secs, scaffold,
           restored_step=checkpoints.step(path) if path else None),
-      speed.SpeedHook(
+      hooks_lib.SpeedHook(
           num_timesteps, every_n_steps=config.summarize_every,
           output_dir=config.logdir),
       tf.compat.v1.train.SummarySaverHook(

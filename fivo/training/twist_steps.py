@@ -17,7 +17,8 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
   sequences drawn from the model, as `twists.density_ratio_loss` takes them.
   """
   variables = tf.compat.v1.trainable_variables()
-  if not any(twists.is_of_twist(x) for x in variables):
+  twist_variables = [x for x in variables if twists.is_of_twist(x)]
+  if not twist_variables:
     raise errors.UserError(
         "--twist=dre: no variable of the model has a name that begins with "
         "twist; give it one, or use --twist=joint")
@@ -27,9 +28,7 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
   charts.add("training/twist_loss", loss)
   train_op = optimization.create_train_op(
       loss, "density ratio", config.learning_rate, config.clip_gradient_norm,
-      optimization.compute_gradients(
-          loss, [x for x in variables if twists.is_of_twist(x)]),
-      is_counted=False)
+      optimization.compute_gradients(loss, twist_variables), is_counted=False)
   hook = TwistHook(train_op, config.twist_steps, config.model_steps,
                    config.start_step, num_steps, held_num_steps)
   return objective._replace(

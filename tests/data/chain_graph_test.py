@@ -1,4 +1,4 @@
-"""Tests of fivo.data.chain_graph."""
+"""Tests of fivo.data.datasets: synthetic chains."""
 
 import numpy as np
 import pytest

@@ -44,14 +44,6 @@ def test_other_files_are_refused(tmp_path, text):
   assert "\n" not in message
 
 
-def test_denormalising_is_the_inverse_of_normalising():
-  samples = np.array([[[-300.], [0.]], [[1000.], [7.]]], np.float32)
-  normalized = (samples - _STATISTICS.mean) / _STATISTICS.std
-  result = speech_statistics.denormalize(normalized, _STATISTICS)
-  assert result.dtype == np.float32 and result.shape == samples.shape
-  np.testing.assert_allclose(result, samples, rtol=1e-6, atol=1e-4)
-
-
 @pytest.mark.parametrize("samples, expected", [
     ([0.6, -0.6, 40000., -40000., np.inf, -np.inf, 2.4],
      [1, -1, 32767, -32768, 32767, -32768, 2]),

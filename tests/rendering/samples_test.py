@@ -18,9 +18,8 @@ from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.data import series_info
 from fivo.data import speech_statistics
-from fivo.rendering import lines
 from fivo.rendering import midi
-from fivo.rendering import pianorolls
+from fivo.rendering import pictures
 from fivo.rendering import samples as samples_lib
 from fivo.system import errors
 from tests import toy
@@ -143,8 +142,8 @@ def test_sound_needs_statistics():
 
 def test_trajectories_with_the_exact_posterior(tmp_path, monkeypatch):
   """Rendering changes nothing of what is sampled."""
-  draw = mock.Mock(wraps=lines.draw_trajectories)
-  monkeypatch.setattr(lines, "draw_trajectories", draw)
+  draw = mock.Mock(wraps=pictures.draw_trajectories)
+  monkeypatch.setattr(pictures, "draw_trajectories", draw)
   files = []
   for name in ("a", "b"):
     files.append(np.load(ghmm_runners.run_sample(types.SimpleNamespace(
@@ -199,5 +198,5 @@ def test_refused_without_the_extra(monkeypatch):
 
 
 def test_names_of_pitches():
-  assert [pianorolls.pitch_name(note) for note in (21, 60, 61, 108)] == [
+  assert [pictures.pitch_name(note) for note in (21, 60, 61, 108)] == [
       "A0", "C4", "C#4", "C8"]

@@ -1,18 +1,76 @@
-"""Line plots of series, poses, speech and trajectories of latents.
+"""Pictures of pianorolls, series, poses, speech and trajectories of latents.
 
 A prefix is a float array `[P, D]` and its continuations are one of `[S, N, D]`.
+All functions that draw give a figure.
 """
 
 import numpy as np
 
+from fivo.formats.pianorolls import MIN_NOTE
 from fivo.rendering import figures
 
 _TITLE = "%s; grey the prefix, coloured what was sampled"
 _DYNAMIC_RANGE = 80.  # Of a spectrogram, in decibels: what can be heard.
+_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+# Within a wider compass, only the Cs have a name on the axis.
+_MAX_NAMED_NOTES = 14
+
+
+def pitch_name(note):
+  """The name of a MIDI note: C4 of 60."""
+  return "%s%d" % (_NAMES[note % 12], note // 12 - 1)
+
+
+def draw_pianoroll(prefix, continuations, steps_per_quarter, tempo, title=""):
+  """Draws the notes of each continuation, at a tempo in quarters per minute."""
+  num_shown, remark = figures.shown(continuations.shape[1], "continuations")
+  rolls = [np.concatenate([prefix, continuations[:, n]]) > 0.5
+           for n in range(num_shown)]
+  lowest, highest = _compass(np.concatenate(rolls))
+  named = [note for note in range(lowest, highest + 1)
+           if note % 12 == 0 or highest - lowest < _MAX_NAMED_NOTES]
+  figure, axes = figures.create_panels(num_shown, sharex=True, sharey=True)
+  for n, axis in enumerate(axes):
+    _draw_roll(axis, rolls[n], len(prefix), steps_per_quarter)
+    axis.set_ylim(lowest - 0.5, highest + 0.5)
+    axis.set_yticks(named)
+    axis.set_yticklabels([pitch_name(note) for note in named])
+    axis.set_ylabel("%d" % n)
+  axes[-1].set_xlabel("quarter notes")
+  quarters_per_second = tempo / 60.
+  seconds = axes[0].secondary_xaxis("top", functions=(
+      lambda x: x / quarters_per_second, lambda x: x * quarters_per_second))
+  seconds.set_xlabel("%s; grey the prefix, blue what was sampled; seconds at "
+                     "%g quarter notes per minute" % (title + remark, tempo))
+  return figure
+
+
+def _draw_roll(axis, roll, prefix_length, steps_per_quarter):
+  """Draws the prefix and one of its continuations, a bool array `[T, 88]`."""
+  from matplotlib.colors import ListedColormap
+
+  is_sampled = np.arange(len(roll)) >= prefix_length
+  axis.imshow(
+      (roll * (1 + is_sampled[:, np.newaxis])).T, origin="lower",
+      aspect="auto", interpolation="nearest",
+      cmap=ListedColormap(["white", figures.PREFIX_COLOR, "C0"]),
+      vmin=0, vmax=2, extent=(
+          0., len(roll) / steps_per_quarter,
+          MIN_NOTE - 0.5, MIN_NOTE + roll.shape[1] - 0.5))
+  axis.axvline(prefix_length / steps_per_quarter, **figures.BOUNDARY)
+  axis.grid(True, alpha=0.3)
+
+
+def _compass(roll):
+  """The lowest and the highest MIDI note to draw, with some room."""
+  sounds = np.flatnonzero(roll.any(axis=0))
+  if not sounds.size:
+    return MIN_NOTE, MIN_NOTE + roll.shape[1] - 1
+  return MIN_NOTE + sounds[0] - 1, MIN_NOTE + sounds[-1] + 1
 
 
 def draw_series(prefix, continuations, column_names=None, title=""):
-  """Draws a panel of each dimension, with all continuations; gives a figure."""
+  """Draws a panel of each dimension, with all continuations."""
   num_shown, remark = figures.shown(prefix.shape[1], "dimensions")
   figure, axes = figures.create_panels(num_shown, sharex=True)
   # From the prefix's last point on, so that no gap shows.
@@ -31,7 +89,7 @@ def draw_series(prefix, continuations, column_names=None, title=""):
 
 
 def draw_speech(prefix, continuations, sample_rate=None, title=""):
-  """Draws waveform and spectrogram of each continuation; gives a figure.
+  """Draws waveform and spectrogram of each continuation.
 
   Without a sample rate, in samples per second, the axes count samples.
   """
@@ -69,8 +127,7 @@ def _draw_spectrogram(axis, samples, rate):
 def draw_trajectories(latents, observations, samples, mean, variance, title):
   """Draws latents of a Gaussian HMM: true, sampled, and the exact posterior.
 
-  Samples are an array `[T, N]`, the others, with the posterior's mean and
-  variance, arrays `[T]`. Gives a figure.
+  Samples are an array `[T, N]`, all others arrays `[T]`.
   """
   steps = np.arange(len(latents))
   deviation = np.sqrt(variance)
