@@ -26,8 +26,6 @@ def _remarks(caplog, mode="train", **kwargs):
     (dict(diagnostics=True, xla=True), "--diagnostics is ignored: with --xla"),
     (dict(diagnostics=True, bound="elbo"),
      "--diagnostics is ignored: --bound=elbo does not resample."),
-    (dict(bound="iwae", resampling_type="relaxed"),
-     "--resampling_type=relaxed is ignored: --bound=iwae does not resample."),
     (dict(iwae_gradients="dreg"),
      "--iwae_gradients=dreg is ignored: --bound=fivo is another."),
     (dict(twist="joint"),
