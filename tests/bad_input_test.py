@@ -38,12 +38,6 @@ _FLAGS = [
     # None of the choices.
     ("--bound=FIVO",
      ": must be one of elbo, iwae, fivo, fivo-aux, sixo; did you mean fivo?"),
-    ("--split=dev", ": must be one of train, test, valid"),
-    ("--dataset_type=poses",
-     ": must be one of pianoroll, speech, pose, series; did you mean pose?"),
-    ("--resampling_type=systemic", ": must be one of multinomial, stratified, "
-     "systematic, residual, relaxed, optimal_transport; did you mean "
-     "systematic?"),
     ("--eval_resampling_type=relaxed",
      ": must be one of multinomial, stratified, systematic, residual"),
     ("--ess_threshold=0", "--ess_threshold=0.0: must be greater than 0.0"),
@@ -52,13 +46,11 @@ _FLAGS = [
     ("--num_samples=1099511627776", ": must be at most 1000000"),
     ("--batch_size=1000000 --num_samples=1000000",
      ": times --batch_size=1000000 must be at most 2147483647"),
-    ("--latent_size=0", ": must be at least 1"),
     ("--learning_rate=-1", "--learning_rate=-1.0: must be greater than 0.0"),
     ("--learning_rate=nan", ": must be finite"),
     ("--learning_rate=1e39", "--learning_rate=1e+39: must be at most 3.4e+38"),
     ("--learning_rate=1e-50",
      ": must be greater than 0.0 when rounded to 32 bits"),
-    ("--max_steps=-1", ": must be at least 0"),
     ("--num_timesteps=10000000", ": must be at most 10000"),
     ("--random_seed=9223372036854775808",
      ": must be at most 9223372036854775807"),
@@ -120,8 +112,6 @@ _FLAGS = [
      "sound; the data is of --dataset_type=pianoroll"),
     # Directories.
     ("--dataset_path=", "--dataset_path is empty: must be a pianoroll pickle"),
-    ("--dataset_type=speech", "--dataset_path is empty: must be a TFRecord "
-     "file of speech, or a directory of them"),
     ("--logdir=", "--logdir is empty: must be a directory's name"),
     ("--dataset_path=good.pkl --logdir=\udcff",
      "--logdir=\\udcff: must be UTF-8, as TensorFlow wants names"),
@@ -149,8 +139,6 @@ _FLAGS = [
     # What the run in the logdir is not.
     ("--mode=eval --logdir=run --model=srnn",
      ": the run in run has vrnn" + _DEFINES),
-    ("--logdir=run --emission=autoregressive",
-     ": the run in run has independent" + _DEFINES),
     ("--mode=sample --logdir=run --dataset_type=speech",
      ": the run in run has pianoroll" + _DEFINES),
 ]

@@ -12,7 +12,6 @@ from tests import programs
 _PAGES = ["README.md", "CONTRIBUTING.md"] + sorted(
     os.path.relpath(path, programs.ROOT)
     for path in glob.glob(os.path.join(programs.ROOT, "docs", "*.md")))
-_TEST = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 # A path from the root, or the name of a module.
 _FILE = re.compile(
@@ -48,16 +47,6 @@ def test_links_lead_somewhere(page):
   directory = os.path.join(programs.ROOT, os.path.dirname(page))
   for link in set(_LINK.findall(_read(page))):
     assert os.path.exists(os.path.join(directory, link)), link
-
-
-@pytest.mark.parametrize("page", _PAGES)
-def test_tests_are_there(page):
-  for test_file, test in _TEST.findall(_read(page)):
-    *classes, function = test.split("::")
-    content = _read(test_file)
-    for name in classes:
-      assert "\nclass %s" % name in content, test
-    assert "def %s(" % function in content, test
 
 
 @pytest.mark.parametrize("page", _PAGES)

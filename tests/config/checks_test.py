@@ -5,13 +5,9 @@ What is refused is in tests/bad_input_test.py.
 
 import types
 
-import numpy as np
 import pytest
 
-from fivo.config import checks
 from fivo.config import config as config_lib
-from fivo.config import stored
-from fivo.system import errors
 
 
 def _remarks(caplog, mode="train", **kwargs):
@@ -63,16 +59,3 @@ def test_split_of_speech(tmp_path, caplog):
   assert config._replace(dataset_path=path).path_of_split("valid") == path
   line, = _remarks(caplog, dataset_path=path, **options)
   assert line.startswith("--split=test is ignored: --dataset_path=")
-
-
-def test_another_mean_is_refused(tmp_path):
-  """The original evaluated with another emission bias, without a word."""
-  mean = np.full(88, .1, np.float32)
-  source = types.SimpleNamespace(logdir=str(tmp_path))
-  checks.check_train_mean(config_lib.resolve(source), mean)
-  stored.save(config_lib.from_object(source), mean)
-  config = config_lib.resolve(source)
-  checks.check_train_mean(config, mean.astype(np.float64) + 1e-8)
-  for other in (mean + .01, mean[:10]):
-    with pytest.raises(errors.UserError, match="train_mean"):
-      checks.check_train_mean(config, other)

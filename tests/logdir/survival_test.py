@@ -169,15 +169,3 @@ def test_directory_that_vanishes(tmp_path):
   process.join(30)
   assert process.exitcode == 1
   _assert_refused(log, logdir, "")
-
-
-def test_second_process_is_noticed(tmp_path):
-  logdir, log = tmp_path / "run", tmp_path / "log"
-  first = lives.start(logdir, log, 10 ** 6)
-  _wait_for_a_step(log)
-  assert lives.finish(logdir, tmp_path / "log2", 10 ** 6) == 1
-  first.terminate()
-  first.join(30)
-  assert first.exitcode == 128 + signal.SIGTERM
-  assert ("--logdir=%s: another process (%d on " % (logdir, first.pid)
-          in (tmp_path / "log2").read_text())

@@ -154,10 +154,3 @@ class TestJson:
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ValueError):
       files.read_json(str(tmp_path / "x"))
-
-  def test_no_file(self, tmp_path):
-    with pytest.raises(FileNotFoundError):
-      files.read_json(str(tmp_path / "x"))
-    os.mkfifo(str(tmp_path / "pipe"))  # To open it would never end.
-    with pytest.raises(OSError, match="not a regular file"):
-      files.read_json(str(tmp_path / "pipe"))
