@@ -18,7 +18,7 @@ from fivo import bounds
 from fivo import runners
 from fivo.config import config as config_lib
 from fivo.evaluation import averages
-from fivo.evaluation import summaries
+from fivo.evaluation import charts
 from fivo.logdir import checkpoints
 from fivo.system import log
 import run_fivo
@@ -48,7 +48,7 @@ def main(unused_argv):
         _batches(session, batch),
         lambda values: session.run(three_bounds, dict(zip(held, values))),
         config.eval_repeats)
-  averages.report(result, config.split, step, summaries.Summaries(
+  averages.report(result, config.split, step, charts.Summaries(
       config.logdir, "separate"))
 
 

@@ -8,8 +8,6 @@ import pytest
 
 from benchmarks import filters
 from benchmarks import genealogy
-from benchmarks import sixo
-from fivo import bounds
 from tests import programs
 
 
@@ -28,12 +26,6 @@ def test_genealogy(tmp_path):
   pytest.importorskip("matplotlib")
   genealogy.draw(str(tmp_path / "x.png"), *genealogy.compute(
       num_timesteps=4, num_particles=2, num_filters=2))
-
-
-def test_sixo(monkeypatch):
-  monkeypatch.setattr(sixo, "NUM_TIMESTEPS", 3)
-  monkeypatch.setattr(sixo, "TEST_BATCH", 2)
-  assert np.isfinite(sixo.measure(bounds.sixo, 1., 2)).all()
 
 
 @pytest.mark.slow

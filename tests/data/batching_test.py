@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from fivo.data import batching
 from fivo.data import feeding
-from fivo.system.errors import UserError
 
 _LENGTHS = np.random.RandomState(0).permutation(np.arange(1, 41)) * 3
 
@@ -90,16 +89,3 @@ def test_input_dropout():
     assert abs((is_dropped[:, 0] == is_dropped[:, 1]).mean() - .68) < .04
   np.testing.assert_array_equal(*runs)
   assert (runs[0][0][0] != runs[0][1][0]).any()
-
-
-def test_error_of_the_data_is_found():
-  def read(_):
-    raise UserError("--dataset_path=\xe9/a: [1] is bad")
-
-  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    tensors = batching.batches(batching.Sequences([1], read, 2), 1)
-    with pytest.raises(UserError) as error:
-      next(feeding.batches(session, tensors[:2]))
-  assert str(error.value) == "--dataset_path=\xe9/a: [1] is bad"
-  assert batching.find_user_error(tf.errors.InvalidArgumentError(
-      None, None, "assertion failed: [x]")) is None
