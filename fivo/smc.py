@@ -56,7 +56,6 @@ from fivo.resampling import particles
 from fivo.resampling.criteria import always_resample_criterion
 from fivo.resampling.criteria import ess_criterion
 from fivo.resampling.criteria import never_resample_criterion
-from fivo.resampling.particles import blend_tensor as _blend_tensor  # noqa: F401
 from fivo.resampling.particles import multinomial_resampling
 from fivo.resampling.particles import optimal_transport_resampling
 from fivo.resampling.particles import relaxed_resampling
@@ -162,6 +161,13 @@ def to_size(num_particles):
   if tf.is_tensor(num_particles):
     return tf.cast(num_particles, tf.int32)
   return operator.index(num_particles)  # NumPy's would make indices int64.
+
+
+def _blend_tensor(blending_weights, tensor, num_particles, batch_size):
+  """As `particles.blend_tensor`; of a vector, `[N*B, 1]`, as old code has it."""
+  blended = particles.blend_tensor(
+      blending_weights, tensor, num_particles, batch_size)
+  return blended[:, tf.newaxis] if blended.shape.ndims == 1 else blended
 
 
 def log_average_weight(log_weights, axis):

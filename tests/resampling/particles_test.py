@@ -37,6 +37,9 @@ def test_states_are_moved(scheme, fn):
   # As old tests call it.
   np.testing.assert_allclose(evaluate(lambda: smc._blend_tensor(
       tf.constant(weights), tf.constant(state), 4, 3)), moved, rtol=1e-10)
+  np.testing.assert_allclose(evaluate(lambda: smc._blend_tensor(
+      tf.constant(weights), tf.constant(state[:, 0, 0]), 4, 3)),
+                             moved[:, :1, 0], rtol=1e-10)
 
 
 @pytest.mark.parametrize("fn", _FUNCTIONS)
