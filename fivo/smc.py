@@ -164,7 +164,7 @@ def to_size(num_particles):
 
 
 def _blend_tensor(blending_weights, tensor, num_particles, batch_size):
-  """As `particles.blend_tensor`; of a vector, `[N*B, 1]`, as old code has it."""
+  """As `particles.blend_tensor`, for old code: of a vector, `[N*B, 1]`."""
   blended = particles.blend_tensor(
       blending_weights, tensor, num_particles, batch_size)
   return blended[:, tf.newaxis] if blended.shape.ndims == 1 else blended
