@@ -65,7 +65,7 @@ def _baseline(returns, past, num_steps):
       slope = K_b cov(P, R / K) / var(P), clipped to [-1, 0].
 
   The slope is for twists: a factor of r that depends on x alone is added to P
-  and taken from R. Without it such factors, which change no bound, were noise.
+  and taken from R. Without it such factors, which change no bound, are noise.
   """
   steps_left = tf.maximum(tf.cast(
       num_steps - 1 - tf.range(tf.shape(returns)[0])[:, tf.newaxis],
