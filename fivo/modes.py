@@ -1,6 +1,6 @@
-"""What `run_fivo.py` does once its flags are right.
+"""Running a mode of `run_fivo.py`, once its flags are known to be right.
 
-Apart from it, so that help and mistyped flags need not wait for TensorFlow.
+A separate module, so that help and mistyped flags need not wait for TensorFlow.
 """
 
 from fivo.cluster import session as cluster_session
@@ -11,10 +11,10 @@ from fivo.system import log
 
 
 def run(flags, config):
-  """Trains, evaluates, samples or serves, by absl's `FLAGS` and a `Config`."""
+  """Trains, evaluates, samples or serves, given absl's `FLAGS`, a `Config`."""
   log.configure(
       show_all=flags["verbosity"].present,
-      # absl's default is what one of its variables says, for tests.
+      # absl's default is an environment variable of its own, for tests.
       log_dir=flags.log_dir if flags["log_dir"].present else None)
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
     path = checkpoints.latest(config.logdir, warn=False)
@@ -23,8 +23,8 @@ def run(flags, config):
       cluster_session.serve_variables(
           config.cluster, config.cluster_timeout_secs)
     return
-  # Here, since a parameter server, for whose return a whole cluster waits,
-  # starts in two thirds of the time without the models.
+  # Here, since a parameter server, which a whole cluster waits for, starts in
+  # two thirds of the time without the models.
   # pylint: disable=import-outside-toplevel
   if config.model_traits.is_recurrent:
     from fivo import runners as family
