@@ -5,9 +5,9 @@ A separate module, so that help and mistyped flags need not wait for TensorFlow.
 
 from fivo.cluster import session as cluster_session
 from fivo.config import cluster_spec
-from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
+from fivo.logdir import run_directory
 from fivo.system import log
+from fivo.training import steps
 
 
 def run(flags, config):
@@ -17,9 +17,8 @@ def run(flags, config):
       # absl's default is an environment variable of its own, for tests.
       log_dir=flags.log_dir if flags["log_dir"].present else None)
   if config.cluster is not None and config.cluster.job == cluster_spec.PS:
-    path = checkpoints.latest(config.logdir, warn=False)
-    if not validation_record.is_finished(
-        config._replace(task=0), checkpoints.step(path)):  # As for the chief.
+    directory = run_directory.RunDirectory(config.logdir)
+    if not steps.is_finished(config, directory, directory.latest_step()):
       cluster_session.serve_variables(
           config.cluster, config.cluster_timeout_secs)
     return

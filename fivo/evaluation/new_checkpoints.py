@@ -4,11 +4,10 @@ import os
 import time
 
 from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
 from fivo.system import log
 
 
-def evaluate(config, path, evaluate_one):
+def evaluate(config, directory, path, evaluate_one):
   """Evaluates a checkpoint and, with `eval_interval_secs`, each new newest one.
 
   It looks for a new one at that interval until `max_steps`, or the step at
@@ -18,7 +17,7 @@ def evaluate(config, path, evaluate_one):
   Returns the result of `evaluate_one(path)` for the last checkpoint.
   """
   if config.eval_interval_secs is None:
-    return checkpoints.use_newest(config.logdir, path, evaluate_one)
+    return directory.use_newest(path, evaluate_one)
   result, last_step, last_written = None, -1, -1
   while True:
     step, written = checkpoints.step(path), _time_written(path)
@@ -33,13 +32,12 @@ def evaluate(config, path, evaluate_one):
         log.info("Skipped: %s", e)
     if last_step >= config.max_steps:
       return result
-    stopped = validation_record.stopped_step(
-        config.logdir, config.measure, config.early_stop_patience)
+    stopped = directory.stopped_step(config.measure, config.early_stop_patience)
     if stopped is not None and last_step >= stopped:
       log.info("The run stopped early at step %d.", stopped)
       return result
     time.sleep(config.eval_interval_secs)
-    path = checkpoints.latest(config.logdir, warn=False)
+    path = directory.latest(warn=False)
 
 
 def _time_written(path):
