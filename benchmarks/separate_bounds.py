@@ -20,6 +20,7 @@ from fivo.config import config as config_lib
 from fivo.evaluation import averages
 from fivo.evaluation import charts
 from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.system import log
 import run_fivo
 
@@ -41,7 +42,8 @@ def main(unused_argv):
         bounds.create_bound(name, model, (inputs, targets), lengths,
                             num_samples=config.num_samples).log_p_hat
         for name in bounds.AllBounds._fields])
-    checkpoints.restore(session, checkpoints.require(config.logdir))
+    checkpoints.restore(
+        session, run_directory.RunDirectory(config.logdir).require())
     step = session.run(global_step)
     logging.info("Model restored from step %d, evaluating.", step)
     result = averages.average(

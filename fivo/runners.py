@@ -20,7 +20,7 @@ from fivo.evaluation import averages
 from fivo.evaluation import charts
 from fivo.evaluation import diagnostics_file
 from fivo.evaluation import new_checkpoints
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.models import base
 from fivo.models import srnn
 from fivo.models import vrnn
@@ -132,8 +132,8 @@ class _Recurrent(runs.Family):
           source, create_dataset_and_model_fn)
     self._train_mean = None
 
-  def create_validator(self, config):
-    if config.eval_every is None or config.task != 0:
+  def create_validator(self, config, directory):
+    if config.eval_every is None:
       return None
     dataset_path = config.dataset_path
     if config.dataset_type == "speech" and os.path.isfile(dataset_path):
@@ -152,7 +152,7 @@ class _Recurrent(runs.Family):
       draw_picture = functools.partial(
           _create_renderer(valid).draw_first,
           self.create_sampler(valid._replace(batch_size=1)))
-    return validation.Validator(config, evaluator, draw_picture)
+    return validation.Validator(config, directory, evaluator, draw_picture)
 
   def create_evaluator(self, config, can_diagnose=False):
     # The order does not matter to an average.
@@ -271,7 +271,8 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
   config = config_lib.enter(config, "eval", family.own_names)
-  path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  directory = run_directory.RunDirectory(config.logdir)
+  path = directory.require(config.wait_for_checkpoint)
   if config.wait_for_checkpoint:  # A run that has begun has left its own.
     config = config_lib.complete(config)
   evaluator = family.create_evaluator(config, config.diagnostics)
@@ -286,7 +287,7 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
     return result
 
   with contextlib.closing(writer):
-    return new_checkpoints.evaluate(config, path, evaluate)
+    return new_checkpoints.evaluate(config, directory, path, evaluate)
 
 
 def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -305,7 +306,8 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
   config = config_lib.enter(config, "sample", family.own_names)
-  path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  directory = run_directory.RunDirectory(config.logdir)
+  path = directory.require(config.wait_for_checkpoint)
   renderer = _create_renderer(config)
   if config.sample_wav:
     checks.check_sound(config, renderer.statistics)
@@ -313,7 +315,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   files.check_directory(
       "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])
   sampler = family.create_sampler(config)
-  samples = checkpoints.use_newest(config.logdir, path, sampler.sample)
+  samples = directory.use_newest(path, sampler.sample)
   return renderer.write(
       out_dir, sampler.prefixes, samples,
       sound=config.sample_wav or config.render, pictures=config.render)
@@ -327,7 +329,7 @@ def restore_checkpoint_if_exists(saver, sess, logdir):
     sess: A Session.
     logdir: A directory, which need not exist.
   """
-  path = checkpoints.latest(logdir)
+  path = run_directory.RunDirectory(logdir).latest()
   if path is not None:
     saver.restore(sess, path)
   return path is not None
@@ -335,4 +337,4 @@ def restore_checkpoint_if_exists(saver, sess, logdir):
 
 def wait_for_checkpoint(saver, sess, logdir):
   """As `restore_checkpoint_if_exists`, once there is one."""
-  saver.restore(sess, checkpoints.require(logdir, wait=True))
+  saver.restore(sess, run_directory.RunDirectory(logdir).require(wait=True))

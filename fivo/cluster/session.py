@@ -34,7 +34,7 @@ def options(spec):
   """
   if spec is None:
     return sessions.options()
-  filters = [server.device(spec.job, spec.task)]
+  filters = [spec.device]
   if spec.job == cluster_spec.WORKER:
     filters.append("/job:" + cluster_spec.PS)
   return tf.compat.v1.ConfigProto(device_filters=filters)
@@ -43,7 +43,7 @@ def options(spec):
 def end_queue(ps_task):
   """A queue on a parameter server: it is empty until training is over."""
   with tf.name_scope(None), tf.device(
-      server.device(cluster_spec.PS, ps_task)):
+      cluster_spec.device(cluster_spec.PS, ps_task)):
     return tf.queue.FIFOQueue(
         10, [tf.bool], [[]], shared_name="fivo_training_is_over")
 

@@ -35,6 +35,16 @@ class ClusterSpec(collections.namedtuple("ClusterSpec", (
   __slots__ = ()
 
   @property
+  def name(self):
+    """The name of this process in log lines."""
+    return name(self.job, self.task)
+
+  @property
+  def device(self):
+    """The name of this process for TensorFlow."""
+    return device(self.job, self.task)
+
+  @property
   def address(self):
     """Where this process listens."""
     return (self.ps_hosts if self.job == PS else self.worker_hosts)[self.task]
@@ -54,6 +64,11 @@ class ClusterSpec(collections.namedtuple("ClusterSpec", (
 def name(job, task):
   """The name of a process in log lines: "chief", "worker 1", "ps 0"."""
   return CHIEF if (job, task) == (WORKER, 0) else "%s %d" % (job, task)
+
+
+def device(job, task):
+  """The name of a process for TensorFlow."""
+  return "/job:%s/task:%d" % (job, task)
 
 
 def parse(config):

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from fivo.config import stored
 from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.system import errors
 from fivo.system import files
 
@@ -38,7 +39,7 @@ def define_flags():
 
 def export_model(logdir, out_dir):
   """Writes a logdir's model into a new directory; returns its checkpoint."""
-  path = checkpoints.require(logdir)
+  path = run_directory.RunDirectory(logdir).require()
   if not stored.load(logdir)[0]:
     raise errors.UserError("--logdir=%s: has no %s" % (
         logdir, stored.FILE_NAME))

@@ -1,6 +1,6 @@
-"""The files of samples: arrays, and pictures, MIDI and sound as suits the data.
+"""The files of samples: arrays, and pictures, MIDI or sound to suit the data.
 
-A prefix is a float array `[prefix_length, D]` and its continuations are one of
+A prefix is a float array `[prefix_length, D]`, its continuations are an array
 `[sample_length, N, D]`; those of a batch are prefixes `[prefix_length, B, D]`
 and samples `[sample_length, B, N, D]`: entry `[:, b, n]` continues prefix b.
 """
@@ -26,10 +26,10 @@ FILE_NAME = "samples.npz"
 
 
 class Renderer(NamedTuple):
-  """Writes and draws the samples that a model of a dataset gives.
+  """Writes and draws samples of a model of a dataset.
 
-  Statistics are those by which speech was normalised, if known; the tempo of
-  pianorolls is in quarter notes per minute.
+  `statistics` are those that speech was normalised with, if known; `tempo`, of
+  pianorolls, is in quarter notes per minute.
   """
 
   dataset_type: str
@@ -44,10 +44,10 @@ class Renderer(NamedTuple):
     return self.statistics and self.statistics.sample_rate
 
   def write(self, out_dir, prefixes, samples, sound=False, pictures=False):
-    """Writes `samples.npz`, in the units of the data; gives its path.
+    """Writes `samples.npz`, in the units of the data; returns its path.
 
-    There is sound only of speech with a known sample rate. With the pictures,
-    `sample_BATCH.png`, come MIDI files of pianorolls.
+    Sound is written only for speech with a known sample rate. Pictures are
+    `sample_BATCH.png`; pianorolls get MIDI files too.
     """
     prefixes, samples = map(self._in_units_of_data, (prefixes, samples))
     path = result_files.write("sample_out_dir", out_dir, FILE_NAME,
@@ -70,12 +70,12 @@ class Renderer(NamedTuple):
                 path, roll, self.steps_per_quarter, self.tempo, len(prefixes)))
         log.info(
             "Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-            "minute, timesteps in each: %d.", num_files, out_dir, self.tempo,
+            "minute, %d timesteps in each.", num_files, out_dir, self.tempo,
             self.steps_per_quarter)
     return path
 
   def draw_first(self, sampler, path):
-    """The PNG of a `Sampler`'s first prefix, as a checkpoint continues it."""
+    """A PNG of a `Sampler`'s first prefix, continued from a checkpoint."""
     prefix, continuations = (
         self._in_units_of_data(values[:, 0])
         for values in (sampler.prefixes, sampler.sample(path)))
@@ -89,7 +89,7 @@ class Renderer(NamedTuple):
     return values if self.series is None else self.series.restore(values)
 
   def draw(self, prefix, continuations, title=""):
-    """Draws a prefix with its continuations; gives a figure."""
+    """Draws a prefix with its continuations; returns a figure."""
     if self._are_rolls(prefix, continuations):
       return pictures_lib.draw_pianoroll(
           prefix, continuations, self.steps_per_quarter, self.tempo, title)
@@ -100,14 +100,14 @@ class Renderer(NamedTuple):
         prefix, continuations, self.series and self.series.names, title)
 
   def _are_rolls(self, *arrays):
-    """True of the notes of a piano; a caller's own arrays may be others."""
+    """True for the notes of a piano; a caller's own arrays may differ."""
     return self.dataset_type == "pianoroll" and all(
         x.shape[-1] == pianoroll_files.NUM_NOTES
         and ((x == 0.) | (x == 1.)).all() for x in arrays)
 
 
 def steps_per_quarter_of(dataset_path):
-  """The timesteps in a quarter note, as files made of MIDI files say, or 1."""
+  """The timesteps in a quarter note; files made from MIDI know it, else 1."""
   found = None
   if os.path.isfile(dataset_path):  # A caller's own data may be elsewhere.
     found = pianoroll_files.load(dataset_path).get("steps_per_quarter")
@@ -118,8 +118,8 @@ def steps_per_quarter_of(dataset_path):
 def write_trajectories(out_dir, values, mean, variance):
   """Writes `sample_BATCH.png` of each sequence of a Gaussian HMM.
 
-  Given are the arrays of `ghmm_runners.run_sample`, and the exact posterior's
-  mean `[T, B]` and variance `[T]`.
+  The values are the arrays of `ghmm_runners.run_sample`; mean `[T, B]` and
+  variance `[T]` are those of the exact posterior.
   """
   _write_pictures(out_dir, (
       pictures_lib.draw_trajectories(
@@ -136,7 +136,7 @@ def _write_pictures(out_dir, pictures):
 
 
 def _write_each(out_dir, extension, prefixes, samples, write):
-  """Writes each continuation behind its prefix; gives the number of files."""
+  """Writes each continuation after its prefix; returns the number of files."""
   _, batch_size, num_samples, _ = samples.shape
   for b in range(batch_size):
     for n in range(num_samples):

@@ -18,8 +18,8 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
   half a second, nor save again what was restored, from `restored_step`.
   """
 
-  def __init__(self, logdir, save_secs, scaffold, restored_step=None):
-    self._logdir = logdir
+  def __init__(self, directory, save_secs, scaffold, restored_step=None):
+    self._directory = directory
     self._scaffold = scaffold
     self._saved_step = restored_step
     self._save_secs = save_secs
@@ -28,11 +28,11 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
 
   def after_create_session(self, session, coord):
     """Saves the graph for TensorBoard, and the first checkpoint."""
-    tf.compat.v1.summary.FileWriterCache.get(self._logdir).add_graph(
-        session.graph)
+    tf.compat.v1.summary.FileWriterCache.get(
+        self._directory.path).add_graph(session.graph)
     # So that a run that is resumed often keeps no more than another.
     saver = self._scaffold.saver
-    paths = checkpoints.listed(self._logdir)
+    paths = self._directory.listed()
     num_kept = saver.saver_def.max_to_keep
     for path in paths[:-num_kept]:
       tf.compat.v1.train.remove_checkpoint(path)
@@ -58,14 +58,14 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
       self._saved_time = time.monotonic()
     if is_saved:
       return step
-    path = os.path.join(self._logdir, checkpoints.NAME)
+    path = os.path.join(self._directory.path, checkpoints.NAME)
     log.info("Saving checkpoints for %d into %s.", step, path)
     # Explained here, because a session takes the OutOfRangeError of a file
     # that grows too large for the end of the data.
     remark = ("there is no checkpoint" if self._saved_step is None else
               "the last checkpoint is %s-%d" % (
                   checkpoints.NAME, self._saved_step))
-    with errors.writing_to("logdir", self._logdir, remark):
+    with errors.writing_to("logdir", self._directory.path, remark):
       self._scaffold.saver.save(session, path, global_step=step)
     self._saved_step = step
     return step

@@ -6,16 +6,12 @@ evaluation when it comes back, before it takes another step.
 """
 
 import math
-import os
 
 import tensorflow as tf
 
 from fivo import bounds
 from fivo.evaluation import averages
 from fivo.evaluation import charts
-from fivo.logdir import best_checkpoint
-from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.system import log
 
@@ -26,39 +22,18 @@ class _InterruptedError(Exception):
   """A signal has come during an evaluation."""
 
 
-def missed_best(config):
-  """The step of the run's best checkpoint if `best` is not that, else None."""
-  if not config.export_best or config.task != 0:
-    return None
-  record = validation_record.load(config.logdir)
-  if record and record.best_step != best_checkpoint.step_in(config.logdir):
-    return record.best_step
-  return None
-
-
-def mend_best(config):
-  """Makes `best` what the run's record says, unless that was not kept."""
-  step = missed_best(config)
-  if step is None:
-    return
-  path = checkpoints.path_of(config.logdir, step)
-  if os.path.exists(path + ".index"):
-    best_checkpoint.export(config.logdir, path)
-  else:
-    log.warning("The best checkpoint so far, of step %d, was not kept.", step)
-
-
 class Validator(tf.compat.v1.train.SessionRunHook):
   """Evaluates a run as it trains, exports the best checkpoint, stops early.
 
   `draw_picture` maps a checkpoint's path to the bytes of a PNG file.
   """
 
-  def __init__(self, config, evaluator, draw_picture=None):
+  def __init__(self, config, directory, evaluator, draw_picture=None):
     self._config = config
+    self._directory = directory
     self._evaluator = evaluator
     self._draw_picture = draw_picture
-    self._summaries = charts.Summaries(config.logdir, SPLIT)
+    self._summaries = charts.Summaries(directory.path, SPLIT)
     self._checkpoint_hook = self._caught = None  # See `attach`.
     self._record = self._next_step = self._global_step = None
 
@@ -71,9 +46,9 @@ class Validator(tf.compat.v1.train.SessionRunHook):
   def after_create_session(self, session, coord):
     """Makes up for an evaluation that a process before this one missed."""
     step = self._checkpoint_hook.save(session)
-    self._record = validation_record.resume(
-        self._config.logdir, self._config.measure, step)
-    mend_best(self._config)
+    self._record = self._directory.resume_record(self._config.measure, step)
+    if self._config.export_best:
+      self._directory.mend_best()
     self._plan(step)
     if step % self._config.eval_every == 0 and self._evaluate(session):
       coord.request_stop()
@@ -112,7 +87,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     step = self._checkpoint_hook.save(session)
     if not step or step <= self._record.last_step:
       return False
-    path = checkpoints.path_of(self._config.logdir, step)
+    path = self._directory.path_of(step)
     try:
       _, result = self._evaluator.evaluate(path, self._heed_signals)
       bound = self._bound_of(result)
@@ -157,16 +132,16 @@ class Validator(tf.compat.v1.train.SessionRunHook):
   def _note(self, step, bound, path):
     """Logs and records a bound; exports the checkpoint if it is the best."""
     config = self._config
-    self._record = validation_record.update(self._record, step, bound)
+    self._record = self._record.updated(step, bound)
     is_best = not self._record.num_worse
     log.info(
         "Step %d, %s %s bound per %s: %f (%s)", step, SPLIT, config.bound,
         "timestep" if config.normalize_by_seq_len else "sequence", bound,
         "the best so far" if is_best else self._best_so_far())
     # First the record, by which a resumed run mends a `best` that is not it.
-    validation_record.save(config.logdir, self._record)
+    self._directory.keep_record(self._record)
     if is_best and config.export_best:
-      best_checkpoint.export(config.logdir, path)
+      self._directory.export_best(path)
 
   def _best_so_far(self):
     if self._record.best_bound is None:

@@ -88,7 +88,7 @@ def test_data_without_a_train_split_needs_the_info_of_the_run(tmp_path):
   np.testing.assert_allclose(targets[:, 0, 0], _real(5)[0][:, 0] / 2.)
   np.savez(path, names=["x", "z", "y"], test_values=_real(5)[0],
            test_lengths=[5])
-  with pytest.raises(UserError, match="'x', 'z', 'y'.; those of the training data"):
+  with pytest.raises(UserError, match="'x', 'z', 'y'.; those of the training"):
     _run(path, "test", 1, info._replace(names=["x", "y", "z"]))
 
 

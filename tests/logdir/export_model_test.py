@@ -10,6 +10,7 @@ from fivo.config import config as config_lib
 from fivo.config import stored
 from fivo.logdir import checkpoints
 from fivo.logdir import export_model
+from fivo.logdir import run_directory
 from fivo.system import errors
 from fivo.training import optimization
 
@@ -38,7 +39,8 @@ def _logdir(tmp_path):
 def test_keeps_the_model_alone(logdir, tmp_path):
   out_dir = str(tmp_path / "small")
   path = export_model.export_model(logdir, out_dir)
-  assert path == checkpoints.require(out_dir) and checkpoints.step(path) == 3
+  assert path == run_directory.RunDirectory(out_dir).require()
+  assert checkpoints.step(path) == 3
   reader = tf.train.load_checkpoint(out_dir)
   assert sorted(reader.get_variable_to_shape_map()) == ["global_step", "net/v"]
   np.testing.assert_array_equal(
