@@ -1,6 +1,6 @@
-"""What `run_fivo.py` does once its flags are right.
+"""Running a mode of `run_fivo.py`, once its flags are known to be right.
 
-Apart from it, so that help and mistyped flags need not wait for TensorFlow.
+A separate module, so that help and mistyped flags need not wait for TensorFlow.
 """
 
 from fivo.cluster import session as cluster_session
@@ -13,7 +13,7 @@ from fivo.training import steps
 
 
 def run(flags, config):
-  """Trains, evaluates, samples or serves, by absl's `FLAGS` and a `Config`."""
+  """Trains, evaluates, samples or serves, given absl's `FLAGS`, a `Config`."""
   log_dir = None
   # absl, which defines the flag, makes no directory; its default is for tests.
   if flags["log_dir"].present:
@@ -27,8 +27,8 @@ def run(flags, config):
       cluster_session.serve_variables(
           config.cluster, config.cluster_timeout_secs)
     return
-  # Here, since a parameter server, for whose return a whole cluster waits,
-  # starts in two thirds of the time without the models.
+  # Here, since a parameter server, which a whole cluster waits for, starts in
+  # two thirds of the time without the models.
   # pylint: disable=import-outside-toplevel
   if config.model_traits.is_recurrent:
     from fivo import runners as family

@@ -12,7 +12,6 @@ from fivo.compiled import xla
 from fivo.config import catalogue
 from fivo.config import checks
 from fivo.config import config as config_lib
-from fivo.config import options
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.data import series_info
@@ -136,7 +135,7 @@ class _Recurrent(runs.Family):
   def describe(self, config):
     """A `Config` that has the `SeriesInfo` of its data, which is read once."""
     if (config.dataset_type == "series" and config.series is None
-        and config.model in options.RECURRENT and config.dataset_path):
+        and config.model in _CREATE_MODEL and config.dataset_path):
       if self._series is None:
         self._series = series_info.read(config.dataset_path)
       config = config._replace(series=self._series)

@@ -1,6 +1,6 @@
-"""The files of samples: arrays, and pictures, MIDI and sound as suits the data.
+"""The files of samples: arrays, and pictures, MIDI or sound to suit the data.
 
-A prefix is a float array `[prefix_length, D]` and its continuations are one of
+A prefix is a float array `[prefix_length, D]`, its continuations are an array
 `[sample_length, N, D]`; those of a batch are prefixes `[prefix_length, B, D]`
 and samples `[sample_length, B, N, D]`: entry `[:, b, n]` continues prefix b.
 """
@@ -23,12 +23,12 @@ FILE_NAME = "samples.npz"
 
 
 class Renderer(object):
-  """Writes and draws the samples that a model of a dataset gives.
+  """Writes and draws samples of a model of a dataset.
 
   Args:
     dataset_type: A value of --dataset_type.
-    path: The file of the dataset. Beside speech may be the `statistics` by
-      which it was normalised, else None.
+    path: The file of the dataset. Speech may have beside it the `statistics`
+      that it was normalised with, else None.
     series: A `SeriesInfo` of time series.
     steps_per_quarter: Of pianorolls. None: what the file says, else 1.
     tempo: Of pianorolls, in quarter notes per minute.
@@ -52,7 +52,7 @@ class Renderer(object):
 
   @property
   def steps_per_quarter(self):
-    """The timesteps in a quarter note; that of a file made of MIDI files."""
+    """The timesteps in a quarter note; files made from MIDI know it, else 1."""
     if self._steps_per_quarter is None:
       found = None
       if os.path.isfile(self._path):  # A caller's own data may be elsewhere.
@@ -63,10 +63,10 @@ class Renderer(object):
     return self._steps_per_quarter
 
   def write(self, out_dir, prefixes, samples, sound=False, pictures=False):
-    """Writes `samples.npz`, in the units of the data; gives its path.
+    """Writes `samples.npz`, in the units of the data; returns its path.
 
-    There is sound only of speech with a known sample rate. With the pictures,
-    `sample_BATCH.png`, come MIDI files of pianorolls.
+    Sound is written only for speech with a known sample rate. Pictures are
+    `sample_BATCH.png`; pianorolls get MIDI files too.
     """
     prefixes, samples = map(self._in_units_of_data, (prefixes, samples))
     path = result_files.write("sample_out_dir", out_dir, FILE_NAME,
@@ -89,12 +89,12 @@ class Renderer(object):
                 path, roll, self.steps_per_quarter, self._tempo, len(prefixes)))
         log.info(
             "Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-            "minute, timesteps in each: %d.", num_files, out_dir, self._tempo,
+            "minute, %d timesteps in each.", num_files, out_dir, self._tempo,
             self.steps_per_quarter)
     return path
 
   def draw_first(self, sampler, path):
-    """The PNG of a `Sampler`'s first prefix, as a checkpoint continues it."""
+    """A PNG of a `Sampler`'s first prefix, continued from a checkpoint."""
     prefix, continuations = (
         self._in_units_of_data(values[:, 0])
         for values in (sampler.prefixes, sampler.sample(path)))
@@ -108,7 +108,7 @@ class Renderer(object):
     return values if self._series is None else self._series.restore(values)
 
   def draw(self, prefix, continuations, title=""):
-    """Draws a prefix with its continuations; gives a figure."""
+    """Draws a prefix with its continuations; returns a figure."""
     if self._are_rolls(prefix, continuations):
       return pictures_lib.draw_pianoroll(
           prefix, continuations, self.steps_per_quarter, self._tempo, title)
@@ -119,7 +119,7 @@ class Renderer(object):
         prefix, continuations, self._series and self._series.names, title)
 
   def _are_rolls(self, *arrays):
-    """True of the notes of a piano; a caller's own arrays may be others."""
+    """True for the notes of a piano; a caller's own arrays may differ."""
     return self._dataset_type == "pianoroll" and all(
         x.shape[-1] == pianoroll_files.NUM_NOTES
         and ((x == 0.) | (x == 1.)).all() for x in arrays)
@@ -128,8 +128,8 @@ class Renderer(object):
 def write_trajectories(out_dir, values, mean, variance):
   """Writes `sample_BATCH.png` of each sequence of a Gaussian HMM.
 
-  Given are the arrays of `ghmm_runners.run_sample`, and the exact posterior's
-  mean `[T, B]` and variance `[T]`.
+  The values are the arrays of `ghmm_runners.run_sample`; mean `[T, B]` and
+  variance `[T]` are those of the exact posterior.
   """
   _write_pictures(out_dir, (
       pictures_lib.draw_trajectories(
@@ -146,7 +146,7 @@ def _write_pictures(out_dir, pictures):
 
 
 def _write_each(out_dir, extension, prefixes, samples, write):
-  """Writes each continuation behind its prefix; gives the number of files."""
+  """Writes each continuation after its prefix; returns the number of files."""
   _, batch_size, num_samples, _ = samples.shape
   for b in range(batch_size):
     for n in range(num_samples):
