@@ -171,7 +171,7 @@ def _read_source():
     if FLAGS[other].present and name != "midi_dir":
       raise UserError("--%s: belongs to --midi_dir, not to --%s"
                       % (other, name))
-  fractions = splits.parse_fractions(FLAGS.splits)
+  fractions = FLAGS.splits and splits.parse_fractions(FLAGS.splits)
   with errors.naming_flag(name):
     if name == "json_file":
       return note_lists.read_json(FLAGS.json_file)

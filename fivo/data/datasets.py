@@ -122,7 +122,7 @@ def create_series_dataset(path, split, batch_size,
     series_info.check_fits(path, split, sequences, names, info)
   sequences = batching.in_memory(
       list(map(info.standardize, sequences)),
-      info.mean if info.is_binary else np.zeros([info.width]))
+      info.mean if info.is_binary else np.zeros_like(info.mean))
   return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
                           repeat, options)
 
