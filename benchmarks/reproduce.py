@@ -171,7 +171,8 @@ class Table(object):
     training, test = self._training(cell), self._test(cell)
     result = collections.OrderedDict(
         cell, steps=record["last_step"], best_step=record["best_step"],
-        valid=record["best_bound"])
+        valid=record["best_bound"],
+        curve=reproduce_tables.read_curve(self._training(cell)))
     result.update(reproduce_tables.read_bounds(test))
     state = training.state()
     for name, seconds in (("train", state["seconds"]),
