@@ -1,4 +1,4 @@
-"""A process that trains, alone or with others, and how it reaches them."""
+"""A training process, alone or in a cluster, and how it reaches the others."""
 
 import tensorflow as tf
 
@@ -7,15 +7,15 @@ from fivo.cluster import session
 from fivo.cluster import supervision
 from fivo.config import cluster_spec
 
-# Worker k waits for step k times this many, where workers are staggered.
+# If workers are staggered, worker k waits for step k times this number.
 _STEPS_OF_STAGGER = 1000
 
 
 class Process(object):
-  """A process that trains: the worker number `task`, of which 0 is the chief.
+  """A training process: worker `task`, where worker 0 is the chief.
 
-  With a `ClusterSpec` it starts its server. Else `master` may name a server
-  that the user runs, "grpc://host:port", with `num_ps` parameter servers.
+  With a `ClusterSpec` it starts its server. Otherwise `master` may name a
+  server that the user runs, "grpc://host:port", with `num_ps` servers.
   """
 
   def __init__(self, spec=None, master="", task=0, num_ps=0, timeout_secs=60.):
@@ -42,7 +42,7 @@ class Process(object):
 
   @property
   def device(self):
-    """The device of what must stay in this process; None for any."""
+    """The device of ops that must stay in this process; None for any."""
     return self.spec and self.spec.device
 
   @property
@@ -51,16 +51,16 @@ class Process(object):
     return session.options(self.spec)
 
   def placing_variables(self):
-    """Places variables on the parameter servers, where there are any."""
+    """Places variables on the parameter servers, if there are any."""
     return tf.device(tf.compat.v1.train.replica_device_setter(
         ps_tasks=self._num_ps, worker_device=self.device or "/job:worker"))
 
   def supervised(self):
-    """Ends this process where one that it needs is gone, in a `with` block."""
+    """Ends this process if one that it needs is gone, in a `with` block."""
     return supervision.supervise(self._needed, self._timeout_secs)
 
   def hooks(self, max_steps, is_staggered, caught):
-    """Session hooks of a process that trains with others."""
+    """Session hooks for a process that trains with others."""
     first_step = self.task * _STEPS_OF_STAGGER if is_staggered else 0
     if self.spec and self.is_chief:
       return [session.ChiefHook(self._num_ps, caught)]

@@ -18,7 +18,7 @@ def start(spec):
   """The running `tf.distribute.Server` of a process, by its `ClusterSpec`."""
   if spec not in _servers:
     try:
-      # TensorFlow's servers would share a port.
+      # TensorFlow's servers would share a port without an error.
       with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("", cluster_spec.split_address(spec.address)[1]))
@@ -35,16 +35,16 @@ def start(spec):
 
 
 class _Server(tf.distribute.Server):
-  """A server that does not try, in vain and with a warning, to stop."""
+  """A server that does not try to stop, which would fail with a warning."""
 
   def __del__(self):
     pass
 
 
 def bypass_proxies(addresses):
-  """Has TensorFlow connect to addresses, "host:port", directly.
+  """Makes TensorFlow connect to addresses, "host:port", directly.
 
-  A proxy that http_proxy or https_proxy names would let it wait for ever.
+  With a proxy from http_proxy or https_proxy it would wait for ever.
   """
   hosts = {cluster_spec.split_address(address)[0] for address in addresses}
   before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")

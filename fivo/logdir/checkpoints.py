@@ -1,4 +1,4 @@
-"""One checkpoint: its step, whether it is whole, and restoring it."""
+"""One checkpoint: its step, what is damaged in it, and restoring it."""
 
 import glob
 import os
@@ -13,7 +13,7 @@ _STEP = re.compile(r"model\.ckpt-(\d{1,12})$")
 
 
 class UnreadableError(errors.UserError):
-  """A checkpoint is damaged, or gone."""
+  """A checkpoint is damaged or missing."""
 
 
 def step(path):
@@ -28,7 +28,7 @@ def is_named(path):
 
 
 def missing_file(path):
-  """Says in a few words which of a checkpoint's files is missing, or None."""
+  """Says briefly which of a checkpoint's files is missing, or None."""
   data = glob.glob(glob.escape(path) + ".data-?????-of-?????")
   if not os.path.isfile(path + ".index"):
     return "its index is missing"
@@ -38,7 +38,7 @@ def missing_file(path):
 
 
 def damage(path):
-  """Says in a few words what is wrong in a checkpoint's files, or None."""
+  """Says briefly what is wrong in a checkpoint's files, or None."""
   try:
     reader = tf.compat.v1.train.NewCheckpointReader(path)
     for name in reader.get_variable_to_shape_map():
@@ -49,7 +49,7 @@ def damage(path):
 
 
 def check_compatible(path, variables):
-  """Refuses a checkpoint that lacks a variable, or has it in another form."""
+  """Refuses a checkpoint that lacks a variable, or has another shape of it."""
   try:
     reader = tf.compat.v1.train.NewCheckpointReader(path)
   except (tf.errors.OpError, ValueError) as e:
@@ -87,7 +87,7 @@ def _explain_missing(variables, shapes):
 
 
 def restore(session, path, saver=None):
-  """Restores every variable of a session's graph, by a new `saver` if None."""
+  """Restores all variables of a session's graph, with a new `saver` if None."""
   variables = session.graph.get_collection(
       tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
   check_compatible(path, variables)

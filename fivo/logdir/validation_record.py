@@ -1,6 +1,6 @@
 """The record of a run's evaluations on the valid split, kept in its logdir.
 
-From it a resumed run knows the bound to beat, and whether it has stopped early.
+It tells a resumed run the bound to beat, and whether it has stopped early.
 """
 
 import os
@@ -21,11 +21,11 @@ class Record(NamedTuple):
   best_bound: Optional[float] = None  # In nats.
   best_step: Optional[int] = None  # The global step of its checkpoint.
   last_step: int = 0  # Of the last evaluation; 0 before the first.
-  num_worse: int = 0  # Evaluations since that have not been better.
+  num_worse: int = 0  # Evaluations since the best one.
 
   def updated(self, step, bound):
     """Adds the bound of a step's evaluation, which is not NaN."""
-    # Minus infinity is worse than nothing: nothing would be kept for it.
+    # Minus infinity is never the best: no checkpoint is kept for it.
     best = -float("inf") if self.best_bound is None else self.best_bound
     if bound > best:
       return self._replace(best_bound=float(bound), best_step=int(step),
@@ -34,7 +34,7 @@ class Record(NamedTuple):
 
 
 def load(logdir):
-  """Reads the `Record` of a logdir; None where there is none."""
+  """Reads the `Record` of a logdir; None if there is none."""
   path = os.path.join(logdir, FILE_NAME)
   if not os.path.exists(path):
     return None

@@ -1,4 +1,4 @@
-"""Hooks of a session that trains: checkpoints, and the measured speed."""
+"""Hooks of a training session: checkpoints, and the measured speed."""
 
 import os
 import time
@@ -15,7 +15,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
   """Saves a checkpoint at the start, every `save_secs`, and at the end.
 
   Unlike TensorFlow's own hook it does not write the graph as text, which takes
-  half a second, nor save again what was restored, from `restored_step`.
+  half a second, nor save the restored checkpoint, of `restored_step`, again.
   """
 
   def __init__(self, directory, save_secs, scaffold, restored_step=None):
@@ -40,7 +40,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     self.save(session)
 
   def after_run(self, run_context, run_values):
-    """Saves if it is time to."""
+    """Saves if it is time."""
     if time.monotonic() >= self._saved_time + self._save_secs:
       self.save(run_context.session)
 
@@ -49,18 +49,18 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     self.save(session)
 
   def save(self, session):
-    """Saves a checkpoint unless this step's has been; gives the global step."""
+    """Saves a checkpoint unless this step has one; returns the global step."""
     step = int(session.run(self._global_step))
     is_saved = step == self._saved_step
-    # A session that takes the place of a lost one must not put off a save: else
-    # a cluster whose parameter servers die often would never have one.
+    # A session that replaces a lost one must not delay a save: else a cluster
+    # whose parameter servers die often would never save.
     if not is_saved or self._saved_time is None:
       self._saved_time = time.monotonic()
     if is_saved:
       return step
     path = os.path.join(self._directory.path, checkpoints.NAME)
     log.info("Saving checkpoints for %d into %s.", step, path)
-    # Explained here, because a session takes the OutOfRangeError of a file
+    # Explained here, because a session mistakes the OutOfRangeError of a file
     # that grows too large for the end of the data.
     remark = ("there is no checkpoint" if self._saved_step is None else
               "the last checkpoint is %s-%d" % (
@@ -83,7 +83,7 @@ class SpeedHook(tf.compat.v1.train.StepCounterHook):
     self._seen = []
 
   def before_run(self, run_context):
-    """Asks for the number of timesteps too."""
+    """Fetches the number of timesteps too."""
     arguments = super().before_run(run_context)
     return arguments._replace(fetches=[arguments.fetches, self._num_timesteps])
 

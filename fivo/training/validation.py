@@ -1,8 +1,8 @@
 """Evaluating a run on the valid split while it trains.
 
-The evaluator has a graph of its own and reads checkpoints, so that training
-computes what it would compute alone. A process that dies makes up for a missed
-evaluation when it comes back, before it takes another step.
+The evaluator has its own graph and reads checkpoints, so that it does not
+affect training. A process that died catches up on a missed evaluation when it
+resumes, before it takes another step.
 """
 
 import math
@@ -19,7 +19,7 @@ SPLIT = "valid"
 
 
 class _InterruptedError(Exception):
-  """A signal has come during an evaluation."""
+  """A signal arrived during an evaluation."""
 
 
 class Validator(tf.compat.v1.train.SessionRunHook):
@@ -38,13 +38,13 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     self._record = self._next_step = self._global_step = None
 
   def attach(self, checkpoint_hook, caught):
-    """Takes the hook before it and the list of caught signals, in the graph."""
+    """Takes the `CheckpointHook` before it and the list of caught signals."""
     self._checkpoint_hook = checkpoint_hook
     self._caught = caught
     self._global_step = tf.compat.v1.train.get_global_step()
 
   def after_create_session(self, session, coord):
-    """Makes up for an evaluation that a process before this one missed."""
+    """Catches up on an evaluation that an earlier process missed."""
     step = self._checkpoint_hook.save(session)
     self._record = self._directory.resume_record(self._config.measure, step)
     if self._config.export_best:
@@ -54,11 +54,11 @@ class Validator(tf.compat.v1.train.SessionRunHook):
       coord.request_stop()
 
   def before_run(self, run_context):
-    """Asks for the global step."""
+    """Fetches the global step."""
     return tf.compat.v1.train.SessionRunArgs(self._global_step)
 
   def after_run(self, run_context, run_values):
-    """Evaluates if it is time to."""
+    """Evaluates if it is time."""
     # The step fetched with the training step may be the one before it.
     if run_values.results + 1 < self._next_step:
       return
@@ -80,16 +80,16 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     self._next_step = (step // every + 1) * every
 
   def _evaluate(self, session):
-    """Evaluates the present step unless it has been; returns whether to stop.
+    """Evaluates the current step, unless it was; returns whether to stop.
 
-    A signal puts the evaluation off until the run is resumed.
+    A signal postpones the evaluation until the run is resumed.
     """
     step = self._checkpoint_hook.save(session)
     if not step or step <= self._record.last_step:
       return False
     path = self._directory.path_of(step)
     try:
-      _, result = self._evaluator.evaluate(path, self._heed_signals)
+      _, result = self._evaluator.evaluate(path, self._raise_if_caught)
       bound = self._bound_of(result)
     except _InterruptedError:
       log.info("The evaluation of step %d is left for later.", step)
@@ -104,7 +104,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     if self._draw_picture is not None:
       self._summaries.add(
           [], step, pictures=[("samples", self._draw_picture(path))])
-    self._note(step, bound, path)
+    self._record_bound(step, bound, path)
     patience = self._config.early_stop_patience
     if patience is None or self._record.num_worse < patience:
       return False
@@ -114,7 +114,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
         patience, self._best_so_far())
     return True
 
-  def _heed_signals(self):
+  def _raise_if_caught(self):
     if self._caught:
       raise _InterruptedError()
 
@@ -129,7 +129,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
       raise errors.NonFiniteError("the mean is %f" % bound)
     return bound
 
-  def _note(self, step, bound, path):
+  def _record_bound(self, step, bound, path):
     """Logs and records a bound; exports the checkpoint if it is the best."""
     config = self._config
     self._record = self._record.updated(step, bound)
@@ -138,7 +138,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
         "Step %d, %s %s bound per %s: %f (%s)", step, SPLIT, config.bound,
         "timestep" if config.normalize_by_seq_len else "sequence", bound,
         "the best so far" if is_best else self._best_so_far())
-    # First the record, by which a resumed run mends a `best` that is not it.
+    # First the record, from which a resumed run repairs a wrong `best`.
     self._directory.keep_record(self._record)
     if is_best and config.export_best:
       self._directory.export_best(path)

@@ -90,5 +90,5 @@ def test_refuses_other_models(tmp_path):
     inputs, targets, lengths, _, mean = _create_full_batches(*args, **kwargs)
     return inputs, targets, lengths, object(), mean
 
-  with pytest.raises(errors.UserError, match="--xla: compiles a VRNN or SRNN"):
+  with pytest.raises(errors.UserError, match="--xla: compiles only a VRNN or"):
     _train(tmp_path, create, xla=True, max_steps=1)
