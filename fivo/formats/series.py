@@ -162,9 +162,9 @@ def _to_numbers(path, cells, decimal, is_first):
     texts = texts.str.translate(str.maketrans(",.", ".x"))
   values = pandas.to_numeric(texts, errors="coerce").astype(np.float64)
   is_wrong = texts.notna() & ~(values.abs() <= np.finfo(np.float32).max)
-  if is_first and cells.name in ("", "Unnamed: 0") and (
-      len(values) > 1 and (np.diff(values) == 1).all()):
-    return None  # Numbers of rows.
+  if is_first and (cells.name == "row.names" or cells.name in (
+      "", "Unnamed: 0") and len(values) > 1 and (np.diff(values) == 1).all()):
+    return None
   wrong = cells[is_wrong][:1000]
   if len(wrong) and values.isna().all() and (
       is_first and wrong.is_unique and wrong.str.match(r"[^\W\d]").all()
@@ -267,7 +267,7 @@ def _find_names(titles, width):
       names = []  # A row of values is above the names.
     elif not names and (
         len(row) == width or row is titles[-1] and len(row) == width - 1):
-      names = ([""] + row)[-width:]  # R does not name the names of rows.
+      names = (["row.names"] + row)[-width:]  # R leaves their title out.
   for index, name in enumerate(names):  # As pandas names them: x, x.1.
     options = [name] + ["%s.%d" % (name, count) for count in range(1, width)]
     names[index] = next(n for n in options if n not in names[:index])
