@@ -18,19 +18,19 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Makes a flag of every option."""
+  """Defines a flag for every option."""
   options.define_flags()
 
 
 def main(argv):
-  """Does what `--mode` says.
+  """Runs the mode that `--mode` names.
 
   Args:
     argv: The program's name; positional arguments are refused.
   """
   del argv
   config = config_lib.resolve(FLAGS)
-  # Not before the flags are known to be right: see there.
+  # Only once the flags are known to be right: see `modes.py`.
   with startup.importing():
     from fivo import modes  # pylint: disable=import-outside-toplevel
   modes.run(FLAGS, config)

@@ -1,8 +1,8 @@
 """Packaging of FIVO.
 
-The requirements are what the code needs to import and run at all, no tighter,
-so that `pip install .` fits into an existing environment. The exact set that
-is tested is `requirements.lock`, which the scripts in `bin/` install.
+The requirements are no tighter than importing and running the code needs, so
+that `pip install .` fits into an existing environment. The exact set that is
+tested is `requirements.lock`, which the scripts in `bin/` install.
 """
 
 import setuptools
@@ -39,9 +39,9 @@ _EXTRAS = {
     # The plot of bin/run_benchmark.sh.
     "benchmark": ["matplotlib"],
     "test": ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis"],
-    # Another release of the linter is another set of complaints.
+    # Every release of the linter complains about other things.
     "lint": ["ruff==0.17.6"],
-    # What the scripts in bin/ install first, to install the rest with: the
+    # Installed first by the scripts in bin/, to install the rest with: the
     # pip that comes with an early 3.7 cannot read today's wheels.
     "bootstrap": ["pip", "setuptools", "wheel"],
 }

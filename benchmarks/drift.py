@@ -22,7 +22,7 @@ import tensorflow_probability as tfp
 
 from fivo import bounds
 from fivo import runners
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.models import base
 from fivo.resampling import criteria
 
@@ -119,7 +119,8 @@ def evaluate(logdir, bound, num_particles):
     exact = model.log_likelihood()
     fetches = [model.drift, tf.reduce_mean(exact),
                tf.reduce_mean(exact - log_p_hat)]
-    tf.compat.v1.train.Saver().restore(session, checkpoints.latest(logdir))
+    tf.compat.v1.train.Saver().restore(
+        session, run_directory.RunDirectory(logdir).latest())
     return session.run(fetches)
 
 

@@ -1,5 +1,5 @@
-# The data and the logdir that the run_*.sh share, so that they work one after
-# another, and the environment. POSIX shell, to be sourced. The user may set
+# The data, logdir and environment shared by the run_*.sh scripts, so that they
+# work one after another. POSIX shell, to be sourced. The user may set
 #
 #   PIANOROLL_DIR   where bin/download_pianorolls.sh put the datasets (default:
 #                   ~/pianorolls); without them, the data are Bach's chorales
@@ -9,8 +9,8 @@
 . "$(dirname -- "$0")/environment.sh"
 set_up_environment
 
-# Prints the value that the other arguments give the flag $1, in any form that
-# absl takes; fails if they do not.
+# Prints the value of the flag $1 in the other arguments, in any form that absl
+# accepts; fails if the flag is not among them.
 flag_value() {
   name=$1 status=1 value=
   shift
@@ -36,7 +36,7 @@ choose_chorales() {
   [ -f "$DATASET_PATH" ] && return
   lock "$directory" FIVO_DATA_DIR
   if [ ! -f "$DATASET_PATH" ]; then
-    note "making $DATASET_PATH of music21's chorales; this takes a minute, once"
+    note "making $DATASET_PATH from music21's chorales; takes a minute, once"
     # From ROOT, because -m looks into the working directory first.
     (cd "$ROOT" && "$PYTHON" -m fivo.data.create_chorales_dataset \
       --out_file="$DATASET_PATH") ||
@@ -60,11 +60,12 @@ choose_data() {
     choose_chorales
     LOGDIR=/tmp/fivo_chorales
   fi
-  # Of this and PIANOROLL_DIR the programs expand the tilde.
+  # The programs expand a tilde in this and in PIANOROLL_DIR.
   LOGDIR=${FIVO_LOGDIR:-$LOGDIR}
 }
 
-# Becomes the program $1 of the checkout, to train; the other arguments win.
+# Replaces this shell with the checkout's program $1, to train; flags in the
+# other arguments win.
 train_with() {
   program=$1
   shift

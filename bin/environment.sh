@@ -1,6 +1,7 @@
 # The Python environment of the checkout ROOT, made on first use. POSIX shell; the
-# scripts source it and call set_up_environment, which sets PYTHON to one with the
-# packages of requirements.lock and this checkout's modules. The user may set
+# scripts source it and call set_up_environment, which sets PYTHON to a Python
+# with the packages of requirements.lock and this checkout's modules. The user
+# may set
 #
 #   FIVO_PYTHON       the Python 3.7 to make the environment from
 #   FIVO_VENV         where the environment is (default: .venv in the checkout)
@@ -37,20 +38,20 @@ absolute_path() {
   esac
 }
 
-# Makes the directory $1 of the variable $2 and waits until no other script is at
-# work there: until descriptor 9 is closed. macOS has no such lock.
+# Makes the directory $1, which the variable $2 names, and locks it until
+# descriptor 9 is closed; waits while another script has the lock. macOS has none.
 lock() {
   mkdir -p "$1" && : >>"$1/.fivo-lock" ||
     die "cannot write into $1: name another place in $2"
   exec 9>>"$1/.fivo-lock"
   flock -n 9 2>/dev/null && return
-  [ $? -ne 1 ] || note "waiting for another script that is at work in $1"
-  flock 9 2>/dev/null || note "$1 has no locks: see to it that no other script" \
-    "is at work there"
+  [ $? -ne 1 ] || note "waiting for another script that is working in $1"
+  flock 9 2>/dev/null || note "$1 has no locks: make sure that no other script" \
+    "is working there"
 }
 
-# Reads one candidate a line, prints the first that is a CPython 3.7. Only running
-# it tells: a pyenv shim exits with 127 when no such version is selected.
+# Reads one candidate per line, prints the first that is a CPython 3.7. Only
+# running it can tell: a pyenv shim exits with 127 if no such version is selected.
 first_python37() {
   while IFS= read -r python; do
     "$python" -c 'import sys
@@ -62,7 +63,7 @@ sys.exit((sys.version_info[:2], sys.implementation.name)
   return 1
 }
 
-# The names are tried as they are, pyenv's versions without being selected.
+# Lists candidates: names on the PATH, and pyenv's and conda's, selected or not.
 installed_pythons() {
   printf '%s\n' python3.7 python3 python \
     "${PYENV_ROOT:-}"/versions/3.7*/bin/python3.7 \
@@ -74,7 +75,7 @@ installed_pythons() {
   uv python find --no-project 3.7 2>/dev/null </dev/null
 }
 
-# Installs a Python with uv or, newer ones lack 3.7, with conda below $1.
+# Installs a Python with uv or, since newer uv lacks 3.7, with conda under $1.
 install_python() {
   if command -v uv >/dev/null 2>&1; then
     note "getting a Python 3.7 with uv"
@@ -99,7 +100,7 @@ find_python37() {
   else
     installed_pythons | first_python37 || install_python "$1" | first_python37 ||
       die "found no Python 3.7, which TensorFlow 1.15 needs, and no uv or conda" \
-        "that gets one: install one, e.g. with 'pyenv install 3.7.17' or 'conda" \
+        "to get one: install one, e.g. with 'pyenv install 3.7.17' or 'conda" \
         "create -n py37 -c conda-forge python=3.7', or name yours in FIVO_PYTHON"
   fi
 }
@@ -115,8 +116,8 @@ is_complete() {
     [ "$(expected_stamp)" = "$(cat "$1/.fivo-stamp" 2>/dev/null)" ]
 }
 
-# Makes the environment $1 anew, without packages. What an interrupted set-up left
-# is not worth repairing, but an environment of others is never emptied.
+# Makes the environment $1 from scratch, without packages. What an interrupted
+# set-up left is deleted, but an environment made by others is never emptied.
 prepare_environment() {
   if [ ! -e "$1/.fivo-made" ] && [ "$(ls -A "$1")" != .fivo-lock ]; then
     echo "$1/bin/python" | first_python37 >/dev/null ||
@@ -133,7 +134,7 @@ prepare_environment() {
     die "$python has no working venv module; on Debian, install python3.7-venv"
 }
 
-# Installs into the environment $1 what the other arguments say, and there only.
+# Runs `pip install` with the other arguments in the environment $1 only.
 pip_install() {
   environment=$1
   shift
@@ -146,7 +147,7 @@ pip_install() {
 
 # Installs requirements.lock and this checkout into the environment $1.
 install_packages() {
-  # First what installs the rest: build isolation would fetch unpinned versions.
+  # First the installers themselves: build isolation would fetch unpinned ones.
   awk '/^[^ #]/ { wanted = /^(pip|setuptools|wheel)==/ } wanted' \
     "$ROOT/requirements.lock" >"$1/.fivo-bootstrap"
   pip_install "$1" -r "$1/.fivo-bootstrap"
@@ -158,7 +159,7 @@ install_packages() {
   "$1/bin/python" -I -m compileall -q -j 0 "$packages" >/dev/null 2>&1 || true
 }
 
-# Sets PYTHON, after making the environment where that is not done yet.
+# Sets PYTHON, after making the environment if necessary.
 set_up_environment() {
   if [ -n "${FIVO_INTERPRETER:-}" ]; then
     PYTHON=$(expand_tilde "$FIVO_INTERPRETER")
@@ -168,7 +169,7 @@ set_up_environment() {
   fi
   venv=$(absolute_path FIVO_VENV "${FIVO_VENV:-$ROOT/.venv}") || exit 1
   PYTHON=$venv/bin/python
-  # Python code of others, meant for another Python, is not welcome.
+  # Settings meant for another Python are not welcome.
   unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PYTHONUSERBASE
   export PYTHONNOUSERSITE=1
   is_complete "$venv" && return

@@ -5,7 +5,7 @@
 . "$(dirname -- "$0")/environment.sh"
 set_up_environment
 
-# Each argument that is neither a flag nor the value of one names a logdir.
+# Each argument that is neither a flag nor a flag's value names a logdir.
 IS_VALUE=
 for argument do
   shift

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Trains and tests the cells of a table of results; benchmarks/reproduce.py says
-# how. Flags are passed on. Where the data is: see defaults.sh.
+# Trains and tests the models of a table of results, see benchmarks/reproduce.py.
+# Flags are passed on. For where the data is see defaults.sh.
 
 . "$(dirname -- "$0")/defaults.sh"
 

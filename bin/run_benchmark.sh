@@ -1,6 +1,6 @@
 #!/bin/sh
-# Measures the speed and the memory of training and evaluation; benchmarks/run.py
-# says how. Flags are passed on. Which data: see defaults.sh.
+# Measures the speed and the memory of training and evaluation, see
+# benchmarks/run.py. Flags are passed on. For the data see defaults.sh.
 
 . "$(dirname -- "$0")/defaults.sh"
 choose_data "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Evaluates the last checkpoint of run_train.sh on the test set. Further flags
-# are passed on and win. Which data and logdir: see defaults.sh.
+# are passed on and win. For data and logdir see defaults.sh.
 
 . "$(dirname -- "$0")/defaults.sh"
 choose_data "$@"

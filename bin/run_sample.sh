@@ -1,8 +1,8 @@
 #!/bin/sh
 # Continues test sequences with the last checkpoint of run_train.sh or, with
 # --pretrained, with the model of Bach's chorales that comes with the checkout.
-# Further flags are passed on and win. Which data and logdir: see defaults.sh.
-# Samples are also drawn and made MIDI or WAV files, where the packages are.
+# Further flags are passed on and win. For data and logdir see defaults.sh.
+# If the packages are installed, samples become pictures, MIDI and WAV files too.
 
 . "$(dirname -- "$0")/defaults.sh"
 

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Opens TensorBoard on the runs in LOGDIR..., for this machine only. Default: the
-# logdirs of run_train.sh that are there, or FIVO_LOGDIR. Flags are passed on:
+# Opens TensorBoard on the runs in LOGDIR..., for this machine only. Default:
+# FIVO_LOGDIR, or the existing logdirs of run_train.sh. Flags are passed on:
 # run_tensorboard.sh [LOGDIR...] [--port=6007] ...
 
 . "$(dirname -- "$0")/environment.sh"
 set_up_environment
 
-# Adds the logdir $1 to LOGDIRS. Of several runs each is named by its path.
+# Adds the logdir $1 to LOGDIRS. Several runs are named by their paths.
 add_logdir() {
   path=$(absolute_path LOGDIR "$1") || exit 1
   case $path in
@@ -37,6 +37,6 @@ fi
 [ -n "$ONLY" ] || LOGDIRS=$path  # A single one needs no name.
 
 # From ROOT, because -m looks into the working directory first. TensorBoard has
-# no passwords, and left to itself it serves everybody: the last --host wins.
+# no passwords, and by default it serves everybody: the last --host wins.
 cd "$ROOT"
 exec "$PYTHON" -m tensorboard.main --logdir="$LOGDIRS" "$@" --host=127.0.0.1

@@ -7,10 +7,10 @@
 set_up_environment
 cd "$ROOT"
 
-# The processes share the cores, without threads of each; and no "I" lines.
+# The processes share the cores, so each has one thread; and no "I" lines.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 export TF_NUM_INTRAOP_THREADS="${TF_NUM_INTRAOP_THREADS:-1}"
 export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-1}"
 
-# So tests of one module, which may share fixtures, mostly run in one process.
+# This way tests of a module, which may share fixtures, mostly share a process.
 exec "$PYTHON" -m pytest -n auto --maxprocesses=8 --dist worksteal "$@"

@@ -4,23 +4,23 @@ This is the one place that knows both a model, which takes one timestep at a
 time and knows nothing of particles, and `smc.smc`, which knows nothing of
 models. Each bound is E[log p_hat] for an unbiased estimate p_hat of the
 likelihood, hence by Jensen's inequality at most log p(x_{1:T}). With the
-incremental weights alpha_t^n of N trajectories that a proposal draws,
+incremental weights alpha_t^n of N trajectories drawn from a proposal,
 
     ELBO = E[ sum_t log alpha_t^1 ]
     IWAE = E[ log (1/N) sum_n prod_t alpha_t^n ]
     FIVO = E[ sum over r of log (1/N) sum_n prod_{t in r} alpha_t^n ]
 
-where FIVO's particles are resampled between the stretches of time r: after each
-step at which the resampling criterion holds, so that unlikely trajectories end
-and likely ones are continued in their place (Maddison et al., Filtering
-Variational Objectives, 2017).
+where r ranges over the stretches of time between resamplings: FIVO resamples
+after each step at which the resampling criterion holds, so that unlikely
+trajectories end and likely ones are continued in their place (Maddison et al.,
+Filtering Variational Objectives, 2017).
 
-Where the gradient is biased. Latents are reparameterized, so that the gradient
-flows through the draw. Ancestors are discrete, and the gradient of FIVO leaves
-out the term of their choice, as the paper does, because of its variance;
+Bias of the gradients. Latents are reparameterized, so the gradient flows
+through the samples. Ancestors are discrete, and like the paper, the gradient of
+FIVO omits the score term of their choice, because of its variance;
 `resampling/gradients.py` can add it. ELBO and IWAE draw no ancestors: their
-gradients are unbiased. With relaxed resampling the gradient has no term for
-ancestors, but the bound itself is of another, biased, estimate.
+gradients are unbiased. Relaxed resampling needs no such term either, but its
+estimate of the likelihood is biased, and so is the bound itself.
 """
 
 import collections
@@ -42,15 +42,15 @@ IWAEBound = collections.namedtuple(
 
 class FIVOBound(collections.namedtuple("FIVOBound", (
     "log_p_hat", "log_weights", "resampled", "final_state"))):
-  """The result of `fivo`: a tuple of four, with two attributes besides.
+  """The result of `fivo`: a tuple of four fields, with two more attributes.
 
   `ancestors` and `particle_states` are those of `smc.SMCResult`.
 
   Attributes:
     log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
     log_weights: A float Tensor `[T, B, N]`, accumulated since the last
-      resampling, before the reset to zero that follows one.
-    resampled: A float Tensor `[T, B]`, one where a filter resampled.
+      resampling, recorded before resampling resets them to zero.
+    resampled: A float Tensor `[T, B]`, 1 where a filter resampled, else 0.
     final_state: The model's state after the last step, `[N*B, ...]`.
   """
 
@@ -60,7 +60,7 @@ class FIVOBound(collections.namedtuple("FIVOBound", (
 
 def elbo(model, observations, seq_lengths, parallel_iterations=30,
          swap_memory=True):
-  """The evidence lower bound: `iwae` with one sample, which see."""
+  """The evidence lower bound (ELBO): see `iwae`; the number of samples is 1."""
   return iwae(model, observations, seq_lengths, num_samples=1,
               parallel_iterations=parallel_iterations, swap_memory=swap_memory)
 
@@ -68,21 +68,21 @@ def elbo(model, observations, seq_lengths, parallel_iterations=30,
 def iwae(model, observations, seq_lengths, num_samples=1,
          parallel_iterations=30, swap_memory=True, run_filter=smc.smc,
          iwae_gradients="reparameterized"):
-  """The bound of an importance weighted autoencoder.
+  """The importance weighted autoencoder (IWAE) bound.
 
-  Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016. It is a
-  particle filter that never resamples.
+  Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016. The
+  bound of a particle filter that never resamples.
 
   Args:
     model: An `ELBOTrainableSequenceModel`.
     observations: Nested Tensors `[T, B, ...]`, as the model takes them.
     seq_lengths: An int Tensor `[B]`.
     num_samples: N, the number of trajectories. One gives the ELBO.
-    parallel_iterations: How many timesteps may run at once.
+    parallel_iterations: How many timesteps may run in parallel.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
-    run_filter: The particle filter, `smc.smc` or a callable with its arguments.
+    run_filter: The particle filter, `smc.smc` or a callable with its signature.
     iwae_gradients: "reparameterized"; or "dreg", see `dreg.py`, for a model
-      that draws its latents by `ELBOTrainableSequenceModel.draw`.
+      that draws its latents with `ELBOTrainableSequenceModel.draw`.
 
   Returns:
     An `IWAEBound`:
@@ -106,7 +106,7 @@ def _dreg(run, model, num_samples):
   """An `IWAEBound` with the gradient of `dreg.py`."""
   with base.drawing_by(model, dreg.draw_copies):
     result = run(dreg.COPIES * num_samples)
-  # Where all sequences are empty there are no weights, and the sums are zero.
+  # If all sequences are empty there are no weights, and the sums are zero.
   log_weights, surrogates = dreg.split_copies(result.log_weights[-1:])
   log_p_hat = smc.log_average_weight(log_weights, axis=2) + surrogates
   rows = tf.shape(result.log_weights)[1] * num_samples
@@ -129,23 +129,20 @@ def fivo(model, observations, seq_lengths, num_samples=1,
     seq_lengths: See `iwae`.
     num_samples: N, the number of particles.
     resampling_criterion: When to resample, see `smc.smc`.
-    resampling_type: The name of a scheme of `resampling/schemes.py`. "relaxed"
-      and "optimal_transport", whose weights carry gradient but which make the
-      estimate biased, are for training only.
+    resampling_type: The name of a scheme in `resampling/schemes.py`. "relaxed"
+      and "optimal_transport", whose weights are differentiable but which bias
+      the estimate, are for training only.
     relaxed_resampling_temperature: A positive float, or a scalar Tensor.
     parallel_iterations: See `iwae`.
     swap_memory: See `iwae`.
     random_seed: The op seed of the resampling, or None.
     run_filter: See `iwae`.
     resampling_gradients: See `smc.smc`.
-    resampling_options: A dict of further arguments of the scheme, or None.
+    resampling_options: A dict of more arguments for the scheme, or None.
 
   Returns:
     A `FIVOBound`.
   """
-  needed = catalogue.RESAMPLING_GRADIENTS[resampling_gradients].needs
-  assert needed is None or getattr(
-      catalogue.SCHEMES[resampling_type], needed), resampling_gradients
   options = dict(resampling_options or {}, random_seed=random_seed)
   if resampling_type == "relaxed":
     options.setdefault("temperature", relaxed_resampling_temperature)
@@ -171,14 +168,14 @@ def sixo(model, *args, **kwargs):
 def create_bound(name, model, observations, seq_lengths, num_samples=1,
                  parallel_iterations=30, run_filter=smc.smc,
                  iwae_gradients="reparameterized", **fivo_options):
-  """The bound of a name in `catalogue.BOUNDS`: the meaning of `--bound`.
+  """Creates the bound named in `catalogue.BOUNDS`, as `--bound` does.
 
-  "fivo-aux" is FIVO of a model that has been built with a tilt, "sixo" that of
-  a model with a twist. For arguments see `iwae` and `fivo`; a bound takes those
-  that concern it, and the ELBO takes one sample.
+  "fivo-aux" is FIVO of a model built with a tilt, "sixo" that of a model with a
+  twist. For arguments see `iwae` and `fivo`; each bound uses those that apply
+  to it, and the ELBO always has one sample.
 
   Returns:
-    A `FIVOBound`. Of the bounds that never resample, `resampled` is zero.
+    A `FIVOBound`. For bounds that never resample, `resampled` is zero.
   """
   bound = catalogue.BOUNDS[name]
   options = (fivo_options if bound.resamples else
@@ -203,13 +200,13 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
                parallel_iterations=30, random_seed=None,
                resampling_criterion=smc.ess_criterion,
                resampling_type="multinomial", has_twist=False):
-  """ELBO, IWAE and FIVO from one pass, for evaluation.
+  """Computes ELBO, IWAE and FIVO in one pass, for evaluation.
 
   Each sequence is filtered twice side by side in one batch: once without
   resampling, for the IWAE bound, and once with it, for FIVO. The ELBO is the
-  mean over the N trajectories of the first, in expectation the same as that of
-  a single one and less noisy. A model that `has_twist` has SIXO, too, in a pass
-  of its own. For the other arguments see `fivo`.
+  mean over the N trajectories of the first, which has the same expectation as a
+  single trajectory and less noise. If `has_twist`, SIXO is computed as well, in
+  a separate pass. For the other arguments see `fivo`.
 
   Returns:
     An `AllBounds`, or `AllBoundsAndSIXO`, of float Tensors `[B]`, in nats.
@@ -227,8 +224,8 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
   result = fivo(
       model, nested.tile_tensors(observations, [1, 2]),
       tf.tile(seq_lengths, [2]), resampling_criterion=criterion, **options)
-  # After a sequence's end its weights stand still, so the last are the final.
-  # Where all sequences are empty there are none, and the sum is zero.
+  # Past a sequence's end its weights stay constant, so the last are final. If
+  # all sequences are empty there are none, and the sum is zero.
   elbos = tf.reduce_mean(
       tf.reduce_sum(result.log_weights[-1:], axis=0), axis=1)
   values = AllBounds(elbos[:batch_size], result.log_p_hat[:batch_size],
@@ -242,11 +239,11 @@ def all_bounds(model, observations, seq_lengths, num_samples=1,
 
 def resample_by_final_weights(bound, num_samples, batch_size,
                               random_seed=None):
-  """Equally weighted final states, nested `[N*B, ...]`, of a `FIVOBound`.
+  """Resamples the final states, nested `[N*B, ...]`, of a `FIVOBound`.
 
-  The sequences must have one length.
+  All sequences must have the same length.
   """
-  # Particles that were resampled in the last step have equal weights already.
+  # Particles resampled in the last step already have equal weights.
   log_weights = tf.compat.v1.where(
       bound.resampled[-1] > 0, tf.zeros_like(bound.log_weights[-1]),
       bound.log_weights[-1])
@@ -257,7 +254,7 @@ def resample_by_final_weights(bound, num_samples, batch_size,
 
 def _particle_filter(run_filter, model, observations, seq_lengths, num_samples,
                      resampling_criterion, **kwargs):
-  """Runs a particle filter on a model and gives its `smc.SMCResult`."""
+  """Runs a particle filter on a model and returns its `smc.SMCResult`."""
   num_samples = smc.to_size(num_samples)
   observations = nested.map_nested(tf.convert_to_tensor, observations)
   seq_lengths = tf.cast(seq_lengths, tf.int32)
@@ -284,10 +281,10 @@ def _particle_filter(run_filter, model, observations, seq_lengths, num_samples,
 
 
 def _weigh_emissions(model, result, seq_lengths, num_samples):
-  """Weighs the emissions of a filter that has never resampled.
+  """Weighs the emissions of a filter that never resampled.
 
-  Nothing in its loop depends on the weights, so a few large operations for all
-  timesteps take the place of many small ones.
+  Nothing in its loop depends on the weights, so a few large operations over all
+  timesteps replace many small ones.
   """
   log_probs = model.emission_log_probs(result.particle_states)
   max_num_steps = tf.shape(log_probs)[0]
@@ -298,7 +295,7 @@ def _weigh_emissions(model, result, seq_lengths, num_samples):
       in_sequence, log_probs, tf.zeros_like(log_probs)))
   log_weights = result.log_weights + tf.transpose(
       tf.reshape(sums, [max_num_steps, num_samples, -1]), [0, 2, 1])
-  # Where all sequences are empty there are no weights, and the sum is zero.
+  # If all sequences are empty there are no weights, and the sum is zero.
   log_z_hat = tf.reduce_sum(
       smc.log_average_weight(log_weights[-1:], axis=2), axis=0)
   return result._replace(log_z_hat=log_z_hat, log_weights=log_weights)

@@ -1,4 +1,4 @@
-"""How well a particle filter does, step by step."""
+"""Diagnostics of a particle filter at every timestep."""
 
 import collections
 
@@ -7,21 +7,21 @@ import tensorflow as tf
 
 class Diagnostics(collections.namedtuple("Diagnostics", (
     "ess", "resampled", "log_weight_variance", "num_ancestors", "num_roots"))):
-  """Figures of each filter at each step, float Tensors `[T, B]`.
+  """Diagnostics of each filter at each step, float Tensors `[T, B]`.
 
   Attributes:
     ess: The effective sample size, 1 / sum_n W_n^2, before resampling.
     resampled: One where the filter resampled, else zero.
     log_weight_variance: The variance of the accumulated log weights over the
       particles, in squared nats.
-    num_ancestors: The number of particles of the step before that have
+    num_ancestors: The number of the step's particles that survive resampling.
+    num_roots: The number of the first step's particles that still have
       descendants.
-    num_roots: The number of particles of the first step that have descendants.
   """
 
 
 def diagnose(log_weights, resampled, ancestors):
-  """`Diagnostics` of a filter from these fields of its `smc.SMCResult`."""
+  """Computes `Diagnostics` from these fields of an `smc.SMCResult`."""
   _, variance = tf.nn.moments(log_weights, axes=[2])
   first = ancestors[0]
   roots = tf.scan(
@@ -42,8 +42,8 @@ def effective_sample_size(log_weights):
 
 
 def _count_distinct(particles, dtype):
-  """Counts the different numbers below N on the last axis."""
-  is_there = tf.reduce_any(
+  """Counts the distinct indices below N along the last axis."""
+  is_present = tf.reduce_any(
       tf.one_hot(particles, tf.shape(particles)[2], on_value=True,
                  off_value=False), axis=2)
-  return tf.reduce_sum(tf.cast(is_there, dtype), axis=2)
+  return tf.reduce_sum(tf.cast(is_present, dtype), axis=2)

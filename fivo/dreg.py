@@ -2,17 +2,17 @@
 
 Tucker, Lawson, Gu & Maddison, Doubly Reparameterized Gradient Estimators for
 Monte Carlo Objectives, 2018. Let w_n be the weights of N trajectories, W_n the
-normalised ones, log w = log p - log q. The sum
+normalised weights, and log w = log p - log q. The sum
 
     sum_n W_n^2 (gradient of log w_n through its latents)
           + W_n (gradient of log p_n at fixed latents)
 
-has the expectation of the gradient of the bound. It lacks the gradient of log q
+is an unbiased estimate of the bound's gradient. It lacks the gradient of log q
 at fixed latents, which is pure noise where the proposal is exact.
 
-Each trajectory is computed three times, with the same latents: as it is; with
-its latents fixed and log q without a gradient; with its latents fixed. The
-gradient through the latents is that of the first less that of the third.
+Each trajectory is computed three times with the same latents: as it is; with
+its latents fixed and no gradient of log q; with its latents fixed. The gradient
+through the latents is that of the first minus that of the third.
 """
 
 import tensorflow as tf
@@ -20,12 +20,12 @@ import tensorflow as tf
 from fivo.models import distributions
 from fivo.resampling.gradients import surrogate
 
-# As it is; latents fixed and log q without a gradient; latents fixed.
+# As it is; latents fixed and no gradient of log q; latents fixed.
 COPIES = 3
 
 
 def draw_copies(distribution, seed=None):
-  """A model's `draw` by which all copies of a particle share their latents."""
+  """Replaces a model's `draw`: all copies of a particle share a latent."""
   latent, _ = distributions.sample_with_log_prob(distribution, seed)
   latent = latent[:tf.shape(latent)[0] // COPIES]
   fixed = tf.stop_gradient(latent)
@@ -37,7 +37,7 @@ def draw_copies(distribution, seed=None):
 
 
 def split_copies(log_weights):
-  """Makes of copies `[..., 3 N]` log weights `[..., N]` and a surrogate."""
+  """Turns copies `[..., 3 N]` into log weights `[..., N]` and a surrogate."""
   whole, log_p, fixed = tf.split(log_weights, COPIES, axis=-1)
   weights = tf.stop_gradient(tf.nn.softmax(whole))
   return tf.stop_gradient(whole), surrogate(tf.reduce_sum(

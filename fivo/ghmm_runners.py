@@ -18,6 +18,7 @@ from fivo.evaluation import diagnostics_file
 from fivo.evaluation import new_checkpoints
 from fivo.logdir import checkpoints
 from fivo.logdir import result_files
+from fivo.logdir import run_directory
 from fivo.models import ghmm
 from fivo.rendering import samples as samples_rendering
 from fivo.system import errors
@@ -115,7 +116,8 @@ def run_eval(config):
   files.check_directory("logdir", config.logdir, [EVAL_FILE])
   _check_size(
       config, 1 if config.bound_traits.one_particle else config.num_samples)
-  path = _find_checkpoint(config)
+  directory = run_directory.RunDirectory(config.logdir)
+  path = _find_checkpoint(config, directory)
   if path is None and config.eval_interval_secs is not None:
     raise errors.UserError(
         "--eval_interval_secs=%g: --proposal_type=%s has nothing to learn, so "
@@ -126,7 +128,7 @@ def run_eval(config):
   with contextlib.closing(
       charts.Summaries(config.logdir, _SUMMARY_DIRECTORY)) as writer:
     return new_checkpoints.evaluate(
-        config, path, _Evaluator(config, writer).evaluate)
+        config, directory, path, _Evaluator(config, writer).evaluate)
 
 
 class _Evaluator(object):
@@ -225,7 +227,8 @@ def run_sample(config):
   files.check_directory(
       "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])
   _check_size(config, config.num_samples)
-  path = _find_checkpoint(config)
+  directory = run_directory.RunDirectory(config.logdir)
+  path = _find_checkpoint(config, directory)
   with tf.Graph().as_default():
     _set_seeds(config)
     model = _create_model(config)
@@ -241,7 +244,7 @@ def run_sample(config):
         _restore(session, path)
         return session.run((fetches, posterior))
 
-    values, posterior = checkpoints.use_newest(config.logdir, path, draw)
+    values, posterior = directory.use_newest(path, draw)
   path = result_files.write(
       "sample_out_dir", out_dir, samples_rendering.FILE_NAME, values)
   if config.render:
@@ -291,11 +294,11 @@ def _set_seeds(config):
       None if config.noise_seed is None else config.noise_seed % 2 ** 32)
 
 
-def _find_checkpoint(config):
+def _find_checkpoint(config, directory):
   """The path of the newest checkpoint; None if there is nothing to learn."""
   if config.proposal_type in _LEARNED_PROPOSALS or (
       config.uses_twist and config.twist != "optimal"):
-    return checkpoints.require(config.logdir, config.wait_for_checkpoint)
+    return directory.require(config.wait_for_checkpoint)
   log.info("--proposal_type=%s has nothing to learn: no checkpoint is "
            "needed.", config.proposal_type)
   return None

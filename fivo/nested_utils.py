@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def map_nested(map_fn, nested):
-  """Applies a callable of one leaf to every leaf."""
+  """Applies a function to every leaf."""
   return tf.nest.map_structure(map_fn, nested)
 
 
@@ -30,13 +30,13 @@ def tile_tensors(tensors, multiples):
 
 
 def where_tensors(condition, x_tensors, y_tensors):
-  """Rows of nested Tensors `[batch, ...]`: x where a bool `[batch]` is true."""
+  """Takes rows `[batch, ...]` of x where a bool `[batch]` is true, else y's."""
   return tf.nest.map_structure(
       lambda x, y: tf.compat.v1.where(condition, x, y), x_tensors, y_tensors)
 
 
 def gather_tensors(tensors, indices):
-  """Rows of nested Tensors `[batch, ...]` by an integer Tensor `[rows]`."""
+  """Gathers rows of nested Tensors `[batch, ...]` at integers `[rows]`."""
   return map_nested(lambda x: tf.gather(x, indices), tensors)
 
 
@@ -44,7 +44,7 @@ def tas_for_tensors(tensors, length, **kwargs):
   """Unstacks every Tensor into a TensorArray.
 
   Args:
-    tensors: Nested Tensors `[>= length, ...]`; later entries are left out.
+    tensors: Nested Tensors `[>= length, ...]`; later entries are dropped.
     length: The number of entries, an int or scalar Tensor.
     **kwargs: Passed on to `tf.TensorArray`, e.g. `clear_after_read=False`.
 
@@ -58,12 +58,12 @@ def tas_for_tensors(tensors, length, **kwargs):
 
 
 def read_tas(tas, index):
-  """The entry `index` of nested TensorArrays, or of whatever can `read`."""
+  """Reads one entry of nested TensorArrays, or of objects that have `read`."""
   return map_nested(lambda ta: ta.read(index), tas)
 
 
 def float_dtype(nested):
-  """The dtype of the first float leaf; float32 where there is none."""
+  """The dtype of the first float leaf; float32 if there is none."""
   for leaf in tf.nest.flatten(nested):
     if leaf.dtype.is_floating:
       return leaf.dtype

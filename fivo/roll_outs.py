@@ -1,19 +1,20 @@
-"""Draws from a model that feeds on what it has drawn."""
+"""Sampling from a model that is fed its own samples."""
 
 import tensorflow as tf
 
 
 def roll_out(model, state, observation, mean, timesteps,
              record=lambda state, observation: (state, observation)):
-  """Draws timesteps one after another, each given those before.
+  """Samples timesteps one after another, each given the ones before.
 
-  A model has `sample_step(state, inputs, t) -> (new_state, x_t)`, which keeps
-  the structure of a state, or of its `sampling_state(state)`. State and
-  observation, `[rows, ...]`, are those before the timesteps, int32 `[S]`. A
-  mean centres inputs. `record` picks what each step returns, `[S, rows, ...]`.
+  The model has `sample_step(state, inputs, t) -> (new_state,
+  x_t)`; its states have the structure of `state`, or of
+  `model.sampling_state(state)` if defined. `state` and `observation`,
+  `[rows, ...]`, precede the `timesteps`, int32 `[S]`. The mean centres inputs.
+  `record` selects what is returned of each step.
   """
   def step(i, state, observation, arrays):
-    # As in smc.py: steps draw in the order of time.
+    # As in smc.py, so that steps draw in order of time.
     with tf.control_dependencies([observation]):
       new = model.sample_step(state, observation - mean, timesteps[i])
     tf.nest.map_structure(

@@ -15,12 +15,11 @@ from fivo.config import config as config_lib
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.data import series_info
-from fivo.data import speech_statistics
 from fivo.evaluation import averages
 from fivo.evaluation import charts
 from fivo.evaluation import diagnostics_file
 from fivo.evaluation import new_checkpoints
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.models import base
 from fivo.models import srnn
 from fivo.models import vrnn
@@ -126,14 +125,28 @@ class _Recurrent(runs.Family):
 
   def __init__(self, source, create_dataset_and_model_fn):
     self.own_names = create_dataset_and_model_fn is not create_dataset_and_model
-    self._create = create_dataset_and_model_fn
+    self._function = create_dataset_and_model_fn
     if self.own_names:
-      self._create = config_lib.CallersFunction(
+      self._function = config_lib.CallersFunction(
           source, create_dataset_and_model_fn)
     self._train_mean = None
+    self._series = None  # Once `describe` has read it.
 
-  def create_validator(self, config):
-    if config.eval_every is None or config.task != 0:
+  def describe(self, config):
+    """A `Config` that has the `SeriesInfo` of its data, which is read once."""
+    if (config.dataset_type == "series" and config.series is None
+        and config.model in _CREATE_MODEL and config.dataset_path):
+      if self._series is None:
+        self._series = series_info.read(config.dataset_path)
+      config = config._replace(series=self._series)
+    return config
+
+  def _create(self, config, **kwargs):
+    """Calls the function that creates the dataset and the model."""
+    return self._function(self.describe(config), **kwargs)
+
+  def create_validator(self, config, directory):
+    if config.eval_every is None:
       return None
     dataset_path = config.dataset_path
     if config.dataset_type == "speech" and os.path.isfile(dataset_path):
@@ -150,9 +163,9 @@ class _Recurrent(runs.Family):
     draw_picture = None
     if config.render:
       draw_picture = functools.partial(
-          _create_renderer(valid).draw_first,
+          _create_renderer(self.describe(valid)).draw_first,
           self.create_sampler(valid._replace(batch_size=1)))
-    return validation.Validator(config, evaluator, draw_picture)
+    return validation.Validator(config, directory, evaluator, draw_picture)
 
   def create_evaluator(self, config, can_diagnose=False):
     # The order does not matter to an average.
@@ -180,7 +193,8 @@ class _Recurrent(runs.Family):
     return model, (inputs, targets, lengths), mean
 
   def config_to_keep(self, config):
-    return self._create.updated(config) if self.own_names else config
+    config = config._replace(series=config.series or self._series)
+    return self._function.updated(config) if self.own_names else config
 
   def create_sampler(self, config):
     return sampler_lib.Sampler(
@@ -222,18 +236,9 @@ class _Recurrent(runs.Family):
 
 def _create_renderer(config):
   """Creates what draws and plays samples of the data."""
-  statistics = None
-  if config.dataset_type == "speech" and config.dataset_path:
-    statistics = speech_statistics.load(
-        os.path.dirname(config.path_of_split(config.split)))
-  steps_per_quarter = config.steps_per_quarter
-  if config.dataset_type == "pianoroll" and config.render and (
-      steps_per_quarter is None):
-    steps_per_quarter = samples_rendering.steps_per_quarter_of(
-        config.dataset_path)
   return samples_rendering.Renderer(
-      config.dataset_type, statistics, config.series, steps_per_quarter,
-      config.tempo)
+      config.dataset_type, config.path_of_split(config.split), config.series,
+      config.steps_per_quarter, config.tempo)
 
 
 def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -271,7 +276,8 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
   config = config_lib.enter(config, "eval", family.own_names)
-  path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  directory = run_directory.RunDirectory(config.logdir)
+  path = directory.require(config.wait_for_checkpoint)
   if config.wait_for_checkpoint:  # A run that has begun has left its own.
     config = config_lib.complete(config)
   evaluator = family.create_evaluator(config, config.diagnostics)
@@ -286,7 +292,7 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
     return result
 
   with contextlib.closing(writer):
-    return new_checkpoints.evaluate(config, path, evaluate)
+    return new_checkpoints.evaluate(config, directory, path, evaluate)
 
 
 def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -305,7 +311,9 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
   config = config_lib.enter(config, "sample", family.own_names)
-  path = checkpoints.require(config.logdir, config.wait_for_checkpoint)
+  directory = run_directory.RunDirectory(config.logdir)
+  path = directory.require(config.wait_for_checkpoint)
+  config = family.describe(config)
   renderer = _create_renderer(config)
   if config.sample_wav:
     checks.check_sound(config, renderer.statistics)
@@ -313,7 +321,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   files.check_directory(
       "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])
   sampler = family.create_sampler(config)
-  samples = checkpoints.use_newest(config.logdir, path, sampler.sample)
+  samples = directory.use_newest(path, sampler.sample)
   return renderer.write(
       out_dir, sampler.prefixes, samples,
       sound=config.sample_wav or config.render, pictures=config.render)
@@ -327,7 +335,7 @@ def restore_checkpoint_if_exists(saver, sess, logdir):
     sess: A Session.
     logdir: A directory, which need not exist.
   """
-  path = checkpoints.latest(logdir)
+  path = run_directory.RunDirectory(logdir).latest()
   if path is not None:
     saver.restore(sess, path)
   return path is not None
@@ -335,4 +343,4 @@ def restore_checkpoint_if_exists(saver, sess, logdir):
 
 def wait_for_checkpoint(saver, sess, logdir):
   """As `restore_checkpoint_if_exists`, once there is one."""
-  saver.restore(sess, checkpoints.require(logdir, wait=True))
+  saver.restore(sess, run_directory.RunDirectory(logdir).require(wait=True))

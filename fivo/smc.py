@@ -1,15 +1,15 @@
 """Sequential Monte Carlo: a batch of particle filters in one TensorFlow loop.
 
 A particle filter carries N particles z^1, ..., z^N, guesses of a sequence's
-latent state, through time. A model and a proposal give it, for each particle,
+latent state, through time. For each particle a model and a proposal supply
 
     the proposal           z_t ~ q(z_t | z_{1:t-1}, x_{1:T})
     the incremental weight alpha_t = p(z_t, x_t | z_{1:t-1}, x_{1:t-1}) /
                                      q(z_t | z_{1:t-1}, x_{1:T})
 
-and it estimates the likelihood Z = p(x_{1:T}). This is algorithm 1 of Maddison
-et al. (Filtering Variational Objectives, 2017); `_Filters.step` has its lines
-in this order, and in logs:
+and the filter estimates the likelihood Z = p(x_{1:T}). This is algorithm 1 of
+Maddison et al. (Filtering Variational Objectives, 2017); `_Filters.step`
+follows it line by line, in log space:
 
     w = 1, Z_hat = 1
     for t = 0, ..., T - 1:
@@ -20,13 +20,13 @@ in this order, and in logs:
         draw ancestors a^n, z_{1:t}^n = z_{1:t}^{a^n}        resample
         w = 1
 
-Z_hat is unbiased, E[Z_hat] = Z. So E[log Z_hat] is a lower bound on log Z, on
-which `bounds.py` trains. (At t = T - 1 the estimate is taken, but particles are
-resampled only where the criterion says so.)
+Z_hat is unbiased, E[Z_hat] = Z, so E[log Z_hat] is a lower bound on log Z,
+which `bounds.py` turns into training objectives. (At t = T - 1 the term is
+always added, but particles are resampled only where the criterion holds.)
 
-The particle-major layout. B sequences with N particles each are N*B rows of
-one matrix, so that a model sees nothing but a larger batch. Row `n * B + b` is
-particle n of sequence b; here for N = 3 and B = 2:
+The particle-major layout. B sequences with N particles each are N*B rows of one
+matrix, so that a model only sees a larger batch. Row `n * B + b` is particle n
+of sequence b; here for N = 3 and B = 2:
 
     row   0     1     2     3     4     5
         +-----+-----+-----+-----+-----+-----+
@@ -34,7 +34,7 @@ particle n of sequence b; here for N = 3 and B = 2:
         | b=0 | b=1 | b=0 | b=1 | b=0 | b=1 |    column is one filter
         +-----+-----+-----+-----+-----+-----+
 
-Hence `tf.tile(x, [N])` gives every particle its sequence's row of an `[B]`
+Hence `tf.tile(x, [N])` gives every particle its sequence's row of a `[B]`
 Tensor, and `tf.reshape(y, [N, B])` puts the particles of a filter into a
 column. Tensors of several timesteps have time first: `[T, N*B, ...]`.
 
@@ -51,6 +51,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import nested_utils as nested
+from fivo.config import catalogue
 from fivo.resampling import gradients
 from fivo.resampling import particles
 from fivo.resampling.criteria import always_resample_criterion
@@ -76,23 +77,23 @@ __all__ = [
 class SMCResult(collections.namedtuple("SMCResult", (
     "log_z_hat", "log_weights", "resampled", "final_particle_state",
     "final_loop_state"))):
-  """The result of `smc`: a tuple of five, with two attributes besides.
+  """The result of `smc`: a tuple of five fields, with two more attributes.
 
   Attributes:
     log_z_hat: A float Tensor `[B]`, log of an unbiased estimate of each
       sequence's likelihood, in nats.
     log_weights: A float Tensor `[T, B, N]`, log weights accumulated since the
-      last resampling, before the reset to zero that follows one.
-    resampled: A float Tensor `[T, B]`, one where a filter resampled.
+      last resampling, recorded before resampling resets them to zero.
+    resampled: A float Tensor `[T, B]`, 1 where a filter resampled, else 0.
     final_particle_state: The nested state after the last step.
     final_loop_state: The last result of `loop_fn`; 0 without a `loop_fn`.
     ancestors: An int32 Tensor `[T, B, N]`: particle n after step t continues
-      particle `ancestors[t, b, n]` that was proposed at step t; its own number
-      where a filter did not resample. None where the resampling scheme blends
-      particles, or the `resampling_fn` was not made of a scheme.
-    particle_states: The nested states after each step, resampled,
-      `[T, N*B, ...]`; an empty tuple where a state has TensorArrays. Like the
-      ancestors, they cost nothing in a run that does not fetch them.
+      particle `ancestors[t, b, n]` proposed at step t, which is n itself if the
+      filter did not resample. None if the scheme blends particles, or if
+      `resampling_fn` was not made from a scheme.
+    particle_states: The nested states after each step and its resampling,
+      `[T, N*B, ...]`; an empty tuple if the state has TensorArrays. Like the
+      ancestors, they cost nothing unless fetched.
   """
 
   ancestors = None
@@ -128,24 +129,24 @@ def smc(transition_fn,
       `loop_fn(loop_state, loop_args, new_particle_state, log_weights,
       resampled, mask, t) -> loop_state`. First called with six Nones and -1,
       for the initial loop state. Then `new_particle_state` is the state after
-      resampling, `log_weights` `[N, B]` those before the reset to zero that
-      follows resampling, `resampled` `[B]` float, and `mask` `[N*B]` float, one
-      where step t lies within the sequence. `loop_args` is None where
-      `transition_fn` gives none.
-    parallel_iterations: How many iterations of the loop may run at once.
+      resampling, `log_weights` `[N, B]` are those before resampling resets them
+      to zero, `resampled` `[B]` is float, and `mask` `[N*B]` is float, 1 where
+      step t is within the sequence. `loop_args` is None if `transition_fn`
+      returns none.
+    parallel_iterations: How many iterations of the loop may run in parallel.
     swap_memory: Whether a GPU may swap the loop's memory to the host.
     scan: The loop over time, with the signature of
       `compiled.rematerialization.scan`; None for a `tf.while_loop`.
-    resampling_gradients: How the gradient of log_z_hat takes the choice of
-      ancestors into account, see `resampling/gradients.py`: "none", "score"
-      (with a scheme whose ancestors are independent draws), "stop_gradient"
-      (with a scheme that copies particles).
+    resampling_gradients: How the gradient of log_z_hat accounts for the choice
+      of ancestors, see `resampling/gradients.py`: "none", "score" (with a
+      scheme whose ancestors are independent draws), "stop_gradient" (with a
+      scheme that copies particles).
 
   Returns:
     An `SMCResult`.
 
   Raises:
-    TypeError: If `num_particles` is no integer.
+    TypeError: If `num_particles` is not an integer.
   """
   with tf.name_scope("smc"):
     filters = _Filters(
@@ -157,14 +158,14 @@ def smc(transition_fn,
 
 
 def to_size(num_particles):
-  """A number of particles: an int, or an int32 Tensor."""
+  """The number of particles as an int or an int32 Tensor."""
   if tf.is_tensor(num_particles):
     return tf.cast(num_particles, tf.int32)
-  return operator.index(num_particles)  # NumPy's would make indices int64.
+  return operator.index(num_particles)  # A NumPy int would make indices int64.
 
 
 def _blend_tensor(blending_weights, tensor, num_particles, batch_size):
-  """As `particles.blend_tensor`, for old code: of a vector, `[N*B, 1]`."""
+  """`particles.blend_tensor` for old code: a vector becomes `[N*B, 1]`."""
   blended = particles.blend_tensor(
       blending_weights, tensor, num_particles, batch_size)
   return blended[:, tf.newaxis] if blended.shape.ndims == 1 else blended
@@ -191,13 +192,18 @@ class _Filters(object):
   def __init__(self, transition_fn, num_steps, num_particles,
                resampling_criterion, resampling_fn, loop_fn,
                resampling_gradients):
+    needed = catalogue.RESAMPLING_GRADIENTS[resampling_gradients].needs
+    scheme = catalogue.SCHEMES.get(particles.scheme_name(resampling_fn))
+    assert not (needed and scheme) or getattr(scheme, needed), (
+        "%s gradients do not suit %s resampling" % (
+            resampling_gradients, scheme.name))
     self._gradients = resampling_gradients
     self._transition_fn = transition_fn
     self._num_particles = num_particles
     self._criterion = resampling_criterion
     self._resampling_fn = resampling_fn
     self._loop_fn = loop_fn
-    # A static batch size spares the loop's gradient all work on shapes.
+    # A static batch size saves the loop's gradient all work on shapes.
     self._batch_size = (
         tf.compat.dimension_value(num_steps.shape[0]) or tf.shape(num_steps)[0])
     self._num_steps = num_steps
@@ -205,11 +211,11 @@ class _Filters(object):
     self._max_num_steps = tf.reduce_max(num_steps)
     self._own_ancestors = particles.own_ancestors(
         num_particles, self._batch_size)
-    self._has_ancestors = True  # Until a step has resampled without any.
-    self._has_records = True  # Unless a state has TensorArrays.
+    self._has_ancestors = True  # Until a step resamples without any.
+    self._has_records = True  # Unless the state has TensorArrays.
 
   def run(self, scan):
-    """Runs the filters through time and gives an `SMCResult`."""
+    """Runs the filters through time and returns an `SMCResult`."""
     particle_state = nested.map_nested(
         _to_tensor, self._transition_fn(None, -1))
     loop_state = tf.constant(0)
@@ -237,10 +243,10 @@ class _Filters(object):
     return result
 
   def step(self, t, state):
-    """One timestep of every filter: its new `_State`, and its `_Record`."""
+    """Runs one timestep of all filters; returns a new `_State`, a `_Record`."""
     # Draws of known shape depend on no earlier step. Made to wait for it, they
-    # take their share of the random stream in the order of time, however many
-    # iterations are in flight.
+    # consume the random stream in order of time, however many iterations run in
+    # parallel.
     with tf.control_dependencies(_tensors(state.particle_state)):
       # Propose.
       log_increments, proposed, *loop_args = self._transition_fn(
@@ -256,7 +262,7 @@ class _Filters(object):
       # Resample.
       resampled, ancestors, particle_state, next_log_weights = self._resample(
           log_weights, proposed, t)
-    # A step may lose what is known of a shape; the loop must not.
+    # A step may lose static shape information; the loop must not.
     for new, old in zip(_tensors(particle_state),
                         _tensors(state.particle_state)):
       new.set_shape(old.shape)
@@ -271,7 +277,7 @@ class _Filters(object):
                     particle_state if self._has_records else ()))
 
   def _resample(self, log_weights, particle_state, t):
-    """Resamples; gives which filters, ancestors, states and log weights."""
+    """Returns which filters resampled, ancestors, states and log weights."""
     resampled = self._criterion(log_weights, t)
     if self._criterion is never_resample_criterion:
       resampled.set_shape(self._num_steps.shape)
@@ -292,13 +298,13 @@ class _Filters(object):
     return resampled, ancestors, particle_state, next_log_weights
 
   def _log_z_hat(self, record):
-    """log Z_hat `[B]`, the log average weights of resampling and last steps.
+    """log Z_hat `[B]`: the log average weights of resampling and last steps.
 
-    It is summed after the loop, in fewer operations than inside of it.
+    Summing them after the loop takes fewer operations than inside it.
     """
     log_averages = log_average_weight(record.log_weights, axis=1)
-    # After a filter's end its weights stand still, so what the last step adds
-    # is what it had gained since it last resampled.
+    # Past a filter's end its weights stay constant, so the last step adds what
+    # it gained since it last resampled.
     is_last = tf.equal(
         tf.range(tf.shape(log_averages)[0]), self._max_num_steps - 1)
     counts = tf.logical_or(record.resampled, is_last[:, tf.newaxis])
@@ -317,8 +323,8 @@ def _scan(step, initial_state, initial_record, num_steps, parallel_iterations,
           swap_memory):
   """Runs a step over time; see `compiled.rematerialization.scan`.
 
-  Records are kept in TensorArrays with one entry after the last step, since an
-  array without an entry has no shape where the batch size is not known.
+  The TensorArrays of the records have one extra entry after the last step,
+  since an empty array has no shape if the batch size is unknown.
   """
   arrays = nested.map_nested(
       lambda x: tf.TensorArray(
@@ -342,6 +348,6 @@ def _to_tensor(x):
 
 
 def _tensors(state):
-  """The leaves of a nested state that are no TensorArrays."""
+  """The leaves of a nested state that are not TensorArrays."""
   return [x for x in tf.nest.flatten(state)
           if not isinstance(x, tf.TensorArray)]

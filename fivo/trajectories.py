@@ -1,7 +1,7 @@
-"""Trajectories: the particles of all timesteps, put together by ancestry.
+"""Trajectories: the particles of all timesteps, joined by ancestry.
 
 Ancestors, log weights and `resampled` are those of an `smc.SMCResult`; states
-are its `particle_states`, or what a `loop_fn` has collected of them.
+are its `particle_states`, or what a `loop_fn` collected of them.
 """
 
 import tensorflow as tf
@@ -10,15 +10,15 @@ from fivo import nested_utils as nested
 
 
 def trajectories(states, ancestors):
-  """Follows the last particles back through time.
+  """Traces the final particles back through time.
 
   Row `n * B + b` of the result, nested Tensors `[T, N*B, ...]`, is the
-  trajectory, and has the weight, of the last particle n of sequence b.
+  trajectory of the final particle n of sequence b, and has its weight.
   """
   batch_size, num_particles = tf.unstack(tf.shape(ancestors)[1:])
   last = tf.tile(tf.range(num_particles)[tf.newaxis], [batch_size, 1])
-  # The particle that was proposed at step t as number a came from number a
-  # after step t - 1.
+  # The particle proposed at step t with index a continues the particle with
+  # index a after step t - 1.
   lineages = tf.scan(
       lambda lineage, ancestors_t: tf.gather(
           ancestors_t, lineage, batch_dims=1),
@@ -32,14 +32,14 @@ def trajectories(states, ancestors):
 
 
 def filtering_moments(states, log_weights, resampled):
-  """The mean and the variance of p(z_t | x_{1:t}), `[T, B, ...]` each."""
+  """The mean and variance of p(z_t | x_{1:t}), `[T, B, ...]` each."""
   return _moments(states, weights_after(log_weights, resampled))
 
 
 def smoothing_moments(states, ancestors, log_weights, resampled):
-  """The mean and the variance of p(z_t | x_{1:T}), `[T, B, ...]` each.
+  """The mean and variance of p(z_t | x_{1:T}), `[T, B, ...]` each.
 
-  For t far from T, where few trajectories differ, use `backward_simulation`.
+  If t is far from T few distinct particles remain: use `backward_simulation`.
   """
   last = weights_after(log_weights, resampled)[-1:]
   return _moments(
@@ -64,7 +64,7 @@ def _moments(states, log_weights):
 
 
 def _average(x, weights):
-  """Averages `[T, N*B, ...]` by weights `[T, N, B]`."""
+  """Averages `[T, N*B, ...]` with weights `[T, N, B]`."""
   shape = tf.concat([tf.shape(weights), tf.shape(x)[2:]], axis=0)
   for _ in x.shape[2:]:
     weights = weights[..., tf.newaxis]
@@ -78,29 +78,29 @@ def backward_simulation(states, log_weights, resampled, transition_log_prob,
 
   Forward filtering, backward simulation (Godsill, Doucet & West, Monte Carlo
   Smoothing for Nonlinear Time Series, 2004): each latent of M trajectories is
-  drawn among the particles of its time by W_t^i p(z_{t+1} | z_t^i). A function
-  `transition_log_prob(t, states, next_states) -> [rows]` gives
-  log p(z_t | z_{t-1}) of rows of states of steps t - 1 and t. Sequences have
-  lengths `num_steps`, `[B]`; what follows their ends is arbitrary.
+  drawn from the particles of its step with probability proportional to W_t^i
+  p(z_{t+1} | z_t^i). `transition_log_prob(t, states, next_states)` gives log
+  p(z_t | z_{t-1}), `[rows]`, for rows of states of steps t - 1 and t. Sequences
+  have lengths `num_steps`, `[B]`; results past them are arbitrary.
   """
   log_weights = weights_after(log_weights, resampled)
   max_steps, batch_size, num_particles = tf.unstack(tf.shape(log_weights))
   num_steps = tf.convert_to_tensor(num_steps)
-  # Rows [M*B] of the next states, once for each particle: [M*N*B].
+  # Rows [M*B] of the next states, repeated for each particle: [M*N*B].
   for_each_particle = tf.reshape(tf.tile(
       tf.reshape(tf.range(num_trajectories * batch_size),
                  [num_trajectories, 1, batch_size]),
       [1, num_particles, 1]), [-1])
 
   def draw(logits):
-    """Draws rows `[M*B]` of particles by logits `[M, B, N]`."""
+    """Draws row indices `[M*B]` of particles from logits `[M, B, N]`."""
     chosen = tf.random.categorical(
         tf.reshape(logits, [-1, num_particles]), 1, seed=seed, dtype=tf.int32)
     return chosen[:, 0] * batch_size + tf.tile(
         tf.range(batch_size), [num_trajectories])
 
   def step(next_states, t):
-    """From the drawn states of step t + 1 to those of step t."""
+    """Draws the states of step t given those drawn for step t + 1."""
     particles = nested.map_nested(lambda x: x[t], states)
     log_probs = tf.reshape(transition_log_prob(
         t + 1, nested.tile_tensors(particles, [num_trajectories]),

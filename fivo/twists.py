@@ -2,8 +2,8 @@
 
 Lawson, Raventos, Warrington & Linderman, SIXO: Smoothing Inference with Twisted
 Objectives, 2022. FIVO resamples by how well a particle explains x_{1:t}. SIXO
-gives a model a twist r(z_t, x_{t+1:T}) > 0, a guess at p(x_{t+1:T} | z_t), and
-its filter has the targets
+adds to a model a twist r(z_t, x_{t+1:T}) > 0, an approximation of
+p(x_{t+1:T} | z_t), and its filter targets
 
     gamma_t(z_{1:t}) = p(z_{1:t}, x_{1:t}) r(z_t, x_{t+1:T}),   r = 1 at t = T,
 
@@ -19,15 +19,15 @@ are equal, and the estimate is exact. A factor of r that does not depend on z
 changes nothing.
 
 Learning a twist. As a function of z_t, p(x_{t+1:T} | z_t) is proportional to
-the ratio of p(z_t, x_{t+1:T}) to p(z_t) p(x_{t+1:T}). A classifier that tells
-draws of the first from draws of the second has the log of that ratio as its
-logit: `density_ratio_loss`. Or the twist is learned by the bound itself, as
-proposals are; then the gradient must have its term for the choice of ancestors
-(`resampling_gradients` of "score"), since a twist does all its work there.
-Without it the rest pulls r down where particles turn out to do well.
+the ratio of p(z_t, x_{t+1:T}) to p(z_t) p(x_{t+1:T}). An optimal classifier of
+draws from the first against draws from the second has the log of that ratio as
+its logit: `density_ratio_loss`. Alternatively the bound itself trains the
+twist, like the proposal; its gradient then needs the score term of the
+ancestors (`resampling_gradients` of "score"), through which alone a twist acts.
+Without that term the gradient lowers r where particles turn out well.
 
-A model takes part by the method `log_twist(state, t)`. The variables of a twist
-have names that begin with `twist`, see `is_of_twist`.
+A model provides a twist as the method `log_twist(state, t)`. The names of its
+variables begin with `twist`, see `is_of_twist`.
 """
 
 import tensorflow as tf
@@ -38,11 +38,11 @@ from fivo.models import base
 
 
 class TwistedModel(object):
-  """A model whose weights have the ratios of its twist as factors.
+  """A model with the ratios of its twist as factors of its weights.
 
-  It has what `bounds` asks of an `ELBOTrainableSequenceModel`. The model that
-  it wraps has a method `log_twist(state, t)`: log r of the state after step t,
-  a float Tensor `[batch]`, which must be finite at the last step, too.
+  It has the methods that `bounds` needs of an `ELBOTrainableSequenceModel`. The
+  wrapped model has a method `log_twist(state, t)`: log r of the state after
+  step t, a float Tensor `[batch]`, which must be finite at the last step too.
   """
 
   def __init__(self, model):
@@ -56,13 +56,13 @@ class TwistedModel(object):
     return getattr(self._model, "dtype", tf.float32)
 
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
-    """Hands observations to the model; see `set_particle_observations`."""
+    """Passes observations to the model; see `set_particle_observations`."""
     base.set_particle_observations(
         self._model, observations, seq_lengths, num_particles)
     self._seq_lengths = tf.tile(seq_lengths, [num_particles])
 
   def propose_and_weight(self, state, t):
-    """As the model's, with log r_t - log r_{t-1} added to the log weights."""
+    """Adds log r_t - log r_{t-1} to the log weights of the model."""
     log_weights, new_state = self._model.propose_and_weight(state, t)
     return (log_weights + self._log_twist(new_state, t) -
             self._log_twist(state, t - 1)), new_state
@@ -75,17 +75,18 @@ class TwistedModel(object):
 
 
 def is_of_twist(variable):
-  """True if a part of a variable's name begins with `twist`."""
+  """True if a component of a variable's name begins with `twist`."""
   return any(part.startswith("twist") for part in variable.op.name.split("/"))
 
 
 def density_ratio_loss(model, states, observations, seq_lengths):
   """The cross entropy of a classifier whose logit is log r, a scalar in nats.
 
-  Half of its examples are pairs (z_t, x_{t+1:T}) of one draw from the model;
-  the other half have the observations of the next sequence of the batch. The
-  last three arguments are as `simulate` gives them, of more than one sequence.
-  It is summed over the steps before the last: 2 (T - 1) log 2 for r = 1.
+  Half of its examples are pairs (z_t, x_{t+1:T}) from one draw of the model;
+  the others pair z_t with the observations of another sequence of the batch.
+  The last three arguments are results of `simulate`, for at least two
+  sequences. Summed over all steps but the last, the loss is 2 (T - 1) log 2 for
+  r = 1.
   """
   states, observations, seq_lengths = nested.map_nested(
       tf.stop_gradient, (states, observations, seq_lengths))
@@ -105,16 +106,16 @@ def density_ratio_loss(model, states, observations, seq_lengths):
 
 
 def simulate(model, batch_size, num_steps, data_size, mean=None):
-  """Draws B sequences of T timesteps, of D numbers each, from a model.
+  """Draws B sequences of T timesteps in D dimensions from a model.
 
-  The model has `zero_state` and `sample_step`, see `roll_outs.py`. Inputs are
-  centred by a float Tensor `[D]`, or not at all. The results are the states
+  The model has `zero_state` and `sample_step`, see `roll_outs.py`. The mean, a
+  float Tensor `[D]` or None, is subtracted from inputs. Returns the states
   after each step, `[T, B, ...]`; the pair of inputs and targets, `[T, B, D]`;
   and the lengths `[B]`, each T.
   """
   dtype = getattr(model, "dtype", tf.float32)
   mean = tf.zeros([data_size], dtype) if mean is None else mean
-  # Less the mean, the first input is zero.
+  # Once the mean is subtracted, the first input is zero.
   before_first = tf.zeros([batch_size, data_size], dtype) + mean
   states, targets = roll_outs.roll_out(
       model, model.zero_state(batch_size, dtype), before_first, mean,

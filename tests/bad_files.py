@@ -1,14 +1,16 @@
-"""A directory of the files that users get wrong."""
+"""A directory of the files that users get wrong, and messages about them."""
 
 import json
 import os
 import pickle
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from fivo.config import stored
 from fivo.formats import pianorolls
+from fivo.system.errors import UserError
 
 _GOOD = [[(60, 64), ()], [(60,), (), (72,)]]
 
@@ -21,6 +23,15 @@ class _Call(object):
 
   def __reduce__(self):
     return self._call
+
+
+def message_of(function, *args):
+  """The message of the `UserError` that a call raises, one line."""
+  with pytest.raises(UserError) as error:
+    function(*args)
+  message = str(error.value)
+  assert "\n" not in message
+  return message
 
 
 def make_all(directory):

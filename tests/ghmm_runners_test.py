@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from fivo import ghmm_runners
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.system import errors
 
 
@@ -74,7 +74,7 @@ class TestTrain(object):
     """Each of these raised shape errors in the original."""
     config = _config(tmp_path, proposal_type=proposal_type, **kwargs)
     ghmm_runners.run_train(config)
-    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 2
+    assert run_directory.RunDirectory(tmp_path).latest_step() == 2
     assert np.isfinite(ghmm_runners.run_eval(config)["mean"])
 
   def test_seeded_runs_are_equal(self, tmp_path, caplog):

@@ -5,6 +5,7 @@ costs what the training loop costs. They are forked from a server that has
 imported TensorFlow and made no session.
 """
 
+import contextlib
 import functools
 import os
 import re
@@ -95,20 +96,22 @@ def _run(unused_argv, config, size, gate):
 
 def _train(config, size, gate):
   """Trains as a runner does."""
-  config = runs.begin(config)
+  config, directory, process = runs.begin(config)
   with tf.Graph().as_default():
-    with runs.device_setter(config):
+    with process.placing_variables():
       vector = tf.compat.v1.get_variable(
           "v", initializer=tf.linspace(0., 1., size))
       with tf.control_dependencies([_pass(gate)] if gate else []):
         loss = tf.reduce_sum(tf.square(vector - 2.))
       tf.compat.v1.summary.scalar("loss", loss)
-      train_op = optimization.create_train_op(
-          loss, "fivo", config.learning_rate)
-    with runs.owning_logdir(config):
-      if config.task == 0:
+      train_op = optimization.Optimizer(config.learning_rate).minimize(
+          loss, "fivo")
+    with contextlib.ExitStack() as stack:
+      if process.is_chief:
+        stack.enter_context(directory.owned())
         stored.save(config)
-      steps.train(config, train_op, {}, lambda step, _: "Step %d" % step)
+      steps.train(config, directory, process, train_op, runs.Objective(
+          -loss, {}, lambda step, _: "Step %d" % step))
 
 
 def _pass(gate):

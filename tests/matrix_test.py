@@ -15,7 +15,7 @@ from fivo import ghmm_runners
 from fivo import runners
 from fivo.config import catalogue
 from fivo.formats import pianorolls
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 
 _PROPOSALS = ("prior", "filtering", "smoothing")
 _TRUE_PROPOSALS = ("true-filtering", "true-smoothing")
@@ -72,7 +72,7 @@ def test_recurrent(tmp_path, datasets, caplog, model, bound, proposal_type,
       tmp_path, model=model, bound=bound, proposal_type=proposal_type,
       dataset_type=dataset_type, emission=emission, **datasets[dataset_type])
   runners.run_train(config)
-  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 1
+  assert run_directory.RunDirectory(tmp_path).latest_step() == 1
   line, = [record.getMessage() for record in caplog.records
            if record.getMessage().startswith("Step")]
   assert line.startswith("Step 1, %s bound per timestep: " % bound)
@@ -135,7 +135,7 @@ def test_filters(tmp_path, datasets, model, kwargs):
       tmp_path, model=model, proposal_type="filtering",
       **dict(datasets["pianoroll"], **kwargs))
   module.run_train(config)
-  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 1
+  assert run_directory.RunDirectory(tmp_path).latest_step() == 1
   config.split = "test"
   result = module.run_eval(config)
   if model == "vrnn":

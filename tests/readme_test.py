@@ -4,6 +4,7 @@ import os
 import re
 
 from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from tests import programs
 
 
@@ -17,5 +18,5 @@ def test_example_trains(tmp_path):
   code = code.replace("/tmp/own_model", str(tmp_path))
   code = code.replace("max_steps=200", "max_steps=3")
   exec(compile(code, "README.md", "exec"), {})  # pylint: disable=exec-used
-  path = checkpoints.latest(str(tmp_path))
+  path = run_directory.RunDirectory(tmp_path).latest()
   assert checkpoints.step(path) == 3

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fivo.formats import pianorolls
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from tests import programs
 
 _SIZES = ["--latent_size=4", "--num_samples=3", "--random_seed=0"]
@@ -111,7 +111,7 @@ class TestTrain(object):
     rest = process.communicate(timeout=60)[0]
     steps = [int(step) for step, _ in _STEP.findall(rest)]
     last = steps[-1] if steps else last
-    saved = checkpoints.step(checkpoints.latest(logdir))
+    saved = run_directory.RunDirectory(logdir).latest_step()
     if number == signal.SIGKILL:
       assert process.returncode == -number
       assert saved <= last
@@ -122,7 +122,7 @@ class TestTrain(object):
                         "--max_steps=%d" % (last + 2))
     assert code == 0, output
     assert int(_STEP.findall(output)[0][0]) == saved + 1
-    assert checkpoints.step(checkpoints.latest(logdir)) == last + 2
+    assert run_directory.RunDirectory(logdir).latest_step() == last + 2
 
 
 class TestEvalAndSample(object):

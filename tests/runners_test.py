@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from fivo import runners
 from fivo.config import config as config_lib
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.system import errors
 from tests import toy
 
@@ -45,7 +45,7 @@ def trained(tmp_path_factory):
 def _values(logdir):
   """The values of all variables in the newest checkpoint, by name."""
   reader = tf.compat.v1.train.NewCheckpointReader(
-      checkpoints.latest(str(logdir)))
+      run_directory.RunDirectory(logdir).latest())
   return {name: reader.get_tensor(name)
           for name in reader.get_variable_to_shape_map()}
 
@@ -82,7 +82,7 @@ def test_data_for_a_server_of_the_users_is_read_here(tmp_path):
 
   server = tf.distribute.Server.create_local_server()
   runners.run_train(_config(tmp_path, master=server.target), create)
-  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 2
+  assert run_directory.RunDirectory(tmp_path).latest_step() == 2
   assert len(set(calls)) == 2
 
 
@@ -110,7 +110,7 @@ class TestTrain(object):
     steps = [line for line in _lines(caplog) if line.startswith("Step")]
     assert [line.split(":")[0] for line in steps] == [
         "Step %d, fivo bound per timestep" % step for step in (1, 2)]
-    assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 2
+    assert run_directory.RunDirectory(tmp_path).latest_step() == 2
 
   def test_per_sequence(self, tmp_path, caplog):
     _train(tmp_path, normalize_by_seq_len=False, max_steps=1)
@@ -138,7 +138,7 @@ class TestTrain(object):
         setattr(Config, name, value)
       Config.resampling_type = resampling_type
       runners.run_train(Config, toy.create_dataset_and_model)
-      assert checkpoints.step(checkpoints.latest(str(tmp_path))) == step
+      assert run_directory.RunDirectory(tmp_path).latest_step() == step
 
   @pytest.mark.default_session
   def test_seeded_runs_are_equal(self, trained, tmp_path):
@@ -269,8 +269,8 @@ class TestEval(object):
     logdir = str(tmp_path / "run")
     shutil.copytree(str(trained), logdir)
     monkeypatch.setattr(
-        checkpoints, "require",
-        lambda *unused_args: checkpoints.path_of(logdir, 1))
+        run_directory.RunDirectory, "require",
+        lambda self, *unused_args: self.path_of(1))
     for run in (runners.run_eval, runners.run_sample):
       run(_config(logdir), toy.create_dataset_and_model)
 

@@ -1,7 +1,7 @@
-"""The sessions of a process that trains, and of a parameter server.
+"""The sessions of a training process, and of a parameter server.
 
 The variables live on the parameter servers. Whenever the chief opens a session,
-at its start or after the death of one of them, it restores the newest
+at its start or after a parameter server died, it restores the newest
 checkpoint. When training is over, it puts a token into a queue on each.
 """
 
@@ -19,7 +19,7 @@ from fivo.system import signals
 # Schedulers send SIGTERM to all processes, and SIGKILL half a minute later. In
 # between the chief needs the variables to save them.
 _SECONDS_AFTER_SIGNAL = 10.
-# What a session may meet when a process of the cluster dies or starts anew.
+# Errors of a session when a process of the cluster dies or restarts.
 PREEMPTIONS = (
     tf.errors.AbortedError, tf.errors.CancelledError,
     tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError,
@@ -30,11 +30,11 @@ PREEMPTIONS = (
 def options(spec):
   """The ConfigProto of a training session; `spec` is a `ClusterSpec`, or None.
 
-  A session waits for all processes that it sees, so not for other workers.
+  A session waits for all processes that it sees; a worker sees no other.
   """
   if spec is None:
     return sessions.options()
-  filters = [server.device(spec.job, spec.task)]
+  filters = [spec.device]
   if spec.job == cluster_spec.WORKER:
     filters.append("/job:" + cluster_spec.PS)
   return tf.compat.v1.ConfigProto(device_filters=filters)
@@ -43,7 +43,7 @@ def options(spec):
 def end_queue(ps_task):
   """A queue on a parameter server: it is empty until training is over."""
   with tf.name_scope(None), tf.device(
-      server.device(cluster_spec.PS, ps_task)):
+      cluster_spec.device(cluster_spec.PS, ps_task)):
     return tf.queue.FIFOQueue(
         10, [tf.bool], [[]], shared_name="fivo_training_is_over")
 
@@ -73,10 +73,10 @@ def serve_variables(spec, timeout_secs):
 
 
 class SessionCreator(tf.compat.v1.train.SessionCreator):
-  """Creates training sessions, one after another where processes die.
+  """Creates training sessions, a new one whenever a process has died.
 
   The chief restores the newest checkpoint, whose path `find_checkpoint()`
-  gives, or starts anew; a worker, which has no such function, waits for it.
+  returns, or initializes variables; a worker, without that function, waits.
   """
 
   def __init__(self, scaffold, target, config, find_checkpoint, caught):
@@ -117,7 +117,7 @@ class ChiefHook(tf.compat.v1.train.SessionRunHook):
 
 
 class WorkerHook(tf.compat.v1.train.SessionRunHook):
-  """Has a worker wait for some global step, and end with the chief."""
+  """Makes a worker wait for its first global step, and end with the chief."""
 
   def __init__(self, first_step, caught):
     self._first_step = first_step
@@ -137,6 +137,6 @@ class WorkerHook(tf.compat.v1.train.SessionRunHook):
     return tf.compat.v1.train.SessionRunArgs(self._num_ends)
 
   def after_run(self, run_context, run_values):
-    """Ends where the chief has."""
+    """Stops once the chief has."""
     if run_values.results:
       run_context.request_stop()

@@ -1,8 +1,8 @@
 """A particle filter whose random numbers are drawn before it runs.
 
-A compiler has other random numbers than TensorFlow, and a loop that computes
-its steps twice must draw the same ones. So what the steps would draw is drawn
-before, as `Noise`.
+XLA's random numbers differ from TensorFlow's, and a loop that computes its
+steps twice needs the same ones both times. So all random numbers of the steps
+are drawn in advance, as `Noise`.
 """
 
 import collections
@@ -16,8 +16,8 @@ from fivo.models import distributions
 from fivo.resampling import particles
 
 # Random numbers for T timesteps, float32 Tensors: standard Normal draws
-# `[T, N*B, latent_size]`, and draws from [0, 1), `[T, N, B]`, of which the
-# ancestors are made.
+# `[T, N*B, latent_size]`, and draws from [0, 1), `[T, N, B]`, from which
+# ancestors are computed.
 Noise = collections.namedtuple("Noise", ("latents", "uniforms"))
 
 
@@ -27,17 +27,17 @@ def draw_noise(num_steps, num_particles, batch_size, latent_size, seed=None):
       [num_steps, num_particles * batch_size, latent_size], seed=seed)
   uniforms = tf.random.uniform(
       [num_steps, num_particles, batch_size], seed=seed)
-  # TensorFlow forgets all sizes where one is a Tensor.
+  # TensorFlow forgets all static sizes if one is a Tensor.
   latents.set_shape([None, num_particles * batch_size, latent_size])
   uniforms.set_shape([None, num_particles, batch_size])
   return Noise(latents, uniforms)
 
 
-class NoisyFilter(object):
-  """`smc.smc` with given noise: the `run_filter` of the bounds.
+class FixedNoiseFilter(object):
+  """`smc.smc` with given noise, as the `run_filter` of a bound.
 
-  The model must draw its latents, Normals, by its method `draw`, which draws
-  from the noise from then on. No states and no ancestors are recorded.
+  The model must draw its latents, which are Normal, with its method `draw`;
+  from now on that reads the noise. Neither states nor ancestors are recorded.
   """
 
   def __init__(self, model, noise, scan=rematerialization.scan):
@@ -46,7 +46,7 @@ class NoisyFilter(object):
     self._uniforms_ta, self._latents_ta = [
         base.ta_for_tensor(x, clear_after_read=False)
         for x in (noise.uniforms, noise.latents)]
-    self._t = None  # The timestep of the step that is being built.
+    self._t = None  # The timestep of the step being built.
     model.draw = self._draw
 
   def __call__(self, transition_fn, num_steps, num_particles,
@@ -62,12 +62,12 @@ class NoisyFilter(object):
         scan=self._scan_steps, resampling_gradients=resampling_gradients)
 
   def _draw(self, distribution, unused_seed=None):
-    """In place of the model's `draw`."""
+    """Replaces the model's `draw`."""
     return distributions.transform_with_log_prob(
         distribution, self._latents_ta.read(self._t))
 
   def _scan_steps(self, step, initial_state, initial_record, num_steps):
-    """Runs the steps by the filter's loop."""
+    """Runs the steps in this filter's loop."""
     def step_at(t, state):
       self._t = t
       new_state, record = step(t, state)

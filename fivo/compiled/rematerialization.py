@@ -1,12 +1,12 @@
-"""A loop with a gradient loop of its own, made for a compiler.
+"""A loop with its own gradient loop, made for a compiler.
 
-TensorFlow's gradient of a loop keeps every intermediate result of every
-iteration, and adds up the gradient by each weight in every iteration. Compiled
-by XLA, nearly all of the time goes into those two. The loop here keeps no more
-than its state. Its gradient runs backwards, computes each iteration again from
-the state that was kept (Chen et al., Training Deep Nets with Sublinear Memory
-Cost, 2016), and adds up the gradient by the weights once for `CHUNK`
-iterations, by one large matrix product per layer. On one core this makes a
+TensorFlow's gradient of a loop stores every intermediate result of every
+iteration, and accumulates the gradients of all weights in every iteration.
+Compiled by XLA, nearly all of the time goes into those two. The loop here
+stores only its state. Its gradient runs backwards, recomputes each iteration
+from the stored state (Chen et al., Training Deep Nets with Sublinear Memory
+Cost, 2016), and accumulates the gradients of the weights once per `CHUNK`
+iterations, in one large matrix product per layer. On one core this makes a
 compiled training step three times as fast. Uncompiled it is slower than
 TensorFlow's, because every operation costs time whatever its size.
 
@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from fivo.compiled import step_inputs
 
-# The results of so many iterations fit into a processor's cache.
+# The results of this many iterations fit into a processor's cache.
 CHUNK = 32
 
 
@@ -29,14 +29,14 @@ def scan(step, initial_state, initial_record, num_steps, max_num_steps):
 
   A step is a callable `(t, state) -> (new_state, record)` of a scalar int32
   Tensor and nested Tensors of static shape. `initial_record` has the types and
-  shapes of what it records. The number of steps is a scalar int32 Tensor, and
-  T = `max_num_steps` is no less. The results are the state after the last step,
-  and the records, nested Tensors `[T, ...]`, zero from `num_steps` on.
+  shapes of a record. The number of steps is a scalar int32 Tensor, at most T =
+  `max_num_steps`. Returns the state after the last step, and the records,
+  nested Tensors `[T, ...]`, zero from `num_steps` on.
 
-  The gradient flows to the initial state, to the TensorArrays that the step
-  reads at its timestep, and to the weights of its linear layers,
-  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables or were computed
-  from some before. A ValueError refuses other weights, and random numbers.
+  Gradients flow to the initial state, to the TensorArrays that the step reads
+  at its timestep, and to the weights of its linear layers,
+  `tf.nn.bias_add(tf.matmul(x, w), b)`, which are variables or computed from
+  variables beforehand. Other weights, and random numbers, are a ValueError.
   """
   def flat_step(t, state):
     new_state, record = step(
@@ -50,7 +50,7 @@ def scan(step, initial_state, initial_record, num_steps, max_num_steps):
 
 
 class _Scan(object):
-  """A loop and its gradient, of lists of Tensors; for arguments see `scan`."""
+  """A loop over lists of Tensors and its gradient; for arguments see `scan`."""
 
   def __init__(self, step, initial_state, num_steps, max_num_steps):
     self._step = step
@@ -67,10 +67,10 @@ class _Scan(object):
     self._states = None  # A list of Tensors [T, ...], before each step.
 
   def run(self):
-    """Runs the loop forwards; gives the final state and the records."""
+    """Runs the loop forwards; returns the final state and the records."""
     final_state, records = self._run_forwards()
     results = final_state + records
-    with_gradient = iter(_give_gradient(
+    with_gradient = iter(_attach_gradient(
         _floats(results),
         _floats(self._initial_state) +
         [read.source for read in self._inputs.reads] +
@@ -81,7 +81,7 @@ class _Scan(object):
     return results[:len(final_state)], results[len(final_state):]
 
   def _refuse_random_numbers(self, results):
-    """Refuses a step with another result when it is computed again."""
+    """Refuses a step whose results would differ when recomputed."""
     for op in self._inputs.random_ops:
       if any(step_inputs.depends_on(result, [op]) for result in results):
         raise ValueError(
@@ -103,7 +103,7 @@ class _Scan(object):
             "tf.nn.bias_add(tf.matmul(x, w), b)" % variable.op.name)
 
   def _run_forwards(self):
-    """Gives the final state and the records, and keeps the states."""
+    """Returns the final state and the records, and stores the states."""
     def body(t, state, states, records):
       new_state, record = self._step(t, state)
       return (t + 1, new_state, _write(states, t, state),
@@ -119,12 +119,13 @@ class _Scan(object):
     return list(final_state), [array.stack() for array in records]
 
   def _gradient(self, gradients):
-    """Runs the loop backwards, from the gradients by its float results.
+    """Runs the loop backwards, from the gradients of its float results.
 
-    It gives those by the initial state, the reads' sources, and the weights.
+    Returns the gradients of the initial state, the reads' sources, and the
+    weights.
     """
     num_states = len(_floats(self._initial_state))
-    _, by_state, by_reads, by_weights = tf.while_loop(
+    _, state_grads, read_grads, weight_grads = tf.while_loop(
         lambda end, *_: end > 0,
         functools.partial(self._backward_chunk, gradients[num_states:]),
         (self._num_steps, gradients[:num_states],
@@ -132,51 +133,52 @@ class _Scan(object):
                  self._max_num_steps),
          [tf.zeros(x.shape, x.dtype.base_dtype) for x in self._weights]),
         parallel_iterations=1)
-    return (list(by_state) + [array.stack() for array in by_reads] +
-            list(by_weights))
+    return (list(state_grads) + [array.stack() for array in read_grads] +
+            list(weight_grads))
 
-  def _backward_chunk(self, by_records, end, by_state, by_reads, by_weights):
-    """Up to `CHUNK` steps backwards, from the one before `end`.
+  def _backward_chunk(self, record_grads, end, state_grads, read_grads,
+                      weight_grads):
+    """Runs up to `CHUNK` steps backwards, from the one before `end`.
 
-    The others are lists of gradients, of the reads as TensorArrays; those by
-    the weights are sums.
+    Other arguments are lists of gradients; `read_grads` are TensorArrays, and
+    `weight_grads` are accumulated.
     """
-    # Whole chunks, counted from the first step.
+    # Chunks are aligned to the first step.
     start = (end - 1) // CHUNK * CHUNK
     products = self._inputs.products
-    _, by_state, by_reads, inputs, by_products = tf.while_loop(
+    _, state_grads, read_grads, inputs, product_grads = tf.while_loop(
         lambda t, *_: t >= start,
-        functools.partial(self._backward_step, by_records, start),
-        (end - 1, by_state, by_reads,
+        functools.partial(self._backward_step, record_grads, start),
+        (end - 1, state_grads, read_grads,
          _arrays([product.inputs for product in products], CHUNK),
          _arrays([product.outputs for product in products], CHUNK)),
         parallel_iterations=1)
-    more = []
-    for product_inputs, by_product in zip(inputs, by_products):
-      more.extend(_weight_gradients(
-          product_inputs.stack(), by_product.stack()))
-    return (start, list(by_state), list(by_reads),
-            [x + y for x, y in zip(by_weights, more)])
+    chunk_grads = []
+    for product_inputs, product_grad in zip(inputs, product_grads):
+      chunk_grads.extend(_weight_gradients(
+          product_inputs.stack(), product_grad.stack()))
+    return (start, list(state_grads), list(read_grads),
+            [x + y for x, y in zip(weight_grads, chunk_grads)])
 
-  def _backward_step(self, by_records, start, t, by_state, by_reads, inputs,
-                     by_products):
-    """A step backwards; its products are written at entry `t - start`."""
+  def _backward_step(self, record_grads, start, t, state_grads, read_grads,
+                     inputs, product_grads):
+    """Runs a step backwards; writes its products at entry `t - start`."""
     state = [tf.gather(states, t) for states in self._states]
     new_state, record, found = step_inputs.build(self._step, t, state)
     products = [product.outputs for product in found.products]
     xs = _floats(state) + [read.value for read in found.reads] + products
     gradients = tf.gradients(
-        _floats(new_state) + _floats(record), xs, grad_ys=list(by_state) +
-        [tf.gather(gradient, t) for gradient in by_records])
+        _floats(new_state) + _floats(record), xs, grad_ys=list(state_grads) +
+        [tf.gather(gradient, t) for gradient in record_grads])
     gradients = [tf.zeros_like(x) if gradient is None else gradient
                  for x, gradient in zip(xs, gradients)]
-    num_states, num_reads = len(by_state), len(by_reads)
+    num_states, num_reads = len(state_grads), len(read_grads)
     return (
         t - 1, gradients[:num_states],
-        _write(by_reads, t, gradients[num_states:num_states + num_reads]),
+        _write(read_grads, t, gradients[num_states:num_states + num_reads]),
         _write(inputs, t - start,
                [product.inputs for product in found.products]),
-        _write(by_products, t - start, gradients[num_states + num_reads:]))
+        _write(product_grads, t - start, gradients[num_states + num_reads:]))
 
 
 def _floats(tensors):
@@ -184,7 +186,7 @@ def _floats(tensors):
 
 
 def _arrays(tensors, size):
-  """TensorArrays of some size, each entry in a Tensor's shape."""
+  """TensorArrays of the given size, with entries shaped as the Tensors."""
   return [tf.TensorArray(
       x.dtype, size, element_shape=x.shape, clear_after_read=False)
           for x in tensors]
@@ -194,29 +196,29 @@ def _write(arrays, t, values):
   return [array.write(t, value) for array, value in zip(arrays, values)]
 
 
-def _weight_gradients(inputs, by_outputs):
-  """The gradients by w and b of a linear layer on `[CHUNK, rows, size]`."""
-  inputs, by_outputs = [
-      tf.reshape(x, [-1, x.shape[2]]) for x in (inputs, by_outputs)]
-  return (tf.matmul(inputs, by_outputs, transpose_a=True),
-          tf.reduce_sum(by_outputs, axis=0))
+def _weight_gradients(inputs, output_grads):
+  """The gradients of w and b of a linear layer on `[CHUNK, rows, size]`."""
+  inputs, output_grads = [
+      tf.reshape(x, [-1, x.shape[2]]) for x in (inputs, output_grads)]
+  return (tf.matmul(inputs, output_grads, transpose_a=True),
+          tf.reduce_sum(output_grads, axis=0))
 
 
-def _give_gradient(values, arguments, gradient_fn):
-  """The values, with gradients by `arguments` that `gradient_fn` computes."""
+def _attach_gradient(values, arguments, gradient_fn):
+  """The values, as a function of `arguments` with gradient `gradient_fn`."""
   @tf.custom_gradient
-  def give_gradient(*unused_arguments):
-    return ([_cut(value) for value in values],
+  def attach_gradient(*unused_arguments):
+    return ([_detach(value) for value in values],
             lambda *gradients: gradient_fn(list(gradients)))
 
-  return give_gradient(*arguments)
+  return attach_gradient(*arguments)
 
 
-def _cut(x):
-  """Cuts a float Tensor off from what it was computed of.
+def _detach(x):
+  """Detaches a float Tensor from the operations that computed it.
 
-  TensorFlow's search for a gradient's path passes through `tf.stop_gradient`,
-  and would make a gradient loop of zeros. It does not pass through integers.
+  TensorFlow's search for gradient paths passes through `tf.stop_gradient`, and
+  would build a gradient loop of zeros. It does not pass through integers.
   """
   as_int = {2: tf.int16, 4: tf.int32, 8: tf.int64}[x.dtype.size]
   return tf.bitcast(tf.bitcast(x, as_int), x.dtype)

@@ -1,9 +1,8 @@
 """The inputs of a loop's step from outside: weights, and series it reads.
 
-A gradient loop that knows these can do without TensorFlow's own, see
+A gradient loop that knows these can replace TensorFlow's, see
 `rematerialization.py`. They are found in the graph, among the operations that a
-step has added: those that multiply by variables, and those that read a
-TensorArray.
+step added: those that multiply by variables, and those that read a TensorArray.
 """
 
 import collections
@@ -22,12 +21,12 @@ Read = collections.namedtuple("Read", ("source", "value"))
 StepInputs = collections.namedtuple(
     "StepInputs", ("products", "reads", "random_ops"))
 
-# Operations that pass a Tensor on unchanged, into a loop and out of variables.
+# Operations that pass a Tensor on unchanged, into a loop or from a variable.
 _TRANSPARENT = ("Enter", "RefEnter", "Identity", "ReadVariableOp")
 
 
 def build(step, t, state):
-  """Builds step t: its new state, its record, and its `StepInputs`."""
+  """Builds step t; returns its new state, its record and its `StepInputs`."""
   graph = tf.compat.v1.get_default_graph()
   num_before = len(graph.get_operations())
   new_state, record = step(t, state)
@@ -46,7 +45,7 @@ def build(step, t, state):
 
 
 def _products(op, variables, step_ops):
-  """The `Product` that a BiasAdd completes, in a list, if there is one."""
+  """Lists the `Product` that a BiasAdd completes, if any."""
   product = op.inputs[0].op
   if product.type != "MatMul" or (
       product.get_attr("transpose_a") or product.get_attr("transpose_b")):
@@ -59,7 +58,7 @@ def _products(op, variables, step_ops):
 
 
 def _weights(tensor, variables, step_ops):
-  """The trainable weights that a Tensor is, or None."""
+  """The trainable weights whose value a Tensor is, or None."""
   origin = _origin(tensor)
   if origin.op in variables:
     return variables[origin.op]
@@ -69,7 +68,7 @@ def _weights(tensor, variables, step_ops):
 
 
 def _reads(op, t, variables):
-  """The `Read` that an operation is, in a list, if it needs a gradient."""
+  """Lists the `Read` that an operation does, if it needs a gradient."""
   scatter = _origin(op.inputs[2]).op
   if scatter.type != "TensorArrayScatterV3":
     return []
@@ -84,14 +83,14 @@ def _reads(op, t, variables):
 
 
 def _origin(tensor):
-  """The Tensor that a Tensor was before it was passed on."""
+  """The original of a Tensor that was passed on unchanged."""
   while tensor.op.type in _TRANSPARENT:
     tensor = tensor.op.inputs[0]
   return tensor
 
 
 def depends_on(tensor, ops):
-  """True if a Tensor depends on one of some operations."""
+  """True if a Tensor depends on any of the operations."""
   pending, seen = [tensor.op], set()
   while pending:
     op = pending.pop()

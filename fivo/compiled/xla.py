@@ -1,10 +1,10 @@
 """The training step compiled by XLA: `--xla`.
 
-XLA makes one program of the whole step, encoders, particle filter and gradient.
-It compiles anew for each shape, so batches are padded to one of a few lengths,
-`LENGTHS`. That costs little: the filter and its gradient take no more steps
-than the longest sequence has.
-TensorFlow's random numbers, the summaries, the checks and Adam stay outside.
+XLA compiles the whole step, encoders, particle filter and gradient, into one
+program. It recompiles for each shape, so batches are padded to one of a few
+lengths, `LENGTHS`. That costs little: the filter and its gradient take no more
+steps than the longest sequence has. Random numbers (TensorFlow's), summaries,
+checks and Adam stay outside.
 """
 
 import os
@@ -16,26 +16,26 @@ from tensorflow.python.compiler.xla import xla
 from fivo.compiled import noise as noise_lib
 from fivo.system import log
 
-# Threads, and calls out of the compiled program, cost more than they save where
-# products are as small as here: a third of the time.
+# For products as small as here, threads and calls out of the compiled program
+# cost more than they save: a third of the time.
 _OPTIONS = (
     "--xla_cpu_multi_thread_eigen=false "
     "--xla_backend_extra_options=xla_force_enable_experimental_llvm_ir_gemm")
 
-# All batches of JSB are of two of them, those of larger datasets of six.
+# Batches of JSB take two of these lengths, those of larger datasets six.
 LENGTHS = tuple(128 << octave for octave in range(24))
 
 
 def configure():
-  """Sets XLA's options, unless XLA_FLAGS is set, and the kind of variables."""
+  """Sets XLA's options, unless XLA_FLAGS does, and uses resource variables."""
   if not os.environ.get("XLA_FLAGS"):
     os.environ["XLA_FLAGS"] = _OPTIONS
-  # XLA has no others.
+  # XLA supports no others.
   tf.compat.v1.get_variable_scope().set_use_resource(True)
 
 
 def padded_length(length):
-  """The smallest of `LENGTHS` that is at least a scalar int32 Tensor."""
+  """The smallest of `LENGTHS` not below a scalar int32 Tensor."""
   lengths = tf.constant(LENGTHS, tf.int32)
   return lengths[tf.searchsorted(lengths, length[tf.newaxis])[0]]
 
@@ -46,7 +46,7 @@ def compile_step(function, model, observations, seq_lengths, num_particles,
 
   The model is a `TrainableRecurrentModel`, observations are a pair of float
   Tensors `[T, B, data_size]`, B static, and `seed` is the op seed of the noise.
-  Gives the results, and the length for which it is compiled, an int32 Tensor.
+  Returns the results, and the padded length, an int32 Tensor.
   """
   batch_size = tf.compat.dimension_value(seq_lengths.shape[0])
   assert batch_size is not None, "--xla needs a static batch size"
@@ -56,7 +56,7 @@ def compile_step(function, model, observations, seq_lengths, num_particles,
       length, num_particles, batch_size, model.latent_size, seed)
 
   def compute(inputs, targets, seq_lengths, *noise):
-    return function((inputs, targets), seq_lengths, noise_lib.NoisyFilter(
+    return function((inputs, targets), seq_lengths, noise_lib.FixedNoiseFilter(
         model, noise_lib.Noise(*noise)))
 
   results = xla.compile(
@@ -75,18 +75,18 @@ class CompilationHook(tf.compat.v1.train.SessionRunHook):
   """Logs how long the first step of each length took, most of it compiling."""
 
   def __init__(self, length):
-    """Takes the length that `compile_step` gave."""
+    """Takes the length that `compile_step` returned."""
     self._length = length
     self._start = None
     self._seen = set()
 
   def before_run(self, run_context):
-    """Asks for the length."""
+    """Fetches the length."""
     self._start = time.time()
     return tf.compat.v1.train.SessionRunArgs(self._length)
 
   def after_run(self, run_context, run_values):
-    """Logs a length that is new."""
+    """Logs a new length."""
     length = int(run_values.results)
     if length not in self._seen:
       self._seen.add(length)

@@ -1,4 +1,4 @@
-"""Who is in a cluster, from flags or from the variable TF_CONFIG.
+"""The processes of a cluster, from flags or from the variable TF_CONFIG.
 
 A cluster has two jobs: parameter servers ("ps"), which hold the variables, and
 workers, which compute. Worker 0 is the chief: it writes the logdir.
@@ -18,7 +18,7 @@ CHIEF = "chief"
 _FLAGS = ("job_name", "ps_hosts", "worker_hosts")
 _CHIEFS = (CHIEF, "master")  # The second is the older name.
 _EVALUATOR = "evaluator"
-# In ASCII: gRPC ends the process where an address is anything else.
+# In ASCII: gRPC ends the process if an address is anything else.
 _ADDRESS = re.compile(
     r"(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\],\x80-\U0010ffff]+):([0-9]{1,5})")
 _MAX_PORT = 65535
@@ -35,13 +35,23 @@ class ClusterSpec(collections.namedtuple("ClusterSpec", (
   __slots__ = ()
 
   @property
+  def name(self):
+    """The name of this process in log lines."""
+    return name(self.job, self.task)
+
+  @property
+  def device(self):
+    """The name of this process for TensorFlow."""
+    return device(self.job, self.task)
+
+  @property
   def address(self):
     """Where this process listens."""
     return (self.ps_hosts if self.job == PS else self.worker_hosts)[self.task]
 
   @property
   def needed(self):
-    """A dict, name to address, of those that this process cannot do without."""
+    """A dict from names to addresses of the processes that this one needs."""
     addresses = {}
     if self.job == WORKER:
       addresses = {name(PS, task): address
@@ -56,8 +66,13 @@ def name(job, task):
   return CHIEF if (job, task) == (WORKER, 0) else "%s %d" % (job, task)
 
 
+def device(job, task):
+  """The name of a process for TensorFlow."""
+  return "/job:%s/task:%d" % (job, task)
+
+
 def parse(config):
-  """The `ClusterSpec` of a `Config`'s process; None for one on its own.
+  """The `ClusterSpec` of a `Config`'s process; None for a single process.
 
   Flags win over TF_CONFIG, whose chief, if any, comes before its workers. A
   UserError names the flag or variable that is wrong.
@@ -117,7 +132,7 @@ def _from_flags(config):
 
 
 def _check_addresses(shown, addresses):
-  """Refuses what is no address, or comes twice."""
+  """Refuses invalid addresses and duplicates."""
   for address in addresses:
     match = _ADDRESS.fullmatch(address)
     if not match:
@@ -130,13 +145,13 @@ def _check_addresses(shown, addresses):
 
 
 def _from_variable(value):
-  """The `ClusterSpec` of a value of TF_CONFIG; None for a process alone."""
+  """The `ClusterSpec` of a value of TF_CONFIG; None for a single process."""
   try:
     content = json.loads(value)
     jobs = {job: [str(host) for host in hosts] for job, hosts in (
         content.get("cluster") or {}).items() if hosts}
     task = content.get("task") or {}
-    # Those who write environment variables by templates put it in quotes.
+    # Templates of environment variables may put it in quotes.
     job, index = task.get("type"), int(task.get("index") or 0)
   except (ArithmeticError, AttributeError, RecursionError, TypeError,
           ValueError) as e:
@@ -148,13 +163,13 @@ def _from_variable(value):
         '"cluster", which TFJob gives where enableDynamicWorker is not set')
   if not jobs:
     if job in (None, WORKER) + _CHIEFS and index == 0:
-      return None  # Some name their only process so.
+      return None  # Some name their only process like this.
     raise errors.UserError(
         'has a "task" in a cluster, but no "cluster" with the addresses of all '
         "processes")
   if job == _EVALUATOR:
     raise errors.UserError(
-        "an evaluator is no part of the cluster: give it --mode=eval "
+        "an evaluator is not part of the cluster: give it --mode=eval "
         "--wait_for_checkpoint --eval_interval_secs=S")
   _check_jobs(jobs, job, index)
   chiefs = sum((jobs.get(name_, []) for name_ in _CHIEFS), [])

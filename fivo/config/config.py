@@ -16,17 +16,17 @@ from fivo.config import checks
 from fivo.config import cluster_spec
 from fivo.config import options
 from fivo.config import stored
-from fivo.data import series_info
 from fivo.system import errors
 from fivo.system import files
 
+_SEEDS_PER_WORKER = 1000003
 # The traits of a model that only a caller's own function knows.
 _OWN_MODEL = catalogue.Model("own", knows_posterior=True)
 
 
 class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
-    "given", "own_names", "former", "cluster", "checkpoint", "start_step",
-    "train_mean", "series", "sort_by_length"))):
+    "given", "own_names", "former", "cluster", "start_step", "train_mean",
+    "series", "sort_by_length"))):
   """A configuration: every option, and what follows from them.
 
   Attributes:
@@ -36,8 +36,7 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
       only a caller's own function knows.
     former: A dict, given options to their values in the run so far, if others.
     cluster: A `ClusterSpec`; None for a process on its own.
-    checkpoint: The path of the checkpoint from which training resumes, or None.
-    start_step: The global step of that checkpoint, else 0.
+    start_step: The global step of the checkpoint from which training resumes.
     train_mean: The mean `[D]` of the run's training data, if the logdir has it.
     series: The `SeriesInfo` of the run's time series, once they are read.
     sort_by_length: True if data that is not shuffled may be sorted by length.
@@ -74,6 +73,13 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
   def warms_up(self):
     """True if the weight of log p(z)/q(z) rises from 0 to 1 in training."""
     return self.kl_warmup_steps is not None and self.model_traits.is_recurrent
+
+  @property
+  def process_seed(self):
+    """The random seed of this process: workers of a cluster have their own."""
+    if self.random_seed is None or not (self.cluster and self.cluster.task):
+      return self.random_seed
+    return (self.random_seed + _SEEDS_PER_WORKER * self.cluster.task) % 2 ** 63
 
   @property
   def noise_seed(self):
@@ -161,7 +167,7 @@ def _read(source):
         value = files.local_path(value)
     values[name] = value
   return Config(given=frozenset(given), own_names=False, former={},
-                cluster=None, checkpoint=None, start_step=0, train_mean=None,
+                cluster=None, start_step=0, train_mean=None,
                 series=None, sort_by_length=False, **values)
 
 
@@ -200,7 +206,7 @@ def resolve(source, mode=None, own_names=False):
 
 def complete(config):
   """As `resolve`, of a `Config`, by what its logdir keeps now."""
-  config = stored.complete(config)
+  config = stored.fill_in(config)
   checks.check_options(config)
   config = config._replace(cluster=cluster_spec.parse(config))
   checks.check_combinations(config)
@@ -208,10 +214,7 @@ def complete(config):
 
 
 def enter(source, mode, own_names=False):
-  """As `resolve`, at the start of a run: reads time series, logs remarks."""
+  """As `resolve`, at the start of a run: logs remarks."""
   config = resolve(source, mode, own_names)
-  if (config.dataset_type == "series" and config.series is None
-      and config.model in options.RECURRENT and config.dataset_path):
-    config = config._replace(series=series_info.read(config.dataset_path))
   checks.log_remarks(config)
   return config

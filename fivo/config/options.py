@@ -28,13 +28,13 @@ GHMM = catalogue.names(catalogue.MODELS, is_recurrent=False)
 # Options whose values a caller's own function may understand.
 _MAY_BE_OWN = ("model", "dataset_type", "split")
 
-# Of TensorFlow's int32, float32 and int64.
+# The largest values of TensorFlow's int32, float32 and int64.
 _MAXIMA = {int: 2 ** 31 - 1, float: 3.4e38}
 _MAX_LONG = 2 ** 63 - 1
 # Sizes above this fit no memory and overflow int32 products.
 _MAX_SIZE = 1000000
 
-# The flags are those of the program that defines them, in --help too.
+# Flags belong to the program that defines them, in --help too.
 flags.disclaim_key_flags()
 _DEFINE = {bool: flags.DEFINE_boolean, float: flags.DEFINE_float,
            int: flags.DEFINE_integer, str: flags.DEFINE_string}
@@ -51,8 +51,8 @@ class Option(NamedTuple):
   choices: Optional[Collection[str]] = None
   minimum: Any = None
   maximum: Any = None
-  above: Any = None  # The value must exceed it.
-  models: Optional[Collection[str]] = None  # That use the option; None: all.
+  above: Any = None  # A bound that the value must exceed.
+  models: Optional[Collection[str]] = None  # Those with the option; None: all.
   is_path: bool = False
 
   def concerns(self, model):
@@ -147,11 +147,11 @@ _add = _group("Data", models=RECURRENT)
 _add("dataset_type", str, "pianoroll", "The kind of data.", scope=MODEL,
      choices=catalogue.DATASET_TYPES)
 _add("dataset_path", str, "",
-     "The data: by --dataset_type a %s." % "; a ".join(
+     "The data, depending on --dataset_type: a %s." % "; a ".join(
          kind.path for kind in catalogue.DATASET_TYPES.values()), is_path=True)
 _add("data_dimension", int, None,
      "The size D of an observation. None: 88 for pianorolls, 200 for speech, "
-     "else what the data has.", scope=MODEL, minimum=1, maximum=_MAX_SIZE)
+     "else that of the data.", scope=MODEL, minimum=1, maximum=_MAX_SIZE)
 _add("split", str, "train",
      "The split to evaluate, or to take prefixes of samples from.", scope=CALL,
      choices=("train", "test", "valid"))
@@ -159,7 +159,7 @@ _add("batch_size", int, 4, "The number of sequences in a batch.", minimum=1,
      maximum=_MAX_SIZE, models=None)
 _add("bucket_by_length", bool, False,
      "Whether a training batch has sequences of similar length, which saves "
-     "padding, rather than of any length.")
+     "padding.")
 _add("max_train_length", int, None,
      "Training sequences longer than this are cut into equal pieces of at most "
      "this many timesteps; evaluation uses whole sequences. None: no cutting.",
@@ -174,27 +174,28 @@ _add("num_samples", int, 4, "The number of particles.", minimum=1,
 _add("resampling_type", str, "multinomial", "How FIVO resamples in training.",
      choices=catalogue.SCHEMES)
 _add("eval_resampling_type", str, "multinomial",
-     "How FIVO resamples in evaluation: by schemes that copy particles, since "
-     "blending them would bias the bound.", scope=CALL,
+     "How FIVO resamples in evaluation; only schemes that copy particles, as "
+     "blending would bias the bound.", scope=CALL,
      choices=catalogue.names(catalogue.SCHEMES, copies=True))
 _add("relaxed_resampling_temperature", float, 0.5,
      "The temperature of relaxed resampling.", above=0.)
 _add("ot_epsilon", float, 0.5,
-     "The regularisation of optimal transport, in units of the mean squared "
-     "distance of particles.", above=0.)
+     "The regularisation of optimal transport, relative to the mean squared "
+     "distance between particles.", above=0.)
 _add("ot_max_iterations", int, 100,
-     "The largest number of Sinkhorn iterations of optimal transport.",
+     "The maximum number of Sinkhorn iterations of optimal transport.",
      minimum=1, maximum=_MAX_SIZE)
 _add("resampling_criterion", str, "ess",
-     "When FIVO resamples, in training and evaluation: where the effective "
-     "sample size is low, always, or never.", choices=catalogue.CRITERIA)
+     "When FIVO resamples, in training and evaluation: if the effective sample "
+     "size is low (ess), always, or never.", choices=catalogue.CRITERIA)
 _add("ess_threshold", float, 0.5,
-     "The effective sample size, as a share of the number of particles, at or "
+     "The effective sample size, as a fraction of num_samples, at or "
      "below which --resampling_criterion=ess resamples.", maximum=1., above=0.)
 _add("resampling_gradients", str, "none",
      "How the gradient accounts for the choice of ancestors: not at all, as in "
-     "the paper; by their score function; or by stop_gradient, which gives the "
-     "gradient of the likelihood.", choices=catalogue.RESAMPLING_GRADIENTS)
+     "the paper (none); with their score function (score); or so that it is "
+     "the gradient of the likelihood (stop_gradient).",
+     choices=catalogue.RESAMPLING_GRADIENTS)
 _add("iwae_gradients", str, "reparameterized",
      "The gradient estimator of IWAE; dreg is doubly reparameterized.",
      choices=catalogue.IWAE_GRADIENTS)
@@ -210,7 +211,7 @@ _add("diagnostics", bool, False,
      "Whether training charts more statistics of the particle filter, and "
      "evaluation writes those of one batch to a file.", scope=CALL)
 _add("parallel_iterations", int, 30,
-     "The number of iterations of the filter's loop that may run at once.",
+     "The number of iterations of the filter's loop that may run in parallel.",
      minimum=1)
 
 _add = _group("Training")
@@ -218,8 +219,8 @@ _add("normalize_by_seq_len", bool, True,
      "Whether the loss is the mean bound per timestep rather than per "
      "sequence.", models=RECURRENT)
 _add("xla", bool, False,
-     "Whether XLA compiles the training step: takes seconds for each of a few "
-     "batch lengths, then steps are faster.", models=RECURRENT)
+     "Whether XLA compiles the training step, which takes seconds for each of "
+     "a few batch lengths and makes steps faster.", models=RECURRENT)
 _add("learning_rate", float, 0.0002, "Adam's learning rate.", above=0.)
 _add("learning_rate_schedule", str, "constant",
      "The schedule of the learning rate: cosine lowers it to a hundredth of "
@@ -240,8 +241,8 @@ _add("kl_warmup_steps", int, None,
      "to 1, so that a VRNN or SRNN learns to use its latents. None: it is 1 "
      "from the start.", minimum=1, maximum=_MAX_LONG, models=RECURRENT)
 _add("clip_gradient_norm", float, None,
-     "The largest global norm of the gradient; a larger one is scaled down to "
-     "it. None: no clipping.", above=0.)
+     "The maximum global norm of the gradient, to which it is scaled down. "
+     "None: no clipping.", above=0.)
 _add("max_steps", int, int(1e9), "The global step at which training ends.",
      scope=CALL, minimum=0, maximum=_MAX_LONG)
 _add("summarize_every", int, 50, "Steps between log lines and summaries.",
@@ -261,9 +262,9 @@ _add("early_stop_patience", int, None,
 _add = _group("Evaluation", scope=CALL)
 _add("wait_for_checkpoint", bool, False,
      "Whether to wait for a first checkpoint, as the original did, rather than "
-     "to fail without one.")
+     "fail without one.")
 _add("eval_interval_secs", float, None,
-     "Seconds between looks for a new checkpoint: each one is evaluated, until "
+     "Seconds between checks for a new checkpoint; each is evaluated, up to "
      "that of step --max_steps. None: only the newest is evaluated.", above=0.)
 _add("eval_repeats", int, 1,
      "The number of evaluations to average; two or more give standard errors.",
@@ -312,20 +313,20 @@ _add("worker_hosts", str, "",
      "The addresses of the workers, the chief's first: host:port,...")
 _add("cluster_timeout_secs", float, 60.,
      "Seconds that a process of a cluster waits for another that does not "
-     "answer before it gives up.", above=0.)
+     "answer, before giving up.", above=0.)
 _add("master", str, "",
      "The address of a TensorFlow server that you run yourself.")
 _add("ps_tasks", int, 0, "The number of parameter servers behind --master.",
      minimum=0)
 _add("stagger_workers", bool, True,
-     "Whether worker k starts at step 1000 * k only.")
+     "Whether worker k starts only at step 1000 * k.")
 
 OPTIONS = collections.OrderedDict(
     (option.name, option) for group in GROUPS.values() for option in group)
 
 
 def define_flags():
-  """Makes a flag of every option."""
+  """Defines a flag for every option."""
   for option in OPTIONS.values():
     if option.choices:
       flags.DEFINE_enum(

@@ -1,7 +1,7 @@
-"""Orders the sequences of a dataset and pads them to batches.
+"""Orders the sequences of a dataset and pads them into batches.
 
-A pipeline shuffles, repeats and skips the indices of sequences, which costs
-nothing; memory holds the sequences that are being read and two batches.
+The pipeline shuffles, repeats and skips indices of sequences, which costs
+nothing; memory holds only the sequences being read and two batches.
 """
 
 import collections
@@ -16,15 +16,15 @@ import tensorflow as tf
 from fivo.system.errors import UserError
 
 DEFAULT_PARALLELISM = 12
-# These suffice to hide the pipeline behind a training step.
+# Enough to hide the pipeline behind a training step.
 MAX_PREFETCHED_BATCHES = 2
 
-# As in the file; a new permutation each epoch; such, but in batches of similar
-# lengths (only with repeat=True); by length.
+# As in the file; a new permutation each epoch; the same, but in batches of
+# similar lengths (only with repeat=True); by length.
 IN_FILE, SHUFFLED, BUCKETED, SORTED = ORDERS = (
     "in_file", "shuffled", "bucketed", "sorted")
 
-# At batches of 4 these pad JSB by a twentieth, and uniform batches by a third.
+# With batches of 4, this pads JSB by a twentieth, and uniform order by a third.
 _BATCHES_PER_WINDOW = 16
 
 # AutoGraph takes 0.3 s, and would slow down NumPy functions of a pipeline.
@@ -32,18 +32,18 @@ _do_not_convert = tf.autograph.experimental.do_not_convert
 
 
 class Options(NamedTuple):
-  """What a run may ask of a dataset beyond the arguments of the original.
+  """Options of a dataset beyond the arguments of the original.
 
   Attributes:
-    order: One of `ORDERS`. None: as `shuffle` says.
-    skip: The number of sequences to leave out at the start of the (shuffled,
+    order: One of `ORDERS`. None: depends on `shuffle`.
+    skip: The number of sequences to skip at the start of the (shuffled,
       repeated) stream, so that a resumed run with the same seed continues it.
     seed: The seed of shuffling and dropout. None: the graph's, if it has one.
     max_length: The maximum number of timesteps, see `cut`. None: no cut.
     input_dropout: The probability of zeroing an entry of an input, before
       centring.
     dimension: The size of an observation of speech. None: 200.
-    series: The `SeriesInfo` that a model was trained on. None: of this data.
+    series: The `SeriesInfo` that a model was trained on. None: the data's own.
   """
 
   order: Optional[str] = None
@@ -56,7 +56,7 @@ class Options(NamedTuple):
 
 
 # The sequences of a split: their numbers of timesteps T; a function from an
-# index to a float32 array `[T, D]`; D; and what to subtract from inputs, `[D]`.
+# index to a float32 array `[T, D]`; D; and the mean of the inputs, `[D]`.
 Sequences = collections.namedtuple(
     "Sequences", ["lengths", "read", "width", "mean"], defaults=[None])
 
@@ -71,7 +71,7 @@ def in_memory(arrays, mean):
 def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
             shuffle=False, repeat=False, options=None,
             prefetch_batches=MAX_PREFETCHED_BATCHES):
-  """Batches a `Sequences`, as `datasets.create_pianoroll_dataset` says.
+  """Batches a `Sequences`, as described in `datasets.create_pianoroll_dataset`.
 
   `prefetch_batches`, two at most, are prepared ahead; the mean may be None.
   """
@@ -92,7 +92,7 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
   def add_inputs_and_length(sequence):
     inputs = sequence[:-1]
     if options.input_dropout:
-      # Other entries in a resumed run.
+      # A resumed run zeros other entries.
       seed = None if options.seed is None else options.seed + options.skip
       uniform = tf.random.uniform(tf.shape(inputs), seed=seed)
       inputs *= tf.cast(uniform >= options.input_dropout, tf.float32)
@@ -148,7 +148,7 @@ def _bucket(indices, lengths, batch_size, seed):
 def cut(sequences, max_length):
   """Cuts sequences evenly into the fewest pieces of at most `max_length`.
 
-  A piece is read as `[T + 1, D]`: first the observation before it, or the mean.
+  A piece is read as `[T + 1, D]`, after the observation before it, or the mean.
   """
   pieces = []
   for index, length in enumerate(sequences.lengths):
@@ -180,7 +180,7 @@ def map_numpy(dataset, function, dtype, shape, num_parallel_calls=None):
   @_do_not_convert
   def call_in_graph(element):
     result, problem = tf.numpy_function(call, [element], [dtype, tf.string])
-    # An exception would do, but TensorFlow logs its stack trace.
+    # Raising an exception would work, but TensorFlow logs its stack trace.
     is_good = tf.debugging.Assert(tf.equal(problem, ""), [problem])
     with tf.control_dependencies([is_good]):
       result = tf.identity(result)

@@ -1,8 +1,8 @@
 """Adds the train mean to a pianoroll file.
 
 The mean of the dense train split over all timesteps, float64 `[88]`, goes into
-the file under the key `train_mean`; everything else stays. Do this once for
-each file that `bin/download_pianorolls.sh` downloads:
+the file under the key `train_mean`; everything else is unchanged. Do this once
+for each file that `bin/download_pianorolls.sh` downloads:
 
   python fivo/data/calculate_pianoroll_mean.py --in_file=jsb.pkl
 """
@@ -32,10 +32,10 @@ FLAGS = flags.FLAGS
 
 
 def add_train_mean(in_file, out_file=None):
-  """Writes a pianoroll file again, in place by default, with its train mean.
+  """Rewrites a pianoroll file with its train mean, in place by default.
 
   Raises a `UserError` if `in_file` is not a pianoroll file, if its train split
-  holds other notes than 21 to 108, or if `out_file` cannot be written.
+  has notes outside 21 to 108, or if `out_file` cannot be written.
   """
   with errors.naming_flag("in_file"):
     contents = pianorolls.load(in_file)

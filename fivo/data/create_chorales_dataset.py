@@ -1,14 +1,14 @@
-"""Makes a pianoroll file of the Bach chorales that music21 brings along.
+"""Makes a pianoroll file of the Bach chorales that come with music21.
 
   pip install fivo[chorales]
   python fivo/data/create_chorales_dataset.py --out_file=chorales.pkl
 
-The scores in exactly four parts are kept (368 of 413 in music21 7.3.3), as they
-are, without repeats. A chord holds the notes that sound as a quarter begins.
+Scores in exactly four parts are kept (368 of 413 in music21 7.3.3), as written,
+without repeats. A chord holds the notes that sound when a quarter begins.
 
 The hash of a score's name decides its split. So that no test score is known
-from training, one that shares more than half of its six-chord passages with an
-earlier one, perhaps in another key, goes to the split of that.
+from training, a score that shares more than half of its six-chord passages with
+an earlier one, perhaps in another key, goes to the same split.
 
 Bounds on this dataset are not comparable with those on JSB. Some encodings are
 not free for every use, so make the file where you need it.
@@ -60,9 +60,9 @@ def find_scores():
 
 
 def parse_scores(paths):
-  """Parses the scores in four parts in parallel; maps names to chords.
+  """Parses scores in parallel; maps names of those in four parts to chords.
 
-  A name is the file's without its extension, unless that is taken.
+  A name is that of the file without its extension, unless that is taken.
   """
   chorales = {}
   processes = min(os.cpu_count() or 1, _MAX_PROCESSES)
@@ -78,14 +78,14 @@ def parse_scores(paths):
 
 
 def _start_worker():
-  """Leaves signals that reach all processes to the one that ends the others."""
+  """Leaves signals that reach all processes to the parent, which ends them."""
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   signal.signal(signal.SIGHUP, signal.SIG_IGN)
   signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _parse_score(path):
-  """The chords of a score in four parts, None for any other."""
+  """The chords of a score in four parts; None for other scores."""
   from music21 import converter  # pylint: disable=import-outside-toplevel
   # music21 would otherwise read and write pickles in /tmp.
   score = converter.parse(path, forceSource=True)
@@ -103,7 +103,7 @@ def score_to_chords(score):
 
 
 def split_chorales(chorales):
-  """Divides a dictionary from names to chords into splits; see above."""
+  """Divides a dictionary from names to chords into splits, see above."""
   contents = {split: [] for split in pianorolls.SPLITS}
   earlier = []  # The passages and the split of each chorale.
   for name, chords in chorales.items():
@@ -134,7 +134,7 @@ def _passages(chords):
 
 
 def define_flags():
-  """Defines the flag; not at import, because others have the same name."""
+  """Defines the flag; not at import, as other programs have it too."""
   console.define_path("out_file", None, "The pianoroll file to write.")
 
 

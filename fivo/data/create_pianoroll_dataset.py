@@ -1,7 +1,7 @@
-"""Makes a pianoroll file, with its train mean, of your own music.
+"""Makes a pianoroll file, with its train mean, from your own music.
 
-Of a folder of MIDI files, at any depth, see `fivo/formats/midi.py`, or of one
-file of another form, see `fivo/formats/note_lists.py`:
+The music is in a folder of MIDI files, at any depth, see
+`fivo/formats/midi.py`, or in one other file, see `fivo/formats/note_lists.py`:
 
   pip install fivo[midi]
   python fivo/data/create_pianoroll_dataset.py --midi_dir=DIR --out_file=X.pkl
@@ -9,11 +9,11 @@ file of another form, see `fivo/formats/note_lists.py`:
   python fivo/data/create_pianoroll_dataset.py --mat_file=A --out_file=X.pkl
 
 MIDI files with the same notes count once. If DIR consists of the folders train,
-valid and test, these are the splits; else, or with --splits, files are dealt
-out at random. --transpose_to=C brings every piece to C major or C minor; its
-key is the one whose profile correlates best with how long each pitch class
-sounds (C. Krumhansl, Cognitive Foundations of Musical Pitch, 1990). Notes off
-the piano, 21 to 108, are left out.
+valid and test, these are the splits; otherwise, or with --splits, files are
+divided at random. --transpose_to=C brings every piece to C major or C minor;
+its key is the one whose profile correlates best with how long each pitch class
+sounds (C. Krumhansl, Cognitive Foundations of Musical Pitch, 1990). Notes
+outside the piano's, 21 to 108, are left out.
 """
 
 if __name__ == "__main__":
@@ -79,8 +79,8 @@ def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
     num_between += piece.num_between
   num_copies = len(paths) - num_damaged - len(pieces)
   if num_damaged or num_copies:
-    logging.warning("Of %d files, %d could not be used and %d have the notes "
-                    "of another.", len(paths), num_damaged, num_copies)
+    logging.warning("Of %d files, %d could not be used and %d have the same "
+                    "notes as another.", len(paths), num_damaged, num_copies)
   if num_between:
     logging.info("Left out %d of %d notes, which lie between the timesteps; a "
                  "larger --steps_per_quarter keeps them.", num_between,
@@ -98,7 +98,7 @@ def split_pieces(pieces, fractions=None, seed=0):
 
 
 def estimate_tonic(chords):
-  """The pitch class, 0 to 11, of a piece's tonic, see above; None without."""
+  """The pitch class, 0 to 11, of a piece's tonic, see above, or None."""
   durations = np.bincount(
       [note % 12 for chord in chords for note in chord], minlength=12)
   if durations.min() == durations.max():
@@ -110,7 +110,7 @@ def estimate_tonic(chords):
 
 
 def transpose(chords, to_tonic):
-  """Transposes a piece, if it has a tonic, to one by a tritone at most."""
+  """Transposes a piece, if it has a tonic, by at most a tritone."""
   tonic = estimate_tonic(chords)
   shift = 0 if tonic is None else (to_tonic - tonic + 6) % 12 - 6
   return [tuple(note + shift for note in chord) for chord in chords]
@@ -131,14 +131,14 @@ def create_pianoroll_dataset(contents, out_file, transpose_to=None):
           for chord in chords]
   if counts:
     logging.warning(
-        "Left out notes that are not from %d to %d: %s.", pianorolls.MIN_NOTE,
+        "Left out notes outside %d to %d: %s.", pianorolls.MIN_NOTE,
         pianorolls.MAX_NOTE, ", ".join(
             "%d in %d steps" % item for item in sorted(counts.items())))
   pianorolls.save_with_mean(out_file, contents)
 
 
 def define_flags():
-  """Defines the flags; not at import, where other commands' would collide."""
+  """Defines the flags; not at import, as other programs share their names."""
   console.define_path("midi_dir", None, "The folder of MIDI files to read.")
   console.define_path("json_file", None, "The JSON file to read.")
   console.define_path("mat_file", None, "The MATLAB file to read.")
@@ -148,19 +148,19 @@ def define_flags():
       "MIDI.", lower_bound=1, upper_bound=96)
   flags.DEFINE_enum(
       "transpose_to", None, list(_TONICS),
-      "The tonic to transpose every piece to. None: as it is.")
+      "The tonic to transpose every piece to. None: no transposition.")
   flags.DEFINE_list(
       "splits", None,
-      "The fractions of MIDI files in train, valid and test. None: as the "
-      "folders of these names say, else 0.8,0.1,0.1.")
-  flags.DEFINE_integer("seed", 0, "Seeds the random order of MIDI files.")
+      "The fractions of MIDI files in train, valid and test. None: by folders "
+      "of these names, else 0.8,0.1,0.1.")
+  flags.DEFINE_integer("seed", 0, "The seed of the random order of MIDI files.")
   flags.DEFINE_bool(
       "skip_damaged", False,
-      "Whether to leave out MIDI files that cannot be used.")
+      "Whether to skip MIDI files that cannot be used.")
 
 
 def _read_source():
-  """Reads what the flags name, to a dictionary from splits to pieces."""
+  """Reads what the flags name into a dictionary from splits to pieces."""
   given = [name for name in _SOURCES if FLAGS[name].value]
   if len(given) != 1:
     raise UserError("one of --midi_dir, --json_file and --mat_file is required"
@@ -171,7 +171,7 @@ def _read_source():
     if FLAGS[other].present and name != "midi_dir":
       raise UserError("--%s: belongs to --midi_dir, not to --%s"
                       % (other, name))
-  fractions = splits.parse_fractions(FLAGS.splits)
+  fractions = FLAGS.splits and splits.parse_fractions(FLAGS.splits)
   with errors.naming_flag(name):
     if name == "json_file":
       return note_lists.read_json(FLAGS.json_file)
@@ -184,7 +184,7 @@ def _read_source():
 
 
 def main(unused_argv):
-  """Makes the file that the flags describe."""
+  """Makes a pianoroll file according to the flags."""
   if not FLAGS.out_file:
     raise UserError("--out_file is required: the pianoroll file to write")
   with errors.naming_flag("out_file"):

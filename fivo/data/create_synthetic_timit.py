@@ -1,16 +1,16 @@
-"""Makes a synthetic corpus that looks to a program like TIMIT.
+"""Makes a synthetic corpus in the form of TIMIT.
 
 TIMIT needs a licence. For those without one, and for tests, this writes NIST
 SPHERE files in TIMIT's layout, TIMIT/{TRAIN,TEST}/DR1/FAAA0/SA1.WAV, which
-`create_timit_dataset.py` and everything after it take as they take TIMIT:
+`create_timit_dataset.py` and everything after it treat like TIMIT:
 
   python fivo/data/create_synthetic_timit.py \
     --out_dir=/tmp/synthetic --num_train=40 --num_test=10
   python fivo/data/create_timit_dataset.py \
     --raw_timit_dir=/tmp/synthetic --out_dir=/tmp/synthetic_records
 
-An utterance is a row of vowels (harmonics of a gliding pitch, weighted by the
-vowel's resonances [1]), fricatives (high-pass noise) and pauses.
+An utterance is a sequence of vowels (harmonics of a gliding pitch, weighted by
+the vowel's resonances [1]), fricatives (high-pass noise) and pauses.
 
 [1] G. Peterson and H. Barney, Control methods used in a study of the vowels,
     JASA 1952, table II.
@@ -60,9 +60,9 @@ _BACKGROUND_AMPLITUDE = 4.
 def create_synthetic_timit(out_dir, num_train, num_test, seconds=3., seed=0):
   """Writes the corpus that the flags of these names describe, or nothing.
 
-  Utterances last from 0.5 to 1.5 times `seconds`, and depend on the seed, not
-  on the number of others. Raises a `UserError` if an argument is out of range,
-  or `out_dir` has a TIMIT already or cannot be written.
+  Utterances last from 0.5 to 1.5 times `seconds`, and depend on the seed, but
+  not on how many there are. Raises a `UserError` if an argument is out of
+  range, or `out_dir` already has a TIMIT or cannot be written.
   """
   _check_arguments(out_dir, num_train, num_test, seconds, seed)
   with errors.writing_to("out_dir", out_dir):
@@ -97,7 +97,7 @@ def path_of(subset, speaker, sentence):
   # A stride prime to the number of initials visits each of them once.
   number = speaker * 7919 % _NUM_INITIALS
   initials = [chr(ord("A") + number // 26 ** k % 26) for k in range(3)]
-  # As in TIMIT: 2 sentences that all speak, 3 of one speaker, 5 of seven.
+  # As in TIMIT: 2 sentences that all speak, 3 by one speaker, 5 by seven.
   if sentence < 2:
     name = "SA%d" % (1 + sentence)
   elif sentence < 5:
@@ -169,7 +169,7 @@ def _check_arguments(out_dir, num_train, num_test, seconds, seed):
   files.check_directory("out_dir", out_dir)
   for existing in ("TIMIT", "timit"):
     if os.path.lexists(os.path.join(out_dir, existing)):
-      raise UserError("--out_dir=%s holds %s already; nothing is written over "
+      raise UserError("--out_dir=%s already holds %s; name a directory without "
                       "a corpus" % (out_dir, existing))
   for name, value, lower, upper in (
       ("num_train", num_train, 1, _MAX_UTTERANCES),
@@ -202,10 +202,10 @@ def define_flags():
   flags.DEFINE_integer(
       "num_test", 40, "The number of utterances to test on. TIMIT has 1680.")
   flags.DEFINE_float("seconds", 3., "The mean duration of an utterance.")
-  flags.DEFINE_integer("seed", 0, "The same seed makes the same corpus.")
+  flags.DEFINE_integer("seed", 0, "The seed of the corpus.")
 
 
 def main(unused_argv):
-  """Makes the corpus that the flags describe."""
+  """Makes a corpus according to the flags."""
   create_synthetic_timit(FLAGS.out_dir, FLAGS.num_train, FLAGS.num_test,
                          FLAGS.seconds, FLAGS.seed)

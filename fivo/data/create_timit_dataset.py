@@ -2,7 +2,7 @@
 
 Reads the files TIMIT/{TRAIN,TEST}/*/*/*.WAV under --raw_timit_dir, in upper or
 lower case, NIST SPHERE as published or RIFF as in some copies of the corpus;
-splits a part of the train set off as the valid set, normalises all three by the
+splits off a part of the train set as the valid set, normalises all three by the
 mean and the standard deviation of the train samples, and writes `train`,
 `valid`, `test` and `statistics.json` into --out_dir:
 
@@ -11,7 +11,7 @@ mean and the standard deviation of the train samples, and writes `train`,
 
 Each record is one utterance, float32 `[T, 200]`, zero-padded at its end. The
 train set is in the order of Python 2's shuffle, and `np.mean` and `np.std` are
-of one float32 array, for the original's output to the last digit.
+of one float32 array, to give the original's output to the last digit.
 """
 
 if __name__ == "__main__":
@@ -47,12 +47,12 @@ console.define_path(
     "Where to write train, valid, test and statistics.json. Made if absent.")
 flags.DEFINE_float(
     "valid_frac", 0.05,
-    "The part of the train set that becomes the valid set, in [0, 1).")
+    "The fraction of the train set that becomes the valid set, in [0, 1).")
 
 FLAGS = flags.FLAGS
 
 SAMPLES_PER_TIMESTEP = 200
-# What the full corpus has.
+# In the full corpus.
 NUM_TRAIN_FILES = 4620
 NUM_TEST_FILES = 1680
 
@@ -61,7 +61,7 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
   """Makes the files that the flags of these names describe; prints two lines.
 
   Raises a `UserError` if an argument or a file of the corpus is wrong, or
-  `out_dir` cannot be written; then what it held stays.
+  `out_dir` cannot be written; then its contents do not change.
   """
   _check_arguments(raw_timit_dir, out_dir, valid_frac)
   train = find_utterances(raw_timit_dir, "TRAIN")
@@ -88,7 +88,7 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
 def find_utterances(raw_timit_dir, subset):
   """Returns paths and headers of "TRAIN" or "TEST", sorted by path in capitals.
 
-  Beside SA1.WAV its copies SA1.wav and SA1.WAV.wav are left out.
+  SA1.wav and SA1.WAV.wav beside SA1.WAV are copies, and left out.
   """
   pattern = "/%s/*/*/*.WAV" % subset
   in_any_case = re.sub("[A-Z]", lambda letter: "[%s%s]" % (
@@ -115,7 +115,7 @@ def find_utterances(raw_timit_dir, subset):
 
 
 def split_train_set(train, valid_frac):
-  """Splits a sorted list into the valid set and what is left to train on."""
+  """Splits a sorted list into the valid set and the rest, to train on."""
   train = list(train)
   rng = random.Random(1234)
   rng.shuffle(train, rng.random)  # As Python 2 did.
@@ -124,7 +124,7 @@ def split_train_set(train, valid_frac):
 
 
 def to_frames(samples, mean, std):
-  """Normalises float32 samples `[num_samples]`, in timesteps `[T, 200]`."""
+  """Normalises float32 samples `[num_samples]` into timesteps `[T, 200]`."""
   padding = -len(samples) % SAMPLES_PER_TIMESTEP
   # Zeros are added after normalising: silence, not an offset.
   normalized = np.pad((samples - mean) / std, (0, padding), "constant")
@@ -194,5 +194,5 @@ def _read(utterance):
 
 
 def main(unused_argv):
-  """Makes the records that the flags describe."""
+  """Makes the records according to the flags."""
   create_timit_dataset(FLAGS.raw_timit_dir, FLAGS.out_dir, FLAGS.valid_frac)

@@ -61,11 +61,11 @@ def create_pianoroll_dataset(path, split, batch_size,
     path: The path of a pianoroll file with a train mean.
     split: "train", "valid" or "test".
     batch_size: B, the number of sequences per batch.
-    num_parallel_calls: The number of sequences that are made at a time, in the
-      same order.
+    num_parallel_calls: The number of sequences that are prepared in parallel;
+      it does not change their order.
     shuffle: Whether each epoch is a new permutation of the split.
-    repeat: Whether to go on without end, in batches that run on from one epoch
-      to the next, so that B is static. Else the last batch holds what is left.
+    repeat: Whether to repeat without end, in batches that may span two epochs,
+      so that B is static. Otherwise the last batch may be smaller.
     min_note: The lowest MIDI note.
     max_note: The highest MIDI note.
     options: None, or a `batching.Options`.
@@ -96,8 +96,8 @@ def create_human_pose_dataset(path, split, batch_size,
                               shuffle=False, repeat=False, options=None):
   """Creates a dataset of a pose file, see `pickled_splits`.
 
-  All is as of `create_pianoroll_dataset`, but targets are real numbers, and the
-  file says what D is.
+  As `create_pianoroll_dataset`, but targets are real numbers, and the file
+  determines D.
   """
   path = os.fsdecode(path)
   with errors.naming_flag("dataset_path"):
@@ -112,8 +112,7 @@ def create_series_dataset(path, split, batch_size,
                           shuffle=False, repeat=False, options=None):
   """Creates a dataset of time series, as `create_pianoroll_dataset`.
 
-  `path` is an .npz file or a directory of CSV files, see `formats.series`. Real
-  data is standardised, and its mean zero.
+  See `formats.series` of files. Real data is standardised, and its mean zero.
   """
   path = os.fsdecode(path)
   info = options and options.series or series_info.read(path)
@@ -122,7 +121,7 @@ def create_series_dataset(path, split, batch_size,
     series_info.check_fits(path, split, sequences, names, info)
   sequences = batching.in_memory(
       list(map(info.standardize, sequences)),
-      info.mean if info.is_binary else np.zeros([info.width]))
+      info.mean if info.is_binary else np.zeros_like(info.mean))
   return batching.batches(sequences, batch_size, num_parallel_calls, shuffle,
                           repeat, options)
 
@@ -131,26 +130,26 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
                           num_parallel_calls=DEFAULT_PARALLELISM,
                           prefetch_buffer_size=2048, shuffle=False,
                           repeat=False, options=None):
-  """Creates a dataset of utterances, whose records are read in their turn.
+  """Creates a dataset of utterances, whose records are read when needed.
 
   Args:
     path: The path of a TFRecord file. Each record is the little-endian float32
       bytes of an utterance `[T, samples_per_timestep]`.
-    batch_size: As all below, see `create_pianoroll_dataset`.
+    batch_size: B, the number of utterances per batch.
     samples_per_timestep: D, the number of samples in a timestep.
-    num_parallel_calls: The number of utterances that are read at a time.
+    num_parallel_calls: The number of utterances that are read in parallel.
     prefetch_buffer_size: The number of batches to prepare ahead, at most two.
     shuffle: Whether each epoch is a new permutation of the records.
-    repeat: Whether to go on without end.
+    repeat: Whether to repeat without end.
     options: None, or a `batching.Options`.
 
   Returns:
-    inputs, targets, lengths: As of `create_pianoroll_dataset`; no mean is
+    inputs, targets, lengths: As from `create_pianoroll_dataset`, but no mean is
       subtracted.
 
   Raises:
     UserError: If the file is missing, empty or not a TFRecord file, or a record
-      is not a positive number of timesteps long. A damaged record is found as
+      is not a positive number of timesteps long. A damaged record is found when
       the Tensors are run: see `batching.find_user_error`.
   """
   path = os.fsdecode(path)
@@ -181,8 +180,8 @@ def create_speech_dataset(path, batch_size, samples_per_timestep=200,
 
 def create_speech_batches(path, split, batch_size, shuffle=False, repeat=False,
                           options=None):
-  """Calls `create_speech_dataset` as the others are called; has no mean."""
-  del split  # The path is of one.
+  """`create_speech_dataset` with the signature of the others, and no mean."""
+  del split  # The path is that of one split.
   options = options or batching.Options()
   return create_speech_dataset(
       path, batch_size, options.dimension or 200, shuffle=shuffle,
@@ -197,14 +196,14 @@ def create_chain_graph_dataset(
     model_consistent=False):
   """Creates an endless dataset of observations of Gaussian chains.
 
-  A latent chain goes z_t ~ N(f(z_{t-1}), transition_variance), and every
+  A latent chain is z_t ~ N(f(z_{t-1}), transition_variance), and every
   `steps_per_observation`-th state is observed, x_t ~ N(g(z_t),
   observation_variance), where f and g are the transition and observation types.
   As in the original, z_0 ~ N(0, observation_variance) comes before the T states
   that can be observed: one transition more than `ghmm.GaussianHMM` has.
 
-  The numbers are `np.random.normal`'s, from NumPy's global state: sequence
-  after sequence, first z_0, then for each step z_t, and x_t if it is observed.
+  The numbers come from `np.random.normal` on NumPy's global state: sequence by
+  sequence, first z_0, then for each step z_t, and x_t if it is observed.
 
   Args:
     batch_size: B, the number of sequences per batch.
@@ -216,10 +215,10 @@ def create_chain_graph_dataset(
     observation_variance: The variance of an observation.
     transition_type: f: "standard", identity; "round", to the nearest integer.
     observation_type: g: "standard", identity; "squared"; "abs".
-    fixed_observation: If not None, what every observation is in place of a
-      draw; broadcasts to `[T_obs, B, state_size]`.
+    fixed_observation: If not None, the value of all observations, instead of
+      draws; broadcasts to `[T_obs, B, state_size]`.
     prefetch_buffer_size: The number of batches to draw ahead, at most two; with
-      0 NumPy's global state moves by the batches that were asked for alone.
+      0 NumPy's global state advances only for batches that are requested.
     dtype: "float32" or "float64".
     model_consistent: Whether to draw from the model itself: the first state is
       N(0, transition_variance).
@@ -265,8 +264,8 @@ def _draw_batch(shape, steps_per_observation, transition, transition_scale,
   """Draws a float64 array of observations of shape `[T_obs, B, state_size]`."""
   num_observations, batch_size, state_size = shape
   num_starts = 0 if starts_at_zero else 1
-  # One call draws the same numbers as one for each state and observation of
-  # one sequence after another, a hundred times faster.
+  # One call draws the same numbers as a call for each state and observation,
+  # sequence by sequence, a hundred times faster.
   noise = np.random.normal(size=[
       batch_size, num_starts + num_observations * (steps_per_observation + 1),
       state_size])

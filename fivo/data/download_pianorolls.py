@@ -7,9 +7,9 @@ Transcription" (ICML 2012), as their authors publish them:
   python -m fivo.data.download_pianorolls --out_dir=DIR
 
 `bin/download_pianorolls.sh DIR` does the same, after setting everything up. The
-environment variable FIVO_PIANOROLL_URL names another place that serves the
-files under their published names, e.g. `file:///mnt/icml2012`. The files hold
-no train mean yet: see `calculate_pianoroll_mean.py`.
+environment variable FIVO_PIANOROLL_URL names another source of the files under
+their published names, e.g. `file:///mnt/icml2012`. The files have no train mean
+yet: see `calculate_pianoroll_mean.py`.
 """
 
 if __name__ == "__main__":
@@ -52,21 +52,21 @@ _TIMEOUT_SECONDS = 30.
 
 
 def download(out_dir, base_url=DEFAULT_URL):
-  """Downloads those datasets that a directory does not hold yet.
+  """Downloads the datasets that a directory does not hold yet.
 
   Returns the paths of the files without a train mean. Raises a `UserError` if a
-  file cannot be downloaded, or it or a pianoroll file of its name that is there
-  is not the dataset; what was downloaded before stays.
+  file cannot be downloaded, or if it, or an existing pianoroll file of its
+  name, is not the dataset; earlier downloads stay.
   """
   files.prepare_directory("out_dir", out_dir)
   without_mean = []
   for name, published_name, num_sequences in DATASETS:
     path = os.path.join(out_dir, name)
     contents = _load_existing(path)
-    if contents is not None:  # It may be somebody's own.
+    if contents is not None:  # It may be a user's own file.
       _check_counts(contents, num_sequences, path,
                     "; move that file away, or name another directory")
-      logging.info("%s: is there already", path)
+      logging.info("%s: exists already", path)
     else:
       url = base_url.rstrip("/") + "/" + urllib.parse.quote(published_name)
       data, contents = _download_one(url)
@@ -100,26 +100,26 @@ def _download_one(url):
                     % (url, reading.one_line(error))) from error
   try:
     return data, pickled_splits.parse(data, url, "pianoroll", "")
-  except UserError as error:  # Without the advice to download the file.
+  except UserError as error:  # Drops the advice to download the file.
     raise UserError(str(error).split("; ")[0]) from error
 
 
-def _check_counts(contents, num_sequences, place, remedy=""):
-  """Refuses what has other numbers of sequences than the dataset."""
+def _check_counts(contents, num_sequences, source, remedy=""):
+  """Refuses contents whose numbers of sequences are not the dataset's."""
   found = tuple(len(contents.get(split, ())) for split in pianorolls.SPLITS)
   if found != num_sequences:
     raise UserError(
         "%s: holds %d/%d/%d train/valid/test sequences, not %d/%d/%d%s"
-        % (place, *found, *num_sequences, remedy))
+        % (source, *found, *num_sequences, remedy))
 
 
 def define_flags():
-  """Defines the flags; not at import, where other commands' would collide."""
+  """Defines the flags; not at import, as other programs share their names."""
   console.define_path("out_dir", None, "The directory to put the files into.")
 
 
 def main(unused_argv):
-  """Calls `download` with the flags, and tells how to go on."""
+  """Calls `download` with the flags, and says what to do next."""
   if not FLAGS.out_dir:
     raise UserError("--out_dir is required: the directory for the files")
   without_mean = download(

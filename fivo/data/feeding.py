@@ -44,7 +44,7 @@ class Feeder(tf.compat.v1.train.SessionRunHook):
     self._batches = batches(self._session, batch)
 
   def before_run(self, run_context):
-    """Feeds the next batch, or ends training where there is none."""
+    """Feeds the next batch, or ends training if there is none."""
     values = next(self._batches, None)
     if values is None:
       raise tf.errors.OutOfRangeError(None, None, "The data has ended.")

@@ -1,7 +1,7 @@
-"""What turns speech records back into sound.
+"""The statistics that turn speech records back into sound.
 
-Beside the normalised records of `create_timit_dataset.py` lies
-`statistics.json`, with which samples come back in the units of the data.
+They are in `statistics.json`, beside the normalised records of
+`create_timit_dataset.py`, and return samples to the units of the data.
 """
 
 import collections
@@ -16,10 +16,10 @@ from fivo.system.errors import UserError
 
 FILE_NAME = "statistics.json"
 
-_LIMITS = np.finfo(np.float32)  # Of what float32 samples are normalised by.
+_LIMITS = np.finfo(np.float32)  # Of the statistics of float32 samples.
 
 # The mean and the standard deviation, above zero, of all train samples, floats
-# in the units of the data; samples per second, and in one row of a record.
+# in the units of the data; samples per second, and per row of a record.
 SpeechStatistics = collections.namedtuple("SpeechStatistics", [
     "mean", "std", "sample_rate", "samples_per_timestep"])
 
@@ -32,7 +32,7 @@ def save(directory, statistics):
 
 
 def load(directory):
-  """Returns the `SpeechStatistics` beside records, None if there are none."""
+  """Returns the `SpeechStatistics` beside records, or None."""
   path = os.path.join(directory, FILE_NAME)
   try:
     return _checked(files.read_json(path))
@@ -53,7 +53,7 @@ def write_wav(path, samples, sample_rate):
 
 
 def _checked(values):
-  """Makes a `SpeechStatistics` of a dict, or raises ValueError."""
+  """Makes a `SpeechStatistics` from a dict, or raises ValueError."""
   if not isinstance(values, dict):
     raise ValueError("it is not a JSON object")
   for name, kinds, lower, upper in (

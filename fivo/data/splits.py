@@ -11,9 +11,7 @@ DEFAULT_FRACTIONS = (0.8, 0.1, 0.1)
 
 
 def parse_fractions(texts):
-  """Returns the values of --splits as floats; None of None."""
-  if texts is None:
-    return None
+  """Returns the values of --splits as floats."""
   try:
     fractions = list(map(float, texts))
   except ValueError:
@@ -40,7 +38,6 @@ def deal(items, fractions=None, seed=0):
     if sizes.max() > 1 or index == 0:
       sizes[sizes.argmax()] -= 1
       sizes[index] = 1
-  contents = {}
-  for split, size in zip(SPLITS, sizes):
-    contents[split], items = items[:size], items[size:]
-  return contents
+  ends = np.cumsum(sizes)
+  return {split: items[end - size:end]
+          for split, end, size in zip(SPLITS, ends, sizes)}

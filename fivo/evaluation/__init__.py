@@ -1,1 +1,1 @@
-"""Averaging the bounds over a dataset, once or checkpoint by checkpoint."""
+"""Averaging the bounds over a dataset, for one checkpoint or each new one."""

@@ -17,21 +17,20 @@ from fivo.system import progress
 from fivo.system import sessions
 
 # ll_per_t and ll_per_seq are float64 arrays [repeats, 3], in nats, in the order
-# of `bounds.AllBounds`; of a model with a twist [repeats, 4], with SIXO.
+# of `bounds.AllBounds`; with a twist [repeats, 4], SIXO last.
 EvalResult = collections.namedtuple(
     "EvalResult", ("ll_per_t", "ll_per_seq", "num_sequences"))
 _NAMES = bounds.AllBoundsAndSIXO._fields
-# Batches at a time: the loop of one leaves a core idle, and two of similar
-# length, as they come, end together.
+# Batches at a time: the loop of one leaves a core idle, and successive batches,
+# of similar length, end together.
 _NUM_THREADS = 2
 
 
 class Evaluator(object):
   """Computes all bounds of a model over all sequences of a split.
 
-  It has a graph of its own. Each evaluation has a session of its own: it begins
-  the data anew, and with a random seed the noise too, so that checkpoints
-  compare.
+  It has its own graph. Each evaluation has its own session, which restarts the
+  data and, given a random seed, the noise, so that checkpoints are comparable.
   """
 
   def __init__(self, create_dataset_and_model, bound_options, has_twist=False,
@@ -44,7 +43,7 @@ class Evaluator(object):
     """
     self._num_repeats = num_repeats
     self._show_bar = show_bar
-    # Two batches at a time would share the random stream by chance.
+    # Two concurrent batches would share the random stream unpredictably.
     self._num_threads = _NUM_THREADS if graph_seed is None else 1
     with tf.Graph().as_default() as self._graph:
       tf.compat.v1.set_random_seed(graph_seed)
@@ -53,20 +52,20 @@ class Evaluator(object):
           shuffle=False, repeat=False)
       self._batch = nested.map_nested(
           tf.convert_to_tensor, (inputs, targets, lengths))
-      self._held_batch = nested.map_nested(
+      self._placeholders = nested.map_nested(
           feeding.placeholder_like, self._batch)
-      arguments = (model, self._held_batch[:2], self._held_batch[2])
+      arguments = (model, self._placeholders[:2], self._placeholders[2])
       self._bounds = bounds.all_bounds(
           *arguments, has_twist=has_twist, **bound_options)
       if can_diagnose:
         create_bound = bounds.sixo if has_twist else bounds.fivo
         self._diagnosis = diagnostics_file.tensors(
-            create_bound(*arguments, **bound_options), self._held_batch[2])
+            create_bound(*arguments, **bound_options), self._placeholders[2])
       self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
     self._graph.finalize()
 
   def evaluate(self, path, before_batch=lambda: None):
-    """Evaluates a checkpoint; gives its global step and an `EvalResult`."""
+    """Evaluates a checkpoint; returns its global step and an `EvalResult`."""
     with self._restored(path) as session:
       step = int(session.run(self._global_step))
       log.info("Model restored from step %d, evaluating.", step)
@@ -74,19 +73,19 @@ class Evaluator(object):
       def evaluate_batch(values):
         before_batch()
         return session.run(
-            self._bounds, feeding.feed(self._held_batch, values))
+            self._bounds, feeding.feed(self._placeholders, values))
 
       return step, average(
           feeding.batches(session, self._batch), evaluate_batch,
           self._num_repeats, self._num_threads, self._show_bar)
 
   def diagnose(self, path):
-    """Gives arrays for `diagnostics_file.write`, of one batch."""
+    """Returns arrays of one batch for `diagnostics_file.write`."""
     with self._restored(path) as session:
-      # The last has the longest sequences.
+      # The last batch has the longest sequences.
       *_, batch = feeding.batches(session, self._batch)
       return session.run(
-          self._diagnosis, feeding.feed(self._held_batch, batch))
+          self._diagnosis, feeding.feed(self._placeholders, batch))
 
   def _restored(self, path):
     """A session with the variables of a checkpoint."""
@@ -97,9 +96,9 @@ class Evaluator(object):
 
 def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
             show_bar=True):
-  """Averages the bounds over all sequences of batches; gives an `EvalResult`.
+  """Averages the bounds over the sequences of batches, into an `EvalResult`.
 
-  The last entry of a batch is its lengths `[B]`. `evaluate_batch` gives the
+  The last entry of a batch is its lengths `[B]`. `evaluate_batch` returns the
   `bounds.AllBounds` or `bounds.AllBoundsAndSIXO` of a batch, arrays `[B]`.
   """
   def evaluate(batch):
@@ -126,7 +125,7 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
 
 
 def _map_in_order(function, items, num_threads):
-  """Yields a function's values in order, with few items at hand at a time."""
+  """Yields a function's values in order, with few items pending at a time."""
   with futures.ThreadPoolExecutor(num_threads) as executor:
     pending = collections.deque()
     for item in items:
@@ -138,7 +137,7 @@ def _map_in_order(function, items, num_threads):
 
 
 def report(result, split, step, writer):
-  """Logs the `EvalResult` of a split, and writes it by a `Summaries`."""
+  """Logs the `EvalResult` of a split, and writes it with a `Summaries`."""
   for unit, values in (("t", result.ll_per_t), ("seq", result.ll_per_seq)):
     means = values.mean(axis=0)
     log.info(

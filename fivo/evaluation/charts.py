@@ -1,8 +1,8 @@
-"""The charts that TensorBoard shows, for training and evaluation alike.
+"""TensorBoard's charts, of training and evaluation alike.
 
-TensorBoard puts scalars of one tag on one chart, whichever run writes them.
-Training writes into the logdir, evaluation of a split into a directory in it;
-where both know a quantity they write it under the same tag.
+TensorBoard plots scalars of the same tag on one chart, whichever run writes
+them. Training writes into the logdir, evaluation of a split into a directory in
+it; quantities that both have share a tag.
 """
 
 import os
@@ -12,40 +12,40 @@ import tensorflow as tf
 from fivo.system import errors
 from fivo.system import log
 
-# What each chart shows, for its tooltip. In Markdown.
+# The tooltip of each chart, in Markdown.
 _DESCRIPTIONS = {
     "exact/log_likelihood_per_timestep":
-        "The exact log p(x) in nats per timestep, above which no bound is in "
+        "The exact log p(x) in nats per timestep. No bound exceeds it in "
         "expectation.",
     "exact/gap_per_timestep":
-        "The exact log p(x) less the bound, in nats per timestep. Zero is "
+        "The exact log p(x) minus the bound, in nats per timestep. Zero is "
         "best.",
     "training/gradient_norm":
-        "The Euclidean norm of the loss's gradient by all variables together, "
-        "before it is clipped.",
+        "The Euclidean norm of the gradient of the loss with respect to all "
+        "variables, before clipping.",
     "training/learning_rate": "The learning rate of Adam.",
     "training/twist_loss":
-        "The cross entropy, in nats per sequence, of the classifier by which a "
-        "twist is learned. Lower is better.",
+        "The cross entropy, in nats per sequence, of the classifier that "
+        "trains the twist. Lower is better.",
     "speed/steps_per_second": "Training steps per second.",
     "speed/timesteps_per_second":
-        "Timesteps of data per second, not counting the padding and counting "
-        "those of all particles once.",
+        "Timesteps of data per second, without padding, whatever the number of "
+        "particles.",
     "particles/effective_sample_size":
         "1 / sum_n W_n^2 for the normalised weights W of a filter's particles, "
-        "before it resamples: the mean over all timesteps. From 1, where one "
-        "particle has all the weight, to the number of particles.",
+        "before resampling: the mean over all timesteps. It ranges from 1, if "
+        "one particle has all the weight, to the number of particles.",
     "particles/resampling_rate":
-        "The share of timesteps at which a filter resamples.",
+        "The fraction of timesteps at which a filter resamples.",
     "particles/log_weight_variance":
         "The variance of the log weights of a filter's particles, accumulated "
         "since it last resampled: the mean over all timesteps.",
     "particles/num_ancestors":
-        "How many particles of the step before have descendants: the mean over "
+        "How many particles of a step survive its resampling: the mean over "
         "all timesteps.",
     "particles/num_roots":
-        "How many particles of the first step have descendants: the mean over "
-        "all timesteps."}
+        "How many particles of the first step still have descendants: the mean "
+        "over all timesteps."}
 for _bound in ("elbo", "iwae", "fivo", "sixo"):
   _DESCRIPTIONS["bound_per_timestep/" + _bound] = (
       "The %s bound on log p(x) in nats per timestep: in training the mean "
@@ -58,13 +58,13 @@ for _bound in ("elbo", "iwae", "fivo", "sixo"):
 
 
 def add(tag, tensor):
-  """Adds a scalar Tensor, under a tag of those above, to the summaries."""
+  """Adds a scalar Tensor to the summaries, under one of the tags above."""
   tf.compat.v1.summary.tensor_summary(
       tag, tf.cast(tensor, tf.float32), summary_metadata=_metadata(tag))
 
 
 def values_summary(values):
-  """Makes a `tf.Summary` of pairs of a tag, any at all, and a float."""
+  """Makes a `tf.Summary` of pairs of an arbitrary tag and a float."""
   summary = tf.compat.v1.Summary()
   for tag, value in values:
     summary.value.add(
@@ -82,10 +82,9 @@ def _metadata(tag):
 
 
 class Summaries(object):
-  """Writes summaries into a file of a directory, whose path it gets in parts.
+  """Writes summaries to an event file in a directory, given as path parts.
 
-  Each can be read at once. Those that cannot be written are left out with a
-  warning.
+  Each can be read immediately. Those that cannot be written cause a warning.
   """
 
   def __init__(self, *path):

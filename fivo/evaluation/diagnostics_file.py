@@ -1,4 +1,4 @@
-"""The file and the picture of `--diagnostics` in evaluation."""
+"""The file and the picture that evaluation with `--diagnostics` writes."""
 
 import os
 
@@ -13,12 +13,12 @@ from fivo.system import log
 
 FILE_NAME = "diagnostics.npz"
 PICTURE_NAME = "diagnostics.png"
-# Of more particles than this, some are drawn.
+# Of more particles than this, only some are drawn.
 _MAX_PARTICLES = 64
 
 
 def tensors(bound, lengths):
-  """The Tensors of a file, a dict, of a `bounds.FIVOBound` with ancestors."""
+  """A dict of the Tensors to write of a `bounds.FIVOBound` with ancestors."""
   fields = diagnostics.diagnose(
       bound.log_weights, bound.resampled, bound.ancestors)
   return dict(fields._asdict(), ancestors=bound.ancestors,
@@ -30,7 +30,7 @@ def write(logdir, name, values):
   directory = os.path.join(logdir, name)
   result_files.write("logdir", directory, FILE_NAME, values)
   if checks.missing_for_rendering():
-    log.info("No picture of it: that needs the extra render.")
+    log.info("Drew no picture of it: that needs the extra render.")
     return
   path = os.path.join(directory, PICTURE_NAME)
   figures.save(path, _draw(values))
@@ -38,10 +38,10 @@ def write(logdir, name, values):
 
 
 def _draw(values):
-  """Draws the longest sequence of a batch; gives a figure.
+  """Draws the longest sequence of a batch; returns a figure.
 
-  The lower panel traces each of the last particles back to the first step;
-  lines that meet have an ancestor in common.
+  The lower panel traces each of the final particles back to the first step;
+  lines that meet have a common ancestor.
   """
   b = int(np.argmax(values["lengths"]))
   length = int(values["lengths"][b])
@@ -64,7 +64,7 @@ def _draw(values):
 
 
 def lineages(ancestors):
-  """Traces at most 64 last particles through ancestors `[T, N]`: `[T, M]`."""
+  """Traces up to 64 final particles through ancestors `[T, N]`: `[T, M]`."""
   num_steps, num_particles = ancestors.shape
   chosen = np.unique(np.linspace(
       0, num_particles - 1, min(num_particles, _MAX_PARTICLES)).astype(int))

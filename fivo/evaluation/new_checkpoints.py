@@ -4,42 +4,40 @@ import os
 import time
 
 from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
 from fivo.system import log
 
 
-def evaluate(config, path, evaluate_one):
+def evaluate(config, directory, path, evaluate_one):
   """Evaluates a checkpoint and, with `eval_interval_secs`, each new newest one.
 
-  It looks for one every so many seconds, up to `max_steps`, or up to the step
-  at which the run has stopped early. One that is gone, or not whole, when it is
-  read is left out; without `eval_interval_secs` the next takes its place.
+  It looks for a new one at that interval until `max_steps`, or the step at
+  which the run stopped early. A checkpoint that is missing or incomplete when
+  read is skipped; without `eval_interval_secs` the next newest replaces it.
 
-  Returns what `evaluate_one(path)` gave for the last checkpoint.
+  Returns the result of `evaluate_one(path)` for the last checkpoint.
   """
   if config.eval_interval_secs is None:
-    return checkpoints.use_newest(config.logdir, path, evaluate_one)
+    return directory.use_newest(path, evaluate_one)
   result, last_step, last_written = None, -1, -1
   while True:
     step, written = checkpoints.step(path), _time_written(path)
-    # A run that began again writes checkpoints of earlier steps; a later step
-    # counts even where a copy, or another machine's clock, has set its time.
+    # A restarted run writes checkpoints of earlier steps; a later step counts
+    # even if a copy, or another machine's clock, has set its time.
     if written is not None and (
         step > last_step or written > last_written):
       try:
         result = evaluate_one(path)
         last_step, last_written = step, written
       except checkpoints.UnreadableError as e:
-        log.info("Passed over: %s", e)
+        log.info("Skipped: %s", e)
     if last_step >= config.max_steps:
       return result
-    stopped = validation_record.stopped_step(
-        config.logdir, config.measure, config.early_stop_patience)
+    stopped = directory.stopped_step(config.measure, config.early_stop_patience)
     if stopped is not None and last_step >= stopped:
-      log.info("The run has stopped early at step %d.", stopped)
+      log.info("The run stopped early at step %d.", stopped)
       return result
     time.sleep(config.eval_interval_secs)
-    path = checkpoints.latest(config.logdir, warn=False)
+    path = directory.latest(warn=False)
 
 
 def _time_written(path):

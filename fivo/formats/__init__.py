@@ -1,1 +1,1 @@
-"""Files that others wrote: the one place where foreign bytes are read."""
+"""Reading files from elsewhere: the one place where foreign bytes are read."""

@@ -25,8 +25,8 @@ def import_mido():
 def read(path, steps_per_quarter):
   """Reads a MIDI file, of format 0 or 1, as a `Piece`.
 
-  A chord holds the notes that sound as its step begins; a note may begin up to
-  a quarter of a step late, or early if it is too short to sound then. Notes
+  A chord holds the notes that sound when its step begins; a note may begin up
+  to a quarter of a step late, or early if it is too short to sound then. Notes
   between two steps, percussion, and silence at both ends are left out.
   """
   mido = import_mido()
@@ -41,25 +41,25 @@ def read(path, steps_per_quarter):
                     % path)
   notes = [note for track in midi.tracks for note in _notes(track)]
   if not notes:
-    raise UserError("%s: has no notes outside of the percussion channel" % path)
-  placed = list(_place(notes, steps_per_quarter, midi.ticks_per_beat))
-  if not placed:
-    raise UserError("%s: has no notes but between the timesteps" % path)
-  first = min(start for _, start, _ in placed)
-  num_steps = max(end for _, _, end in placed) - first
+    raise UserError("%s: has no notes outside the percussion channel" % path)
+  quantized = list(_quantize(notes, steps_per_quarter, midi.ticks_per_beat))
+  if not quantized:
+    raise UserError("%s: has only notes between the timesteps" % path)
+  first = min(start for _, start, _ in quantized)
+  num_steps = max(end for _, _, end in quantized) - first
   if num_steps > _MAX_STEPS:
     raise UserError("%s: has %d timesteps; at most %d are allowed"
                     % (path, num_steps, _MAX_STEPS))
   chords = [set() for _ in range(num_steps)]
-  for pitch, start, end in placed:
+  for pitch, start, end in quantized:
     for chord in chords[start - first:end - first]:
       chord.add(pitch)
   return Piece([tuple(sorted(chord)) for chord in chords], len(notes),
-               len(notes) - len(placed))
+               len(notes) - len(quantized))
 
 
-def _place(notes, steps_per_quarter, ticks_per_quarter):
-  """Yields (pitch, start, end) in steps, of notes that are not between two."""
+def _quantize(notes, steps_per_quarter, ticks_per_quarter):
+  """Yields (pitch, start, end), in steps, of notes not between two steps."""
   for pitch, start, end in notes:
     # In quarters of a step, times the number of ticks in a quarter note.
     start, end = (4 * tick * steps_per_quarter for tick in (start, end))
@@ -86,10 +86,10 @@ def _notes(track):
     if message.type == "note_on" and message.velocity:
       starts[key].append(tick)
     elif starts[key]:
-      # Of two notes of a pitch, the first to begin is the first to end.
+      # Of two notes of the same pitch, the first to begin is the first to end.
       yield message.note, starts[key].popleft(), tick
       last_end[key] = tick
   for key, left in starts.items():
     for start in left:
-      if start >= last_end.get(key, 0):  # Else the earlier one goes on for it.
+      if start >= last_end.get(key, 0):  # Else the earlier one covers it.
         yield key[1], start, tick

@@ -23,12 +23,12 @@ from fivo.formats.reading import describe
 from fivo.system.errors import UserError
 
 _MAX_NOTE = 127
-# The first MIDI note of a matrix of so many columns.
+# The first MIDI note of a matrix, by its number of columns.
 _FIRST_NOTES = {pianorolls.NUM_NOTES: pianorolls.MIN_NOTE, _MAX_NOTE + 1: 0}
 
 
 def read_json(path):
-  """Reads the JSON form: from splits to lists of lists of tuples of notes."""
+  """Reads the JSON form: a dict of splits, lists of lists of tuples."""
   data = reading.read_bytes(path)
   with reading.complaining(path, "JSON"):
     contents = json.loads(data.decode("utf-8"))
@@ -53,7 +53,7 @@ def read_mat(path):
 
 
 def _convert(contents, path, to_chords):
-  """Converts the sequences of the splits that are there."""
+  """Converts the sequences of the splits that exist."""
   return {split: pickled_splits.convert(contents, split, path, to_chords)
           for split in pianorolls.SPLITS
           if split == "train" or contents.get(split)}
@@ -75,7 +75,7 @@ def _lists_to_chords(sequence):
 
 
 def _cells(value):
-  """The matrices in a MATLAB variable: cells, a stack of them, or one alone."""
+  """The matrices in a MATLAB variable: in cells, in a stack, or only one."""
   if isinstance(value, np.ndarray) and value.dtype == object:
     value = value.ravel()
   elif value.ndim != 3:

@@ -1,7 +1,7 @@
-"""Pianoroll files: reading, checking, and writing whole.
+"""Pianoroll files: reading, checking and writing.
 
-A pianoroll file is one of `pickled_splits`. A sequence is a list of chords (one
-per timestep), a chord a possibly empty tuple of MIDI notes.
+A pianoroll file has the form of `pickled_splits`. A sequence is a list of
+chords (one per timestep), a chord a possibly empty tuple of MIDI notes.
 """
 
 import numbers
@@ -34,13 +34,13 @@ def load(path):
 def save(path, pianorolls):
   """Writes a pianoroll file, whole or not at all, for Python 2 and 3."""
   check_writable(path)
-  # Through a link, to the file that it names.
+  # A link stays; the file it points to is replaced.
   with files.atomic_write(os.path.realpath(path)) as stream:
     pickle.dump(pianorolls, stream, protocol=2)
 
 
 def save_with_mean(path, pianorolls):
-  """Adds the train mean, writes the file, and logs what it holds."""
+  """Adds the train mean, writes the file, and logs its contents."""
   dense = {split: dense_split(pianorolls, split, path) for split in SPLITS
            if split == "train" or pianorolls.get(split)}
   pianorolls[MEAN_KEY] = calculate_mean(dense["train"])
@@ -55,7 +55,7 @@ def save_with_mean(path, pianorolls):
 
 
 def check_writable(path):
-  """Refuses what cannot become a file, before much work is done."""
+  """Refuses a path that cannot be written to, before much work is done."""
   if not os.path.basename(path) or os.path.isdir(path):
     raise UserError("%s: not a file; give the path of a file to write" % path)
   directory = os.path.dirname(os.path.realpath(path))
@@ -84,7 +84,7 @@ def to_dense(sequence, min_note, num_notes):
 
 
 def _describe_bad_note(sequence, columns):
-  """Describes the first of the chords' notes that has no column."""
+  """Describes the first note of the chords that has no column."""
   for step, chord in enumerate(sequence):
     if not hasattr(chord, "__len__"):
       return "step %d: %s is not a tuple of MIDI notes" % (

@@ -1,8 +1,8 @@
 """Datasets in a pickle: splits and a train mean, read safely and checked.
 
-Such a file is a pickled dictionary. Under "train", "valid" and "test" it holds
-lists of sequences, see `pianorolls`, in a pose file arrays `[T, D]` or lists of
-T rows; under "train_mean" the mean of the train split over all timesteps. A
+Such a file is a pickled dictionary. "train", "valid" and "test" are lists of
+sequences, see `pianorolls`; in a pose file these are arrays `[T, D]` or lists
+of T rows. "train_mean" is the mean of the train split over all timesteps. A
 `remedy` says how to get a good file.
 """
 
@@ -22,7 +22,7 @@ _POSE_REMEDY = ("a pose file is a pickled dictionary with train, valid, test "
 
 
 def load(path, kind, remedy):
-  """Reads the dictionary in a file of a kind; looks at no sequence."""
+  """Reads the dictionary in a file of a kind; does not check its sequences."""
   if not os.path.exists(path):
     raise UserError("%s: no such file; %s" % (path, remedy))
   if not os.path.isfile(path):
@@ -54,7 +54,7 @@ def parse(data, path, kind, remedy):
 
 
 def get_split(contents, split, path):
-  """The sequences of a split: a list, tuple or array of such, none empty."""
+  """The sequences of a split, a list, tuple or array of non-empty ones."""
   others = [key for key in contents if key != MEAN_KEY]
   if split not in others:
     raise UserError("%s: has no split '%s', only %s" % (
@@ -67,7 +67,7 @@ def get_split(contents, split, path):
 
 
 def convert(contents, split, path, function):
-  """Applies a function, whose `UserError` is completed, to each sequence."""
+  """Applies a function to each sequence; adds the place to its `UserError`."""
   converted = []
   for index, sequence in enumerate(get_split(contents, split, path)):
     try:
@@ -117,11 +117,11 @@ def read_poses(path, split):
       contents, path, width, "np.concatenate(train).mean(axis=0)")
 
 
-def _check_list(value, where, of_what):
-  """Refuses what is no list, or an empty one."""
+def _check_list(value, where, items):
+  """Refuses a value that is not a list, or is an empty one."""
   if not isinstance(value, (list, tuple, np.ndarray)) or (
       getattr(value, "ndim", 1) == 0):
     raise UserError("%s is %s, not a list of %s"
-                    % (where, describe(value), of_what))
+                    % (where, describe(value), items))
   if not len(value):  # pylint: disable=len-as-condition
-    raise UserError("%s has no %s" % (where, of_what))
+    raise UserError("%s has no %s" % (where, items))

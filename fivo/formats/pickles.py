@@ -1,4 +1,4 @@
-"""Unpickles plain data and NumPy numbers; runs nothing that a file names."""
+"""Unpickles plain data and NumPy numbers; runs no code that a file names."""
 
 import io
 import pickle
@@ -37,12 +37,12 @@ class _Dtype:
 
 _ADMITTED = {
     ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): None,  # An argument of the following.
+    ("numpy", "ndarray"): None,  # An argument of `_reconstruct`.
     ("numpy.core.multiarray", "_reconstruct"): lambda *_: np.empty([0]),
-    # As a number of Python, which is much smaller in memory and on disk.
+    # As a Python number, which is much smaller in memory and on disk.
     ("numpy.core.multiarray", "scalar"): (
         lambda dtype, data: dtype.read(data).item()),
-    # How Python 3 writes bytes, and none, for Python 2.
+    # How Python 3 writes bytes, and empty bytes, for Python 2.
     ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
     ("builtins", "bytes"): lambda: b"",
     ("builtins", "set"): set,
@@ -51,10 +51,10 @@ _ADMITTED = {
 
 
 class _Unpickler(pickle._Unpickler):  # pylint: disable=protected-access
-  """Admits a few names; the one in C takes 64 GB for five damaged bytes."""
+  """Admits a few names; C's Unpickler takes 64 GB for five damaged bytes."""
 
   def find_class(self, module, name):
-    # NumPy 2 moved a module, and Python 3 another.
+    # NumPy 2 renamed one module, and Python 3 another.
     key = (module.replace("numpy._core", "numpy.core").replace(
         "__builtin__", "builtins"), name)
     if key not in _ADMITTED:
@@ -62,7 +62,7 @@ class _Unpickler(pickle._Unpickler):  # pylint: disable=protected-access
     return _ADMITTED[key]
 
   def load_build(self):
-    """Sets the state of what is below it on the stack."""
+    """Sets the state of the object below it on the stack."""
     state = self.stack.pop()
     target = self.stack[-1]
     if isinstance(target, np.ndarray):
@@ -72,10 +72,10 @@ class _Unpickler(pickle._Unpickler):  # pylint: disable=protected-access
       shape = numbers.reshape(shape).shape
       target.__setstate__(
           (1, shape, numbers.dtype, bool(is_fortran), numbers.tobytes()))
-    elif isinstance(target, _Dtype):  # Plain types have but a byte order.
+    elif isinstance(target, _Dtype):  # A plain type has only a byte order.
       target.dtype = target.dtype.newbyteorder(state[1])
     else:
-      raise RefusedError("it sets the state of what is no NumPy data")
+      raise RefusedError("it sets the state of an object that is not NumPy's")
 
   dispatch = dict(pickle._Unpickler.dispatch)  # pylint: disable=protected-access
   dispatch[pickle.BUILD[0]] = load_build

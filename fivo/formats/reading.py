@@ -1,4 +1,4 @@
-"""Reads the bytes of a file, and describes what is wrong with it in a line."""
+"""Reads the bytes of a file, and describes its defects in one line."""
 
 import contextlib
 import importlib
@@ -11,7 +11,7 @@ from fivo.system.errors import UserError
 
 
 def read_bytes(path, max_bytes=1 << 28):
-  """The bytes of a file, or a `UserError` that names it."""
+  """Returns the bytes of a file, or raises a `UserError` that names it."""
   try:
     return files.read_bytes(path, max_bytes)
   except OSError as error:
@@ -50,7 +50,7 @@ def one_line(error):
 
 
 def describe(value):
-  """A short description, in one line, of a value of any size."""
+  """A short, one-line description of a value of any size."""
   if isinstance(value, (dict, list, tuple)):
     return "a %s of length %d" % (type(value).__name__, len(value))
   if isinstance(value, np.ndarray):

@@ -5,7 +5,7 @@ NIST_1A, the second its length in bytes, then come fields such as
 "sample_count -i 46797", and end_head (readme of NIST's sphere_2.x).
 
 Only 16-bit, little-endian, single-channel, uncompressed samples are read. Their
-count, and their limits where a header states them, must be those of the data:
+count, and their limits if the header states them, must match the data:
 libsndfile ignores these, and takes a file that is cut off for a shorter one.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from fivo.system.errors import UserError
 
 DEFAULT_SAMPLE_RATE = 16000
-# A RIFF file counts the bytes of a second, of two-byte samples, in 32 bits.
+# A RIFF header has 32 bits for the bytes per second, two per sample.
 MAX_SAMPLE_RATE = 2 ** 31 - 1
 
 _REMEDY = ("convert it to 16-bit PCM with one channel, e.g.: "
@@ -31,15 +31,15 @@ _FIELD = re.compile(r"^[ \t]*(\w+)[ \t]+-[irs]\d*[ \t]+(.*?)\s*$", re.MULTILINE)
 _REQUIRED = (("sample_coding", "pcm"), ("channel_count", "1"),
              ("sample_n_bytes", "2"), ("sample_byte_format", "01"))
 
-# Where the samples begin, in bytes; their number; None or samples per second,
-# the least and the greatest sample.
+# Where the samples begin, in bytes; their number; samples per second, the least
+# and the greatest sample, each None if it is not stated.
 Header = collections.namedtuple("Header", [
     "offset", "sample_count", "sample_rate", "sample_min", "sample_max"])
 
 
 def read_header(path):
   """Reads the header, or raises a `UserError` if it does not fit the file."""
-  if not os.path.isfile(path):  # A pipe would be waited for.
+  if not os.path.isfile(path):  # Opening a pipe would block.
     raise UserError("%s is not a file" % path)
   with open(path, "rb") as stream:
     is_riff = stream.read(4) == b"RIFF"
@@ -81,7 +81,7 @@ def _read_riff_header(stream, path):
     parameters = wave.open(stream).getparams()
   except (wave.Error, EOFError, RuntimeError, ZeroDivisionError,
           struct.error) as error:
-    raise UserError("%s is no RIFF file that is read here (%s); %s" % (
+    raise UserError("%s is not a RIFF file that can be read (%s); %s" % (
         path, str(error) or "it is cut off", _REMEDY)) from error
   if (parameters.nchannels, parameters.sampwidth) != (1, 2):
     raise UserError("%s has %d channels of %d-bit samples; %s" % (

@@ -1,4 +1,4 @@
-"""TFRecord files: where each record lies, and reading one of them.
+"""TFRecord files: locating all records, and reading one of them.
 
 A record is its length (uint64), the length's checksum, the payload, and its
 checksum (tensorflow/core/lib/io/record_writer.h).
@@ -10,7 +10,7 @@ import struct
 import numpy as np
 import tensorflow as tf
 
-# The one reader in TensorFlow 1.15 that starts in the middle of a file.
+# The only reader in TensorFlow 1.15 that can start in the middle of a file.
 from tensorflow.python import pywrap_tensorflow
 
 from fivo.system.errors import UserError
@@ -29,7 +29,7 @@ def index_records(path):
   if not file_size:
     raise UserError("%s: the file is empty: it has no records" % path)
   try:
-    _read(path, 0)  # By its checksum TensorFlow knows the first.
+    _read(path, 0)  # TensorFlow recognises a record by its checksum.
   except tf.errors.OpError as error:
     if (error.message == "corrupted record at 0"
         or not isinstance(error, tf.errors.DataLossError)):
@@ -51,7 +51,7 @@ def index_records(path):
 
 
 def read_record(path, index, offset):
-  """Returns the payload, bytes, of the record of this index at an offset."""
+  """Returns the payload, bytes, of a record given its index and offset."""
   try:
     return _read(path, offset)
   except tf.errors.OpError as error:

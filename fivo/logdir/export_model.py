@@ -1,10 +1,10 @@
-"""Makes of a logdir a small one that holds the model and nothing else.
+"""Exports the model of a logdir, and nothing else, into a small logdir.
 
   python -m fivo.logdir.export_model --logdir=LOGDIR/best --out_dir=DIRECTORY
 
 The new logdir has the newest checkpoint without the optimizer's state, a third
 of the size, and the configuration without paths of this machine. It can be
-evaluated and sampled from, not trained further.
+evaluated and sampled from, but not trained further.
 """
 
 if __name__ == "__main__":
@@ -21,16 +21,17 @@ import tensorflow as tf
 
 from fivo.config import stored
 from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.system import errors
 from fivo.system import files
 
-# Of Adam's and of averages' variables, beside the model's.
+# Suffixes and names of variables of the optimizer and of averages.
 _STATE = ("/Adam", "/Adam_1", "/ExponentialMovingAverage")
 _STATE_NAMES = ("beta1_power", "beta2_power")
 
 
 def define_flags():
-  """Defines the flags; not at import, because others have the same names."""
+  """Defines the flags; not at import, as other programs share their names."""
   flags.DEFINE_string("logdir", None, "The logdir to read.")
   flags.DEFINE_string("out_dir", None, "The logdir to make.")
   flags.mark_flags_as_required(["logdir", "out_dir"])
@@ -38,7 +39,7 @@ def define_flags():
 
 def export_model(logdir, out_dir):
   """Writes a logdir's model into a new directory; returns its checkpoint."""
-  path = checkpoints.require(logdir)
+  path = run_directory.RunDirectory(logdir).require()
   if not stored.load(logdir)[0]:
     raise errors.UserError("--logdir=%s: has no %s" % (
         logdir, stored.FILE_NAME))
@@ -48,7 +49,7 @@ def export_model(logdir, out_dir):
   os.makedirs(out_dir, exist_ok=True)
   exported = _write_checkpoint(path, out_dir)
   content = files.read_json(os.path.join(logdir, stored.FILE_NAME))
-  # There are averages in place of the variables already.
+  # The variables have already been replaced by their averages.
   content["options"].update(
       average_variables=None,
       dataset_path=os.path.basename(content["options"]["dataset_path"]))
@@ -71,7 +72,7 @@ def _write_checkpoint(path, out_dir):
 
 
 def main(argv):
-  """Does what the flags say."""
+  """Exports the model of `--logdir` to `--out_dir`."""
   del argv
   path = export_model(flags.FLAGS.logdir, flags.FLAGS.out_dir)
   print("Wrote %s." % path)

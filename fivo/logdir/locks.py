@@ -1,4 +1,4 @@
-"""Noticing a second process that trains in the same logdir."""
+"""Detecting a second process that trains in the same logdir."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ def training_lock(logdir):
   The kernel releases the lock when the process ends, however it ends. The file
   stays: without it two processes could hold a lock of this name.
   """
-  # Not through a link, which would have another file emptied.
+  # Not through a link: that would empty another file.
   descriptor = os.open(os.path.join(logdir, FILE_NAME),
                        os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
   with os.fdopen(descriptor, "r+", errors="replace") as stream:
@@ -30,9 +30,9 @@ def training_lock(logdir):
           "end, or use another --logdir" % (
               logdir, stream.readline().strip() or "unknown")) from e
     except OSError as e:
-      # Whatever the error: kernel modules answer with numbers of their own.
+      # Whatever the error: kernel modules have their own error numbers.
       log.warning(
-          "--logdir=%s: its file system has no locks (%s): see to it that no "
+          "--logdir=%s: its file system has no locks (%s): make sure that no "
           "other process trains there.", logdir, e.strerror)
     else:
       stream.truncate(0)

@@ -1,4 +1,4 @@
-"""Files of named arrays that need no pickle to be read."""
+"""Files of named arrays that can be read without pickle."""
 
 import collections
 import os
@@ -16,8 +16,8 @@ _MAX_BYTES = 2 ** 31 - 1
 def check_size(name, value, bytes_per_unit, remedy, other_bytes=0):
   """Refuses, before they are made, results that are too large for a file.
 
-  Their size is `value * bytes_per_unit + other_bytes`, of a flag's name and
-  value; `remedy` names other flags that may be lowered.
+  Their size is `value * bytes_per_unit + other_bytes`, with the name and value
+  of a flag; `remedy` names other flags that may be lowered.
   """
   size = value * bytes_per_unit + other_bytes
   if size > _MAX_BYTES:
@@ -29,11 +29,11 @@ def check_size(name, value, bytes_per_unit, remedy, other_bytes=0):
 
 
 def write(flag, directory, name, named_arrays):
-  """Writes a dict of array-likes so that `np.load` gives them by name.
+  """Writes a dict of array-likes so that `np.load` returns them by name.
 
   The file, whose path is returned, holds one 0-d structured array in NumPy's
   `.npy` form, so that `np.load(path)["name"]` and `np.load(path)[()]["name"]`,
-  the way to the original's pickled dicts, work without `allow_pickle`.
+  as for the original's pickled dicts, work without `allow_pickle`.
   """
   named_arrays = collections.OrderedDict(
       (name, np.asarray(value)) for name, value in named_arrays.items())

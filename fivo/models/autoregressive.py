@@ -1,20 +1,20 @@
-"""An emission of zeros and ones that depend on each other.
+"""An autoregressive emission of dependent binary entries.
 
-Given the condition c, the latent and the memory of the past, the D entries of
-an observation, the notes of a chord for example, are
+Given a condition c, made of the latent and the memory of the past, the D
+entries of an observation, for example the notes of a chord, have
 
     p(x | c) = prod_i p(x_i | x_1, ..., x_{i-1}, c),
 
-each a Bernoulli that depends on the entries before it, the lower notes. All D
-logits come from one network with masked weights (MADE, Germain et al., Masked
-Autoencoder for Distribution Estimation, 2015), with g(c) a multilayer
-perceptron's hidden layers:
+where each factor is a Bernoulli that depends on the entries before it, such as
+lower notes. All D logits come from one network with masked weights (MADE,
+Germain et al., Masked Autoencoder for Distribution Estimation, 2015), where
+g(c) are the hidden layers of a multilayer perceptron:
 
     hidden = relu(W [x, g(c)] + b)        masked, so that logit i depends on
     logits = V [hidden, x, g(c)] + d      x_1, ..., x_{i-1} and c alone.
 
-Without the weights from x this is the independent emission with a hidden layer
-more. All D conditionals take two matrix products.
+Without the weights from x this is the independent emission with one more hidden
+layer. All D conditionals take two matrix products.
 """
 
 import numpy as np
@@ -23,15 +23,15 @@ import tensorflow as tf
 from fivo.models import distributions
 from fivo.models import mlp
 
-# The size of the masked hidden layer by that of the layer that it reads.
+# The size of the masked hidden layer, as a multiple of that of its input layer.
 HIDDEN_MULTIPLE = 4
 
 
 class ConditionalAutoregressiveDistribution(object):
-  """Bernoullis each given the lower ones, whose logits a network computes.
+  """Bernoullis, each given the lower ones, with logits from a network.
 
-  It is to be used in place of `base.ConditionalBernoulliDistribution`, on
-  float32 inputs.
+  A drop-in replacement for `base.ConditionalBernoulliDistribution`, for float32
+  inputs.
 
   Attributes:
     size: The dimension of the random variable, D.
@@ -44,8 +44,8 @@ class ConditionalAutoregressiveDistribution(object):
                name="conditional_autoregressive_distribution"):
     """Creates the distribution and the variables of its masked layers.
 
-    Arguments are those of `base.ConditionalBernoulliDistribution`; without
-    hidden layers for the condition there is one of `size`.
+    Arguments are those of `base.ConditionalBernoulliDistribution`; if
+    `hidden_layer_sizes` is empty there is one hidden layer, of `size`.
     """
     self.size = size
     self.bias_init = bias_init
@@ -69,7 +69,7 @@ class ConditionalAutoregressiveDistribution(object):
     return AutoregressiveBernoulli(self, features)
 
   def condition(self, features, x):
-    """The logits `[batch, size]` by g(c), and by the lower entries of x."""
+    """The logits `[batch, size]` given g(c) and the lower entries of x."""
     inputs = tf.concat([x, features], axis=1)
     hidden = self._activation(_linear(inputs, *self._hidden_layer))
     return self.bias_init + _linear(
@@ -77,7 +77,7 @@ class ConditionalAutoregressiveDistribution(object):
 
 
 class AutoregressiveBernoulli(object):
-  """What a `ConditionalAutoregressiveDistribution` is, given a condition."""
+  """A `ConditionalAutoregressiveDistribution` at a given condition."""
 
   def __init__(self, conditional, features):
     """Takes g(c), `[batch, features_size]`."""
@@ -93,9 +93,10 @@ class AutoregressiveBernoulli(object):
   def sample(self, seed=None):
     """Draws zeros and ones, a float32 Tensor `[batch, size]`.
 
-    An entry is one where a uniform number lies below its probability given the
-    lower ones. So each pass of the network settles one entry at least, and all
-    of them once a pass changes nothing, mostly long before pass `size`.
+    An entry is one if a uniform number lies below its probability given the
+    lower ones. So each pass of the network settles at least one more entry, and
+    all are settled once a pass changes nothing, usually long before pass
+    `size`.
     """
     size, dtype = self._conditional.size, self._features.dtype
     uniforms = tf.random.uniform(

@@ -1,4 +1,4 @@
-"""The interface of a model, and the conditional distributions models share."""
+"""The interface of models, and the conditional distributions they share."""
 
 import abc
 import contextlib
@@ -11,7 +11,7 @@ from fivo.models import distributions
 from fivo.models import mlp
 from fivo.models import nonstationary
 
-# Of the layers of a VRNN or SRNN.
+# For the layers of a VRNN or SRNN.
 DEFAULT_INITIALIZERS = {
     "w": tf.compat.v1.glorot_uniform_initializer(),
     "b": tf.compat.v1.zeros_initializer()
@@ -25,16 +25,16 @@ NonstationaryLinearDistribution = nonstationary.NonstationaryLinearDistribution
 class ELBOTrainableSequenceModel(abc.ABC):
   """A sequence model and its proposal, as the bounds see them.
 
-  Subclass this to train a model of your own. A model takes one timestep at a
-  time of a batch of rows and knows nothing of particles: to it N particles of B
+  Subclass this to train your own model. A model processes a batch of rows, one
+  timestep at a time, and knows nothing of particles: to it N particles of B
   sequences are a batch of N*B rows, in the layout drawn in `fivo/smc.py`.
 
-  With a method `log_twist(state, t)` as well, see `twists.py`, it takes part in
-  the bound SIXO; with `sample_step(state, inputs, t)`, in sampling.
+  A model that also has `log_twist(state, t)`, see `twists.py`, works with the
+  bound SIXO; one with `sample_step(state, inputs, t)` can be sampled from.
 
   Attributes:
     dtype: The float dtype that `zero_state` is given.
-    observations: What `set_observations` was given, nested Tensors.
+    observations: The nested Tensors given to `set_observations`.
     observations_ta: The same as nested TensorArrays, one entry per timestep,
       which may be read more than once.
     seq_lengths: An int32 Tensor `[batch_size]`.
@@ -53,7 +53,7 @@ class ELBOTrainableSequenceModel(abc.ABC):
     """
 
   def set_observations(self, observations, seq_lengths):
-    """Takes the observations that `propose_and_weight` is to explain.
+    """Sets the observations that `propose_and_weight` conditions on.
 
     Args:
       observations: Nested Tensors `[T, batch_size, ...]`.
@@ -80,14 +80,14 @@ class ELBOTrainableSequenceModel(abc.ABC):
     """
 
   def draw(self, distribution, seed=None):
-    """A sample of a proposal and its log density, both of the batch shape.
+    """Samples a proposal; returns the sample and its log density, in nats.
 
     Compiled bounds and doubly reparameterized gradients replace this method.
     """
     return distributions.sample_with_log_prob(distribution, seed)
 
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
-    """Takes observations `[T, B, ...]` for N particles of each sequence.
+    """Sets observations `[T, B, ...]` for N particles of each sequence.
 
     The default tiles them and calls `set_observations`. A model may override
     this to tile what it computes from the observations instead.
@@ -98,7 +98,7 @@ class ELBOTrainableSequenceModel(abc.ABC):
 
 
 def set_particle_observations(model, observations, seq_lengths, num_particles):
-  """Calls `set_tiled_observations`, which a model of your own may lack."""
+  """Calls `set_tiled_observations`, which a user's model may lack."""
   if hasattr(model, "set_tiled_observations"):
     model.set_tiled_observations(observations, seq_lengths, num_particles)
   else:
@@ -120,12 +120,12 @@ def drawing_by(model, draw):
 
 
 class ConditionalNormalDistribution(object):
-  """A diagonal Normal whose mean and scale an MLP, `fcnet`, computes."""
+  """A diagonal Normal with mean and scale from an MLP, `fcnet`."""
 
   def __init__(self, size, hidden_layer_sizes, sigma_min=0.0,
                raw_sigma_bias=0.25, hidden_activation_fn=tf.nn.relu,
                initializers=None, name="conditional_normal_distribution"):
-    """Creates the distribution; variables come with the first call.
+    """Creates the distribution; the first call creates its variables.
 
     Args:
       size: The dimension of the random variable.
@@ -148,8 +148,8 @@ class ConditionalNormalDistribution(object):
   def condition(self, tensor_list, **unused_kwargs):
     """The parameters given Tensors `[batch, ...]`, concatenated on axis 1.
 
-    These are mu and sigma, `[batch, size]`: the MLP's two halves, the second as
-    max(softplus(raw + raw_sigma_bias), sigma_min).
+    These are mu and sigma, `[batch, size]`: the halves of the MLP's output, the
+    second mapped to max(softplus(raw + raw_sigma_bias), sigma_min).
     """
     outputs = self.fcnet(_concat(tensor_list))
     mu, raw_sigma = tf.split(outputs, 2, axis=1)
@@ -165,12 +165,12 @@ class ConditionalNormalDistribution(object):
 
 
 class ConditionalBernoulliDistribution(object):
-  """Independent Bernoullis whose logits an MLP, `fcnet`, computes."""
+  """Independent Bernoullis with logits from an MLP, `fcnet`."""
 
   def __init__(self, size, hidden_layer_sizes, hidden_activation_fn=tf.nn.relu,
                initializers=None, bias_init=0.0,
                name="conditional_bernoulli_distribution"):
-    """Creates the distribution, as `ConditionalNormalDistribution` is created.
+    """Creates the distribution; see `ConditionalNormalDistribution`.
 
     `bias_init`, a float, or a float Tensor or array `[size]`, is added to the
     MLP's output.
@@ -197,16 +197,16 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
                raw_sigma_bias=0.25, hidden_activation_fn=tf.nn.relu,
                initializers=None, smoothing=False,
                name="conditional_normal_distribution"):
-    """As of the base class; `smoothing`: if calls have `smoothing_tensors`."""
+    """As the base class; if `smoothing`, calls take `smoothing_tensors`."""
     super(NormalApproximatePosterior, self).__init__(
         size, hidden_layer_sizes, sigma_min, raw_sigma_bias,
         hidden_activation_fn, initializers, name)
     self.smoothing = smoothing
 
   def condition(self, tensor_list, prior_mu, smoothing_tensors=None):
-    """The mean and the scale given Tensors, `[batch, size]` as `prior_mu` is.
+    """The mean and scale, `[batch, size]`, given Tensors and `prior_mu`.
 
-    `smoothing_tensors` summarize the observations to come, when smoothing.
+    `smoothing_tensors`, used if smoothing, summarize future observations.
     """
     tensors = list(tensor_list)
     if self.smoothing:
@@ -216,7 +216,7 @@ class NormalApproximatePosterior(ConditionalNormalDistribution):
 
 
 def encode_all(inputs, encoder):
-  """Encodes `[T, batch, size]` at once by an encoder of `[rows, size]`."""
+  """Encodes `[T, batch, size]` in one call of an encoder of `[rows, size]`."""
   leading = [tf.compat.dimension_value(static) or dynamic
              for static, dynamic in zip(
                  inputs.shape[:2], tf.unstack(tf.shape(inputs)[:2]))]
@@ -225,18 +225,18 @@ def encode_all(inputs, encoder):
 
 
 def ta_for_tensor(x, **kwargs):
-  """A TensorArray, with options of its own, of a Tensor `[T, ...]`."""
+  """Unstacks a Tensor `[T, ...]` into a TensorArray with given options."""
   kwargs.setdefault("element_shape", x.shape[1:])
   array = tf.TensorArray(x.dtype, tf.shape(x)[0], **kwargs).unstack(x)
-  array.mark_used()  # Some models make more than each of their steps reads.
+  array.mark_used()  # Some models create arrays that not every step reads.
   return array
 
 
 def zero_padding(x, seq_lengths):
-  """Zeros what lies past each sequence's end in a Tensor `[T, B, ...]`.
+  """Zeros a Tensor `[T, B, ...]` past the end of each sequence.
 
   The filter ignores those steps, but a NaN there would still reach the
-  gradient, as 0 * NaN. Without lengths, None, there is no padding.
+  gradient, as 0 * NaN. If `seq_lengths` is None there is no padding.
   """
   if seq_lengths is None:
     return x
@@ -249,6 +249,6 @@ def zero_padding(x, seq_lengths):
 
 
 def _concat(tensor_list):
-  """Concatenates Tensors `[batch, ...]` on axis 1; one needs no copy."""
+  """Concatenates Tensors `[batch, ...]` on axis 1; a single one as it is."""
   tensors = list(tensor_list)
   return tensors[0] if len(tensors) == 1 else tf.concat(tensors, axis=1)

@@ -1,9 +1,9 @@
 """Distributions whose densities cost few operations.
 
 In the particle filter's loop each operation costs a few microseconds whatever
-its size. These are TensorFlow Probability's distributions, drawing the same
-numbers. To `isinstance` and `kl_divergence` they are also TensorFlow's own,
-which old code knows as `tf.distributions` and `tf.contrib.distributions`.
+its size. These distributions extend TensorFlow Probability's and draw the same
+numbers. For `isinstance` and `kl_divergence` they also count as TensorFlow's
+own, which old code knows as `tf.distributions` and `tf.contrib.distributions`.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ _HALF_LOG_2_PI = 0.5 * np.log(2. * np.pi)
 
 
 class Normal(tfp.distributions.Normal):
-  """A Normal with a cheap density, cheaper still where it has been drawn."""
+  """A Normal with a cheap density, cheaper still for its own samples."""
 
   def standard_log_prob(self, noise):
     """The log density at loc + scale * noise, in nats, of the batch shape.
 
-    The terms of its gradient through the sample and loc cancel, and are spared.
+    The gradients through the sample and through loc cancel; both are omitted.
     """
     return -0.5 * tf.square(noise) - (tf.math.log(self.scale) + _HALF_LOG_2_PI)
 
@@ -28,11 +28,11 @@ class Normal(tfp.distributions.Normal):
     return self.standard_log_prob((x - self.loc) / self.scale)
 
   def _kl_divergence(self, other):
-    return super(Normal, self)._kl_divergence(_of_probability(other))
+    return super(Normal, self)._kl_divergence(_to_tfp(other))
 
 
 class Bernoulli(tfp.distributions.Bernoulli):
-  """A Bernoulli of logits; the softplus is exact for logits of any size."""
+  """A Bernoulli with logits, whose softplus is exact for logits of any size."""
 
   def _log_prob(self, event):
     return tf.cast(event, self.logits.dtype) * self.logits - tf.nn.softplus(
@@ -40,7 +40,7 @@ class Bernoulli(tfp.distributions.Bernoulli):
 
 
 def sample_with_log_prob(distribution, seed=None):
-  """`sample(seed=seed)` of any distribution, and its log density in nats."""
+  """Returns a sample of any distribution, and its log density in nats."""
   if isinstance(distribution, Normal):
     return transform_with_log_prob(distribution, tf.random.normal(
         tf.shape(distribution.loc), dtype=distribution.dtype, seed=seed))
@@ -49,15 +49,15 @@ def sample_with_log_prob(distribution, seed=None):
 
 
 def transform_with_log_prob(normal, noise):
-  """As `sample_with_log_prob` of a Normal, given draws of a standard one."""
+  """As `sample_with_log_prob` for a Normal, given standard Normal noise."""
   sample = noise * normal.scale + normal.loc
   if isinstance(normal, Normal):
     return sample, normal.standard_log_prob(noise)
   return sample, normal.log_prob(sample)
 
 
-def _of_probability(distribution):
-  """The like in TensorFlow Probability of a Normal of TensorFlow's."""
+def _to_tfp(distribution):
+  """Converts a Normal of TensorFlow's own to TensorFlow Probability's."""
   if isinstance(distribution, tfp.distributions.Distribution):
     return distribution
   return tfp.distributions.Normal(distribution.loc, distribution.scale)
@@ -65,7 +65,7 @@ def _of_probability(distribution):
 
 def _kl_divergence(a, b, name=None):
   return tfp.distributions.kl_divergence(
-      _of_probability(a), _of_probability(b), name=name)
+      _to_tfp(a), _to_tfp(b), name=name)
 
 
 _OLD = tf.compat.v1.distributions

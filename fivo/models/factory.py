@@ -1,4 +1,4 @@
-"""Building a VRNN or an SRNN out of multilayer perceptrons and an LSTM."""
+"""Building a VRNN or an SRNN from multilayer perceptrons and an LSTM."""
 
 import functools
 import inspect
@@ -26,7 +26,7 @@ def create_recurrent(model_class,
                      random_seed=None,
                      emission_sigma_min=None,
                      use_twist=False):
-  """Builds a trainable VRNN or SRNN of multilayer perceptrons and an LSTM.
+  """Builds a trainable VRNN or SRNN from multilayer perceptrons and an LSTM.
 
   Args:
     model_class: `TrainableVRNN`, `TrainableSRNN` or a subclass.
@@ -36,21 +36,21 @@ def create_recurrent(model_class,
       `base.ConditionalBernoulliDistribution`.
     rnn_hidden_size: The size of the LSTM. This and the next three default to
       `latent_size`.
-    fcnet_hidden_sizes: A list, the hidden layers of every MLP.
+    fcnet_hidden_sizes: A list, the hidden layer sizes of every MLP.
     encoded_data_size: The size of an encoded observation.
     encoded_latent_size: The size of an encoded latent.
     sigma_min: The smallest scale of the prior and the proposal.
-    raw_sigma_bias: Added to their raw scale before the softplus.
+    raw_sigma_bias: Added to the raw scale of both before the softplus.
     emission_bias_init: Added to the logits of a Bernoulli emission and tilt: a
       float, or a float Tensor or array `[data_size]`.
     use_tilt: If true, builds a tilt, for fivo-aux.
     proposal_type: "prior", "filtering" or "smoothing".
-    initializers: None, or a dict with initializers for "w" (of the LSTM's
-      kernel too) and "b". Default to Glorot's uniform and zeros.
+    initializers: None, or a dict with initializers for "w" (including the
+      LSTM's kernel) and "b". Defaults to Glorot uniform and zeros.
     random_seed: The op seed of all samples, or None.
     emission_sigma_min: The smallest scale of a Normal emission. Without one
-      (the default, as in the original code) a stretch of exact silence in audio
-      drives the bound up without limit.
+      (the default, as in the original code) exact silence in audio lets the
+      bound grow without limit.
     use_twist: If true, builds a twist, for SIXO.
 
   Returns:
@@ -98,8 +98,8 @@ def create_recurrent(model_class,
       twist_rnn_cell=new_cell() if use_twist else None)
 
 
-def creates(model_class, name):
-  """`create_recurrent` of one class, under a name of its own."""
+def create_function(model_class, name):
+  """Returns `create_recurrent` for one class, as a function called `name`."""
   create = functools.partial(create_recurrent, model_class)
   create.__name__ = name
   create.__doc__ = create_recurrent.__doc__

@@ -1,4 +1,4 @@
-"""The Gaussian hidden Markov model: a chain whose likelihood is known.
+"""The Gaussian hidden Markov model: a chain with a tractable likelihood.
 
     z_0 ~ N(0, v_0),   z_t ~ N(w_t z_{t-1}, v_t),   x_t ~ N(h_t z_t, r_t)
 
@@ -7,8 +7,8 @@ v, emission weights h and emission variances r. With w_0 = 0 the first step is
 like any other. The likelihood, the optimal proposals and hence the gap of each
 bound have closed forms.
 
-In the terms of `kalman.py`, x_t by itself is evidence with the precision
-h_t^2 / r_t and the information h_t x_t / r_t. From that of all steps follow the
+In terms of `kalman.py`, x_t alone is evidence with the precision h_t^2 / r_t
+and the information h_t x_t / r_t. The evidence of all steps determines the
 Gaussian of z_t given the past, x_0, ..., x_{t-1}, and the evidence of the
 future, x_t, ..., x_{T-1}. With these
 
@@ -27,10 +27,10 @@ diagonal matrices of v, h and r, and C = (I - W)^-1, z = W z + noise gives
 
     cov(z) = C V C^T,   cov(z, x) = cov(z) H,   cov(x) = H cov(z) H + R.
 
-Entry (s, u) of C is w_{u+1} ... w_s. Given z_{t-1}, the steps from t on are
-such a chain too, whose C is that of the whole without the first t rows and
-columns, and whose latents have the mean w_t z_{t-1} times its first column:
-`lookahead`.
+Entry (s, u) of C is w_{u+1} ... w_s. Given z_{t-1}, the steps from t on form
+such a chain too: its C is that of the whole chain without the first t rows and
+columns, and its latents have the mean w_t z_{t-1} times the first column of
+that (`lookahead`).
 """
 
 import tensorflow as tf
@@ -41,7 +41,7 @@ from fivo.models import kalman
 
 
 class PerTimestep(object):
-  """A Tensor `[steps, ...]` that is read like a list or a TensorArray."""
+  """A Tensor `[steps, ...]` that can be read like a list or a TensorArray."""
 
   def __init__(self, values):
     self._values = values
@@ -67,13 +67,14 @@ class PerTimestep(object):
 class GaussianHMM(object):
   """The model and its exact conditional distributions.
 
-  A timestep t is an int from 0 to T - 1 or a scalar integer Tensor, maybe
+  A timestep t is an int from 0 to T - 1 or a scalar integer Tensor, possibly
   inside a `tf.while_loop`. Latents are float Tensors of any shape, usually
   `[batch]`; `z_prev` is z_{t-1}, which step 0 ignores: there it may be None.
   Observations `xs` are float Tensors `[T, batch]`, or `[T, batch, 1]`. All
   results have gradients with respect to the parameters.
 
-  The constructor's arguments are attributes, the parameters as `PerTimestep`.
+  The constructor's arguments are kept as attributes, the parameters as
+  `PerTimestep`.
   """
 
   def __init__(self, num_timesteps, transition_variances=1.,
@@ -103,13 +104,13 @@ class GaussianHMM(object):
     self.emission_variances = PerTimestep(self._r)
     self.transition_weights = PerTimestep(weights)
     self.emission_weights = PerTimestep(self._h)
-    # Here, so that a loop does not compute them at each step.
+    # Computed here, so that a loop does not compute them at every step.
     self._transition_scales = tf.sqrt(self._v)
     self._emission_scales = tf.sqrt(self._r)
     self._information_weights = self._h / self._r
     self._precisions = self._h * self._information_weights
-    # The entries of C may leave the range of float32 even where what is
-    # observed stays tame.
+    # The entries of C may leave the range of float32 even if the observations
+    # stay moderate.
     identity = tf.eye(num_timesteps, dtype=tf.float64)
     below_diagonal = tf.pad(
         tf.linalg.diag(tf.cast(weights, tf.float64)), [[1, 0], [0, 1]])
@@ -151,7 +152,7 @@ class GaussianHMM(object):
     or a list of `[batch]` Tensors; or those of all steps, `[T, batch]`.
     """
     xs = observations(xs, self.dtype)
-    # Whatever their number, the last is that of step T - 1.
+    # However many there are, the last belongs to step T - 1.
     first = self.num_timesteps - _num_rows(xs)
     precisions, informations = kalman.filter_backward(
         *self._evidence(xs, first))
@@ -172,7 +173,7 @@ class GaussianHMM(object):
         scale_tril=tf.cast(tf.linalg.cholesky(covariance), self.dtype))
 
   def likelihood(self, xs):
-    """log p(x_0, ..., x_{T-1}) by the Kalman filter, `[batch]`, in nats."""
+    """log p(x_0, ..., x_{T-1}), by the Kalman filter, `[batch]`, in nats."""
     xs = observations(xs, self.dtype)
     means, variances, _, _ = kalman.filter_forward(*self._evidence(xs))
     innovations = distributions.Normal(
@@ -241,12 +242,12 @@ class GaussianHMM(object):
 
 
 def to_tensor(x, dtype):
-  """A Tensor of any numbers, or of nested lists of numbers or Tensors."""
+  """Converts numbers, or nested lists of numbers or Tensors, to a Tensor."""
   return tf.cast(tf.convert_to_tensor(x, dtype_hint=dtype), dtype)
 
 
 def observations(xs, dtype):
-  """Floats without the 1 of `[steps, batch, 1]`, the shape of unknown ranks."""
+  """Converts to `[steps, batch]`; an unknown rank is `[steps, batch, 1]`."""
   xs = to_tensor(xs, dtype)
   if xs.shape.ndims in (None, 3):
     xs = tf.reshape(xs, [tf.shape(xs)[0], -1])
@@ -259,6 +260,6 @@ def _times(values, rows):
 
 
 def _num_rows(x):
-  """The size of the first axis, an int if it is known, else a Tensor."""
+  """The size of the first axis, an int if it is static, else a Tensor."""
   size = tf.compat.dimension_value(x.shape[0])
   return tf.shape(x)[0] if size is None else size

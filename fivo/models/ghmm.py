@@ -18,7 +18,7 @@ GaussianHMM = gaussian_hmm.GaussianHMM
 class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
   """A Gaussian HMM with a proposal.
 
-  The model is fixed; all there is to learn is the proposal, if anything:
+  The model is fixed; only the proposal can be learned:
 
     prior: p(z_t | z_{t-1}).
     filtering: Learned, linear in z_{t-1} and x_t.
@@ -26,21 +26,21 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     true-filtering: p(z_t | z_{t-1}, x_t).
     true-smoothing: p(z_t | z_{t-1}, x_t, ..., x_{T-1}).
 
-  The learned ones are a `NonstationaryLinearDistribution`, whose inputs at
-  t = 0 are without z. Its family contains the true ones.
+  Learned proposals are a `NonstationaryLinearDistribution`, without the input z
+  at t = 0. Its family contains the true proposals.
 
   With true-smoothing the weight of a trajectory z_0, ..., z_t is
 
       p(x_0, ..., x_{T-1}) / p(x_{t+1}, ..., x_{T-1} | z_t),
 
-  which at the last step is the likelihood: ELBO and IWAE are exact, and SIXO is
-  with the optimal twist. FIVO resamples by the weights of the steps before,
+  which at the last step is the likelihood: ELBO and IWAE are exact, and so is
+  SIXO with the optimal twist. FIVO resamples by the weights of earlier steps,
   which differ, and is exact with one particle only.
 
   Attributes, after `set_observations`:
     observations: A float Tensor `[T, batch]`, zero past each sequence's end.
     seq_lengths: An int Tensor `[batch]` or None.
-    batch_size: An int, or a scalar Tensor if it is not known yet.
+    batch_size: An int, or a scalar Tensor if it is not static.
     messages: A `PerTimestep` of T entries `[batch]`: the information b_t of
       `kalman.py`, what x_t and all later observations tell about z_t.
   """
@@ -64,7 +64,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
         "true-smoothing": self._smoothing_proposal}[proposal_type]
     self._sees_all = proposal_type == "smoothing"
     self.random_seed = random_seed
-    # Before all other ops: how many a graph has is part of the seed of
+    # Before all other ops: the number of ops in the graph enters the seeds of
     # initial values.
     if proposal_type in ("filtering", "smoothing"):
       num_seen = [num_timesteps - t if self._sees_all else 1
@@ -85,11 +85,11 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return tf.zeros([batch_size], dtype or self.dtype)
 
   def set_observations(self, xs, seq_lengths):
-    """Takes the observations that `propose_and_weight` is to explain.
+    """Sets the observations that `propose_and_weight` conditions on.
 
     Args:
       xs: Floats `[T, batch]` or `[T, batch, 1]`, of fewer than T steps if all
-        sequences are shorter. What lies past an end has no influence.
+        sequences are shorter. Steps past an end have no influence.
       seq_lengths: Ints `[batch]`, or None if all have length T.
     """
     xs = gaussian_hmm.observations(xs, self.dtype)
@@ -99,7 +99,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
         tf.compat.dimension_value(xs.shape[1]) or tf.shape(xs)[1])
     weights, variances, precisions, informations = self._evidence(
         self.observations)
-    # An observation that is not there tells nothing.
+    # A missing observation is no evidence.
     precisions = base.zero_padding(
         precisions[:, tf.newaxis] + tf.zeros_like(xs), seq_lengths)
     self._future_precisions, messages = kalman.filter_backward(
@@ -108,7 +108,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     if self._twist is not None:
       if self._twist == "learned":
         coefficients = self._learned_twist(self.observations)
-      else:  # Without what x_t itself tells.
+      else:  # Without the evidence of x_t itself.
         coefficients = (self._future_precisions - precisions,
                         messages - informations)
       self._twist_tas = [
@@ -119,7 +119,7 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return self._propose(t, state)
 
   def propose_and_weight(self, state, t):
-    """log p(z_t, x_t | z_{t-1}) - log q(z_t | ...) and z_t, given z_{t-1}."""
+    """log p(z_t, x_t | z_{t-1}) - log q(z_t | .), and z_t, given z_{t-1}."""
     state = tf.convert_to_tensor(state)
     z_prev = tf.cast(state, self.dtype)
     proposal = self.proposal(t, z_prev)
@@ -137,11 +137,11 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
     return tf.cast(log_r, state.dtype)
 
   def _filtering_proposal(self, t, state):
-    """`filtering` given the observations set, whatever the proposal type."""
+    """`filtering` on the current observations, for any proposal type."""
     return self.filtering(t, state, tf.gather(self.observations, t))
 
   def _smoothing_proposal(self, t, state):
-    """`smoothing` given the observations set, whatever the proposal type."""
+    """`smoothing` on the current observations, for any proposal type."""
     return self._posterior(
         t, state, tf.gather(self._future_precisions, t), self.messages.read(t))
 
@@ -155,18 +155,18 @@ class TrainableGaussianHMM(GaussianHMM, base.ELBOTrainableSequenceModel):
 
 
 class LearnedTwist(object):
-  """A twist with parameters of its own at every timestep.
+  """A twist with separate parameters for every timestep.
 
       log r = -a_t z^2 / 2 + b_t z - k_t b_t^2 / 2 + c_t
       b_t = w_t^T (x_{t+1}, ..., x_{T-1}) + d_t,   a_t > 0
 
-  The first two terms can be the optimal twist, evidence (a, b) in the sense of
-  `kalman.py`. The others matter to no bound; with them log r can be
-  log p(z_t, x_{t+1:T}) / p(z_t) p(x_{t+1:T}), which a classifier learns.
+  The first two terms can represent the optimal twist, evidence (a, b) in the
+  sense of `kalman.py`. The others change no bound; they allow log r to be log
+  p(z_t, x_{t+1:T}) - log p(z_t) p(x_{t+1:T}), which a classifier learns.
   """
 
   def __init__(self, num_timesteps, dtype=tf.float32):
-    """Creates the variables of T timesteps, which begin as zeros."""
+    """Creates the variables of T timesteps, initially zero."""
     with tf.compat.v1.variable_scope(
         None, default_name="twist", dtype=dtype,
         initializer=tf.compat.v1.zeros_initializer()):
@@ -177,7 +177,7 @@ class LearnedTwist(object):
           for name in ("raw_precision", "b", "k", "c")]
 
   def __call__(self, xs):
-    """a `[steps, 1]`, b and the rest `[steps, batch]`, of padded `xs`."""
+    """Returns a, `[steps, 1]`, b and the constant terms, `[steps, batch]`."""
     num_steps = tf.shape(xs)[0]
     later = np.triu(np.ones(self._weights.shape.as_list()), k=1)
     weights = self._weights * later.astype(xs.dtype.as_numpy_dtype)
@@ -190,5 +190,5 @@ class LearnedTwist(object):
 
 
 def _first_row_normal(loc, scale):
-  """A Normal `[batch]` from the parameters of one with one output."""
+  """A Normal `[batch]` from the parameters of a single output."""
   return distributions.Normal(loc=loc[0], scale=scale[0])

@@ -1,32 +1,31 @@
-"""Kalman's filter and its mirror image, for a chain of scalar latents.
+"""The Kalman filter and its backward counterpart for a chain of scalar latents.
 
     z_0 ~ N(0, v_0),   z_t ~ N(w_t z_{t-1}, v_t)
 
-with weights w, of which w_0 = 0, and variances v, of which something is
-observed at each step.
+with weights w, where w_0 = 0, and variances v, observed at every step.
 
 The likelihood of z_t given Gaussian observations is, up to a constant factor,
-exp(-a z_t^2 / 2 + b z_t). This module calls such a precision a with an
-information b the evidence (a, b). Let (A_t, B_t) be that of what is observed at
-step t. Independent evidence adds, and N(m, p) times evidence (a, b) is,
-normalised,
+exp(-a z_t^2 / 2 + b z_t). This module calls such a pair of a precision a and an
+information b evidence (a, b). Let (A_t, B_t) be the evidence of the observation
+at step t. Independent evidence adds up, and N(m, p) times evidence (a, b),
+normalised, is
 
     N((m + p b) / (1 + p a), p / (1 + p a)).                               (1)
 
-What the past tells (the Kalman filter; Sarkka, Bayesian Filtering and
-Smoothing, 2013, theorem 4.2; Murphy, Machine Learning, 2012, section 18.3.1).
-Let N(m_t, p_t) be z_t given all before step t, and N(f_t, q_t) that times
-(A_t, B_t). Then
+Forwards (the Kalman filter; Sarkka, Bayesian Filtering and Smoothing, 2013,
+theorem 4.2; Murphy, Machine Learning, 2012, section 18.3.1). Let N(m_t, p_t) be
+the distribution of z_t given all observations before step t, and N(f_t, q_t)
+the same times (A_t, B_t). Then
 
     m_{t+1} = w_{t+1} f_t
     p_{t+1} = w_{t+1}^2 q_t + v_{t+1}
 
 from m_0 = 0, p_0 = v_0.
 
-What the future tells (the backward information filter; Briers, Doucet &
-Maskell, Smoothing algorithms for state-space models, 2010, section 3). Let
-(a_t, b_t) be the evidence of steps t, ..., T - 1 about z_t. Evidence about
-z_{t+1}, integrated against the transition, is evidence about z_t:
+Backwards (the backward information filter; Briers, Doucet & Maskell, Smoothing
+algorithms for state-space models, 2010, section 3). Let (a_t, b_t) be the
+evidence of steps t, ..., T - 1 about z_t. Evidence about z_{t+1}, integrated
+against the transition, is evidence about z_t:
 
     c_t = w_{t+1} / (1 + v_{t+1} a_{t+1})
     a_t = A_t + c_t w_{t+1} a_{t+1}
@@ -45,7 +44,7 @@ def times_evidence(mean, variance, precision, information):
 
 
 def filter_forward(weights, variances, precisions, informations):
-  """m, p, f and q of each latent: what the past tells about it.
+  """Computes m, p, f and q of each latent.
 
   Weights w and variances v are `[T]`, precisions A, p and q `[T]` or
   `[T, batch]`, informations B and means m and f likewise.
@@ -57,11 +56,11 @@ def filter_forward(weights, variances, precisions, informations):
 
 
 def filter_backward(weights, variances, precisions, informations):
-  """a and b, of the shapes of A and B: what the future tells about each latent.
+  """Computes a and b of each latent, of the shapes of A and B.
 
   For arguments see `filter_forward`.
   """
-  # Nothing follows the last step: whatever its next weight, it meets zeros.
+  # Nothing follows the last step: any next weight is multiplied by zero.
   next_weights, next_variances = [
       tf.roll(x, shift=-1, axis=0) for x in (weights, variances)]
   return tf.scan(
@@ -71,7 +70,7 @@ def filter_backward(weights, variances, precisions, informations):
 
 
 def _predict_and_update(last, step):
-  """From f_{t-1} and q_{t-1} to m, p, f and q of step t."""
+  """Computes m, p, f and q of step t from f_{t-1} and q_{t-1}."""
   _, _, mean, variance = last
   weight, transition_variance, precision, information = step
   mean = weight * mean
@@ -81,7 +80,7 @@ def _predict_and_update(last, step):
 
 
 def _carry_back(future, step):
-  """From (a_{t+1}, b_{t+1}) to (a_t, b_t)."""
+  """Computes (a_t, b_t) from (a_{t+1}, b_{t+1})."""
   next_precision, next_information = future
   next_weight, next_variance, precision, information = step
   carried = next_weight / (1 + next_variance * next_precision)

@@ -1,8 +1,8 @@
-"""An LSTM cell of a single fused operation.
+"""An LSTM cell as a single fused operation.
 
 Inside the particle filter's loop a cell's dozen small operations, and the two
 dozen of their gradient, cost more than its matrix product. TensorFlow's
-`LSTMBlockCell` kernel does them at once. Its variables are those of `LSTMCell`.
+`LSTMBlockCell` kernel fuses them all. The variables are those of `LSTMCell`.
 """
 
 import tensorflow as tf
@@ -13,7 +13,7 @@ _GRADIENT = "FivoLSTMBlockCell"
 
 
 class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
-  """`tf.nn.rnn_cell.LSTMCell` without options, fused.
+  """A fused `tf.nn.rnn_cell.LSTMCell` without options.
 
   Hochreiter & Schmidhuber, Long Short-Term Memory, 1997, with a forget gate
   whose bias starts at one. Inputs and states are float32 Tensors of rank 2.
@@ -33,7 +33,7 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
     return cell.h, tf.nn.rnn_cell.LSTMStateTuple(cell.cs, cell.h)
 
   def _call_unfused(self, inputs, state):
-    """As `call`: of any dtype, and of operations that XLA has."""
+    """As `call`, for any dtype and in operations that XLA supports."""
     gates = tf.nn.bias_add(
         tf.matmul(tf.concat([inputs, state.h], axis=1), self._kernel),
         self._bias)
@@ -44,14 +44,14 @@ class LSTMCell(tf.compat.v1.nn.rnn_cell.LSTMCell):
 
 
 def _is_compiled():
-  """True if XLA is to compile what is built now."""
+  """True if XLA will compile the operations being built."""
   return control_flow_util.GraphOrParentsInXlaContext(
       tf.compat.v1.get_default_graph())
 
 
 @tf.RegisterGradient(_GRADIENT)
 def _lstm_block_cell_grad(op, *grads):
-  """The gradient of one step by inputs, state, kernel and bias."""
+  """The gradients of one step's inputs, state, kernel and bias."""
   x, cs_prev, h_prev, w, wci, wcf, wco, b = op.inputs
   i, cs, f, o, ci, co, _ = op.outputs
   cs_grad, h_grad = grads[1], grads[6]

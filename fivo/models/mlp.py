@@ -2,7 +2,7 @@
 
 With `bias_add` in place of Sonnet's broadcasting addition, TensorFlow computes
 a layer's product, bias and activation as one operation, which saves a tenth of
-a training step. Variables are named as Sonnet's.
+a training step. Variables are named as in Sonnet.
 """
 
 import sonnet as snt
@@ -14,10 +14,10 @@ class MLP(snt.AbstractModule):
 
   def __init__(self, output_sizes, activation=tf.nn.relu, initializers=None,
                name="mlp"):
-    """Creates the module of layers of the given sizes, the output's last.
+    """Creates the module with layers of the given sizes, output last.
 
-    The initializers, None or a dict with those for "w" and "b", default to
-    Sonnet's: a truncated Normal of variance 1 / input_size, and zeros.
+    The initializers, None or a dict for "w" and "b", default to Sonnet's: a
+    truncated Normal of variance 1 / input_size, and zeros.
     """
     super(MLP, self).__init__(name=name)
     self._output_sizes = tuple(int(size) for size in output_sizes)

@@ -1,4 +1,4 @@
-"""A conditional distribution with parameters of its own at every timestep."""
+"""A conditional distribution with separate parameters for every timestep."""
 
 import numpy as np
 import tensorflow as tf
@@ -18,8 +18,8 @@ class NonstationaryLinearDistribution(object):
   Gaussian model, whose coefficients differ from step to step near the ends
   (Maddison et al., Filtering Variational Objectives, 2017, section 5.1).
 
-  The variables are made by the constructor, in the current variable scope, or
-  in one of their own if it has them already and is not set to reuse them.
+  The constructor creates the variables in the current variable scope, or in a
+  new one if that has them already and does not reuse variables.
 
   Attributes:
     num_timesteps: T, an int.
@@ -43,8 +43,8 @@ class NonstationaryLinearDistribution(object):
       initializers: None, or a dict with initializers for "w" (default Xavier)
         and "b" (default zeros), which is that of the log variances too.
       variance_min: The smallest variance, a float or scalar Tensor.
-      output_distribution: A callable that makes a distribution of `loc`
-        `[outputs_t, batch]` and `scale` `[outputs_t, 1]`, given by name.
+      output_distribution: A callable that makes a distribution from keyword
+        arguments `loc` `[outputs_t, batch]` and `scale` `[outputs_t, 1]`.
       dtype: The float dtype of the variables.
     """
     self.num_timesteps = num_timesteps
@@ -64,8 +64,8 @@ class NonstationaryLinearDistribution(object):
       self.mean_biases = self._variables("b", vectors, initializers["b"])
       self.log_variances = self._variables(
           "log_variance", vectors, initializers["b"])
-    # A loop reads these: gathering rows from one large Tensor would accumulate
-    # gradients of all T rows at each of T steps.
+    # For loops: gathering rows from one large Tensor would accumulate gradients
+    # of all T rows at each of T steps.
     self._parameter_tas = [
         _padded_ta(variables) for variables in (
             self.mean_weights, self.mean_biases, self.log_variances)]
@@ -75,10 +75,10 @@ class NonstationaryLinearDistribution(object):
 
     Args:
       t: The timestep, an int from 0 to T - 1, or a scalar integer Tensor,
-        maybe inside a `tf.while_loop`.
-      inputs: A float Tensor `[inputs_t, batch]`. If t is a Tensor, rows that
-        are missing count as zeros; those beyond `inputs_t`, up to the largest
-        number of inputs of any step, have no influence but must be finite.
+        possibly inside a `tf.while_loop`.
+      inputs: A float Tensor `[inputs_t, batch]`. If t is a Tensor, missing rows
+        count as zeros; rows beyond `inputs_t`, up to the largest number of
+        inputs of any step, have no influence but must be finite.
     """
     inputs = tf.convert_to_tensor(inputs, dtype=self._dtype)
     if tf.is_tensor(t):
@@ -125,10 +125,10 @@ def _fresh_variable_scope(name):
 
 
 def _padded_ta(tensors):
-  """A TensorArray, for a loop, of Tensors padded with zeros to one shape."""
+  """A TensorArray of Tensors, padded with zeros to a common shape."""
   shape = np.max([x.shape.as_list() for x in tensors], axis=0)
   missing = [shape - x.shape.as_list() for x in tensors]
-  # Of a thousand most have the shape already.
+  # Of a thousand Tensors most already have the shape.
   padded = tf.stack([
       tf.pad(x, [[0, size] for size in sizes]) if sizes.any() else x
       for x, sizes in zip(tensors, missing)])

@@ -1,6 +1,6 @@
-"""Parts that the VRNN and the SRNN share.
+"""Parts shared by the VRNN and the SRNN.
 
-What either model is, and each of its steps, is told in `vrnn.py` and `srnn.py`.
+The models and each of their steps are described in `vrnn.py` and `srnn.py`.
 Both pair a recurrent network with a latent at every timestep. In the equations
 of these modules
 
@@ -10,20 +10,20 @@ of these modules
     h_t   the recurrent network's output, `rnn_out`: its memory of the past,
     s_t   the reverse network's output: a summary of x_t and all that follows.
 
-A tilt, for the bound FIVO-AUX, predicts the next observation: incremental
-weights gain
+A tilt, for the bound FIVO-AUX, predicts the next observation: it adds to log
+incremental weights
 
     log r(x_{t+1} | h_t, z'_t) - log r(x_t | h_{t-1}, z'_{t-1}).
 
-These cancel along a trajectory, r being one before the first step and at each
-sequence's last, but resampling in between looks one step ahead. A twist, for
-the bound SIXO, is an MLP of h_t, z'_t and what a reverse network of its own has
-read of x_{t+1:T}, see `twists.py`.
+These cancel along a trajectory, since r is one before the first step and at
+each sequence's last, but resampling in between looks one step ahead. A twist,
+for the bound SIXO, is an MLP of h_t, z'_t and a summary of x_{t+1:T} by another
+reverse network, see `twists.py`.
 
-What depends on the observations alone is computed before the particle filter's
-loop, for all timesteps at once, and for each sequence rather than each
-particle. A filter that never resamples weighs emissions after its loop. A
-method that a subclass overrides is nevertheless what runs, in every bound.
+Whatever depends on the observations alone is computed before the particle
+filter's loop, for all timesteps at once, and once per sequence rather than per
+particle. A filter that never resamples weighs emissions after its loop. Even
+so, methods that a subclass overrides are the ones that run, in every bound.
 """
 
 import tensorflow as tf
@@ -32,9 +32,9 @@ from fivo.models import base
 
 
 class RecurrentModel(object):
-  """The parts of a generative model; the constructor's arguments are kept."""
+  """The generative part of a VRNN or an SRNN."""
 
-  # The namedtuples of a state, and of that which `sample_step` needs and gives.
+  # Namedtuples: a state, and the state that `sample_step` takes and returns.
   state_class = sampling_state_class = None
 
   def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
@@ -78,39 +78,40 @@ class RecurrentModel(object):
     return self._emission(latent_encoded, rnn_out), latent_encoded
 
   def sampling_state(self, state):
-    """The part of a filter's state that `sample_step` goes on from."""
+    """The part of a filter's state that `sample_step` continues from."""
     return self.sampling_state_class(state.rnn_state, state.latent_encoded)
 
 
 class TrainableRecurrentModel(RecurrentModel,
                               base.ELBOTrainableSequenceModel):
-  """The parts that training needs besides: a proposal, maybe a tilt or twist.
+  """Adds what training needs: a proposal, and optionally a tilt or twist.
 
   Observations are a pair `(inputs, targets)` of float Tensors
   `[T, B, data_size]`: targets are the sequence, inputs the same, centred and
-  one step later. Steps past a sequence's end are ignored, whatever they hold.
+  shifted one step later. Steps past a sequence's end are ignored, whatever they
+  hold.
 
   Attributes:
     kl_weight: None, or a scalar that multiplies the log ratio of prior and
       proposal in the weights, see `objectives.warm_up`.
-    targets_ta, targets_encoded_ta: TensorArrays of x_t and e(x_t), which
-      `set_observations` makes; with smoothing also `reverse_rnn_ta`, of s_t.
+    targets_ta, targets_encoded_ta: TensorArrays of x_t and e(x_t), created by
+      `set_observations`; if smoothing, so is `reverse_rnn_ta`, of s_t.
   """
 
   kl_weight = None
-  # The reverse network's variable scope, where no model before it has taken it.
+  # The reverse network's variable scope, unless an earlier model has taken it.
   rev_rnn_scope_name = "rnn"
 
   def __init__(self, rnn_cell, data_encoder, latent_encoder, transition,
                emission, proposal_type, proposal=None, rev_rnn_cell=None,
                tilt=None, random_seed=None, twist=None, twist_rnn_cell=None):
-    """Creates a trainable model of the parts of a `RecurrentModel` and more.
+    """Creates a trainable model; for some arguments see `RecurrentModel`.
 
-    The proposal type is "prior"; or "filtering" or "smoothing", of which the
-    proposal is a `NormalApproximatePosterior`. `rev_rnn_cell`, for smoothing,
-    and `twist_rnn_cell` read the observations backwards. The tilt is None, or
-    gives a distribution of x_{t+1}. The twist is None, or maps rows of h_t,
-    z'_t and the output of its cell to log r, `[batch, 1]`.
+    The proposal type is "prior"; or "filtering" or "smoothing", which need a
+    proposal, a `NormalApproximatePosterior`. `rev_rnn_cell`, for smoothing, and
+    `twist_rnn_cell` read the observations backwards. The tilt is None, or gives
+    a distribution of x_{t+1}. The twist is None, or maps rows of h_t, z'_t and
+    the output of its cell to log r, `[batch, 1]`.
     """
     super(TrainableRecurrentModel, self).__init__(
         rnn_cell, data_encoder, latent_encoder, transition, emission,
@@ -133,7 +134,7 @@ class TrainableRecurrentModel(RecurrentModel,
     return self._transition.size
 
   def set_tiled_observations(self, observations, seq_lengths, num_particles):
-    """Tiles what has been encoded, unless a subclass encodes on its own."""
+    """Tiles encoded observations, unless a subclass has its own encoding."""
     if overrides(self, "set_observations"):
       super(TrainableRecurrentModel, self).set_tiled_observations(
           observations, seq_lengths, num_particles)
@@ -141,7 +142,7 @@ class TrainableRecurrentModel(RecurrentModel,
       self.set_observations(observations, seq_lengths, num_particles)
 
   def encode(self, observations, seq_lengths, num_particles):
-    """Keeps the targets, and encodes inputs and targets, without padding.
+    """Keeps the targets, and encodes inputs and targets with zeroed padding.
 
     For arguments see `set_observations`. Returns the inputs, the encoded inputs
     and the encoded targets, `[T, B, size]`.
@@ -172,25 +173,25 @@ class TrainableRecurrentModel(RecurrentModel,
           self._twist_rnn_scope), num_particles)
 
   def tilt(self, rnn_out, latent_encoded, targets):
-    """log r(x_{t+1} | h_t, z'_t) of a tilt, `[batch]`, in nats."""
+    """log r(x_{t+1} | h_t, z'_t) of the tilt, `[batch]`, in nats."""
     return log_prob(self._tilt(rnn_out, latent_encoded), targets)
 
   def log_twist(self, state, t):
     """log r(x_{t+1:T} | h_t, z'_t) of the state after step t, in nats."""
     # An RNN cell's output, h_t, is the last part of its state.
     rnn_out = tf.nest.flatten(state.rnn_state)[-1]
-    to_come = self._twist_rnn_ta.read(tf.minimum(t + 1, self.max_seq_len - 1))
+    future = self._twist_rnn_ta.read(tf.minimum(t + 1, self.max_seq_len - 1))
     return self._twist(tf.concat(
-        [rnn_out, state.latent_encoded, to_come], axis=1))[:, 0]
+        [rnn_out, state.latent_encoded, future], axis=1))[:, 0]
 
   @property
   def weighs_emissions_later(self):
-    """True if emissions may be weighed after the loop of a filter."""
+    """True if emissions may be weighed after a filter's loop."""
     return self._tilt is None and not overrides(
         self, "propose_and_weight", "emission")
 
   def emission_log_probs(self, states):
-    """log p(x_t | .) of the states `[steps, batch, ...]` of the first steps."""
+    """log p(x_t | .) given states `[steps, batch, ...]` of the first steps."""
     leading = tf.shape(states.rnn_out)[:2]
     targets, *inputs = [
         tf.reshape(x, [-1, x.shape[2]]) for x in (
@@ -199,7 +200,7 @@ class TrainableRecurrentModel(RecurrentModel,
 
 
 def overrides(model, *names):
-  """True if a subclass, or the model itself, has one of these methods anew."""
+  """True if a subclass, or the instance, overrides one of these methods."""
   owner = next(cls for cls in type(model).__mro__
                if TrainableRecurrentModel in cls.__bases__)
   return any(name in vars(model) or
@@ -235,7 +236,7 @@ def log_prob(distribution, x):
 
 
 def read_backwards(rnn_cell, inputs, seq_lengths, scope):
-  """Summaries `[T, B, rnn_hidden_size]` of what follows from each step on."""
+  """Summaries `[T, B, rnn_hidden_size]` of the inputs from each step on."""
   reversed_inputs = tf.reverse_sequence(
       inputs, seq_lengths, seq_axis=0, batch_axis=1)
   outputs, _ = tf.compat.v1.nn.dynamic_rnn(
@@ -245,12 +246,12 @@ def read_backwards(rnn_cell, inputs, seq_lengths, scope):
 
 
 def tiled_ta(x, num_particles):
-  """A TensorArray of a Tensor `[T, B, size]`, with N particles of each row."""
+  """A TensorArray of a Tensor `[T, B, size]`, tiled for N particles."""
   return base.ta_for_tensor(
       tf.tile(x, [1, num_particles, 1]), clear_after_read=False)
 
 
 def unique_scope(name):
-  """Makes a variable scope that no other model in the graph shares."""
+  """Creates a variable scope that no other model in the graph shares."""
   with tf.compat.v1.variable_scope(None, default_name=name) as scope:
     return scope

@@ -33,7 +33,7 @@ TrainableSRNNState = collections.namedtuple(
 
 
 class SRNN(recurrent.RecurrentModel):
-  """The generative model, which suffices to sample."""
+  """The generative model, which suffices for sampling."""
 
   state_class = sampling_state_class = SRNNState
 
@@ -66,9 +66,9 @@ class SRNN(recurrent.RecurrentModel):
 
 
 class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
-  """An SRNN with a proposal, and maybe a tilt or a twist.
+  """An SRNN with a proposal, and optionally a tilt or a twist.
 
-  `set_observations` makes the TensorArray `rnn_ta` of h_t.
+  `set_observations` creates the TensorArray `rnn_ta` of h_t.
   """
 
   state_class = TrainableSRNNState
@@ -85,7 +85,7 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
         _RunRNN(self), inputs_encoded, dtype=inputs_encoded.dtype,
         time_major=True, scope=self._forward_scope)
     self.rnn_ta = recurrent.tiled_ta(rnn_out, num_particles)
-    # So that a filter's state holds all that `sample_step` goes on from.
+    # So that a filter's state holds all that `sample_step` continues from.
     self._rnn_state_ta = nested.map_nested(
         lambda x: recurrent.tiled_ta(x, num_particles), rnn_state)
     self.summarize(tf.concat([rnn_out, targets_encoded], axis=2),
@@ -113,12 +113,12 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
     q_zt = self.proposal(rnn_out, state.latent_encoded, p_zt, t)
     latent, log_q = self.draw(q_zt, self.random_seed)
     log_weights = recurrent.log_ratio(self, p_zt, latent, log_q)
-    # Weigh it by how likely x_t is. Unused, the emission is not computed.
+    # Weigh it by the likelihood of x_t. An unused emission is not computed.
     p_xt, latent_encoded = self.emission(latent, rnn_out)
     if weigh_emission:
       log_weights += recurrent.log_prob(p_xt, self.targets_ta.read(t))
     new_state = TrainableSRNNState(rnn_state, latent_encoded, rnn_out)
-    # Weigh it by what it lets expect of x_{t+1}.
+    # Weigh it by how well it predicts x_{t+1}.
     if self._tilt is not None:
       log_weights += (recurrent.log_tilt(self, new_state, t) -
                       recurrent.log_tilt(self, state, t - 1))
@@ -126,7 +126,7 @@ class TrainableSRNN(recurrent.TrainableRecurrentModel, SRNN):
 
 
 class _RunRNN(object):
-  """An SRNN's `run_rnn` as an RNN cell, whose output has its state too."""
+  """An SRNN's `run_rnn` as an RNN cell whose output includes its state."""
 
   def __init__(self, model):
     self._model = model
@@ -139,4 +139,4 @@ class _RunRNN(object):
     return (output, new_state), new_state
 
 
-create_srnn = factory.creates(TrainableSRNN, "create_srnn")
+create_srnn = factory.create_function(TrainableSRNN, "create_srnn")

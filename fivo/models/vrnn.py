@@ -33,14 +33,14 @@ TrainableVRNNState = collections.namedtuple(
 
 
 class VRNN(recurrent.RecurrentModel):
-  """The generative model, which suffices to sample."""
+  """The generative model, which suffices for sampling."""
 
   state_class = sampling_state_class = VRNNState
 
   def run_rnn(self, prev_rnn_state, prev_latent_encoded, inputs):
     """h_t = LSTM([e(x_{t-1}), z'_{t-1}]), and the network's new state.
 
-    Here `inputs` are x_{t-1}, not encoded yet, `[batch, data_size]`.
+    Here `inputs` are x_{t-1}, not yet encoded, `[batch, data_size]`.
     """
     return self._run_rnn_on_encoded(
         prev_rnn_state, prev_latent_encoded, self.data_encoder(inputs))
@@ -73,9 +73,9 @@ class VRNN(recurrent.RecurrentModel):
 
 
 class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
-  """A VRNN with a proposal, and maybe a tilt or a twist.
+  """A VRNN with a proposal, and optionally a tilt or a twist.
 
-  `set_observations` makes the TensorArray `inputs_ta` of x_{t-1}.
+  `set_observations` creates the TensorArray `inputs_ta` of x_{t-1}.
   """
 
   state_class = TrainableVRNNState
@@ -113,11 +113,11 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
   def propose_and_weight(self, state, t, weigh_emission=True):
     """Draws z_t from the proposal and weighs it, see the base class.
 
-    The log weights are log p(z_t | .) + log p(x_t | .) - log q(z_t | .) and the
-    tilt's ratio, `[batch]`, in nats; without `weigh_emission` they lack
+    The log weights are log p(z_t | .) + log p(x_t | .) - log q(z_t | .) plus
+    the tilt's log ratio, `[batch]`, in nats; without `weigh_emission` they lack
     log p(x_t | .), see `weighs_emissions_later`.
     """
-    # The network reads what was observed and drawn before: h_t.
+    # The network reads the previous observation and latent: h_t.
     inputs = self.inputs_ta.read(t)
     inputs_encoded = self._inputs_encoded_ta.read(t)
     if recurrent.overrides(self, "run_rnn"):
@@ -131,16 +131,16 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
     q_zt = self.proposal(rnn_out, p_zt, t)
     latent, log_q = self.draw(q_zt, self.random_seed)
     log_weights = recurrent.log_ratio(self, p_zt, latent, log_q)
-    # Weigh it by how likely x_t is. Unused, the emission is not computed.
+    # Weigh it by the likelihood of x_t. An unused emission is not computed.
     p_xt, latent_encoded = self.emission(latent, rnn_out)
     if weigh_emission:
       log_weights += recurrent.log_prob(p_xt, self.targets_ta.read(t))
     new_state = TrainableVRNNState(rnn_state, latent_encoded, rnn_out)
-    # Weigh it by what it lets expect of x_{t+1}.
+    # Weigh it by how well it predicts x_{t+1}.
     if self._tilt is not None:
       log_weights += (recurrent.log_tilt(self, new_state, t) -
                       recurrent.log_tilt(self, state, t - 1))
     return log_weights, new_state
 
 
-create_vrnn = factory.creates(TrainableVRNN, "create_vrnn")
+create_vrnn = factory.create_function(TrainableVRNN, "create_vrnn")

@@ -1,1 +1,1 @@
-"""Pictures and MIDI files of what was sampled, and plots of training."""
+"""Pictures and MIDI files of samples, and plots of training."""

@@ -1,10 +1,10 @@
-"""Set-up that all figures share: made without a display, saved as PNG."""
+"""Set-up shared by all figures: drawn without a display, saved as PNG."""
 
 import io
 
 from fivo.system import files
 
-# More panels than that cannot be told apart in one picture.
+# More panels than this are hard to tell apart in one picture.
 MAX_PANELS = 8
 
 PREFIX_COLOR = "0.35"
@@ -14,7 +14,7 @@ _WIDTH = 10.
 
 
 def create(size, num_rows=1, num_columns=1, **kwargs):
-  """Creates a figure, of inches (width, height), and an array of its axes."""
+  """Creates a figure of (width, height) inches, and an array of its axes."""
   # Here, since matplotlib is an extra; unlike pyplot, this needs no display.
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def create(size, num_rows=1, num_columns=1, **kwargs):
 
 
 def create_panels(num_rows, row_height=1.6, **kwargs):
-  """Creates a figure of wide panels below each other, and their axes."""
+  """Creates a figure of wide, stacked panels, and their axes."""
   figure, axes = create(
       (_WIDTH, 1. + row_height * num_rows), num_rows, **kwargs)
   return figure, axes[:, 0]
@@ -35,7 +35,7 @@ def create_panels(num_rows, row_height=1.6, **kwargs):
 def png(figure, dpi=100, rect=(0., 0., 1., 1.)):
   """The bytes of a PNG file of a figure, with `dpi` pixels per inch.
 
-  The axes take a part of it: left, bottom, right and top, from 0 to 1.
+  The axes fill a rectangle of it: left, bottom, right and top, from 0 to 1.
   """
   figure.tight_layout(rect=rect)
   stream = io.BytesIO()
@@ -50,11 +50,11 @@ def save(path, figure, **kwargs):
     stream.write(data)
 
 
-def shown(count, what):
-  """How many things a picture shows: 8, ", 8 of 20 continuations"."""
+def shown(count, plural):
+  """How many panels to show, and a remark: 8, ", 8 of 20 continuations"."""
   if count <= MAX_PANELS:
     return count, ""
-  return MAX_PANELS, ", %d of %d %s" % (MAX_PANELS, count, what)
+  return MAX_PANELS, ", %d of %d %s" % (MAX_PANELS, count, plural)
 
 
 def label_ends(axis):

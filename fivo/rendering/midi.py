@@ -7,15 +7,15 @@ from fivo.system import files
 
 _TICKS_PER_QUARTER = 480
 _VELOCITY = 80
-_PIANO = 0  # The program of General MIDI.
-# In one timestep, notes end before others begin; the track ends last of all.
+_PIANO = 0  # General MIDI's program number.
+# Within a timestep, notes end before others begin; the track ends last of all.
 _ORDER = {"note_off": 1, "note_on": 2, "end_of_track": 3}
 
 
 def notes(roll):
-  """The notes of a pianoroll `[T, D]`, each held until a break.
+  """The notes of a pianoroll `[T, D]`; a note is held until a break.
 
-  Int rows of column, begin and end, in timesteps, in the order of the second.
+  Returns int rows of column, begin and end, in timesteps, ordered by begin.
   """
   sounds = np.asarray(roll) > 0.5
   edges = np.diff(np.pad(sounds.astype(np.int8), [(1, 1), (0, 0)]), axis=0)

@@ -1,7 +1,7 @@
 """Pictures of pianorolls, series, poses, speech and trajectories of latents.
 
-A prefix is a float array `[P, D]` and its continuations are one of `[S, N, D]`.
-All functions that draw give a figure.
+A prefix is a float array `[P, D]`, its continuations are an array `[S, N, D]`.
+All drawing functions return a figure.
 """
 
 import numpy as np
@@ -9,24 +9,24 @@ import numpy as np
 from fivo.formats.pianorolls import MIN_NOTE
 from fivo.rendering import figures
 
-_TITLE = "%s; grey the prefix, coloured what was sampled"
-_DYNAMIC_RANGE = 80.  # Of a spectrogram, in decibels: what can be heard.
+_TITLE = "%s; grey: prefix, coloured: samples"
+_DYNAMIC_RANGE = 80.  # Of a spectrogram, in decibels: the audible range.
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-# Within a wider compass, only the Cs have a name on the axis.
+# Over a wider range, only the Cs are named on the axis.
 _MAX_NAMED_NOTES = 14
 
 
 def pitch_name(note):
-  """The name of a MIDI note: C4 of 60."""
+  """The name of a MIDI note: C4 for 60."""
   return "%s%d" % (_NAMES[note % 12], note // 12 - 1)
 
 
 def draw_pianoroll(prefix, continuations, steps_per_quarter, tempo, title=""):
-  """Draws the notes of each continuation, at a tempo in quarters per minute."""
+  """Draws the notes of each continuation; tempo is in quarters per minute."""
   num_shown, remark = figures.shown(continuations.shape[1], "continuations")
   rolls = [np.concatenate([prefix, continuations[:, n]]) > 0.5
            for n in range(num_shown)]
-  lowest, highest = _compass(np.concatenate(rolls))
+  lowest, highest = _note_range(np.concatenate(rolls))
   named = [note for note in range(lowest, highest + 1)
            if note % 12 == 0 or highest - lowest < _MAX_NAMED_NOTES]
   figure, axes = figures.create_panels(num_shown, sharex=True, sharey=True)
@@ -40,7 +40,7 @@ def draw_pianoroll(prefix, continuations, steps_per_quarter, tempo, title=""):
   quarters_per_second = tempo / 60.
   seconds = axes[0].secondary_xaxis("top", functions=(
       lambda x: x / quarters_per_second, lambda x: x * quarters_per_second))
-  seconds.set_xlabel("%s; grey the prefix, blue what was sampled; seconds at "
+  seconds.set_xlabel("%s; grey: prefix, blue: samples; seconds at "
                      "%g quarter notes per minute" % (title + remark, tempo))
   return figure
 
@@ -61,8 +61,8 @@ def _draw_roll(axis, roll, prefix_length, steps_per_quarter):
   axis.grid(True, alpha=0.3)
 
 
-def _compass(roll):
-  """The lowest and the highest MIDI note to draw, with some room."""
+def _note_range(roll):
+  """The lowest and the highest MIDI note to draw, with a margin."""
   sounds = np.flatnonzero(roll.any(axis=0))
   if not sounds.size:
     return MIN_NOTE, MIN_NOTE + roll.shape[1] - 1
@@ -70,10 +70,10 @@ def _compass(roll):
 
 
 def draw_series(prefix, continuations, column_names=None, title=""):
-  """Draws a panel of each dimension, with all continuations."""
+  """Draws a panel for each dimension, with all continuations."""
   num_shown, remark = figures.shown(prefix.shape[1], "dimensions")
   figure, axes = figures.create_panels(num_shown, sharex=True)
-  # From the prefix's last point on, so that no gap shows.
+  # From the prefix's last point on, so that there is no gap.
   steps = np.arange(len(prefix) - 1, len(prefix) + len(continuations))
   for d, axis in enumerate(axes):
     last = np.full([1, continuations.shape[1]], prefix[-1, d])
@@ -89,9 +89,9 @@ def draw_series(prefix, continuations, column_names=None, title=""):
 
 
 def draw_speech(prefix, continuations, sample_rate=None, title=""):
-  """Draws waveform and spectrogram of each continuation.
+  """Draws the waveform and the spectrogram of each continuation.
 
-  Without a sample rate, in samples per second, the axes count samples.
+  The sample rate is in samples per second; without it the axes count samples.
   """
   num_shown, remark = figures.shown(continuations.shape[1], "continuations")
   figure, axes = figures.create_panels(2 * num_shown, sharex=True)
@@ -125,7 +125,7 @@ def _draw_spectrogram(axis, samples, rate):
 
 
 def draw_trajectories(latents, observations, samples, mean, variance, title):
-  """Draws latents of a Gaussian HMM: true, sampled, and the exact posterior.
+  """Draws a Gaussian HMM's latents: true, sampled, and the exact posterior.
 
   Samples are an array `[T, N]`, all others arrays `[T]`.
   """

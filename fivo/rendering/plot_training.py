@@ -2,8 +2,8 @@
 
   bin/plot_training.sh LOGDIR... --out_file=X.png
 
-It reads the summaries that training and evaluation have written. Thin lines are
-the bounds of single batches, thick ones their moving averages, and dots those
+It reads the summaries written by training and evaluation. Thin lines are the
+bounds of single batches, thick lines their moving averages, and dots the bounds
 of evaluations.
 """
 
@@ -35,10 +35,10 @@ from fivo.system import log
 FLAGS = flags.FLAGS
 
 _BOUNDS = "bound_per_timestep/"
-# Runs of the original code, and of this before it had charts.
+# Of runs of the original code, and of this code before it had charts.
 _FORMER_TAGS = ("train_ll_per_t", "train_ll_bound")
 _EVALUATIONS = ("train", "valid", "test", "eval")
-# The share of all points that a moving average takes in.
+# The fraction of all points in a moving average's window.
 _SMOOTHING = 0.05
 
 # steps, seconds, values: Arrays `[num_points]`; seconds are those of training.
@@ -48,12 +48,12 @@ Curve = collections.namedtuple("Curve", "steps seconds values")
 def read_curves(directory, charts=_BOUNDS):
   """Reads the bounds from the event files of a directory, a dict of `Curve`s.
 
-  Its keys are what follows `charts` in a tag, as "fivo", or whole tags of
-  former runs. Of steps that a resumed run took again, the last count.
+  Its keys are what follows `charts` in a tag, such as "fivo", or whole tags of
+  old runs. If a resumed run repeated steps, their last values count.
   """
   points = collections.defaultdict(list)
   seconds = 0.
-  for path in sorted(glob.glob(  # Their names have the time.
+  for path in sorted(glob.glob(  # Their names contain the time.
       os.path.join(glob.escape(directory), "*tfevents*"))):
     new, seconds = _read_file(path, charts, seconds)
     for tag, found in new.items():
@@ -66,7 +66,7 @@ def read_curves(directory, charts=_BOUNDS):
 
 
 def _read_file(path, charts, seconds_before):
-  """Lists of (step, seconds, value) by tags, and the seconds at the end."""
+  """Lists of (step, seconds, value) by tag, and the seconds at the end."""
   points = collections.defaultdict(list)
   began, seconds = None, seconds_before
   try:
@@ -79,13 +79,13 @@ def _read_file(path, charts, seconds_before):
                     float(tf.make_ndarray(value.tensor)))
           points[value.tag].append((event.step, seconds, number))
   except tf.errors.DataLossError:
-    logging.info("%s ends in the middle of a record, as in a run that goes on.",
+    logging.info("%s ends in the middle of a record; its run may still go on.",
                  path)
   return points, seconds
 
 
 def draw(path, logdirs):
-  """Draws runs into a PNG file; a UserError names one without bounds."""
+  """Draws runs to a PNG file; a run without bounds is a UserError."""
   runs = [(logdir, read_curves(logdir)) for logdir in logdirs]
   for logdir, curves in runs:
     if not curves:
@@ -117,7 +117,7 @@ def draw(path, logdirs):
 def _draw_curve(axes, curve, color, label):
   """Draws the bounds of batches, and their moving average."""
   window = max(1, int(_SMOOTHING * len(curve.values)))
-  # At the ends, of as many points as there are.
+  # At the ends, the average is over the points that exist.
   kernel = np.ones(window)
   average = (np.convolve(curve.values, kernel, "same") /
              np.convolve(np.ones(len(curve.values)), kernel, "same"))
@@ -128,7 +128,7 @@ def _draw_curve(axes, curve, color, label):
 
 
 def _draw_evaluation(axes, evaluated, curve, color, label):
-  """Draws bounds of evaluations where training was at their steps."""
+  """Draws bounds of evaluations at the times of their training steps."""
   seconds = np.interp(evaluated.steps, curve.steps, curve.seconds)
   for axis, x in zip(axes, (evaluated.steps, seconds / 60.)):
     axis.plot(x, evaluated.values, "o--", color=color, markersize=4.,
@@ -136,16 +136,16 @@ def _draw_evaluation(axes, evaluated, curve, color, label):
 
 
 def define_flags():
-  """Defines the flags; not at import, because others have the same names."""
+  """Defines the flags; not at import, as other programs share their names."""
   flags.DEFINE_multi_string("logdir", [], "The logdirs of the runs to plot.")
   console.define_path("out_file", None, "The PNG file to write.")
 
 
 def main(unused_argv):
-  """Draws what the flags describe."""
+  """Plots the runs given by the flags."""
   log.configure()
   if not FLAGS.logdir:
-    raise errors.UserError("no LOGDIR is given: the logdirs of runs to plot")
+    raise errors.UserError("no LOGDIR is given: name the runs to plot")
   if not FLAGS.out_file:
     raise errors.UserError("--out_file is required: the PNG file to write")
   checks.check_rendering("out_file")

@@ -1,18 +1,15 @@
-"""The files of samples: arrays, and pictures, MIDI and sound as suits the data.
+"""The files of samples: arrays, and pictures, MIDI or sound to suit the data.
 
-A prefix is a float array `[prefix_length, D]` and its continuations are one of
+A prefix is a float array `[prefix_length, D]`, its continuations are an array
 `[sample_length, N, D]`; those of a batch are prefixes `[prefix_length, B, D]`
 and samples `[sample_length, B, N, D]`: entry `[:, b, n]` continues prefix b.
 """
 
 import os
-from typing import NamedTuple
-from typing import Optional
 
 import numpy as np
 
 from fivo.config import options
-from fivo.data import series_info
 from fivo.data import speech_statistics
 from fivo.formats import pianorolls as pianoroll_files
 from fivo.logdir import result_files
@@ -25,29 +22,51 @@ from fivo.system import log
 FILE_NAME = "samples.npz"
 
 
-class Renderer(NamedTuple):
-  """Writes and draws the samples that a model of a dataset gives.
+class Renderer(object):
+  """Writes and draws samples of a model of a dataset.
 
-  Statistics are those by which speech was normalised, if known; the tempo of
-  pianorolls is in quarter notes per minute.
+  Args:
+    dataset_type: A value of --dataset_type.
+    path: The file of the dataset. Speech may have beside it the `statistics`
+      that it was normalised with, else None.
+    series: A `SeriesInfo` of time series.
+    steps_per_quarter: Of pianorolls. None: what the file says, else 1.
+    tempo: Of pianorolls, in quarter notes per minute.
   """
 
-  dataset_type: str
-  statistics: Optional[speech_statistics.SpeechStatistics] = None
-  series: Optional[series_info.SeriesInfo] = None
-  steps_per_quarter: int = 1
-  tempo: float = 120.
+  def __init__(self, dataset_type, path="", series=None,
+               steps_per_quarter=None, tempo=120.):
+    self.statistics = None
+    if dataset_type == "speech" and path:
+      self.statistics = speech_statistics.load(os.path.dirname(path))
+    self._dataset_type = dataset_type
+    self._path = path
+    self._series = series
+    self._steps_per_quarter = steps_per_quarter
+    self._tempo = tempo
 
   @property
   def sample_rate(self):
     """Samples per second of speech; None if unknown."""
     return self.statistics and self.statistics.sample_rate
 
-  def write(self, out_dir, prefixes, samples, sound=False, pictures=False):
-    """Writes `samples.npz`, in the units of the data; gives its path.
+  @property
+  def steps_per_quarter(self):
+    """The timesteps in a quarter note; files made from MIDI know it, else 1."""
+    if self._steps_per_quarter is None:
+      found = None
+      if os.path.isfile(self._path):  # A caller's own data may be elsewhere.
+        found = pianoroll_files.load(self._path).get("steps_per_quarter")
+      maximum = options.OPTIONS["steps_per_quarter"].maximum
+      is_right = isinstance(found, int) and 0 < found <= maximum
+      self._steps_per_quarter = found if is_right else 1
+    return self._steps_per_quarter
 
-    There is sound only of speech with a known sample rate. With the pictures,
-    `sample_BATCH.png`, come MIDI files of pianorolls.
+  def write(self, out_dir, prefixes, samples, sound=False, pictures=False):
+    """Writes `samples.npz`, in the units of the data; returns its path.
+
+    Sound is written only for speech with a known sample rate. Pictures are
+    `sample_BATCH.png`; pianorolls get MIDI files too.
     """
     prefixes, samples = map(self._in_units_of_data, (prefixes, samples))
     path = result_files.write("sample_out_dir", out_dir, FILE_NAME,
@@ -67,15 +86,15 @@ class Renderer(NamedTuple):
         num_files = _write_each(
             out_dir, "mid", prefixes, samples,
             lambda path, roll: midi.write(
-                path, roll, self.steps_per_quarter, self.tempo, len(prefixes)))
+                path, roll, self.steps_per_quarter, self._tempo, len(prefixes)))
         log.info(
             "Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-            "minute, timesteps in each: %d.", num_files, out_dir, self.tempo,
+            "minute, %d timesteps in each.", num_files, out_dir, self._tempo,
             self.steps_per_quarter)
     return path
 
   def draw_first(self, sampler, path):
-    """The PNG of a `Sampler`'s first prefix, as a checkpoint continues it."""
+    """A PNG of a `Sampler`'s first prefix, continued from a checkpoint."""
     prefix, continuations = (
         self._in_units_of_data(values[:, 0])
         for values in (sampler.prefixes, sampler.sample(path)))
@@ -86,40 +105,31 @@ class Renderer(NamedTuple):
     if self.statistics is not None:
       return (np.asarray(values) * self.statistics.std
               + self.statistics.mean)
-    return values if self.series is None else self.series.restore(values)
+    return values if self._series is None else self._series.restore(values)
 
   def draw(self, prefix, continuations, title=""):
-    """Draws a prefix with its continuations; gives a figure."""
+    """Draws a prefix with its continuations; returns a figure."""
     if self._are_rolls(prefix, continuations):
       return pictures_lib.draw_pianoroll(
-          prefix, continuations, self.steps_per_quarter, self.tempo, title)
-    if self.dataset_type == "speech":
+          prefix, continuations, self.steps_per_quarter, self._tempo, title)
+    if self._dataset_type == "speech":
       return pictures_lib.draw_speech(
           prefix, continuations, self.sample_rate, title)
     return pictures_lib.draw_series(
-        prefix, continuations, self.series and self.series.names, title)
+        prefix, continuations, self._series and self._series.names, title)
 
   def _are_rolls(self, *arrays):
-    """True of the notes of a piano; a caller's own arrays may be others."""
-    return self.dataset_type == "pianoroll" and all(
+    """True for the notes of a piano; a caller's own arrays may differ."""
+    return self._dataset_type == "pianoroll" and all(
         x.shape[-1] == pianoroll_files.NUM_NOTES
         and ((x == 0.) | (x == 1.)).all() for x in arrays)
-
-
-def steps_per_quarter_of(dataset_path):
-  """The timesteps in a quarter note, as files made of MIDI files say, or 1."""
-  found = None
-  if os.path.isfile(dataset_path):  # A caller's own data may be elsewhere.
-    found = pianoroll_files.load(dataset_path).get("steps_per_quarter")
-  maximum = options.OPTIONS["steps_per_quarter"].maximum
-  return found if isinstance(found, int) and 0 < found <= maximum else 1
 
 
 def write_trajectories(out_dir, values, mean, variance):
   """Writes `sample_BATCH.png` of each sequence of a Gaussian HMM.
 
-  Given are the arrays of `ghmm_runners.run_sample`, and the exact posterior's
-  mean `[T, B]` and variance `[T]`.
+  The values are the arrays of `ghmm_runners.run_sample`; mean `[T, B]` and
+  variance `[T]` are those of the exact posterior.
   """
   _write_pictures(out_dir, (
       pictures_lib.draw_trajectories(
@@ -136,7 +146,7 @@ def _write_pictures(out_dir, pictures):
 
 
 def _write_each(out_dir, extension, prefixes, samples, write):
-  """Writes each continuation behind its prefix; gives the number of files."""
+  """Writes each continuation after its prefix; returns the number of files."""
   _, batch_size, num_samples, _ = samples.shape
   for b in range(batch_size):
     for n in range(num_samples):

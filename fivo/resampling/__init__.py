@@ -1,1 +1,1 @@
-"""Resampling: schemes, what they do to particles, what gradients know of it."""
+"""Resampling: criteria, schemes and gradients."""

@@ -1,7 +1,7 @@
 """Resampling criteria: when a particle filter resamples.
 
 A criterion takes the log weights `[N, B]` of B filters, unnormalised, and the
-timestep, and gives a bool Tensor `[B]`, true where a filter is to resample.
+timestep, and returns a bool Tensor `[B]`, true where a filter should resample.
 """
 
 import functools
@@ -14,20 +14,20 @@ def ess_criterion(log_weights, unused_t, threshold=.5):
 
   The effective sample size is 1 / sum_n W_n^2 for normalised weights W (Liu &
   Chen, Blind Deconvolution via Sequential Imputations, 1995). It lies in
-  [1, N], so with N = 2 the criterion holds only in the limit of one weight
-  being zero: FIVO with two particles hardly differs from IWAE, unless the
-  threshold is above one half.
+  [1, N], so with N = 2 the criterion holds only in the limit of a zero weight:
+  FIVO with two particles hardly differs from IWAE, unless the threshold is
+  above one half.
 
   Args:
     log_weights: A float Tensor `[N, B]`.
     unused_t: The timestep.
-    threshold: The share of N at or below which to resample, a float.
+    threshold: A float, the fraction of N at or below which to resample.
 
   Returns:
-    A bool Tensor `[B]`, false where all weights are zero or one is NaN.
+    A bool Tensor `[B]`, false where all weights are zero or any is NaN.
   """
   # Scaling by the largest weight cancels in the ratio and keeps equal weights
-  # exact. A filter without a possible particle compares NaN: false.
+  # exact. If all weights are zero, a comparison with NaN gives false.
   weights = tf.exp(
       log_weights - tf.reduce_max(log_weights, axis=0, keepdims=True))
   if weights.dtype == tf.float16:
@@ -48,7 +48,7 @@ def always_resample_criterion(log_weights, unused_t):
 
 
 def by_name(name, ess_threshold=.5):
-  """The criterion that --resampling_criterion names: ess, always or never."""
+  """The criterion named by --resampling_criterion: ess, always or never."""
   return {
       "ess": functools.partial(ess_criterion, threshold=ess_threshold),
       "always": always_resample_criterion,

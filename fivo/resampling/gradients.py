@@ -1,34 +1,34 @@
-"""Gradients of a particle filter that allow for the choice of ancestors.
+"""Gradients of a particle filter that account for the choice of ancestors.
 
-Differentiating the estimate log Z_hat of a filter leaves out that the
-probabilities of ancestors depend on the weights, the term
+Differentiating a filter's estimate log Z_hat ignores that the probabilities of
+ancestors depend on the weights; it omits the term
 
     E[ log Z_hat grad log p(ancestors | weights) ].
 
 There are two remedies.
 
 The score of the ancestors. At a resampling event, ancestors a^1, ..., a^N are
-drawn independently with the normalised weights W. What is left out of the
+drawn independently with the normalised weights W. The term omitted from the
 gradient of E[log Z_hat] is, summed over the events, the expectation of
 
     (sum_n grad log W_{a^n}) (R - c)
 
-with R the log average weights that come after the event, all that it can
-influence, and any c that does not depend on the draw. Here c is the prediction
-of R by a regression over the other sequences of the batch, see `_baseline`.
-The sum is added to log Z_hat as a surrogate, a Tensor with this gradient and
-the value zero: x - S(x), with S(x) for x as a constant.
+where R is the sum of the log average weights after the event, all that it can
+influence, and c is any baseline that does not depend on the draw. Here c
+predicts R by a regression over the other sequences of the batch, see
+`_baseline`. The sum is added to log Z_hat as a surrogate, a Tensor with this
+gradient and the value zero: x - S(x), where S stops the gradient.
 
 This is the gradient of E[log Z_hat] if all filters resample at fixed times, as
 with `always_resample_criterion`. If the weights decide, as with
-`ess_criterion`, it is the gradient with every decision held as it was; the term
-of latents that cross the boundary of a decision is missing.
+`ess_criterion`, it is the gradient with all decisions held fixed; the term for
+latents that cross a decision boundary is missing.
 
 Stop-gradient resampling (Scibior & Wood, Differentiable Particle Filtering
 without Modifying the Forward Pass, 2021). A resampled particle starts with the
-log weight log W_{a^n} - S(log W_{a^n}), which is zero, in place of zero. Then
+log weight log W_{a^n} - S(log W_{a^n}), which is zero but has a gradient. Then
 Z_hat grad log Z_hat is an unbiased estimate of grad Z: it is the gradient of
-the likelihood, not of the bound. It is so by any criterion, since the
+the likelihood, not of the bound. This holds for any criterion, since the
 expectation of Z_hat given the past is the same on both sides of a boundary.
 """
 
@@ -36,7 +36,7 @@ import tensorflow as tf
 
 
 def surrogate(x):
-  """A Tensor of value zero that has the gradient of another."""
+  """A Tensor with the value zero and the gradient of x."""
   return x - tf.stop_gradient(x)
 
 
@@ -56,16 +56,16 @@ def score_surrogate(log_weights, ancestors, resampled, log_averages, num_steps):
 
 
 def _baseline(returns, past, num_steps):
-  """The returns `[T, B]` as the other sequences of the batch predict them.
+  """Predicts the returns `[T, B]` from the other sequences of the batch.
 
-  The prediction for sequence b, with the means, the covariance and the variance
-  of the others, P for `past` and K for the remaining timesteps, is
+  With P for `past`, K for the number of remaining timesteps, and moments over
+  the other sequences, the prediction for sequence b is
 
       K_b mean(R / K) + slope (P_b - mean(P)),
       slope = K_b cov(P, R / K) / var(P), clipped to [-1, 0].
 
   The slope is for twists: a factor of r that depends on x alone is added to P
-  and taken from R. Without it such factors, which change no bound, are noise.
+  and subtracted from R. Such factors change no bound but would be noise.
   """
   steps_left = tf.maximum(tf.cast(
       num_steps - 1 - tf.range(tf.shape(returns)[0])[:, tf.newaxis],
@@ -85,12 +85,12 @@ def _baseline(returns, past, num_steps):
 
 
 def _of_others(x):
-  """The sums over the other sequences, of a Tensor `[T, B]`."""
+  """Sums a Tensor `[T, B]` over the other sequences."""
   return tf.reduce_sum(x, axis=1, keepdims=True) - x
 
 
 def weights_of_resampled(log_weights, ancestors):
-  """Zeros `[N, B]`, the log weights with which resampled particles start."""
+  """The log weights `[N, B]` of resampled particles: zeros with a gradient."""
   return surrogate(_of_ancestors(
       tf.nn.log_softmax(log_weights, axis=0), ancestors))
 

@@ -3,14 +3,14 @@
 The entropy-regularised ensemble transform of Corenflos, Thornton, Deligiannidis
 & Doucet (Differentiable Particle Filtering via Entropy-Regularized Optimal
 Transport, 2021). Let x_1, ..., x_N be particles with normalised weights W. Of
-all plans P_{ij} >= 0 that carry the weights W_j to equal ones,
+all plans P_{ij} >= 0 that transport the weights W_j to equal ones,
 
     sum_j P_ij = 1 / N,    sum_i P_ij = W_j,
 
-take the one of least sum_ij P_ij (c_ij + epsilon log P_ij), with c_ij the
-squared distance of x_i and x_j. New particle i is N sum_j P_ij x_j. The
-weighted mean of the particles stays, and everything has a derivative by the
-weights. The estimate of the likelihood is biased.
+take the one that minimizes sum_ij P_ij (c_ij + epsilon log P_ij), with c_ij the
+squared distance between x_i and x_j. New particle i is N sum_j P_ij x_j. The
+weighted mean of the particles is preserved, and everything is differentiable
+with respect to the weights. The estimate of the likelihood is biased.
 
 The plan has the form P_ij = exp((f_i + g_j - c_ij) / epsilon) W_j / N, and
 Sinkhorn's iterations alternate between the two conditions on it:
@@ -22,7 +22,7 @@ Sinkhorn's iterations alternate between the two conditions on it:
 import numpy as np
 import tensorflow as tf
 
-# How far the sums of a plan over j may be from 1 / N, relatively.
+# The relative error allowed in a plan's sums over j, which should be 1 / N.
 _TOLERANCE = 1e-4
 
 
@@ -30,11 +30,11 @@ def transport_plan(log_weights, features, epsilon=.5, max_iterations=100):
   """The blending weights N P_ij, `[N, B, N]`: new particle, filter, old one.
 
   Particles have unnormalised log weights `[N, B]` and lie at `features`,
-  `[N, B, size]`. Epsilon is in units of the mean squared distance of the
-  particles of a filter; the smaller, the more iterations it takes.
+  `[N, B, size]`. Epsilon is relative to the mean squared distance between the
+  particles of a filter; smaller values take more iterations.
   """
-  log_weights, costs = _problem(tf.transpose(log_weights),
-                                tf.transpose(features, [1, 0, 2]), epsilon)
+  log_weights, costs = _scale_costs(
+      tf.transpose(log_weights), tf.transpose(features, [1, 0, 2]), epsilon)
   log_num_particles = tf.math.log(
       tf.cast(tf.shape(log_weights)[1], costs.dtype))
 
@@ -61,14 +61,14 @@ def transport_plan(log_weights, features, epsilon=.5, max_iterations=100):
   return tf.transpose(plan, [1, 0, 2])
 
 
-def _problem(log_weights, features, epsilon):
+def _scale_costs(log_weights, features, epsilon):
   """Normalised log weights `[B, N]`, and costs `[B, N, N]` over epsilon."""
-  # A filter without a single possible particle is transported anyhow: its
-  # likelihood is zero already.
+  # A filter without a single possible particle is transported in any way, since
+  # its likelihood is zero already.
   is_possible = tf.greater(log_weights, -float("inf"))
-  some = tf.reduce_any(is_possible, axis=1, keepdims=True)
+  any_possible = tf.reduce_any(is_possible, axis=1, keepdims=True)
   log_weights = tf.compat.v2.where(
-      some, log_weights, tf.zeros([], log_weights.dtype))
+      any_possible, log_weights, tf.zeros([], log_weights.dtype))
   # An impossible particle may be infinite, and 0 * inf is NaN.
   features = tf.compat.v2.where(
       is_possible[:, :, tf.newaxis], features, tf.zeros([], features.dtype))

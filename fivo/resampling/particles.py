@@ -1,16 +1,16 @@
-"""Resampling of particles: N equally weighted ones in place of N weighted ones.
+"""Resampling of particles: replaces N weighted ones by N equally weighted ones.
 
 A scheme (`schemes.py`) chooses ancestors, or blending weights. `move` moves the
-states accordingly, in the layout drawn in `smc.py`. `with_states` makes of a
-scheme a function in the original's form,
+states accordingly, in the layout drawn in `smc.py`. `with_states` turns a
+scheme into a function with the original's signature,
 
     resampling_fn(log_weights, states, num_particles, batch_size, ...) -> states
 
-which is what `smc.smc` takes. A `resampling_fn` that is not made of a scheme
-works there too, but its ancestors stay unknown.
+which is what `smc.smc` takes. A `resampling_fn` that is not made from a scheme
+works there too, but its ancestors remain unknown.
 
 Gradients. Copies carry the gradient of their ancestor's state. The choice of
-the ancestors has no derivative, see `gradients.py`. Blending weights have one.
+ancestors has no derivative, see `gradients.py`. Blending weights do.
 """
 
 import functools
@@ -22,7 +22,7 @@ from fivo.resampling import schemes
 
 
 def with_states(scheme):
-  """The function in the original's form that resamples states by a scheme."""
+  """A `resampling_fn` in the original's form that resamples by a scheme."""
   def resampling_fn(log_weights, states, num_particles, batch_size, *args,
                     **kwargs):
     choice = scheme(tf.convert_to_tensor(log_weights), states, *args, **kwargs)
@@ -30,7 +30,7 @@ def with_states(scheme):
 
   resampling_fn.__name__ = scheme.__name__ + "_resampling"
   resampling_fn.__doc__ = (
-      "Resamples states `[N*B, ...]` by `schemes.%s`." % scheme.__name__)
+      "Resamples states `[N*B, ...]` with `schemes.%s`." % scheme.__name__)
   resampling_fn.scheme = scheme
   return resampling_fn
 
@@ -44,12 +44,12 @@ optimal_transport_resampling = with_states(schemes.optimal_transport)
 
 
 def by_name(name, **options):
-  """The resampling function of a name in `catalogue.SCHEMES`, with options."""
+  """The resampling function named in `catalogue.SCHEMES`, given options."""
   return functools.partial(with_states(getattr(schemes, name)), **options)
 
 
 def find_scheme(resampling_fn):
-  """The scheme behind a result of `with_states`, maybe partial; else None."""
+  """The scheme of a (possibly partial) result of `with_states`, else None."""
   options = {}
   if isinstance(resampling_fn, functools.partial) and not resampling_fn.args:
     resampling_fn, options = resampling_fn.func, resampling_fn.keywords
@@ -57,12 +57,18 @@ def find_scheme(resampling_fn):
   return scheme and functools.partial(scheme, **options)
 
 
+def scheme_name(resampling_fn):
+  """The name of the scheme behind a result of `with_states`; else None."""
+  scheme = find_scheme(resampling_fn)
+  return scheme and getattr(scheme.func, "__name__", None)
+
+
 def resample(resampling_fn, log_weights, states, should_resample,
              num_particles, batch_size):
   """Resamples the filters where `should_resample`, a bool Tensor `[B]`.
 
-  It gives the new states and the ancestors, int32 `[N, B]`; None if particles
-  are blended or `resampling_fn` has no scheme.
+  Returns the new states, and the ancestors, int32 `[N, B]`, or None if
+  particles are blended or `resampling_fn` has no scheme.
   """
   scheme = find_scheme(resampling_fn)
   if scheme is None:
@@ -80,18 +86,18 @@ def resample(resampling_fn, log_weights, states, should_resample,
 
 
 def own_ancestors(num_particles, batch_size):
-  """The ancestors of particles that stay: int32 `[N, B]`, n in row n."""
+  """The ancestors without resampling: int32 `[N, B]`, n in row n."""
   return tf.tile(tf.range(num_particles)[:, tf.newaxis], [1, batch_size])
 
 
 def move(states, choice, num_particles, batch_size):
-  """Moves states `[N*B, ...]` by ancestors `[N, B]`, or weights `[N, B, N]`."""
+  """Gathers states `[N*B, ...]` by `[N, B]`, or blends them by `[N, B, N]`."""
   if choice.dtype.is_integer:
     batch_size = tf.cast(batch_size, tf.int32)
     rows = tf.reshape(choice * batch_size + tf.range(batch_size), [-1])
     return nested.gather_tensors(states, rows)
   states = nested.map_nested(tf.convert_to_tensor, states)
-  # A particle that no other takes from may be infinite, and 0 * inf is NaN.
+  # A particle with no share in any new one may be infinite: 0 * inf is NaN.
   is_unused = tf.transpose(tf.reduce_all(tf.equal(choice, 0), axis=0))
   states = nested.where_tensors(
       tf.reshape(is_unused, [-1]), nested.map_nested(tf.zeros_like, states),

@@ -1,1 +1,1 @@
-"""Sampling from a trained model, and what it leaves in files."""
+"""Sampling continuations from a trained model."""

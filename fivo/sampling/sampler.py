@@ -14,9 +14,9 @@ from fivo.system import sessions
 
 
 class Sampler(object):
-  """Continues the same prefixes by any checkpoint of a run.
+  """Continues fixed prefixes from any checkpoint of a run.
 
-  It has a graph of its own. Its `prefixes` are a float array `[P, B, D]`.
+  It has its own graph. Its `prefixes` are a float array `[P, B, D]`.
   """
 
   def __init__(self, create_dataset_and_model, batch_size, prefix_length,
@@ -24,7 +24,7 @@ class Sampler(object):
                **kwargs):
     """Builds the graph and draws B = `batch_size` prefixes.
 
-    `create_dataset_and_model` is that of `runners.py` for one split; further
+    `create_dataset_and_model` is that of `runners.py` for one split; other
     arguments are those of `sample_continuations`.
     """
     with tf.Graph().as_default() as self._graph:
@@ -38,11 +38,11 @@ class Sampler(object):
         result_files.check_size(
             "sample_length", sample_length, row * num_samples,
             "--batch_size or --num_samples", row * prefix_length)
-      held = [tf.compat.v1.placeholder(
+      placeholders = [tf.compat.v1.placeholder(
           x.dtype, [prefix_length, batch_size, targets.shape[2]])
               for x in (inputs, targets)]
       self._samples = sample_continuations(
-          model, held[0], held[1], mean, num_samples=num_samples,
+          model, *placeholders, mean=mean, num_samples=num_samples,
           sample_length=sample_length, **kwargs)
       self._saver = tf.compat.v1.train.Saver(tf.compat.v1.global_variables())
       # A caller's data or model may need them.
@@ -54,11 +54,11 @@ class Sampler(object):
       values = _draw_prefixes(
           feeding.batches(session, (inputs, targets, lengths)), batch_size,
           prefix_length, split)
-    self._feed = feeding.feed(held, values)
+    self._feed = feeding.feed(placeholders, values)
     self.prefixes = values[1]
 
   def sample(self, path):
-    """Samples, by a checkpoint, an array `[sample_length, B, N, D]`."""
+    """Samples an array `[sample_length, B, N, D]` from a checkpoint."""
     with self._open_session() as session:
       checkpoints.restore(session, path, self._saver)
       log.info("Running local_init_op.")  # As the original says.
@@ -75,10 +75,10 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
                          random_seed=None):
   """Samples S steps `[S, B, N, D]` that follow prefixes `[P, B, D]`.
 
-  Inputs are the targets less the mean `[D]`, if any, one step later. The N
-  particles that a bound's filter leaves at the end of a prefix, resampled by
-  their final weights, stand for the posterior of the latent state. With the
-  ELBO, which has a single trajectory, N unweighted draws of the proposal do.
+  Inputs are the targets minus the mean `[D]`, if any, shifted one step later.
+  The N particles of a bound's filter at the end of a prefix, resampled by their
+  final weights, approximate the posterior of the latent state. With the ELBO,
+  which has a single trajectory, N unweighted draws from the proposal do.
   """
   prefix_length, batch_size, data_size = tf.unstack(tf.shape(targets))
   result = bounds.create_bound(
@@ -100,7 +100,7 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
 
 
 def _draw_prefixes(batches, batch_size, prefix_length, split):
-  """Inputs and targets `[prefix_length, B, D]` of the first long sequences."""
+  """Inputs and targets `[prefix_length, B, D]` of long enough sequences."""
   drawn, longest = [], 0
   for inputs, targets, lengths in batches:
     longest = max(longest, lengths.max())
@@ -114,7 +114,7 @@ def _draw_prefixes(batches, batch_size, prefix_length, split):
         "at most %d" % (prefix_length, split, longest))
   if len(drawn) < batch_size:
     log.warning(
-        "Only %d sequences have %d timesteps: some prefixes come more than "
-        "once in the batch of %d.", len(drawn), prefix_length, batch_size)
+        "Only %d sequences have %d timesteps: some prefixes are repeated in "
+        "the batch of %d.", len(drawn), prefix_length, batch_size)
   chosen = [drawn[b % len(drawn)] for b in range(batch_size)]
   return [np.stack(x, axis=1) for x in zip(*chosen)]

@@ -1,4 +1,4 @@
-"""Hooks of a session that trains: checkpoints, and the measured speed."""
+"""Hooks of a training session: checkpoints, and the measured speed."""
 
 import os
 import time
@@ -15,11 +15,11 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
   """Saves a checkpoint at the start, every `save_secs`, and at the end.
 
   Unlike TensorFlow's own hook it does not write the graph as text, which takes
-  half a second, nor save again what was restored, from `restored_step`.
+  half a second, nor save the restored checkpoint, of `restored_step`, again.
   """
 
-  def __init__(self, logdir, save_secs, scaffold, restored_step=None):
-    self._logdir = logdir
+  def __init__(self, directory, save_secs, scaffold, restored_step=None):
+    self._directory = directory
     self._scaffold = scaffold
     self._saved_step = restored_step
     self._save_secs = save_secs
@@ -28,11 +28,11 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
 
   def after_create_session(self, session, coord):
     """Saves the graph for TensorBoard, and the first checkpoint."""
-    tf.compat.v1.summary.FileWriterCache.get(self._logdir).add_graph(
-        session.graph)
+    tf.compat.v1.summary.FileWriterCache.get(
+        self._directory.path).add_graph(session.graph)
     # So that a run that is resumed often keeps no more than another.
     saver = self._scaffold.saver
-    paths = checkpoints.listed(self._logdir)
+    paths = self._directory.listed()
     num_kept = saver.saver_def.max_to_keep
     for path in paths[:-num_kept]:
       tf.compat.v1.train.remove_checkpoint(path)
@@ -40,7 +40,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     self.save(session)
 
   def after_run(self, run_context, run_values):
-    """Saves if it is time to."""
+    """Saves if it is time."""
     if time.monotonic() >= self._saved_time + self._save_secs:
       self.save(run_context.session)
 
@@ -49,23 +49,23 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
     self.save(session)
 
   def save(self, session):
-    """Saves a checkpoint unless this step's has been; gives the global step."""
+    """Saves a checkpoint unless this step has one; returns the global step."""
     step = int(session.run(self._global_step))
     is_saved = step == self._saved_step
-    # A session that takes the place of a lost one must not put off a save: else
-    # a cluster whose parameter servers die often would never have one.
+    # A session that replaces a lost one must not delay a save: else a cluster
+    # whose parameter servers die often would never save.
     if not is_saved or self._saved_time is None:
       self._saved_time = time.monotonic()
     if is_saved:
       return step
-    path = os.path.join(self._logdir, checkpoints.NAME)
+    path = os.path.join(self._directory.path, checkpoints.NAME)
     log.info("Saving checkpoints for %d into %s.", step, path)
-    # Explained here, because a session takes the OutOfRangeError of a file
+    # Explained here, because a session mistakes the OutOfRangeError of a file
     # that grows too large for the end of the data.
     remark = ("there is no checkpoint" if self._saved_step is None else
               "the last checkpoint is %s-%d" % (
                   checkpoints.NAME, self._saved_step))
-    with errors.writing_to("logdir", self._logdir, remark):
+    with errors.writing_to("logdir", self._directory.path, remark):
       self._scaffold.saver.save(session, path, global_step=step)
     self._saved_step = step
     return step
@@ -83,7 +83,7 @@ class SpeedHook(tf.compat.v1.train.StepCounterHook):
     self._seen = []
 
   def before_run(self, run_context):
-    """Asks for the number of timesteps too."""
+    """Fetches the number of timesteps too."""
     arguments = super().before_run(run_context)
     return arguments._replace(fetches=[arguments.fetches, self._num_timesteps])
 

@@ -1,4 +1,4 @@
-"""The bound that training maximizes, and the gradients that come with it."""
+"""The bound that training maximizes, and its gradients when compiled."""
 
 import tensorflow as tf
 
@@ -31,11 +31,11 @@ def bound_of_config(config, model, observations, lengths, **kwargs):
 
 
 def warm_up(model, num_steps):
-  """Lets the weight of log p(z)/q(z) rise from 0 to 1.
+  """Raises the weight of log p(z)/q(z) from 0 to 1 during training.
 
-  In the first `num_steps` steps, in which the objective is not a bound, the
-  ratio p(z_t | .) / q(z_t | .) in a particle's weight has the exponent
-  step / `num_steps`. So the proposal need not be close to the prior before the
+  In the first `num_steps` steps, when the objective is not a bound, the ratio
+  p(z_t | .) / q(z_t | .) in a particle's weight has the exponent step /
+  `num_steps`. So the proposal need not be close to the prior before the
   emission has learned to use the latents (Bowman et al., Generating sentences
   from a continuous space, 2016, section 3.1).
   """
@@ -51,12 +51,12 @@ def warm_up(model, num_steps):
 def compile_bound_and_gradients(config, model, observations, lengths):
   """As `bound_of_config`, without the final state, compiled by XLA.
 
-  Gives also pairs of a gradient of minus the mean bound and a variable, and
+  Also returns pairs of a gradient of minus the mean bound and its variable, and
   SessionRunHooks.
   """
   if not isinstance(model, recurrent.TrainableRecurrentModel):
     raise errors.UserError(
-        "--xla: compiles a VRNN or SRNN; %s is none" % type(model).__name__)
+        "--xla: compiles only a VRNN or SRNN, not %s" % type(model).__name__)
   variables = []
 
   def compute(observations, lengths, run_filter):
@@ -77,10 +77,10 @@ def compile_bound_and_gradients(config, model, observations, lengths):
 
 
 def summarize_particles(bound, lengths, has_more=False):
-  """Adds charts of the particle filter, of a `FIVOBound` and lengths `[B]`.
+  """Adds charts of the filter of a `FIVOBound`, for sequences of lengths `[B]`.
 
-  With `has_more`, all of `diagnostics.Diagnostics`, if the bound knows its
-  ancestors.
+  With `has_more`, these are all of `diagnostics.Diagnostics`, if the bound
+  knows its ancestors.
   """
   figures = {
       "effective_sample_size":

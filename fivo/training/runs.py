@@ -12,19 +12,14 @@ from typing import Sequence
 
 import tensorflow as tf
 
-from fivo.cluster import server
+from fivo.cluster import process as process_lib
 from fivo.config import config as config_lib
 from fivo.config import stored
 from fivo.data import feeding
-from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
-from fivo.logdir import locks
-from fivo.logdir import validation_record
-from fivo.system import errors
-from fivo.system import files
+from fivo.logdir import run_directory
 from fivo.training import optimization
 from fivo.training import steps
-from fivo.training import validation
 
 
 class Objective(NamedTuple):
@@ -44,8 +39,8 @@ class Family(abc.ABC):
 
   own_names = False  # See `Config.own_names`.
 
-  def create_validator(self, unused_config):
-    """Gives the `validation.Validator` of a run, or None."""
+  def create_validator(self, unused_config, unused_directory):
+    """Gives the `Validator` of a run in a `RunDirectory`, or None."""
     return None
 
   @abc.abstractmethod
@@ -67,69 +62,56 @@ class Family(abc.ABC):
 
 def train(source, family):
   """Trains a model of a `Family`, see `runners.run_train`."""
-  config = begin(source, family.own_names)
-  if validation_record.is_finished(config, config.start_step):
-    if validation.missed_best(config) is not None:
-      with owning_logdir(config):
-        validation.mend_best(config)
+  config, directory, process = begin(source, family.own_names)
+  keeps_best = config.export_best and process.is_chief
+  if steps.is_finished(config, directory, config.start_step, process.is_chief):
+    if keeps_best and directory.lacks_best():
+      with directory.owned():
+        directory.mend_best()
     return
-  if config.task == 0:
-    # Before work is done.
-    files.check_directory(
-        "logdir", config.logdir, [stored.FILE_NAME, "checkpoint"])
+  validator = None
+  if process.is_chief:
+    directory.check()  # Before work is done.
     if config.export_best:
-      best_checkpoint.check(config.logdir)
-  validator = family.create_validator(config)
+      directory.check_best()
+    validator = family.create_validator(config, directory)
   with tf.Graph().as_default():
-    with device_setter(config):
+    with process.placing_variables():
       model, batch, train_mean = family.create(config)
       feeders = []
-      if config.master and not config.job_name:  # A server of the user's.
+      if process.feeds_server:
         feeders = [feeding.Feeder(
             lambda: family.create(config)[1], config.random_seed)]
         batch = feeders[0].placeholders
       objective = family.objective(config, model, batch)
-      train_op = optimization.create_train_op(
-          -objective.value, config.bound,
-          optimization.scheduled_learning_rate(
-              config.learning_rate, config.learning_rate_schedule,
-              config.schedule_steps),
-          config.clip_gradient_norm, objective.grads_and_vars,
-          config.average_variables)
+      optimizer = optimization.Optimizer(
+          config.learning_rate, config.clip_gradient_norm,
+          config.average_variables, config.learning_rate_schedule,
+          config.schedule_steps)
+      train_op = optimizer.minimize(
+          -objective.value, config.bound, objective.grads_and_vars)
     if train_mean is not None:  # None where it is not constant.
       train_mean = tf.get_static_value(tf.convert_to_tensor(train_mean))
-    with owning_logdir(config):
-      if config.task == 0:
+    with contextlib.ExitStack() as stack:
+      if process.is_chief:
+        stack.enter_context(directory.owned())
         stored.save(family.config_to_keep(config), train_mean)
       steps.train(
-          config, train_op, objective.log_values, objective.log_line, validator,
-          list(objective.hooks) + feeders, objective.num_timesteps)
+          config, directory, process, train_op, objective, validator, feeders)
 
 
 def begin(source, own_names=False):
-  """The `Config` of a run that joins its cluster and resumes its logdir."""
-  config = server.join(config_lib.enter(source, "train", own_names))
+  """Begins a run: it joins its cluster, and resumes what its logdir holds.
+
+  Gives its `Config`, its `RunDirectory` and this `Process`.
+  """
+  config = config_lib.enter(source, "train", own_names)
+  directory = run_directory.RunDirectory(config.logdir)
+  process = process_lib.Process(
+      config.cluster, config.master, config.task, config.ps_tasks,
+      config.cluster_timeout_secs)
   # Only the chief judges the logdir; others may look while it writes.
-  path = (checkpoints.to_resume(config.logdir) if config.task == 0 else
-          checkpoints.latest(config.logdir, warn=False))
-  return config._replace(checkpoint=path, start_step=checkpoints.step(path))
-
-
-def device_setter(config):
-  """Places variables on the parameter servers, where there are any."""
-  return tf.device(tf.compat.v1.train.replica_device_setter(
-      ps_tasks=config.ps_tasks,
-      worker_device=server.device(config.job_name, config.task)
-      if config.cluster else "/job:worker"))
-
-
-@contextlib.contextmanager
-def owning_logdir(config):
-  """Makes the logdir the chief's to train in while the block runs."""
-  if config.task != 0:
-    yield
-    return
-  files.prepare_directory("logdir", config.logdir)
-  with errors.writing_to("logdir", config.logdir):
-    with locks.training_lock(config.logdir):
-      yield
+  path = (directory.to_resume() if process.is_chief else
+          directory.latest(warn=False))
+  return config._replace(random_seed=config.process_seed,
+                         start_step=checkpoints.step(path)), directory, process

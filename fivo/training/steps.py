@@ -1,19 +1,14 @@
 """The steps of a training run: sessions, checkpoints, signals."""
 
-import functools
 import re
 import time
 
 import tensorflow as tf
 
-from fivo.cluster import server
 from fivo.cluster import session as cluster_session
-from fivo.cluster import supervision
-from fivo.config import cluster_spec
 from fivo.config import options
 from fivo.data import batching
 from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.system import log
 from fivo.system import progress
@@ -23,100 +18,97 @@ from fivo.training import optimization
 
 # A server's errors have its name in the line before.
 _NON_FINITE = re.compile("^(.*) : Tensor had (NaN|Inf)", re.MULTILINE)
-# Worker k waits for step k times this many, where workers are staggered.
-_STEPS_OF_STAGGER = 1000
 # Sessions of a cluster that fail, with no step in between.
 _MAX_FAILURES = 20
 _SECONDS_PER_FAILURE = 0.1
 
 
-def train(config, train_op, log_tensors, log_line, validator=None, hooks=(),
-          num_timesteps=None):
+def is_finished(config, directory, step, is_chief=True):
+  """True, and logged, if a run has nothing to do after its newest `step`.
+
+  A process that died may have left its last step to be evaluated.
+  """
+  stopped = directory.stopped_step(config.measure, config.early_stop_patience)
+  if step and stopped is not None:
+    log.info(
+        "Stopped early at step %d: nothing to do; a larger "
+        "--early_stop_patience than %d goes on.", stopped,
+        config.early_stop_patience)
+    return True
+  if step < config.max_steps:
+    return False
+  if config.eval_every is not None and is_chief and step:
+    record = directory.record()
+    if record is None or record.last_step < step:
+      return False
+  log.info("Already at step %d of --max_steps=%d: nothing to do.", step,
+           config.max_steps)
+  return True
+
+
+def train(config, directory, process, train_op, objective, validator=None,
+          hooks=()):
   """Trains until the global step is `config.max_steps`.
 
-  Resumes from the newest checkpoint of the logdir, and saves one at the last
-  step, the end of the data, and Ctrl-C and SIGTERM, which raise SystemExit.
-  `log_tensors`, `log_line` and `num_timesteps` are those of a `runs.Objective`.
+  Resumes from the newest checkpoint of a `RunDirectory`, and saves one at the
+  last step, the end of the data, and Ctrl-C and SIGTERM, which raise
+  SystemExit. Of the `runs.Objective` it takes what there is to log, and hooks.
   """
-  is_chief = config.task == 0
-  path = checkpoints.latest(
-      config.logdir, warn=is_chief, known=config.checkpoint)
-  if validation_record.is_finished(config, checkpoints.step(path)):
+  path = directory.latest(warn=process.is_chief)
+  if is_finished(
+      config, directory, checkpoints.step(path), process.is_chief):
     return
-  if path is not None and is_chief:
+  if path is not None and process.is_chief:
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
-  with signals.catch_signals() as caught, supervision.supervise(
-      _needed_processes(config), config.cluster_timeout_secs):
-    steps = _Steps(config, train_op, log_tensors, log_line, caught)
+  with signals.catch_signals() as caught, process.supervised():
+    steps = _Steps(config, directory, process, train_op, objective, caught)
     # This process has the files, which parameter servers may not see.
-    with tf.device(config.cluster and server.device(
-        config.cluster.job, config.cluster.task)):
+    with tf.device(process.device):
       scaffold = tf.compat.v1.train.Scaffold(saver=tf.compat.v1.train.Saver(
           optimization.names_in_checkpoints(), save_relative_paths=True))
     all_hooks = [steps]
-    if is_chief:
-      all_hooks += _logdir_hooks(config, path, scaffold, num_timesteps)
+    if process.is_chief:
+      all_hooks += _logdir_hooks(
+          config, directory, path, scaffold, objective.num_timesteps)
     if validator is not None:
       validator.attach(all_hooks[1], caught)
       all_hooks.append(validator)
-    all_hooks += list(hooks) + _cluster_hooks(config, caught)
-    find_checkpoint = is_chief and functools.partial(
-        checkpoints.latest, config.logdir, known=path)
+    all_hooks += list(objective.hooks) + list(hooks) + process.hooks(
+        config.max_steps, config.stagger_workers, caught)
     try:
       steps.take(cluster_session.SessionCreator(
-          scaffold, config.master, cluster_session.options(config.cluster),
-          find_checkpoint, caught), all_hooks)
+          scaffold, process.target, process.session_config,
+          process.is_chief and directory.latest, caught), all_hooks)
     except tf.errors.InvalidArgumentError as e:
-      raise (_explain_non_finite(e, config, steps.last) or
+      raise (_explain_non_finite(
+          e, steps.last, directory.latest(), config.learning_rate) or
              batching.find_user_error(e) or e) from e
   if caught:
     raise SystemExit(128 + caught[0])
 
 
-def _needed_processes(config):
-  """Names and addresses of the processes that this one cannot do without."""
-  if config.cluster:
-    return config.cluster.needed
-  if not config.master:
-    return {}
-  address = cluster_spec.master_address(config.master)
-  server.bypass_proxies([address])
-  return {"server of --master": address}
-
-
-def _logdir_hooks(config, path, scaffold, num_timesteps):
+def _logdir_hooks(config, directory, path, scaffold, num_timesteps):
   """Hooks that write checkpoints, the speed and summaries, in this order."""
   return [
       hooks_lib.CheckpointHook(
-          config.logdir, config.save_checkpoint_secs, scaffold,
+          directory, config.save_checkpoint_secs, scaffold,
           restored_step=checkpoints.step(path) if path else None),
       hooks_lib.SpeedHook(
           num_timesteps, every_n_steps=config.summarize_every,
-          output_dir=config.logdir),
+          output_dir=directory.path),
       tf.compat.v1.train.SummarySaverHook(
-          save_steps=config.summarize_every, output_dir=config.logdir,
+          save_steps=config.summarize_every, output_dir=directory.path,
           scaffold=scaffold)]
-
-
-def _cluster_hooks(config, caught):
-  """The hooks of a process that trains with others."""
-  first_step = config.task * _STEPS_OF_STAGGER if config.stagger_workers else 0
-  if config.cluster and config.task == 0:
-    return [cluster_session.ChiefHook(config.ps_tasks, caught)]
-  if config.cluster:
-    first_step = min(first_step, config.max_steps)
-    return [cluster_session.WorkerHook(first_step, caught)]
-  if first_step:
-    return [tf.compat.v1.train.GlobalStepWaiterHook(first_step)]
-  return []
 
 
 class _Steps(tf.compat.v1.train.SessionRunHook):
   """The steps of a training run; `last` is the global step after the last."""
 
-  def __init__(self, config, train_op, log_tensors, log_line, caught):
+  def __init__(self, config, directory, process, train_op, objective, caught):
     self._config = config
-    self._log_line = log_line
+    self._directory = directory
+    self._process = process
+    self._log_line = objective.log_line
     self._caught = caught
     self._num_failures = 0
     self.last = None
@@ -125,7 +117,7 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
     with tf.control_dependencies([train_op]):
       with tf.compat.v1.colocate_with(self._global_step):
         step_after = self._global_step.read_value()
-    self._fetches = [step_after, log_tensors]
+    self._fetches = [step_after, objective.log_values]
 
   def after_create_session(self, session, coord):
     """Finds the step that a session begins at."""
@@ -137,29 +129,28 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
     # Nobody waits for the default.
     total = (config.max_steps if config.max_steps !=
              options.OPTIONS["max_steps"].default else None)
-    with progress.step_bar(
-        config.start_step, total, config.progress) as update_bar:
+    with progress.StepBar(config.start_step, total, config.progress) as bar:
       while True:
         try:
           with tf.compat.v1.train.MonitoredSession(creator, hooks) as session:
-            self._take_in_session(session, update_bar)
+            self._take_in_session(session, bar)
           break
         except cluster_session.PREEMPTIONS as e:
           self._num_failures += 1
-          if not config.cluster or self._num_failures > _MAX_FAILURES:
+          if not self._process.spec or self._num_failures > _MAX_FAILURES:
             raise
           log.info("Lost the session, trying again (%s: %s).",
                    type(e).__name__, " ".join(e.message.split())[:200])
           time.sleep(_SECONDS_PER_FAILURE * self._num_failures)
     if self._caught or self.last >= config.max_steps:
       return
-    if config.task:
+    if not self._process.is_chief:
       log.info("This worker ends at step %d.", self.last)
-    elif validation_record.stopped_step(
-        config.logdir, config.measure, config.early_stop_patience) is None:
+    elif self._directory.stopped_step(
+        config.measure, config.early_stop_patience) is None:
       log.info("The data ended at step %d.", self.last)
 
-  def _take_in_session(self, session, update_bar):
+  def _take_in_session(self, session, bar):
     """Takes steps in one session."""
     config, is_first = self._config, True
     while not (self._caught or self.last >= config.max_steps or
@@ -171,20 +162,20 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
           (self.last - 1) // config.summarize_every >
           (before - 1) // config.summarize_every):
         log.info("%s", self._log_line(self.last, values))
-      if update_bar is not None:  # The bar has the number of the step.
+      if bar.is_shown:  # It has the number of the step.
         line = self._log_line(self.last, values)
-        update_bar(self.last, line.partition(", ")[2])
+        bar.update(self.last, line.partition(", ")[2])
       is_first = False
       self._num_failures = 0
     if self._caught:
       log.info("Stopped by signal %d at step %d.", self._caught[0], self.last)
 
 
-def _explain_non_finite(error, config, last_step):
+def _explain_non_finite(error, last_step, checkpoint, learning_rate):
   """The NonFiniteError of a failed check of finiteness, None for others."""
   found = _NON_FINITE.search(error.message)
   return found and errors.NonFiniteError(
       "%s is %s at step %d; the last checkpoint is %s; a lower "
       "--learning_rate than %g may help" % (
-          found.group(1), found.group(2), (last_step or 0) + 1,
-          checkpoints.latest(config.logdir), config.learning_rate))
+          found.group(1), found.group(2), (last_step or 0) + 1, checkpoint,
+          learning_rate))

@@ -1,21 +1,17 @@
 """Evaluating a run on the valid split while it trains.
 
-The evaluator has a graph of its own and reads checkpoints, so that training
-computes what it would compute alone. A process that dies makes up for a missed
-evaluation when it comes back, before it takes another step.
+The evaluator has its own graph and reads checkpoints, so that it does not
+affect training. A process that died catches up on a missed evaluation when it
+resumes, before it takes another step.
 """
 
 import math
-import os
 
 import tensorflow as tf
 
 from fivo import bounds
 from fivo.evaluation import averages
 from fivo.evaluation import charts
-from fivo.logdir import best_checkpoint
-from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.system import log
 
@@ -23,29 +19,7 @@ SPLIT = "valid"
 
 
 class _InterruptedError(Exception):
-  """A signal has come during an evaluation."""
-
-
-def missed_best(config):
-  """The step of the run's best checkpoint if `best` is not that, else None."""
-  if not config.export_best or config.task != 0:
-    return None
-  record = validation_record.load(config.logdir)
-  if record and record.best_step != best_checkpoint.step_in(config.logdir):
-    return record.best_step
-  return None
-
-
-def mend_best(config):
-  """Makes `best` what the run's record says, unless that was not kept."""
-  step = missed_best(config)
-  if step is None:
-    return
-  path = checkpoints.path_of(config.logdir, step)
-  if os.path.exists(path + ".index"):
-    best_checkpoint.export(config.logdir, path)
-  else:
-    log.warning("The best checkpoint so far, of step %d, was not kept.", step)
+  """A signal arrived during an evaluation."""
 
 
 class Validator(tf.compat.v1.train.SessionRunHook):
@@ -54,36 +28,37 @@ class Validator(tf.compat.v1.train.SessionRunHook):
   `draw_picture` maps a checkpoint's path to the bytes of a PNG file.
   """
 
-  def __init__(self, config, evaluator, draw_picture=None):
+  def __init__(self, config, directory, evaluator, draw_picture=None):
     self._config = config
+    self._directory = directory
     self._evaluator = evaluator
     self._draw_picture = draw_picture
-    self._summaries = charts.Summaries(config.logdir, SPLIT)
+    self._summaries = charts.Summaries(directory.path, SPLIT)
     self._checkpoint_hook = self._caught = None  # See `attach`.
     self._record = self._next_step = self._global_step = None
 
   def attach(self, checkpoint_hook, caught):
-    """Takes the hook before it and the list of caught signals, in the graph."""
+    """Takes the `CheckpointHook` before it and the list of caught signals."""
     self._checkpoint_hook = checkpoint_hook
     self._caught = caught
     self._global_step = tf.compat.v1.train.get_global_step()
 
   def after_create_session(self, session, coord):
-    """Makes up for an evaluation that a process before this one missed."""
+    """Catches up on an evaluation that an earlier process missed."""
     step = self._checkpoint_hook.save(session)
-    self._record = validation_record.resume(
-        self._config.logdir, self._config.measure, step)
-    mend_best(self._config)
+    self._record = self._directory.resume_record(self._config.measure, step)
+    if self._config.export_best:
+      self._directory.mend_best()
     self._plan(step)
     if step % self._config.eval_every == 0 and self._evaluate(session):
       coord.request_stop()
 
   def before_run(self, run_context):
-    """Asks for the global step."""
+    """Fetches the global step."""
     return tf.compat.v1.train.SessionRunArgs(self._global_step)
 
   def after_run(self, run_context, run_values):
-    """Evaluates if it is time to."""
+    """Evaluates if it is time."""
     # The step fetched with the training step may be the one before it.
     if run_values.results + 1 < self._next_step:
       return
@@ -105,16 +80,16 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     self._next_step = (step // every + 1) * every
 
   def _evaluate(self, session):
-    """Evaluates the present step unless it has been; returns whether to stop.
+    """Evaluates the current step, unless it was; returns whether to stop.
 
-    A signal puts the evaluation off until the run is resumed.
+    A signal postpones the evaluation until the run is resumed.
     """
     step = self._checkpoint_hook.save(session)
     if not step or step <= self._record.last_step:
       return False
-    path = checkpoints.path_of(self._config.logdir, step)
+    path = self._directory.path_of(step)
     try:
-      _, result = self._evaluator.evaluate(path, self._heed_signals)
+      _, result = self._evaluator.evaluate(path, self._raise_if_caught)
       bound = self._bound_of(result)
     except _InterruptedError:
       log.info("The evaluation of step %d is left for later.", step)
@@ -129,7 +104,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     if self._draw_picture is not None:
       self._summaries.add(
           [], step, pictures=[("samples", self._draw_picture(path))])
-    self._note(step, bound, path)
+    self._record_bound(step, bound, path)
     patience = self._config.early_stop_patience
     if patience is None or self._record.num_worse < patience:
       return False
@@ -139,7 +114,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
         patience, self._best_so_far())
     return True
 
-  def _heed_signals(self):
+  def _raise_if_caught(self):
     if self._caught:
       raise _InterruptedError()
 
@@ -154,19 +129,19 @@ class Validator(tf.compat.v1.train.SessionRunHook):
       raise errors.NonFiniteError("the mean is %f" % bound)
     return bound
 
-  def _note(self, step, bound, path):
+  def _record_bound(self, step, bound, path):
     """Logs and records a bound; exports the checkpoint if it is the best."""
     config = self._config
-    self._record = validation_record.update(self._record, step, bound)
+    self._record = self._record.updated(step, bound)
     is_best = not self._record.num_worse
     log.info(
         "Step %d, %s %s bound per %s: %f (%s)", step, SPLIT, config.bound,
         "timestep" if config.normalize_by_seq_len else "sequence", bound,
         "the best so far" if is_best else self._best_so_far())
-    # First the record, by which a resumed run mends a `best` that is not it.
-    validation_record.save(config.logdir, self._record)
+    # First the record, from which a resumed run repairs a wrong `best`.
+    self._directory.keep_record(self._record)
     if is_best and config.export_best:
-      best_checkpoint.export(config.logdir, path)
+      self._directory.export_best(path)
 
   def _best_so_far(self):
     if self._record.best_bound is None:

@@ -172,7 +172,7 @@ class TestRepair(object):
     checkout.add_command("flock", "exit %d\n" % code)
     result = _train(checkout)
     assert result.status == 0
-    assert "has no locks: see to it that no other script" in result.stderr
+    assert "has no locks: make sure that no other script" in result.stderr
     assert ("waiting for" in result.stderr) == (code == 1)
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fivo.cluster import local as local_cluster
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.system import errors
 from tests import programs
 
@@ -135,5 +135,5 @@ def test_trains(tmp_path):
        "--workers=2", "-ps", "1", "--max_steps=30"],
       stderr=subprocess.PIPE, universal_newlines=True)
   assert done.returncode == 0, done.stderr
-  assert checkpoints.step(checkpoints.latest(str(tmp_path))) in (30, 31)
+  assert run_directory.RunDirectory(tmp_path).latest_step() in (30, 31)
   assert "Step 3" in done.stderr

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fivo.cluster import local as local_cluster
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from tests import lives
 
 _SECONDS = 60.
@@ -83,7 +83,7 @@ class _Cluster(object):
     return {process.exitcode for process in self.processes.values()}
 
   def last_step(self):
-    return checkpoints.step(checkpoints.latest(self.logdir))
+    return run_directory.RunDirectory(self.logdir).latest_step()
 
   def assert_finished(self):
     """All end by themselves, and each worker has one step at most too much."""

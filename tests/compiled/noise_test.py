@@ -49,7 +49,7 @@ def _bound_and_gradients(kind, bound, proposal_type, emission, scan,
     def compute(*inputs):
       result = bounds.create_bound(
           bound, model, list(inputs), _LENGTHS, num_samples=num_particles,
-          run_filter=noise_lib.NoisyFilter(model, noise, scan), **options)
+          run_filter=noise_lib.FixedNoiseFilter(model, noise, scan), **options)
       variables = tf.compat.v1.trainable_variables()
       gradients = tf.gradients(tf.reduce_sum(result.log_p_hat), variables)
       names.extend(variable.op.name for variable, gradient in zip(

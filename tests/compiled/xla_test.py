@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fivo import runners
 from fivo.compiled import xla
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.system import errors
 from tests import toy
 
@@ -66,7 +66,7 @@ def test_trains_and_resumes_without(tmp_path, caplog):
   """Steps of nearly no size, so that bounds differ by their noise only."""
   caplog.set_level("INFO", logger="absl")
   _train(tmp_path, xla=True, max_steps=2)
-  path = checkpoints.latest(str(tmp_path))
+  path = run_directory.RunDirectory(tmp_path).latest()
   _train(tmp_path, xla=False, max_steps=3)
   lines = [record.getMessage() for record in caplog.records]
   assert sum(line.startswith("Compiled the step for batches of up to ")
@@ -79,9 +79,9 @@ def test_trains_and_resumes_without(tmp_path, caplog):
   assert sorted(sizes) == [1, 2, 3]
   # Padding, with equal weights of three particles, does not count.
   assert 1. < sizes[1] < 2.9 and abs(sizes[1] - sizes[3]) < .3
-  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 3
+  assert run_directory.RunDirectory(tmp_path).latest_step() == 3
   names = [{name for name, _ in tf.train.list_variables(path)}
-           for path in (path, checkpoints.latest(str(tmp_path)))]
+           for path in (path, run_directory.RunDirectory(tmp_path).latest())]
   assert names[0] == names[1]
 
 
@@ -90,5 +90,5 @@ def test_refuses_other_models(tmp_path):
     inputs, targets, lengths, _, mean = _create_full_batches(*args, **kwargs)
     return inputs, targets, lengths, object(), mean
 
-  with pytest.raises(errors.UserError, match="--xla: compiles a VRNN or SRNN"):
+  with pytest.raises(errors.UserError, match="--xla: compiles only a VRNN or"):
     _train(tmp_path, create, xla=True, max_steps=1)

@@ -117,7 +117,7 @@ def test_alone(parse, kwargs, variable):
     ({"cluster": {"ps": [7]}}, "'7' must be host:port"),
     (_variable(None, 0), "the task's type null must be one of chief, ps"),
     (_variable("worker", 2), "the task's index 2 must be from 0 to 1"),
-    (_variable("evaluator", 0), "an evaluator is no part of the cluster: "),
+    (_variable("evaluator", 0), "an evaluator is not part of the cluster: "),
     (_variable("worker", 0, {"worker": ["w:1", "w:2"]}),
      'needs the job "ps" too'),
     (_variable("ps", 0, {"ps": ["p:1"]}), 'needs the job "worker" too'),

@@ -46,8 +46,8 @@ def test_damaged_files_and_copies(tmp_path, caplog):
   assert sorted(pieces.values()) == [[(note,)] for note in range(40, 50)]
   assert list(pieces) == sorted(pieces)
   assert "bad \u266b.mid" in caplog.text
-  assert ("Of 12 files, 1 could not be used and 1 have the notes of another"
-          in caplog.text)
+  assert ("Of 12 files, 1 could not be used and 1 have the same notes as "
+          "another" in caplog.text)
 
 
 def test_midi_command(tmp_path):
@@ -60,7 +60,7 @@ def test_midi_command(tmp_path):
   result = _run("--midi_dir=%s" % folder, "--out_file=" + out_file,
                 "--steps_per_quarter=2", "--splits=0.5,0.25,0.25", "--seed=3")
   assert (result.exit_code, result.stdout) == (0, ""), result.stderr
-  assert "not from 21 to 108: 12 in 2 steps." in result.stderr
+  assert "outside 21 to 108: 12 in 2 steps." in result.stderr
   assert ("x.pkl: 11 sequences (6 train, 2 valid, 3 test), 22 timesteps, "
           "notes 40 to 60." in result.stderr)
   contents = pianorolls.load(out_file)

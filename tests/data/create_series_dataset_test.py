@@ -49,7 +49,7 @@ _NAMELESS = {
     "no header": _FRAME.to_csv(index=False, header=False),
     "an instrument": "# Device 7\n#\n  1.5 \t5\n\n0.5\t6\n\n",
     "NumPy": "# x y\n1.5e+00 5\n0.5e+00 6\n",
-    "decimal commas, spaces": "1,5 5,0\n0,5 6\n",
+    "decimal commas, tabs": "1,5\t5,0\n0,5\t6\n",
 }
 
 
@@ -75,7 +75,7 @@ _READ = {
     "integer header": (_INTEGERS.to_csv(index=False), {"header": True}, _ROWS,
                        "01", ""),
     "integer header and index": (_INTEGERS.to_csv(), {}, _ROWS, "01",
-                                 "left out column ''"),
+                                 "left out dates, times or names of rows: ''"),
     "three integers": ("0,1,2\n.5,.5,1.5\n.25,2.5,.5\n", {},
                        [[.5, .5, 1.5], [.25, 2.5, .5]], "012", ""),
     "a time column": ("x,t\n1.5,1\n0.5,2\n", {"time_column": "t"},
@@ -86,22 +86,25 @@ _READ = {
     ),
     "told decimal commas": ("12,345\n12,5\n", {"decimal": ","},
                             [[12.345], [12.5]], None, ""),
+    "told thousands are none": ("x\ty\n1,234\t2\n2,500\t3\n", {"decimal": ","},
+                                [[1.234, 2.], [2.5, 3.]], "xy", ""),
     "binary": ("0,1\n0,0\n1,1\n", {"header": False},
                [[0., 1.], [0., 0.], [1., 1.]], None, ""),
     "drop_rows": ("x,y\n1.5,5\n,6\n0.5,NA\n2.5,7\n", {"missing": "drop_rows"},
-                  [[1.5, 5.], [2.5, 7.]], "xy", "2 numbers are missing"),
+                  [[1.5, 5.], [2.5, 7.]], "xy", ""),
     "interpolate": ("x,y\n1,5\n,\nNaN,6\n2.5,#N/A\n",
                     {"missing": "interpolate"},
                     [[1., 5.], [1.5, 5.5], [2., 6.], [2.5, 6.]], "xy",
-                    "4 numbers are missing"),
+                    "['x'] rises by a constant"),
     "drop_columns": ("x,y,who\n1.5,5,a\n0.5,6,a\n",
                      {"drop_columns": ["who", "y"]}, [[1.5], [.5]], "x", ""),
     "drop_constant": ("x,y\n1.5,5\n0.5,5\n", {"drop_constant": True},
-                      [[1.5], [.5]], "x", "left out column 'y'"),
+                      [[1.5], [.5]], "x", "left out column ['y']"),
     "Unix time": ("t,x\n1600000000,1\n1600000060,3\n1600000120,2\n", {},
                   [[1.6e9, 1.], [1.6e9 + 60, 3.], [1.6e9 + 120, 2.]], "tx",
-                  "column 't' rises by a constant"),
-    "same names": ("x,x\n1.5,5\n0.5,6\n", {}, _ROWS, ["x", "x.1"], ""),
+                  "column ['t'] rises by a constant"),
+    "same names": ("x,x.1,x\n1.5,5,1\n0.5,6,3\n", {}, [[1.5, 5., 1.], [
+        .5, 6., 3.]], ["x", "x.1", "x.2"], ""),
 }
 
 
@@ -118,26 +121,31 @@ def test_read(tmp_path, caplog, name):
 # The content, how to read it, and words of the message.
 _REFUSED = [
     ("#\n\nx,y\n1,5\n0.5,off\n", {}, "line 5, column 'y': 'off'"),
-    ("x,who\n1,a\n2,b\n", {}, "'a' is not a number; --drop_columns"),
-    ("x;y\n1,5;2.5\n2;3\n", {}, "'1,5' is not a num"),
+    ("x,who\n1,a\n2,b\n", {}, "'a' is not a finite number; see --drop_columns"),
+    ("x;y\n1,5;2.5\n2;3\n", {}, "'1,5' is not a finite"),
+    ("x\ty\n1.234,5\t2\n2,5\t3", {}, "'1.234,5' is not a finite"),
+    ("x\ty\n1,234\t2\n2,500\t3", {}, "line 2: commas may be decimal"),
     ("x,y\n1,5\n,6\n", {}, "line 3, column 'x': the number is miss"),
     ("x,y\n1,\n2,NA\n", {"missing": "interpolate"}, "column 'y': the"),
-    ("x,y\n1,\n,2\n", {"missing": "drop_rows"}, "no line is complete"),
+    ("x\ty\n1\t\\N\n2\t3\n", {}, "line 2, column 'y': the number is miss"),
+    ("x,y\n1,\n,2\n", {"missing": "drop_rows"}, "no complete line"),
     ("x,y\n1,5\n1,2,3\n4,5\n", {}, "line 3: 3 cells; must be 2"),
-    ("x\n1\n1e39\n", {}, "line 3, column 'x': 1e39 is not"),
-    ("# 1\n\n", {}, "is empty"),
-    ("some words\nand more\n", {}, "has no line of numbers"),
-    ("0,1\n2,3\n4,5\n", {}, "line 1: 0,1 may be a header or numbers"),
-    ("1.5,off\n5.1,7.2\n5.3,7.1\n", {}, "1.5,off may be a header or numbers"),
-    ("12,345\n12,5\n", {}, "12,345 may be one number or two"),
-    ("x,y\n1,5\n2,5\n", {}, "column 'y' is the same in all of the training"),
-    ("x,y\n1,5\n", {"time_column": "t"}, "has no column 't', only 'x', 'y'"),
+    ("x\n1\n1e39\n", {}, "line 3, column 'x': '1e39' is not"),
+    ("x\n1\n#REF!\n2\n", {}, "line 3, column 'x': '#REF!' is not"),
+    ("# 1\n\n", {}, "holds no line of numbers"),
+    ("some words\nand more\n", {}, "holds no line of numbers"),
+    ("0,1\n2,3\n4,5\n", {}, "line 1: may be a header or numbers"),
+    ("2019,2020\n.5,1.5\n", {}, "line 1: may be a header or numbers"),
+    ("1.5,off\n5.1,7.2\n5.3,7.1\n", {}, "line 1: may be a header or numbers"),
+    ("0,806\n0,25\n", {}, "line 1: commas may be decimal; say --decimal=,"),
+    ("x,y\n1,5\n2,5\n", {}, "the same throughout in column ['y']"),
+    ("x,y\n1,5\n", {"time_column": "t"}, "has no column 't', only ['x', 'y']"),
     ("id,x\na,1\n,2\n", {"id_column": "id"}, "line 3, column 'id': the id is"),
-    (b"PK\3\4", {}, "is not text; save a workbook as CSV"),
-    (b"\0\1\2\3", {}, "is not text"), (b"\x1f\x8b\x08", {}, "a complete gzip"),
-    ('x,y\n1,"2\n3,4\n', {}, "goes on over the end of a line"),
+    (b"PK\3\4\0", {}, "line 1: not cells in text (Error: line contains NUL"),
+    (b"\x1f\x8b\x08", {}, "a complete gzip"),
+    ('x,y\n1,"2\n3,4\n', {}, "line 2: not cells in text (Error: unexp"),
     ("x,y\n1,5\n2,6\n", {"fractions": None},
-     "1 sequences for 3 splits; --sequence_length=T cuts them"),
+     "1 sequences for 3 splits; see --sequence_length"),
 ]
 
 
@@ -175,9 +183,9 @@ _FOLDERS = [
     # Sequences that are interleaved.
     ({"1.csv": "id,x,y\nb,1.5,2\na,3.5,1\nb,2.5,3\na,1.25,2\n"},
      {"id_column": "id"}, [[1.5, 3.5]]),
-    ({"readme.md": ""}, {}, "holds no files that end with .csv"),
-    ({"1.csv": "x,y\n1,2", "2.csv": "y,x\n1,2"}, {}, "the columns are y"),
-    ({"1.csv": "x,y\n1,2", "2.csv": "1.5,2"}, {}, "the columns are 0, 1"),
+    ({"readme.md": ""}, {}, "holds no .csv, .tsv, .txt or .dat files"),
+    ({"1.csv": "x,y\n1,2", "2.csv": "y,x\n1,2"}, {}, "the columns are ['y'"),
+    ({"1.csv": "x,y\n1,2", "2.csv": "1.5,2"}, {}, "the columns are ['0'"),
 ]
 
 
@@ -219,7 +227,3 @@ def test_command(tmp_path):
   assert (result.exit_code, result.stdout) == (0, ""), result.stderr
   assert "8 sequences of 40 timesteps to train" in result.stderr
   assert series_info.read(out_file).names == ["temp", "level"]
-  result = programs.run(["--in=a.npz", "--out_file=x", "--noheader"],
-                        "fivo/data/create_series_dataset.py")
-  assert result.exit_code == 1 and result.stderr.count("\n") == 1
-  assert "--in=a.npz: an .npz file has no cells" in result.stderr

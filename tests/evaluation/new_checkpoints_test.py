@@ -14,7 +14,7 @@ from fivo import ghmm_runners
 from fivo import runners
 from fivo.evaluation import new_checkpoints
 from fivo.logdir import checkpoints
-from fivo.logdir import validation_record
+from fivo.logdir import run_directory
 from fivo.system import errors
 from tests import toy
 
@@ -26,6 +26,7 @@ def follow(tmp_path, monkeypatch):
   A look finds None, or a step and the time at which it was written.
   """
   def run(looks, on_evaluate=lambda step: None, stopped_step=None):
+    directory = run_directory.RunDirectory(tmp_path)
     looks = list(looks)
     naps = []
 
@@ -34,18 +35,17 @@ def follow(tmp_path, monkeypatch):
       if found is None:
         return None
       step, written = found
-      path = checkpoints.path_of(str(tmp_path), step)
+      path = directory.path_of(step)
       with open(path + ".index", "w"):
         pass
       os.utime(path + ".index", (written, written))
       return path
 
-    monkeypatch.setattr(checkpoints, "latest", look)
+    monkeypatch.setattr(directory, "latest", look)
     monkeypatch.setattr(time, "sleep", naps.append)
-    monkeypatch.setattr(
-        validation_record, "stopped_step", lambda *_: stopped_step)
+    monkeypatch.setattr(directory, "stopped_step", lambda *_: stopped_step)
     config = types.SimpleNamespace(
-        logdir=str(tmp_path), eval_interval_secs=.5, max_steps=9, measure="",
+        eval_interval_secs=.5, max_steps=9, measure="",
         early_stop_patience=None)
     evaluated = []
 
@@ -55,7 +55,7 @@ def follow(tmp_path, monkeypatch):
       return evaluated[-1]
 
     assert new_checkpoints.evaluate(
-        config, look(), evaluate_one) == evaluated[-1]
+        config, directory, look(), evaluate_one) == evaluated[-1]
     assert not looks
     assert set(naps) <= {.5}
     return evaluated

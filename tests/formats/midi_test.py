@@ -110,8 +110,8 @@ def test_notes_that_overlap_themselves(tmp_path, events):
     (midi(track(on(0, 60)), kind=2), "is of format 2"),
     (midi(track(on(0, 60)), ticks=-6360), "SMPTE"),
     (midi(track()), "has no notes"),
-    (midi(track(on(0, 36, channel=9))), "has no notes outside of the perc"),
-    (midi(track(on(40, 60), off(10, 60))), "has no notes but between the"),
+    (midi(track(on(0, 36, channel=9))), "has no notes outside the perc"),
+    (midi(track(on(40, 60), off(10, 60))), "has only notes between the"),
     (midi(track(on(0, 60), b"\xff\xff\xff\x7f" + off(0, 60)[1:])),
      "timesteps; at most"),
 ])

@@ -9,7 +9,7 @@ from scipy import io
 from scipy import sparse
 
 from fivo.formats import note_lists
-from fivo.system.errors import UserError
+from tests.bad_files import message_of
 
 
 def _json(tmp_path, contents):
@@ -32,10 +32,8 @@ def _cells(*matrices):
 
 
 def _message(function, path):
-  with pytest.raises(UserError) as error:
-    function(path)
-  message = str(error.value)
-  assert message.startswith(path + ": ") and "\n" not in message
+  message = message_of(function, path)
+  assert message.startswith(path + ": ")
   return message
 
 

@@ -6,19 +6,11 @@ import numpy as np
 import pytest
 
 from fivo.formats import pianorolls
-from fivo.system.errors import UserError
+from tests.bad_files import message_of
 
 _CONTENTS = {"train": [[(60, 64, 67), (), (60,)], [(21, 108)]],
              "valid": [[(50,)]], "test": [[(51,), (52,)]],
              "about": {"composer": "Bach", "raw": b"\x00\xff", "b": b""}}
-
-
-def _message(function, *args):
-  with pytest.raises(UserError) as error:
-    function(*args)
-  message = str(error.value)
-  assert "\n" not in message
-  return message
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -41,13 +33,13 @@ def test_defect_bad_file_gave_raw_exception(tmp_path, data, words):
   # The original said "Ran out of input", or a KeyError.
   path = tmp_path / "rolls.pkl"
   path.write_bytes(data)
-  message = _message(pianorolls.load, str(path))
+  message = message_of(pianorolls.load, str(path))
   assert message.startswith(str(path) + ": ")
   assert words in message
 
 
 def test_save_refuses_what_is_not_a_file(tmp_path):
-  assert "not a file" in _message(pianorolls.save, str(tmp_path), {})
+  assert "not a file" in message_of(pianorolls.save, str(tmp_path), {})
 
 
 @pytest.mark.parametrize("sequence", [
@@ -74,7 +66,7 @@ def test_defect_bad_note_gave_raw_exception(sequence, words):
   # The original said "column index exceeds matrix dimensions", and counted
   # sequences of length 0 in the average.
   contents = {"valid": [[(60,)], [()], sequence]}
-  message = _message(pianorolls.dense_split, contents, "valid", "rolls.pkl")
+  message = message_of(pianorolls.dense_split, contents, "valid", "rolls.pkl")
   assert message.startswith("rolls.pkl: split 'valid', sequence 2")
   assert words in message
 
@@ -87,7 +79,7 @@ def test_defect_bad_note_gave_raw_exception(sequence, words):
 def test_bad_split(split, words):
   contents = {"train": [[(60,)]], "valid": [], "extra": 3,
               "train_mean": np.zeros([88])}
-  message = _message(pianorolls.dense_split, contents, split, "rolls.pkl")
+  message = message_of(pianorolls.dense_split, contents, split, "rolls.pkl")
   assert message.startswith("rolls.pkl: ") and words in message
 
 
@@ -107,7 +99,7 @@ def test_mean_counts_timesteps_not_sequences():
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_defect_bad_mean_was_taken(mean, words):
   # In the original NaN here became "indices[0] = 16 is not in [0, 16)".
-  message = _message(
+  message = message_of(
       pianorolls.get_mean, {"train_mean": mean}, "rolls.pkl", 88)
   assert message.startswith("rolls.pkl: train_mean")
   assert words in message

@@ -106,7 +106,7 @@ def test_read(tmp_path, content, offset, rate):
     (_riff(width=1), "has 1 channels of 8-bit samples; convert it"),
     (_riff(data=b""), "sample_count 0"),
     (_riff()[:-2], "sample_count 5, at 2 bytes each, but 8 bytes follow it"),
-    (_riff()[:30], "no RIFF file that is read here"),
+    (_riff()[:30], "not a RIFF file that can be read"),
     (_riff().replace(b"\x10\0\0\0\x01\0", b"\x10\0\0\0\x03\0"),
      "unknown format: 3"),
     # What a program writes that cannot seek back to the header.

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from fivo.formats import tfrecords
-from fivo.system.errors import UserError
+from tests.bad_files import message_of
 
 _PAYLOADS = [b"one", b"", b"x" * 100000, b"four"]
 
@@ -26,14 +26,6 @@ def _change(path, place, new):
     stream.write(new)
 
 
-def _message(function, *args):
-  with pytest.raises(UserError) as error:
-    function(*args)
-  message = str(error.value)
-  assert "\n" not in message
-  return message
-
-
 def test_finds_and_reads_all_records(tmp_path):
   path = _write(tmp_path)
   offsets, sizes = tfrecords.index_records(path)
@@ -45,17 +37,17 @@ def test_finds_and_reads_all_records(tmp_path):
 
 
 def test_file_without_records_or_cut_off(tmp_path):
-  assert _message(tfrecords.index_records, _write(tmp_path, [])).endswith(
+  assert message_of(tfrecords.index_records, _write(tmp_path, [])).endswith(
       "the file is empty: it has no records")
   for payloads, cut, index in (
       (_PAYLOADS, 1, 3), (_PAYLOADS, 19, 3), ([b"only"], 7, 0)):
     path = _write(tmp_path, payloads)
     os.truncate(path, os.path.getsize(path) - cut)
-    assert _message(tfrecords.index_records, path) == (
+    assert message_of(tfrecords.index_records, path) == (
         "%s: record %d is cut off; make the file again" % (path, index))
   path = _write(tmp_path)
   _change(path, 19, b"\x01")  # A length.
-  assert "record 2 is cut off" in _message(tfrecords.index_records, path)
+  assert "record 2 is cut off" in message_of(tfrecords.index_records, path)
 
 
 def test_other_files(tmp_path):
@@ -66,13 +58,13 @@ def test_other_files(tmp_path):
                struct.pack("<QI", 2**63, 0), b"\0" * 100, compressed):
     with open(path, "wb") as stream:
       stream.write(data)
-    assert _message(tfrecords.index_records, path) == (
+    assert message_of(tfrecords.index_records, path) == (
         path + ": not a TFRecord file; create_timit_dataset.py makes those of "
         "speech")
   os.remove(path)
-  assert _message(tfrecords.index_records, path) == path + ": no such file"
-  assert "not a file" in _message(tfrecords.index_records, str(tmp_path))
-  assert "No such file" in _message(tfrecords.read_record, path, 0, 0)
+  assert message_of(tfrecords.index_records, path) == path + ": no such file"
+  assert "not a file" in message_of(tfrecords.index_records, str(tmp_path))
+  assert "No such file" in message_of(tfrecords.read_record, path, 0, 0)
 
 
 @pytest.mark.parametrize("place, index", [(12, 0), (-5, 3)])
@@ -80,6 +72,6 @@ def test_damaged_payload_is_found_when_read(tmp_path, place, index):
   path = _write(tmp_path)
   _change(path, place, b"\xff")
   offsets, _ = tfrecords.index_records(path)
-  message = _message(tfrecords.read_record, path, index, offsets[index])
+  message = message_of(tfrecords.read_record, path, index, offsets[index])
   assert message.startswith("%s: record %d is damaged" % (path, index))
   assert tfrecords.read_record(path, 2, offsets[2]) == _PAYLOADS[2]

@@ -10,6 +10,7 @@ from fivo.config import config as config_lib
 from fivo.config import stored
 from fivo.logdir import checkpoints
 from fivo.logdir import export_model
+from fivo.logdir import run_directory
 from fivo.system import errors
 from fivo.training import optimization
 
@@ -25,8 +26,8 @@ def _logdir(tmp_path):
               train_mean=[.25, .5])
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     v = tf.compat.v1.get_variable("net/v", initializer=[1., 2.])
-    train_op = optimization.create_train_op(
-        tf.reduce_sum(v), "fivo", .1, average_decay=.9)
+    train_op = optimization.Optimizer(.1, average_decay=.9).minimize(
+        tf.reduce_sum(v), "fivo")
     session.run(tf.compat.v1.global_variables_initializer())
     for _ in range(3):
       session.run(train_op)
@@ -38,7 +39,8 @@ def _logdir(tmp_path):
 def test_keeps_the_model_alone(logdir, tmp_path):
   out_dir = str(tmp_path / "small")
   path = export_model.export_model(logdir, out_dir)
-  assert path == checkpoints.require(out_dir) and checkpoints.step(path) == 3
+  assert path == run_directory.RunDirectory(out_dir).require()
+  assert checkpoints.step(path) == 3
   reader = tf.train.load_checkpoint(out_dir)
   assert sorted(reader.get_variable_to_shape_map()) == ["global_step", "net/v"]
   np.testing.assert_array_equal(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from tests import lives
 
 
@@ -27,13 +27,13 @@ def disk(tmp_path):
 
 
 def _latest_step(logdir):
-  return checkpoints.step(checkpoints.latest(str(logdir)))
+  return run_directory.RunDirectory(logdir).latest_step()
 
 
 def _assert_equal_runs(*logdirs):
   """The newest checkpoints hold the same."""
   one, other = [tf.compat.v1.train.NewCheckpointReader(
-      checkpoints.latest(str(logdir))) for logdir in logdirs]
+      run_directory.RunDirectory(logdir).latest()) for logdir in logdirs]
   shapes = one.get_variable_to_shape_map()
   assert shapes == other.get_variable_to_shape_map()
   for name in shapes:
@@ -106,7 +106,7 @@ class TestKilled(object):
     for directory in (logdir, tmp_path / "other"):
       assert lives.finish(directory, tmp_path / "log", end, self._SIZE) == 0
     assert _latest_step(logdir) == end
-    assert len(checkpoints.listed(str(logdir))) <= 5
+    assert len(run_directory.RunDirectory(logdir).listed()) <= 5
     _assert_equal_runs(logdir, tmp_path / "other")
 
 
@@ -119,7 +119,8 @@ def _assert_refused(log, logdir, reason):
   assert reason in line
   if logdir.exists():
     state = tf.train.get_checkpoint_state(str(logdir))
-    assert checkpoints.latest(str(logdir)) == state.model_checkpoint_path
+    assert (run_directory.RunDirectory(logdir).latest() ==
+            state.model_checkpoint_path)
 
 
 # KB, for nothing, half of a checkpoint, and one without its `.meta` file.

@@ -96,7 +96,7 @@ def _log_weights(kind, method, changes, on_instance=False):
       with mock.patch.object(lstm, "_is_compiled", lambda: True):
         results.append(bounds.iwae(
             model, xs, _LENGTHS, _N,
-            run_filter=noise_lib.NoisyFilter(model, noise)).log_weights)
+            run_filter=noise_lib.FixedNoiseFilter(model, noise)).log_weights)
     recurrent_test.set_variables(session)
     by_hand, *others = session.run(results)
   for log_weights in others:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.training import hooks
 
 
@@ -14,12 +14,12 @@ class _Run(object):
   """Sessions with a global step, under a hook that saves every 10 seconds."""
 
   def __init__(self, logdir, **kwargs):
-    self._logdir = str(logdir)
+    self._directory = run_directory.RunDirectory(logdir)
     increment = tf.compat.v1.train.get_or_create_global_step().assign_add(1)
     scaffold = tf.compat.v1.train.Scaffold().finalize()
     self._init_op, self._increment = scaffold.init_op, increment
     self._hook = hooks.CheckpointHook(
-        self._logdir, save_secs=10., scaffold=scaffold, **kwargs)
+        self._directory, save_secs=10., scaffold=scaffold, **kwargs)
     self._session = None
 
   def begin_session(self):
@@ -32,7 +32,7 @@ class _Run(object):
     """Takes a step; returns that of the newest checkpoint."""
     self._session.run(self._increment)
     self._hook.after_run(types.SimpleNamespace(session=self._session), None)
-    return checkpoints.step(checkpoints.latest(self._logdir))
+    return self._directory.latest_step()
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def clock(monkeypatch):
 def test_saves_at_the_start_and_every_so_many_seconds(tmp_path, clock):
   run = _Run(tmp_path)
   run.begin_session()
-  assert checkpoints.latest(str(tmp_path)).endswith("model.ckpt-0")
+  assert run_directory.RunDirectory(tmp_path).latest().endswith("model.ckpt-0")
   for seconds, step in [(9., 0), (1., 2), (9., 2), (1., 4)]:
     clock[0] += seconds
     assert run.take_step() == step
@@ -56,7 +56,7 @@ def test_saves_at_the_start_and_every_so_many_seconds(tmp_path, clock):
 @pytest.mark.usefixtures("clock")
 def test_what_is_restored_is_not_saved_again(tmp_path):
   _Run(tmp_path, restored_step=0).begin_session()
-  assert checkpoints.latest(str(tmp_path)) is None
+  assert run_directory.RunDirectory(tmp_path).latest() is None
 
 
 def test_new_sessions_do_not_put_off_a_save(tmp_path, clock):

@@ -7,10 +7,13 @@ import types
 import pytest
 import tensorflow as tf
 
+from fivo.cluster import process
 from fivo.config import config as config_lib
 from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.system import errors
 from fivo.training import optimization
+from fivo.training import runs
 from fivo.training import steps
 
 
@@ -34,15 +37,17 @@ def _train(logdir, loss_fn=tf.square, on_step=None, data_size=None, **kwargs):
       data = tf.data.Dataset.from_tensors(0.).repeat(data_size)
       loss += tf.compat.v1.data.make_one_shot_iterator(data).get_next()
     tf.compat.v1.summary.scalar("loss", loss)
-    train_op = optimization.create_train_op(
-        loss, "fivo", config.learning_rate, config.clip_gradient_norm)
-    steps.train(config, train_op, {"loss": loss}, log_line)
+    train_op = optimization.Optimizer(
+        config.learning_rate, config.clip_gradient_norm).minimize(loss, "fivo")
+    steps.train(config, run_directory.RunDirectory(logdir),
+                process.Process(master=config.master), train_op,
+                runs.Objective(-loss, {"loss": loss}, log_line))
   return logged
 
 
 def _saved(logdir):
   """The step and value that the newest checkpoint holds."""
-  path = checkpoints.latest(str(logdir))
+  path = run_directory.RunDirectory(logdir).latest()
   reader = tf.compat.v1.train.NewCheckpointReader(path)
   assert reader.get_tensor("global_step") == checkpoints.step(path)
   return checkpoints.step(path), float(reader.get_tensor("v"))

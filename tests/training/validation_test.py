@@ -13,8 +13,8 @@ import tensorflow as tf
 from fivo import runners
 from fivo.config import stored
 from fivo.evaluation import averages
-from fivo.logdir import best_checkpoint
 from fivo.logdir import checkpoints
+from fivo.logdir import run_directory
 from fivo.logdir import validation_record
 from fivo.system import errors
 from fivo.training import optimization
@@ -62,22 +62,23 @@ def train(tmp_path):
   def run(bounds_by_step, on_evaluate=None, **kwargs):
     scripted = _ScriptedEvaluator(bounds_by_step, on_evaluate)
     kwargs = dict(dict(eval_every=2, export_best=True, max_steps=8), **kwargs)
-    config = runs.begin(
+    config, directory, process = runs.begin(
         types.SimpleNamespace(logdir=str(tmp_path), **kwargs))
-    validator = (validation.Validator(config, scripted)
+    validator = (validation.Validator(config, directory, scripted)
                  if config.eval_every else None)
     with tf.Graph().as_default():
       loss = tf.square(tf.compat.v1.get_variable("v", initializer=1.))
-      train_op = optimization.create_train_op(loss, "fivo", .1)
-      with runs.owning_logdir(config):
+      train_op = optimization.Optimizer(.1).minimize(loss, "fivo")
+      with directory.owned():
         stored.save(config)
-        steps.train(config, train_op, {}, lambda *_: "", validator)
+        steps.train(config, directory, process, train_op,
+                    runs.Objective(-loss, {}, lambda *_: ""), validator)
     return scripted.steps
   return run
 
 
 def _best(tmp_path):
-  return checkpoints.step(checkpoints.latest(str(tmp_path / "best")))
+  return run_directory.RunDirectory(tmp_path).best.latest_step()
 
 
 def test_every_so_many_steps_and_at_the_end(train, caplog, tmp_path):
@@ -126,7 +127,7 @@ def test_a_worse_one_does_not_replace_it_after_a_resume(train, tmp_path):
     # Before the record is saved: the evaluation is made up for.
     (validation_record, "save", {4: -1., 6: -2., 8: -3.}, [4, 6, 8]),
     # After it: `best` is mended.
-    (best_checkpoint, "export", {6: -2., 8: -3.}, [6, 8])])
+    (run_directory.RunDirectory, "export_best", {6: -2., 8: -3.}, [6, 8])])
 def test_death_at_the_record(
     train, tmp_path, monkeypatch, module, name, bounds, evaluated):
   train({2: -2.}, max_steps=2)
@@ -135,12 +136,11 @@ def test_death_at_the_record(
     with pytest.raises(KeyboardInterrupt):
       train({4: -1.}, max_steps=4)
   assert _best(tmp_path) == 2
-  config = runs.begin(types.SimpleNamespace(
-      logdir=str(tmp_path), max_steps=4, export_best=True, eval_every=2))
+  directory = run_directory.RunDirectory(tmp_path)
   # With no step left to take, `best` is mended all the same.
-  assert validation.missed_best(config) == (4 if name == "export" else None)
-  validation.mend_best(config)
-  assert validation.missed_best(config) is None
+  assert directory.lacks_best() == (name == "export_best")
+  directory.mend_best()
+  assert not directory.lacks_best()
   assert train(bounds) == evaluated
   assert _best(tmp_path) == 4
 
@@ -167,7 +167,7 @@ def test_stops_early_and_stays_stopped(train, tmp_path, caplog):
       "Stopping early at step 8: 2 evaluations without a better valid bound "
       "(--early_stop_patience=2); the best is -1.000000 at step 4."]
   assert not _lines(caplog, "The data ended")
-  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 8
+  assert run_directory.RunDirectory(tmp_path).latest_step() == 8
   assert train({}, max_steps=99) == []  # The flag is the run's.
   assert _lines(caplog, "Stopped early at step 8: nothing to do")
   assert train(bounds, max_steps=12, early_stop_patience=3) == [10, 12]
@@ -179,7 +179,7 @@ def test_stops_early_in_an_evaluation_made_up_for(train, tmp_path):
   with pytest.raises(SystemExit):
     train({4: -2.}, on_evaluate=lambda: os.kill(os.getpid(), signal.SIGTERM))
   assert train({4: -2.}, early_stop_patience=1) == [4]
-  assert checkpoints.step(checkpoints.latest(str(tmp_path))) == 4
+  assert run_directory.RunDirectory(tmp_path).latest_step() == 4
 
 
 @pytest.mark.parametrize("bound", [float("nan"), float("inf")])
