@@ -76,16 +76,12 @@ _READ = {
                        "01", ""),
     "integer header and index": (_INTEGERS.to_csv(), {}, _ROWS, "01",
                                  "left out dates, times or names of rows: ''"),
-    "three integers": ("0,1,2\n.5,.5,1.5\n.25,2.5,.5\n", {},
-                       [[.5, .5, 1.5], [.25, 2.5, .5]], "012", ""),
     "a time column": ("x,t\n1.5,1\n0.5,2\n", {"time_column": "t"},
                       [[1.5], [0.5]], "x", ""),
     "truth": ("x,y\n1.5,TRUE\n.5,FALSE", {}, [[1.5, 1.], [.5, 0.]], "xy", ""),
     "one column, decimal commas": (
         "0,806\n1,05\n-0,25\n2\n", {}, [[.806], [1.05], [-.25], [2.]], None, ""
     ),
-    "told decimal commas": ("12,345\n12,5\n", {"decimal": ","},
-                            [[12.345], [12.5]], None, ""),
     "told thousands are none": ("x\ty\n1,234\t2\n2,500\t3\n", {"decimal": ","},
                                 [[1.234, 2.], [2.5, 3.]], "xy", ""),
     "binary": ("0,1\n0,0\n1,1\n", {"header": False},
