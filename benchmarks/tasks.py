@@ -18,9 +18,9 @@ import time
 from absl import logging
 
 from benchmarks import processes
+from fivo.cluster import supervision
 from fivo.system import errors
 from fivo.system import files
-from fivo.system import signals
 
 
 class Call(object):
@@ -102,7 +102,7 @@ class Runner(object):
           processes.PROGRAM + call.flags, cwd=processes.ROOT,
           stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
           start_new_session=True, pass_fds=[self._lock.fileno()],
-          preexec_fn=functools.partial(signals.die_with, os.getpid()))
+          preexec_fn=functools.partial(supervision.die_with, os.getpid()))
     self._running.add(process)
     if self._has_stopped:
       process.terminate()

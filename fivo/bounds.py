@@ -143,9 +143,6 @@ def fivo(model, observations, seq_lengths, num_samples=1,
   Returns:
     A `FIVOBound`.
   """
-  needed = catalogue.RESAMPLING_GRADIENTS[resampling_gradients].needs
-  assert needed is None or getattr(
-      catalogue.SCHEMES[resampling_type], needed), resampling_gradients
   options = dict(resampling_options or {}, random_seed=random_seed)
   if resampling_type == "relaxed":
     options.setdefault("temperature", relaxed_resampling_temperature)

@@ -15,7 +15,6 @@ from fivo.config import config as config_lib
 from fivo.data import batching
 from fivo.data import datasets
 from fivo.data import series_info
-from fivo.data import speech_statistics
 from fivo.evaluation import averages
 from fivo.evaluation import charts
 from fivo.evaluation import diagnostics_file
@@ -126,11 +125,25 @@ class _Recurrent(runs.Family):
 
   def __init__(self, source, create_dataset_and_model_fn):
     self.own_names = create_dataset_and_model_fn is not create_dataset_and_model
-    self._create = create_dataset_and_model_fn
+    self._function = create_dataset_and_model_fn
     if self.own_names:
-      self._create = config_lib.CallersFunction(
+      self._function = config_lib.CallersFunction(
           source, create_dataset_and_model_fn)
     self._train_mean = None
+    self._series = None  # Once `describe` has read it.
+
+  def describe(self, config):
+    """A `Config` that has the `SeriesInfo` of its data, which is read once."""
+    if (config.dataset_type == "series" and config.series is None
+        and config.model in _CREATE_MODEL and config.dataset_path):
+      if self._series is None:
+        self._series = series_info.read(config.dataset_path)
+      config = config._replace(series=self._series)
+    return config
+
+  def _create(self, config, **kwargs):
+    """Calls the function that creates the dataset and the model."""
+    return self._function(self.describe(config), **kwargs)
 
   def create_validator(self, config, directory):
     if config.eval_every is None:
@@ -150,7 +163,7 @@ class _Recurrent(runs.Family):
     draw_picture = None
     if config.render:
       draw_picture = functools.partial(
-          _create_renderer(valid).draw_first,
+          _create_renderer(self.describe(valid)).draw_first,
           self.create_sampler(valid._replace(batch_size=1)))
     return validation.Validator(config, directory, evaluator, draw_picture)
 
@@ -180,7 +193,8 @@ class _Recurrent(runs.Family):
     return model, (inputs, targets, lengths), mean
 
   def config_to_keep(self, config):
-    return self._create.updated(config) if self.own_names else config
+    config = config._replace(series=config.series or self._series)
+    return self._function.updated(config) if self.own_names else config
 
   def create_sampler(self, config):
     return sampler_lib.Sampler(
@@ -222,18 +236,9 @@ class _Recurrent(runs.Family):
 
 def _create_renderer(config):
   """Creates what draws and plays samples of the data."""
-  statistics = None
-  if config.dataset_type == "speech" and config.dataset_path:
-    statistics = speech_statistics.load(
-        os.path.dirname(config.path_of_split(config.split)))
-  steps_per_quarter = config.steps_per_quarter
-  if config.dataset_type == "pianoroll" and config.render and (
-      steps_per_quarter is None):
-    steps_per_quarter = samples_rendering.steps_per_quarter_of(
-        config.dataset_path)
   return samples_rendering.Renderer(
-      config.dataset_type, statistics, config.series, steps_per_quarter,
-      config.tempo)
+      config.dataset_type, config.path_of_split(config.split), config.series,
+      config.steps_per_quarter, config.tempo)
 
 
 def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
@@ -308,6 +313,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   config = config_lib.enter(config, "sample", family.own_names)
   directory = run_directory.RunDirectory(config.logdir)
   path = directory.require(config.wait_for_checkpoint)
+  config = family.describe(config)
   renderer = _create_renderer(config)
   if config.sample_wav:
     checks.check_sound(config, renderer.statistics)

@@ -51,6 +51,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import nested_utils as nested
+from fivo.config import catalogue
 from fivo.resampling import gradients
 from fivo.resampling import particles
 from fivo.resampling.criteria import always_resample_criterion
@@ -191,6 +192,11 @@ class _Filters(object):
   def __init__(self, transition_fn, num_steps, num_particles,
                resampling_criterion, resampling_fn, loop_fn,
                resampling_gradients):
+    needed = catalogue.RESAMPLING_GRADIENTS[resampling_gradients].needs
+    scheme = catalogue.SCHEMES.get(particles.scheme_name(resampling_fn))
+    assert not (needed and scheme) or getattr(scheme, needed), (
+        "%s gradients do not suit %s resampling" % (
+            resampling_gradients, scheme.name))
     self._gradients = resampling_gradients
     self._transition_fn = transition_fn
     self._num_particles = num_particles

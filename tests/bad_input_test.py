@@ -129,11 +129,9 @@ _FLAGS = [
     ("--mode=sample --logdir=run --sample_out_dir=file.txt",
      ": @/file.txt is not a directory" + _WRITABLE),
     ("--mode=sample --logdir=run --sample_out_dir=in_the_way",
-     "--sample_out_dir=in_the_way holds a directory samples.npz, where a file "
-     "is to be written"),
+     ": its samples.npz is no file, but one is to be written; move it away"),
     ("--model=ghmm --proposal_type=prior --mode=eval --logdir=in_the_way",
-     "--logdir=in_the_way holds a directory out.npz, where a file is to be "
-     "written"),
+     ": its out.npz is no file, but one is to be written; move it away"),
     ("--log_dir=file.txt", ": @/file.txt is not a directory" + _WRITABLE),
     # What the run in the logdir is not.
     ("--mode=eval --logdir=run --model=srnn",

@@ -104,8 +104,8 @@ def _train(config, size, gate):
       with tf.control_dependencies([_pass(gate)] if gate else []):
         loss = tf.reduce_sum(tf.square(vector - 2.))
       tf.compat.v1.summary.scalar("loss", loss)
-      train_op = optimization.create_train_op(
-          loss, "fivo", config.learning_rate)
+      train_op = optimization.Optimizer(config.learning_rate).minimize(
+          loss, "fivo")
     with contextlib.ExitStack() as stack:
       if process.is_chief:
         stack.enter_context(directory.owned())

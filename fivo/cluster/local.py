@@ -26,13 +26,13 @@ import time
 
 from absl import flags
 
+from fivo.cluster import supervision
 from fivo.config import cluster_spec
 from fivo.config import config as config_lib
 from fivo.config import options
 from fivo.logdir import locks
 from fivo.system import errors
 from fivo.system import files
-from fivo.system import signals
 
 FLAGS = flags.FLAGS
 
@@ -82,7 +82,7 @@ class _Process(subprocess.Popen):
       super().__init__(
           command, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
           stderr=subprocess.STDOUT, start_new_session=True,
-          preexec_fn=functools.partial(signals.die_with, os.getpid()))
+          preexec_fn=functools.partial(supervision.die_with, os.getpid()))
 
   def show_log(self):
     """Copies to the standard error what is new in the log."""

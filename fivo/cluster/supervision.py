@@ -6,7 +6,9 @@ ever, in calls that no signal interrupts, a thread ends the process.
 """
 
 import contextlib
+import ctypes
 import os
+import signal
 import socket
 import sys
 import threading
@@ -18,6 +20,7 @@ from fivo.system import signals
 
 SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_TO_ANSWER = 5.
+_PR_SET_PDEATHSIG = 1
 # How a client of gRPC begins (RFC 7540, section 3.5): a greeting and settings,
 # none of which differ from the defaults.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
@@ -54,6 +57,14 @@ def supervise(needed, timeout_secs):
     yield
   finally:
     stopped.set()
+
+
+def die_with(parent):
+  """In a new process on Linux: has SIGTERM end it once its parent is dead."""
+  if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+      os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _watch(needed, timeout_secs, stopped):

@@ -57,6 +57,12 @@ class Gradients(NamedTuple):
   compiles: bool = False
   warms_up: bool = True  # Is right with --kl_warmup_steps.
 
+  @property
+  def schemes(self):
+    """The names of the resampling schemes that it suits."""
+    traits = {self.needs: True} if self.needs else {}
+    return names(SCHEMES, **traits)
+
 
 class DatasetType(NamedTuple):
   """A value of --dataset_type."""

@@ -71,12 +71,10 @@ def _refusals(c):
   yield ("num_samples", c.num_samples * c.batch_size > _MAX_ROWS,
          "times --batch_size=%d must be at most %d" % (
              c.batch_size, _MAX_ROWS))
-  needs = catalogue.RESAMPLING_GRADIENTS[c.resampling_gradients].needs
-  if needs:
-    yield ("resampling_gradients", not getattr(c.scheme, needs),
-           "needs --resampling_type of %s, not %s" % (
-               ", ".join(catalogue.names(catalogue.SCHEMES, **{needs: True})),
-               c.resampling_type))
+  schemes = _gradients(c, "resampling_gradients").schemes
+  yield ("resampling_gradients", c.resampling_type not in schemes,
+         "needs --resampling_type of %s, not %s" % (
+             ", ".join(schemes), c.resampling_type))
   for name, takes_for_granted in (
       ("proposal_type", c.proposal_type == "prior"),
       ("iwae_gradients", not _gradients(c, "iwae_gradients").warms_up)):

@@ -16,7 +16,6 @@ from fivo.config import checks
 from fivo.config import cluster_spec
 from fivo.config import options
 from fivo.config import stored
-from fivo.data import series_info
 from fivo.system import errors
 from fivo.system import files
 
@@ -207,7 +206,7 @@ def resolve(source, mode=None, own_names=False):
 
 def complete(config):
   """As `resolve`, of a `Config`, by what its logdir keeps now."""
-  config = stored.complete(config)
+  config = stored.fill_in(config)
   checks.check_options(config)
   config = config._replace(cluster=cluster_spec.parse(config))
   checks.check_combinations(config)
@@ -215,10 +214,7 @@ def complete(config):
 
 
 def enter(source, mode, own_names=False):
-  """As `resolve`, at the start of a run: reads time series, logs remarks."""
+  """As `resolve`, at the start of a run: logs remarks."""
   config = resolve(source, mode, own_names)
-  if (config.dataset_type == "series" and config.series is None
-      and config.model in options.RECURRENT and config.dataset_path):
-    config = config._replace(series=series_info.read(config.dataset_path))
   checks.log_remarks(config)
   return config

@@ -67,7 +67,7 @@ def load(logdir, own_names=False):
   return known, mean, series
 
 
-def complete(config):
+def fill_in(config):
   """A `Config` in which options that were not given have the run's values.
 
   An option that contradicts what defines the run's model is a `UserError`.

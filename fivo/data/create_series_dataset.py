@@ -1,6 +1,5 @@
 """Makes an .npz file of time series, of tables in text as people have them.
 
-  pip install fivo[series]
   python fivo/data/create_series_dataset.py --in=DIR --out_file=X.npz
 
 DIR is a folder, at any depth, of files with a line per timestep (.csv, .tsv,
@@ -69,13 +68,14 @@ def read(path, fractions=None, seed=0, sequence_length=None,
     logging.warning("%s: left out what is not in train, valid or test.", path)
   contents = {split: _cut(sequences, sequence_length)
               for split, sequences in contents.items() if sequences}
-  constant = series_info.constant_columns(contents["train"])
-  if drop_constant and 0 < len(constant) < contents["train"][0].shape[1]:
+  is_constant = series_info.find_constants(contents["train"])
+  if drop_constant and is_constant.any() and not is_constant.all():
+    labels = np.array(names or range(len(is_constant)))
     logging.warning("%s: left out column %s, which is constant.", path,
-                    series_info.describe_columns(names, constant))
-    contents = {split: [np.delete(s, constant, axis=1) for s in sequences]
+                    labels[is_constant].tolist())
+    contents = {split: [sequence[:, ~is_constant] for sequence in sequences]
                 for split, sequences in contents.items()}
-    names = names and np.delete(names, constant).tolist()
+    names = names and labels[~is_constant].tolist()
   series_info.summarize(path, contents["train"], names)  # Refuses and warns.
   return contents, names
 
@@ -116,8 +116,7 @@ def define_flags():
   flags.DEFINE_string("id_column", None, "What tells sequences apart.")
   flags.DEFINE_string("time_column", None, "A time or an index: no data.")
   flags.DEFINE_list("drop_columns", [], "Other columns to leave out.")
-  flags.DEFINE_enum("missing", None, ["drop_rows", "interpolate"],
-                    "What to do where cells are missing. None: fail.")
+  flags.DEFINE_enum("missing", None, ["drop_rows", "interpolate"], "For gaps.")
   flags.DEFINE_bool("drop_constant", False, "Leaves out constant columns.")
   flags.DEFINE_enum("decimal", None, [".", ","], "What precedes decimals.")
   flags.DEFINE_bool("header", None, "Whether the first line names columns.")

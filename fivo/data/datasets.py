@@ -112,8 +112,7 @@ def create_series_dataset(path, split, batch_size,
                           shuffle=False, repeat=False, options=None):
   """Creates a dataset of time series, as `create_pianoroll_dataset`.
 
-  `path` is an .npz file or a directory of CSV files, see `formats.series`. Real
-  data is standardised, and its mean zero.
+  See `formats.series` of files. Real data is standardised, and its mean zero.
   """
   path = os.fsdecode(path)
   info = options and options.series or series_info.read(path)

@@ -7,9 +7,7 @@ split. A bound on it is that of the standardised data, in nats; the bound of the
 data itself is lower by sum(log std) per timestep.
 """
 
-from typing import List
-from typing import NamedTuple
-from typing import Optional
+import typing
 
 from absl import logging
 import numpy as np
@@ -19,12 +17,12 @@ from fivo.system import errors
 from fivo.system.errors import UserError
 
 
-class SeriesInfo(NamedTuple):
+class SeriesInfo(typing.NamedTuple):
   """The mean of the train split, `[D]`; None or its deviation and names."""
 
   mean: np.ndarray
-  std: Optional[np.ndarray]
-  names: Optional[List[str]] = None
+  std: typing.Optional[np.ndarray]
+  names: typing.Optional[typing.List[str]] = None
 
   @property
   def is_binary(self):
@@ -50,9 +48,8 @@ class SeriesInfo(NamedTuple):
 
 def from_json(values):
   """Makes a `SeriesInfo` of what `to_json` returned; checks that it is that."""
-  mean, std = np.array(values["mean"], np.float64), values["std"]
-  if std is not None:
-    std = np.array(std, np.float64)
+  mean = np.array(values["mean"], np.float64)
+  std = values["std"] and np.array(values["std"], np.float64)
   if mean.ndim != 1 or std is not None and std.shape != mean.shape:
     raise ValueError("not the means and deviations of a series")
   return SeriesInfo(mean, std, values.get("names"))
@@ -66,35 +63,29 @@ def read(path):
 
 def summarize(path, sequences, names):
   """Returns the `SeriesInfo` of arrays `[T, D]`; refuses constant columns."""
-  constant = constant_columns(sequences)
-  if constant.size:
+  values = np.concatenate(sequences)
+  labels = np.array(names or range(values.shape[1]))
+  is_constant = find_constants(sequences)
+  if is_constant.any():
     raise UserError(
-        "%s: column %s is the same in all of the training data, which has no "
+        "%s: the training data is the same throughout in column %s and has no "
         "density; see --drop_constant of create_series_dataset.py" % (
-            path, describe_columns(names, constant)))
+            path, labels[is_constant].tolist()))
   rises = [((step > 0) & np.isclose(step, step[0], 1e-6)).all(axis=0)
            for step in (np.diff(s, axis=0) for s in sequences if len(s) > 2)]
-  rising = np.flatnonzero(np.all(rises, axis=0) if rises else [])
-  if rising.size:
+  if rises and np.all(rises, axis=0).any():
     logging.warning(
         "%s: column %s rises by a constant step; if it is a time or an index, "
-        "it is no data.", path, describe_columns(names, rising))
-  values = np.concatenate(sequences)
+        "it is no data.", path, labels[np.all(rises, axis=0)].tolist())
   is_binary = np.isin(values, [0., 1.]).all()
   return SeriesInfo(
       values.mean(axis=0), None if is_binary else values.std(axis=0), names)
 
 
-def constant_columns(sequences):
-  """Returns the indices of the columns of real data that are constant."""
+def find_constants(sequences):
+  """Returns which columns of arrays `[T, D]` of real data are constant."""
   values = np.concatenate(sequences)
-  return np.flatnonzero(
-      (values.ptp(axis=0) == 0.) & ~np.isin(values, [0., 1.]).all())
-
-
-def describe_columns(names, columns):
-  """Names columns by their headers, or by their numbers from 0 on."""
-  return ", ".join(repr(names[c]) if names else str(c) for c in columns)
+  return (values.ptp(axis=0) == 0.) & ~np.isin(values, [0., 1.]).all()
 
 
 def check_fits(path, split, sequences, names, info):

@@ -23,15 +23,13 @@ import numpy as np
 from fivo.formats import reading
 from fivo.system.errors import UserError
 
-_MAX_BYTES = 1 << 30
 _INTEGER = re.compile(r"[+-]?\d+(e\d+)?")
 _NUMBER = re.compile(
     r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|true|false|inf", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d?\d?,\d{3}")
 # How a date, a time or a number begins, and no name of a column.
 _VALUE = re.compile(r"[-+.]?\d")
-# Comments, but for Excel's #N/A and #REF!, its line about separators, and blank
-# lines.
+# Comments, but not Excel's #N/A and #REF!; its first line; blank lines.
 _IGNORED = re.compile(
     r'\s*(#(?!n/?a\b|\w[\w/]*[!?])|%|"?sep=.)| *$', re.IGNORECASE)
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "#na",
@@ -81,9 +79,9 @@ def _get_sequences(path, archive, split):
       or lengths.ndim != 1 or lengths.dtype.kind not in "iu"
       or (lengths < 1).any() or lengths.sum() != len(values)):
     raise UserError(
-        "%s: %s_values has shape %s and type %s; must be numbers [sum T, D], "
-        "and %s_lengths positive integers whose sum is sum T" % (
-            path, split, list(values.shape), values.dtype, split))
+        "%s: %s_values, %s %s, must be numbers [sum T, D], and %s_lengths be "
+        "positive integers of sum T" % (
+            path, split, values.dtype, list(values.shape), split))
   values = values.astype(np.float64)
   is_wrong = ~np.isfinite(values.astype(np.float32))
   for row, column in np.argwhere(is_wrong)[:1]:
@@ -103,14 +101,14 @@ def read_tables(paths, **choice):
   for path in paths:
     sequences, names, left_out = _read_table(path, **choice)
     if not set(left_out) <= set(all_left_out):
-      logging.warning("%s: left out column %s: dates, times or names of rows.",
-                      path, ", ".join(map(repr, left_out)))
+      logging.warning("%s: left out dates, times or names of rows: %s.", path,
+                      ", ".join(map(repr, left_out)))
       all_left_out += left_out
     columns = names or list(map(str, range(sequences[0].shape[1])))
     first = first or (path, columns)
     if columns != first[1]:
-      raise UserError("%s: the columns are %s; must be %s, as in %s" % (
-          path, ", ".join(columns[:9]), ", ".join(first[1][:9]), first[0]))
+      raise UserError("%s: the columns are %s; those of %s are %s" % (
+          path, columns[:9], first[0], first[1][:9]))
     sources += [(path, sequence) for sequence in sequences]
   return sources, names, all_left_out
 
@@ -124,8 +122,8 @@ def _read_table(path, id_column=None, time_column=None, drop_columns=(),
       rows, numbers, names or map(str, range(len(rows[0]))))
   dropped = {id_column, time_column, *drop_columns} - {None}
   for name in dropped - {*frame}:
-    raise UserError("%s: has no column %r, only %s" % (
-        path, name, ", ".join(map(repr, frame.columns[:20]))))
+    raise UserError(
+        "%s: has no column %r, only %s" % (path, name, list(frame)[:20]))
   columns = {
       name: _to_numbers(path, frame[name], decimal, is_first=not index)
       for index, name in enumerate(frame) if name not in dropped}
@@ -158,17 +156,15 @@ def _refuse(path, column, is_wrong, words):
 def _to_numbers(path, cells, decimal, is_first):
   """Returns a column as floats, NaN where missing; None if it is no data."""
   pandas = reading.import_extra("pandas", "it reads tables", "series")
-  texts = cells.str.lower()
+  texts = cells.str.lower().replace({"true": "1", "false": "0"})
   texts = texts.where(~texts.isin(_MISSING))
-  if set(texts.dropna()) <= {"true", "false"}:
-    texts = texts.map({"true": "1", "false": "0"})
   if decimal == ",":
     texts = texts.str.translate(str.maketrans(",.", ".x"))
   values = pandas.to_numeric(texts, errors="coerce").astype(np.float64)
   is_wrong = texts.notna() & ~(values.abs() <= np.finfo(np.float32).max)
-  if is_first and cells.name in ("", "Unnamed: 0") and (
-      len(values) > 1 and (np.diff(values) == 1).all()):
-    return None  # Numbers of rows.
+  if is_first and (cells.name == "row.names" or cells.name in (
+      "", "Unnamed: 0") and len(values) > 1 and (np.diff(values) == 1).all()):
+    return None
   wrong = cells[is_wrong][:1000]
   if len(wrong) and values.isna().all() and (
       is_first and wrong.is_unique and wrong.str.match(r"[^\W\d]").all()
@@ -188,20 +184,21 @@ def _read_cells(path, decimal, header):
   if not common:
     raise UserError("%s: holds no line of numbers" % path)
   start, width = patterns.index(common[0][0]), len(common[0][0])
-  if header is None:
-    header = _has_header(rows, start)
+  header = _has_header(rows, start) if header is None else header
   if header is None:
     raise UserError("%s, line %d: may be a header or numbers; say --header or "
                     "--noheader" % (path, numbers[max(start - 1, 0)]))
   start = max(start, header)
   titles, rows, numbers = rows[:start], rows[start:], numbers[start:]
   cells = {cell for row in rows for cell in row}
-  decimals = {cell for cell in cells
-              if re.search("[.,]", cell) and _NUMBER.fullmatch(cell)}
+  decimals = {c for c in cells if _NUMBER.fullmatch(c) and re.search("[.,]", c)}
   has_commas = not any("." in cell for cell in decimals)
   are_thousands = decimals and all(map(_THOUSANDS.fullmatch, decimals))
-  may_be_one = (separator == "," and width == 2 not in map(len, titles)
+  may_be_one = (separator == "," and width == 2 and 2 not in map(len, titles)
                 and all(map(_INTEGER.fullmatch, cells)) and cells - {"0", "1"})
+  if decimal is None and may_be_one and any(
+      row[0] == "-0" or re.match(r"0\d", row[-1]) for row in rows):
+    return _read_cells(path, ",", header)  # As -0,5 and 1,05.
   if decimal is None and (are_thousands or may_be_one):
     raise UserError("%s, line %d: commas may be decimal; say --decimal=, or "
                     "--decimal=." % (path, numbers[0]))
@@ -218,7 +215,7 @@ def _read_cells(path, decimal, header):
 
 def _read_rows(path, decimal):
   """Returns what separates cells, and numbers and cells of lines that count."""
-  data = reading.read_bytes(path, _MAX_BYTES)
+  data = reading.read_bytes(path, max_bytes=1 << 30)
   if data[:2] == b"\x1f\x8b":
     with reading.complaining(path, "a complete gzip file"):
       data = gzip.decompress(data)
@@ -227,20 +224,17 @@ def _read_rows(path, decimal):
     text = data.decode("utf-16" if is_wide else "utf-8-sig")
   except UnicodeDecodeError:
     text = data.decode("cp1252", "replace")
-  if "\0" in text:
-    raise UserError("%s: is not text; save a workbook as CSV" % path)
   lines = [(number, line) for number, line in enumerate(
       re.split("\r\n|\r|\n", text), 1) if not _IGNORED.match(line)]
   while lines and not lines[-1][1].strip(" \t,;|"):
     del lines[-1]  # As Excel leaves below a table.
-  sample = [line for _, line in lines[-200:]]
   separator = next((s for s in ("\t;|" if decimal == "," else "\t;,|") if sum(
-      s in line for line in sample) > len(sample) / 2), " ")
+      s in line for _, line in lines) > len(lines) / 2), " ")
   rows = []
   for number, line in lines:
     if separator == " ":
       line = " ".join(line.split())
-    with reading.complaining("%s, line %d" % (path, number), "cells"):
+    with reading.complaining("%s, line %d" % (path, number), "cells in text"):
       rows.append([cell.strip() for cell in next(csv.reader(
           [line], delimiter=separator, skipinitialspace=True, strict=True))])
   width = max(map(len, rows), default=0)
@@ -273,7 +267,7 @@ def _find_names(titles, width):
       names = []  # A row of values is above the names.
     elif not names and (
         len(row) == width or row is titles[-1] and len(row) == width - 1):
-      names = ([""] + row)[-width:]  # R does not name the names of rows.
+      names = (["row.names"] + row)[-width:]  # R leaves their title out.
   for index, name in enumerate(names):  # As pandas names them: x, x.1.
     options = [name] + ["%s.%d" % (name, count) for count in range(1, width)]
     names[index] = next(n for n in options if n not in names[:index])

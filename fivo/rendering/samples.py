@@ -6,13 +6,10 @@ and samples `[sample_length, B, N, D]`: entry `[:, b, n]` continues prefix b.
 """
 
 import os
-from typing import NamedTuple
-from typing import Optional
 
 import numpy as np
 
 from fivo.config import options
-from fivo.data import series_info
 from fivo.data import speech_statistics
 from fivo.formats import pianorolls as pianoroll_files
 from fivo.logdir import result_files
@@ -25,23 +22,45 @@ from fivo.system import log
 FILE_NAME = "samples.npz"
 
 
-class Renderer(NamedTuple):
+class Renderer(object):
   """Writes and draws samples of a model of a dataset.
 
-  `statistics` are those that speech was normalised with, if known; `tempo`, of
-  pianorolls, is in quarter notes per minute.
+  Args:
+    dataset_type: A value of --dataset_type.
+    path: The file of the dataset. Speech may have beside it the `statistics`
+      that it was normalised with, else None.
+    series: A `SeriesInfo` of time series.
+    steps_per_quarter: Of pianorolls. None: what the file says, else 1.
+    tempo: Of pianorolls, in quarter notes per minute.
   """
 
-  dataset_type: str
-  statistics: Optional[speech_statistics.SpeechStatistics] = None
-  series: Optional[series_info.SeriesInfo] = None
-  steps_per_quarter: int = 1
-  tempo: float = 120.
+  def __init__(self, dataset_type, path="", series=None,
+               steps_per_quarter=None, tempo=120.):
+    self.statistics = None
+    if dataset_type == "speech" and path:
+      self.statistics = speech_statistics.load(os.path.dirname(path))
+    self._dataset_type = dataset_type
+    self._path = path
+    self._series = series
+    self._steps_per_quarter = steps_per_quarter
+    self._tempo = tempo
 
   @property
   def sample_rate(self):
     """Samples per second of speech; None if unknown."""
     return self.statistics and self.statistics.sample_rate
+
+  @property
+  def steps_per_quarter(self):
+    """The timesteps in a quarter note; files made from MIDI know it, else 1."""
+    if self._steps_per_quarter is None:
+      found = None
+      if os.path.isfile(self._path):  # A caller's own data may be elsewhere.
+        found = pianoroll_files.load(self._path).get("steps_per_quarter")
+      maximum = options.OPTIONS["steps_per_quarter"].maximum
+      is_right = isinstance(found, int) and 0 < found <= maximum
+      self._steps_per_quarter = found if is_right else 1
+    return self._steps_per_quarter
 
   def write(self, out_dir, prefixes, samples, sound=False, pictures=False):
     """Writes `samples.npz`, in the units of the data; returns its path.
@@ -67,10 +86,10 @@ class Renderer(NamedTuple):
         num_files = _write_each(
             out_dir, "mid", prefixes, samples,
             lambda path, roll: midi.write(
-                path, roll, self.steps_per_quarter, self.tempo, len(prefixes)))
+                path, roll, self.steps_per_quarter, self._tempo, len(prefixes)))
         log.info(
             "Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-            "minute, %d timesteps in each.", num_files, out_dir, self.tempo,
+            "minute, %d timesteps in each.", num_files, out_dir, self._tempo,
             self.steps_per_quarter)
     return path
 
@@ -86,33 +105,24 @@ class Renderer(NamedTuple):
     if self.statistics is not None:
       return (np.asarray(values) * self.statistics.std
               + self.statistics.mean)
-    return values if self.series is None else self.series.restore(values)
+    return values if self._series is None else self._series.restore(values)
 
   def draw(self, prefix, continuations, title=""):
     """Draws a prefix with its continuations; returns a figure."""
     if self._are_rolls(prefix, continuations):
       return pictures_lib.draw_pianoroll(
-          prefix, continuations, self.steps_per_quarter, self.tempo, title)
-    if self.dataset_type == "speech":
+          prefix, continuations, self.steps_per_quarter, self._tempo, title)
+    if self._dataset_type == "speech":
       return pictures_lib.draw_speech(
           prefix, continuations, self.sample_rate, title)
     return pictures_lib.draw_series(
-        prefix, continuations, self.series and self.series.names, title)
+        prefix, continuations, self._series and self._series.names, title)
 
   def _are_rolls(self, *arrays):
     """True for the notes of a piano; a caller's own arrays may differ."""
-    return self.dataset_type == "pianoroll" and all(
+    return self._dataset_type == "pianoroll" and all(
         x.shape[-1] == pianoroll_files.NUM_NOTES
         and ((x == 0.) | (x == 1.)).all() for x in arrays)
-
-
-def steps_per_quarter_of(dataset_path):
-  """The timesteps in a quarter note; files made from MIDI know it, else 1."""
-  found = None
-  if os.path.isfile(dataset_path):  # A caller's own data may be elsewhere.
-    found = pianoroll_files.load(dataset_path).get("steps_per_quarter")
-  maximum = options.OPTIONS["steps_per_quarter"].maximum
-  return found if isinstance(found, int) and 0 < found <= maximum else 1
 
 
 def write_trajectories(out_dir, values, mean, variance):

@@ -57,6 +57,12 @@ def find_scheme(resampling_fn):
   return scheme and functools.partial(scheme, **options)
 
 
+def scheme_name(resampling_fn):
+  """The name of the scheme behind a result of `with_states`; else None."""
+  scheme = find_scheme(resampling_fn)
+  return scheme and getattr(scheme.func, "__name__", None)
+
+
 def resample(resampling_fn, log_weights, states, should_resample,
              num_particles, batch_size):
   """Resamples the filters where `should_resample`, a bool Tensor `[B]`.

@@ -24,9 +24,7 @@ class _PathParser(flags.ArgumentParser):
   """Parses the name of a file or directory."""
 
   syntactic_help = "a path on this machine, not a URL"
-
-  def parse(self, argument):
-    return files.local_path(argument)
+  parse = staticmethod(files.local_path)
 
 
 def define_path(name, default, text):
@@ -40,10 +38,10 @@ def run_module(module):
     module.define_flags()
   for flag in flags.FLAGS.get_key_flags_for_module(module.__name__):
     flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-  run_main(module.main, getattr(module, "flags_parser", None))
+  run_main(module.main)
 
 
-def run_main(main, flags_parser=None):
+def run_main(main):
   """Parses the flags, calls `main` with `argv`, and exits with what it returns.
 
   Log lines go to stderr without a prefix, unless `--showprefixforinfo` is set.
@@ -54,8 +52,7 @@ def run_main(main, flags_parser=None):
   signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
   flags.FLAGS.set_default("showprefixforinfo", False)
   with _explaining():
-    app.run(functools.partial(_call_main, main),
-            flags_parser=flags_parser or _parse_flags)
+    app.run(functools.partial(_call_main, main), flags_parser=_parse_flags)
 
 
 def _parse_flags(argv):
@@ -88,10 +85,8 @@ def _explain_illegal_value(error):
     wanted = "one of %s%s" % (
         ", ".join(parser.enum_values),
         errors.did_you_mean(value, parser.enum_values))
-  elif isinstance(parser, flags.BooleanParser):
-    wanted = "true or false"
   else:
-    wanted = parser.syntactic_help
+    wanted = parser.syntactic_help or "true or false"
   return "%s: must be %s" % (assignment, wanted)
 
 

@@ -52,9 +52,7 @@ def explain(error):
 
 def _explain_disk(error):
   """Quotes the file system where an exception comes from it; else None."""
-  if isinstance(error, OSError):
-    if error.errno not in _ERRNOS:
-      return None
+  if isinstance(error, OSError) and error.errno in _ERRNOS:
     return (error.strerror if error.filename is None else
             "%s: %s" % (error.filename, error.strerror))
   if isinstance(error, ValueError) and _GONE.match(first_line(error)):

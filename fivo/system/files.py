@@ -1,6 +1,5 @@
 """Files written whole or not at all, directories, and JSON."""
 
-import collections
 import contextlib
 import errno
 import json
@@ -60,7 +59,7 @@ def atomic_write(path, mode="wb"):
 def write_json(path, pairs):
   """Writes a JSON object of keys and values, whole or not at all."""
   with atomic_write(path, "w") as stream:
-    json.dump(collections.OrderedDict(pairs), stream, indent=2)
+    json.dump(dict(pairs), stream, indent=2)
     stream.write("\n")
 
 
@@ -106,11 +105,8 @@ def check_directory(flag, path, file_names=()):
   for name in file_names:
     file_path = os.path.join(path, name)
     if os.path.exists(file_path) and not os.path.isfile(file_path):
-      kind = ("a directory" if os.path.isdir(file_path) else
-              "a pipe or device")
-      raise errors.UserError(
-          "--%s=%s holds %s %s, where a file is to be written" % (
-              flag, path, kind, name))
+      raise errors.UserError("--%s=%s: its %s is no file, but one is to be "
+                             "written; move it away" % (flag, path, name))
 
 
 def prepare_directory(flag, path):

@@ -8,9 +8,6 @@ import logging
 
 from absl import logging as absl_logging
 
-from fivo.system import errors
-from fivo.system import files
-
 _DEPRECATION_WORDS = ("deprecat", "will be removed in", "replaced by")
 
 
@@ -45,12 +42,9 @@ def configure(show_all=False, log_dir=None):
   """Routes TensorFlow's log through absl's, once absl has parsed its flags.
 
   It leaves out deprecation notes unless `show_all` is true; lines go to a file
-  in `log_dir`, if there is one.
+  in the directory `log_dir`, if there is one.
   """
-  if log_dir is not None:  # absl defines the flag, and makes no directory.
-    with errors.naming_flag("log_dir"):
-      log_dir = files.local_path(log_dir)
-    files.prepare_directory("log_dir", log_dir)
+  if log_dir is not None:
     absl_logging.get_absl_handler().use_absl_log_file(log_dir=log_dir)
   logger = logging.getLogger("tensorflow")
   # It would print again what absl's handler at the root prints.

@@ -20,10 +20,7 @@ _SECONDS_BETWEEN_LINES = 10.
 
 
 def track(iterable, description, total=None, unit="sequences", show_bar=True):
-  """Yields the items of `iterable` and shows how many are done.
-
-  The description says what is being done, e.g. "Evaluating".
-  """
+  """Yields items and shows how many are done, of "Evaluating", for example."""
   if total is None and hasattr(iterable, "__len__"):
     total = len(iterable)
   if show_bar and _can_show_bar():
@@ -41,23 +38,21 @@ def track(iterable, description, total=None, unit="sequences", show_bar=True):
     yield item
 
 
-@contextlib.contextmanager
-def step_bar(step, total=None, show_bar=True):
-  """Shows a bar of training steps, from `step` up to a total if there is one.
+class StepBar(contextlib.ExitStack):
+  """A bar of training steps while a `with` block runs, if it can be shown."""
 
-  Yields a function of the step taken and a text beside the bar; None if no bar.
-  """
-  if not (show_bar and _can_show_bar()):
-    yield None
-    return
-  with _shown_bar(desc="Training", total=total, initial=step, unit=" steps",
-                  dynamic_ncols=True) as bar:
+  def __init__(self, step, total=None, show_bar=True):
+    super().__init__()
+    self.is_shown = show_bar and _can_show_bar()
+    if self.is_shown:
+      self._bar = self.enter_context(_shown_bar(
+          desc="Training", total=total, initial=step, unit=" steps",
+          dynamic_ncols=True))
 
-    def update(step, text):
-      bar.set_postfix_str(text, refresh=False)
-      bar.update(step - bar.n)
-
-    yield update
+  def update(self, step, text):
+    """Shows a step that was taken, and a text beside the bar."""
+    self._bar.set_postfix_str(text, refresh=False)
+    self._bar.update(step - self._bar.n)
 
 
 def _can_show_bar():

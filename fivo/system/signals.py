@@ -1,15 +1,11 @@
 """Holding back Ctrl-C and SIGTERM while a process has work under way."""
 
 import contextlib
-import ctypes
-import os
 import signal
 import socket
-import sys
 import threading
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
-_PR_SET_PDEATHSIG = 1
 
 # Where the numbers of signals can be read while `catch_signals` runs.
 _readers = []
@@ -23,16 +19,8 @@ def arrived():
   numbers = []
   for reader in _readers:
     with contextlib.suppress(BlockingIOError):
-      numbers += reader.recv(16, socket.MSG_PEEK)
+      numbers += reader.recv(16, socket.MSG_PEEK | socket.MSG_DONTWAIT)
   return [number for number in numbers if number in _NUMBERS]
-
-
-def die_with(parent):
-  """In a new process on Linux: has SIGTERM end it once its parent is dead."""
-  if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-      os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -56,7 +44,6 @@ def catch_signals():
 
   reader, writer = socket.socketpair()
   with reader, writer:
-    reader.setblocking(False)
     writer.setblocking(False)
     _readers.append(reader)
     # Python writes the numbers of signals there.

@@ -1,9 +1,8 @@
 """How a command starts: it imports its packages, parses flags, and runs.
 
 A command is a module with a function `main` of `argv`, the program's name
-alone, and maybe `define_flags` and `flags_parser`, in place of absl's. It
-begins as `logdir/export_model.py` does. This module needs no package itself, so
-that it can say which ones are missing.
+alone, and maybe `define_flags`. It begins as `logdir/export_model.py` does.
+This module needs no package itself, so that it can say which ones are missing.
 """
 
 import contextlib
@@ -15,8 +14,7 @@ import traceback
 
 _PYTHONS = ((3, 6), (3, 7))
 _TENSORFLOW = "1.15"
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.realpath(__file__))))
+_ROOT = os.path.realpath(os.path.join(__file__, "../../.."))
 
 
 def run(path):
@@ -40,17 +38,18 @@ def importing():
   if is_default:
     # Some packages would swallow an exception.
     signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
+  reason = ""
   try:
     yield
   except Exception as error:  # pylint: disable=broad-except
     if not _is_of_packages(error):
       raise
-    sys.exit(_complaint("%s: %s" % (type(error).__name__, error)))
+    reason = "%s: %s" % (type(error).__name__, error)
   finally:
     if is_default:
       signal.signal(signal.SIGINT, signal.default_int_handler)
-  if _other_tensorflow():
-    sys.exit(_complaint(""))
+  if reason or _other_tensorflow():
+    sys.exit(_complaint(reason))
 
 
 def _other_tensorflow():

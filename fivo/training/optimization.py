@@ -26,57 +26,79 @@ def compute_gradients(loss, variables=None):
   return grads_and_vars
 
 
-def scheduled_learning_rate(learning_rate, schedule, num_steps):
-  """The learning rate at the present step, a float or scalar Tensor.
+class Optimizer(object):
+  """Adam, with a schedule, clipping and averages where a run wants them.
 
-  The schedule is "constant", or "cosine": from the rate down to a hundredth of
-  it in `num_steps` (Loshchilov & Hutter, SGDR, 2017, equation 5, without
-  restarts).
+  The schedule is "constant", or "cosine": from `learning_rate` down to a
+  hundredth of it in `num_steps` (Loshchilov & Hutter, SGDR, 2017, equation 5,
+  without restarts). The largest global norm of a gradient is `max_norm`, and
+  the decay of the variables' moving averages at most `average_decay` and
+  (1 + step) / (10 + step); None: neither.
   """
-  if schedule == "constant":
-    return learning_rate
-  return tf.compat.v1.train.cosine_decay(
-      learning_rate, tf.compat.v1.train.get_or_create_global_step(), num_steps,
-      alpha=0.01)
+
+  def __init__(self, learning_rate, max_norm=None, average_decay=None,
+               schedule="constant", num_steps=None):
+    self._learning_rate = learning_rate
+    self._max_norm = max_norm
+    self._average_decay = average_decay
+    self._schedule = schedule
+    self._num_steps = num_steps
+
+  def minimize(self, loss, bound_name, grads_and_vars=None, is_counted=True):
+    """The op that takes one step, by a loss, a scalar Tensor.
+
+    It takes none unless the loss and its whole gradient are finite, so that
+    variables never become NaN. Only a step that is counted increments the
+    global step and has charts.
+    """
+    global_step = tf.compat.v1.train.get_or_create_global_step()
+    learning_rate = self.scheduled_rate()
+    optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
+    if grads_and_vars is None:
+      grads_and_vars = compute_gradients(loss)
+    if is_counted:
+      charts.add("training/learning_rate", tf.convert_to_tensor(
+          learning_rate, tf.float32))
+      charts.add("training/gradient_norm", tf.linalg.global_norm(
+          [gradient for gradient, _ in grads_and_vars]))
+    loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)
+    with tf.control_dependencies([loss_check]):
+      checks = [
+          tf.debugging.check_numerics(
+              getattr(gradient, "values", gradient),
+              "the %s bound's gradient by %s" % (bound_name, variable.op.name))
+          for gradient, variable in grads_and_vars]
+    with tf.control_dependencies(checks):
+      if self._max_norm is not None:
+        grads_and_vars = _clip_by_global_norm(
+            grads_and_vars, self._max_norm, bound_name)
+      step = optimizer.apply_gradients(
+          grads_and_vars, global_step=global_step if is_counted else None)
+    if self._average_decay is None:
+      return step
+    averages = tf.train.ExponentialMovingAverage(
+        self._average_decay, global_step)
+    with tf.control_dependencies([step]):
+      return averages.apply([variable for _, variable in grads_and_vars])
+
+  def scheduled_rate(self):
+    """The learning rate at the present step, a float or scalar Tensor."""
+    if self._schedule == "constant":
+      return self._learning_rate
+    return tf.compat.v1.train.cosine_decay(
+        self._learning_rate, tf.compat.v1.train.get_or_create_global_step(),
+        self._num_steps, alpha=0.01)
 
 
-def create_train_op(loss, bound_name, learning_rate, clip_gradient_norm=None,
-                    grads_and_vars=None, average_decay=None, is_counted=True):
-  """The op that takes one step of Adam.
-
-  A step is taken only if the loss, a scalar Tensor, and its whole gradient, of
-  which `clip_gradient_norm` is the largest global norm, are finite, so that
-  variables never become NaN. Their moving averages have a decay of at most
-  (1 + step) / (10 + step). Only a step that is counted increments the global
-  step and has charts.
-  """
-  global_step = tf.compat.v1.train.get_or_create_global_step()
-  optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)
-  if grads_and_vars is None:
-    grads_and_vars = compute_gradients(loss)
-  if is_counted:
-    charts.add("training/learning_rate", tf.convert_to_tensor(
-        learning_rate, tf.float32))
-    charts.add("training/gradient_norm", tf.linalg.global_norm(
-        [gradient for gradient, _ in grads_and_vars]))
-  loss_check = tf.debugging.check_numerics(loss, "the %s bound" % bound_name)
-  with tf.control_dependencies([loss_check]):
-    checks = [
-        tf.debugging.check_numerics(
-            getattr(gradient, "values", gradient),
-            "the %s bound's gradient by %s" % (bound_name, variable.op.name))
-        for gradient, variable in grads_and_vars]
-  with tf.control_dependencies(checks):
-    if clip_gradient_norm is not None:
-      grads_and_vars = _clip_by_global_norm(
-          grads_and_vars, clip_gradient_norm, bound_name)
-    step = optimizer.apply_gradients(
-        grads_and_vars, global_step=global_step if is_counted else None)
-  if average_decay is None:
-    return step
-  averages = tf.train.ExponentialMovingAverage(average_decay, global_step)
-  with tf.control_dependencies([step]):
-    return averages.apply([variable for _, variable in grads_and_vars])
+def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
+  """Scales gradients down to a joint norm of at most `max_norm`."""
+  gradients, variables = zip(*grads_and_vars)
+  # The squares of finite gradients may overflow, which would make them NaN.
+  norm = tf.debugging.check_numerics(
+      tf.linalg.global_norm(gradients),
+      "the norm of the %s bound's gradient" % bound_name)
+  clipped, _ = tf.clip_by_global_norm(gradients, max_norm, use_norm=norm)
+  return list(zip(clipped, variables))
 
 
 def names_in_checkpoints():
@@ -90,14 +112,3 @@ def names_in_checkpoints():
     if average in variables:
       variables[name], variables[average] = variables[average], variables[name]
   return variables
-
-
-def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
-  """Scales gradients down to a joint norm of at most `max_norm`."""
-  gradients, variables = zip(*grads_and_vars)
-  # The squares of finite gradients may overflow, which would make them NaN.
-  norm = tf.debugging.check_numerics(
-      tf.linalg.global_norm(gradients),
-      "the norm of the %s bound's gradient" % bound_name)
-  clipped, _ = tf.clip_by_global_norm(gradients, max_norm, use_norm=norm)
-  return list(zip(clipped, variables))

@@ -84,13 +84,12 @@ def train(source, family):
             lambda: family.create(config)[1], config.random_seed)]
         batch = feeders[0].placeholders
       objective = family.objective(config, model, batch)
-      train_op = optimization.create_train_op(
-          -objective.value, config.bound,
-          optimization.scheduled_learning_rate(
-              config.learning_rate, config.learning_rate_schedule,
-              config.schedule_steps),
-          config.clip_gradient_norm, objective.grads_and_vars,
-          config.average_variables)
+      optimizer = optimization.Optimizer(
+          config.learning_rate, config.clip_gradient_norm,
+          config.average_variables, config.learning_rate_schedule,
+          config.schedule_steps)
+      train_op = optimizer.minimize(
+          -objective.value, config.bound, objective.grads_and_vars)
     if train_mean is not None:  # None where it is not constant.
       train_mean = tf.get_static_value(tf.convert_to_tensor(train_mean))
     with contextlib.ExitStack() as stack:

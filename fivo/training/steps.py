@@ -129,12 +129,11 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
     # Nobody waits for the default.
     total = (config.max_steps if config.max_steps !=
              options.OPTIONS["max_steps"].default else None)
-    with progress.step_bar(
-        config.start_step, total, config.progress) as update_bar:
+    with progress.StepBar(config.start_step, total, config.progress) as bar:
       while True:
         try:
           with tf.compat.v1.train.MonitoredSession(creator, hooks) as session:
-            self._take_in_session(session, update_bar)
+            self._take_in_session(session, bar)
           break
         except cluster_session.PREEMPTIONS as e:
           self._num_failures += 1
@@ -151,7 +150,7 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
         config.measure, config.early_stop_patience) is None:
       log.info("The data ended at step %d.", self.last)
 
-  def _take_in_session(self, session, update_bar):
+  def _take_in_session(self, session, bar):
     """Takes steps in one session."""
     config, is_first = self._config, True
     while not (self._caught or self.last >= config.max_steps or
@@ -163,9 +162,9 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
           (self.last - 1) // config.summarize_every >
           (before - 1) // config.summarize_every):
         log.info("%s", self._log_line(self.last, values))
-      if update_bar is not None:  # The bar has the number of the step.
+      if bar.is_shown:  # It has the number of the step.
         line = self._log_line(self.last, values)
-        update_bar(self.last, line.partition(", ")[2])
+        bar.update(self.last, line.partition(", ")[2])
       is_first = False
       self._num_failures = 0
     if self._caught:

@@ -26,8 +26,10 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
   held_num_steps = tf.compat.v1.placeholder_with_default(num_steps, [])
   loss = twists.density_ratio_loss(model, *simulate(held_num_steps))
   charts.add("training/twist_loss", loss)
-  train_op = optimization.create_train_op(
-      loss, "density ratio", config.learning_rate, config.clip_gradient_norm,
+  optimizer = optimization.Optimizer(
+      config.learning_rate, config.clip_gradient_norm)
+  train_op = optimizer.minimize(
+      loss, "density ratio",
       optimization.compute_gradients(loss, twist_variables), is_counted=False)
   hook = TwistHook(train_op, config.twist_steps, config.model_steps,
                    config.start_step, num_steps, held_num_steps)

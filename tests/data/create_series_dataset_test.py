@@ -75,12 +75,15 @@ _READ = {
     "integer header": (_INTEGERS.to_csv(index=False), {"header": True}, _ROWS,
                        "01", ""),
     "integer header and index": (_INTEGERS.to_csv(), {}, _ROWS, "01",
-                                 "left out column ''"),
+                                 "left out dates, times or names of rows: ''"),
     "three integers": ("0,1,2\n.5,.5,1.5\n.25,2.5,.5\n", {},
                        [[.5, .5, 1.5], [.25, 2.5, .5]], "012", ""),
     "a time column": ("x,t\n1.5,1\n0.5,2\n", {"time_column": "t"},
                       [[1.5], [0.5]], "x", ""),
     "truth": ("x,y\n1.5,TRUE\n.5,FALSE", {}, [[1.5, 1.], [.5, 0.]], "xy", ""),
+    "one column, decimal commas": (
+        "0,806\n1,05\n-0,25\n2\n", {}, [[.806], [1.05], [-.25], [2.]], None, ""
+    ),
     "told decimal commas": ("12,345\n12,5\n", {"decimal": ","},
                             [[12.345], [12.5]], None, ""),
     "told thousands are none": ("x\ty\n1,234\t2\n2,500\t3\n", {"decimal": ","},
@@ -92,14 +95,14 @@ _READ = {
     "interpolate": ("x,y\n1,5\n,\nNaN,6\n2.5,#N/A\n",
                     {"missing": "interpolate"},
                     [[1., 5.], [1.5, 5.5], [2., 6.], [2.5, 6.]], "xy",
-                    "'x' rises by a constant"),
+                    "['x'] rises by a constant"),
     "drop_columns": ("x,y,who\n1.5,5,a\n0.5,6,a\n",
                      {"drop_columns": ["who", "y"]}, [[1.5], [.5]], "x", ""),
     "drop_constant": ("x,y\n1.5,5\n0.5,5\n", {"drop_constant": True},
-                      [[1.5], [.5]], "x", "left out column 'y'"),
+                      [[1.5], [.5]], "x", "left out column ['y']"),
     "Unix time": ("t,x\n1600000000,1\n1600000060,3\n1600000120,2\n", {},
                   [[1.6e9, 1.], [1.6e9 + 60, 3.], [1.6e9 + 120, 2.]], "tx",
-                  "column 't' rises by a constant"),
+                  "column ['t'] rises by a constant"),
     "same names": ("x,x.1,x\n1.5,5,1\n0.5,6,3\n", {}, [[1.5, 5., 1.], [
         .5, 6., 3.]], ["x", "x.1", "x.2"], ""),
 }
@@ -135,12 +138,12 @@ _REFUSED = [
     ("2019,2020\n.5,1.5\n", {}, "line 1: may be a header or numbers"),
     ("1.5,off\n5.1,7.2\n5.3,7.1\n", {}, "line 1: may be a header or numbers"),
     ("0,806\n0,25\n", {}, "line 1: commas may be decimal; say --decimal=,"),
-    ("x,y\n1,5\n2,5\n", {}, "column 'y' is the same in all of the training"),
-    ("x,y\n1,5\n", {"time_column": "t"}, "has no column 't', only 'x', 'y'"),
+    ("x,y\n1,5\n2,5\n", {}, "the same throughout in column ['y']"),
+    ("x,y\n1,5\n", {"time_column": "t"}, "has no column 't', only ['x', 'y']"),
     ("id,x\na,1\n,2\n", {"id_column": "id"}, "line 3, column 'id': the id is"),
-    (b"PK\3\4\0", {}, "is not text; save a workbook as CSV"),
-    (b"\0\1\2\3", {}, "is not text"), (b"\x1f\x8b\x08", {}, "a complete gzip"),
-    ('x,y\n1,"2\n3,4\n', {}, "line 2: not cells (Error: unexpected end"),
+    (b"PK\3\4\0", {}, "line 1: not cells in text (Error: line contains NUL"),
+    (b"\x1f\x8b\x08", {}, "a complete gzip"),
+    ('x,y\n1,"2\n3,4\n', {}, "line 2: not cells in text (Error: unexp"),
     ("x,y\n1,5\n2,6\n", {"fractions": None},
      "1 sequences for 3 splits; see --sequence_length"),
 ]
@@ -181,8 +184,8 @@ _FOLDERS = [
     ({"1.csv": "id,x,y\nb,1.5,2\na,3.5,1\nb,2.5,3\na,1.25,2\n"},
      {"id_column": "id"}, [[1.5, 3.5]]),
     ({"readme.md": ""}, {}, "holds no .csv, .tsv, .txt or .dat files"),
-    ({"1.csv": "x,y\n1,2", "2.csv": "y,x\n1,2"}, {}, "the columns are y"),
-    ({"1.csv": "x,y\n1,2", "2.csv": "1.5,2"}, {}, "the columns are 0, 1"),
+    ({"1.csv": "x,y\n1,2", "2.csv": "y,x\n1,2"}, {}, "the columns are ['y'"),
+    ({"1.csv": "x,y\n1,2", "2.csv": "1.5,2"}, {}, "the columns are ['0'"),
 ]
 
 

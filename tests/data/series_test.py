@@ -112,7 +112,7 @@ def test_other_json_is_refused(values):
 
 @pytest.mark.parametrize("splits, split, words", [
     ({"train": [np.array([[1., 5.], [2., 5.]])]}, "train",
-     "column 1 is the same in all of the training data"),
+     "the same throughout in column [1]"),
     ({"train": _real(4), "test": [np.zeros([2, 3]), np.zeros([2, 3])]}, "valid",
      "valid_values is not a file"),
     ({"train": _real(4), "test": [np.zeros([2, 2])]}, "test",

@@ -26,8 +26,8 @@ def _logdir(tmp_path):
               train_mean=[.25, .5])
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     v = tf.compat.v1.get_variable("net/v", initializer=[1., 2.])
-    train_op = optimization.create_train_op(
-        tf.reduce_sum(v), "fivo", .1, average_decay=.9)
+    train_op = optimization.Optimizer(.1, average_decay=.9).minimize(
+        tf.reduce_sum(v), "fivo")
     session.run(tf.compat.v1.global_variables_initializer())
     for _ in range(3):
       session.run(train_op)

@@ -113,14 +113,18 @@ def test_speech(tmp_path, statistics, scale, shift, files):
   """Sound and pictures of it, even of silence, in the units of the data."""
   prefixes, samples = _arrays(40)
   samples[:, 0] = prefixes[:, 0] = 0.
-  loaded = np.load(samples_lib.Renderer("speech", statistics).write(
-      str(tmp_path), prefixes, samples, sound=True, pictures=True))
+  if statistics is not None:
+    (tmp_path / "data").mkdir()
+    speech_statistics.save(str(tmp_path / "data"), statistics)
+  renderer = samples_lib.Renderer("speech", str(tmp_path / "data" / "test"))
+  loaded = np.load(renderer.write(
+      str(tmp_path / "out"), prefixes, samples, sound=True, pictures=True))
   for name, values in (("prefixes", prefixes), ("samples", samples)):
     np.testing.assert_allclose(loaded[name], scale * values + shift)
     np.testing.assert_allclose(loaded[()][name], scale * values + shift)
-  _check_names(tmp_path, *files)
+  _check_names(tmp_path / "out", *files)
   if files:
-    rate, sound = wavfile.read(str(tmp_path / "sample_1_2.wav"))
+    rate, sound = wavfile.read(str(tmp_path / "out" / "sample_1_2.wav"))
     assert rate == 8000
     np.testing.assert_array_equal(sound, np.rint(np.concatenate(
         [loaded["prefixes"][:, 1], loaded["samples"][:, 1, 2]]).reshape(-1)))

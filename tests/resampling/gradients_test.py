@@ -97,6 +97,14 @@ def test_the_score_of_sequences_of_mixed_lengths():
       functools.partial(_expected, np.array))) < 4.
 
 
+@pytest.mark.parametrize("kind, resampling_fn", [
+    ("score", smc.systematic_resampling),
+    ("stop_gradient", smc.relaxed_resampling)])
+def test_a_scheme_that_does_not_suit(kind, resampling_fn):
+  with pytest.raises(AssertionError, match=kind + " gradients do not suit"):
+    _gradients(kind, functools.partial(resampling_fn, random_seed=1))
+
+
 def test_the_score_of_a_lone_sequence_has_no_baseline():
   values = np.array([_gradients("score", repeats=1)[1]])
   assert np.isfinite(values).all()

@@ -82,9 +82,9 @@ def _open_terminal(monkeypatch):
 def test_lines_stand_above_the_bars(monkeypatch):
   """Also above the bar of an evaluation below that of training."""
   terminal = _open_terminal(monkeypatch)
-  with progress.step_bar(1, total=4) as update:
+  with progress.StepBar(1, total=4) as bar:
     for step in (2, 3, 4):
-      update(step, "bound: -%d" % step)
+      bar.update(step, "bound: -%d" % step)
       logging.root.warning("Step %d", step)
       for i in progress.track(range(5), "Evaluating"):
         if i == 3:
@@ -105,7 +105,7 @@ def test_no_bar(monkeypatch, is_wanted, is_terminal, has_tqdm):
   monkeypatch.setattr(terminal, "isatty", lambda: is_terminal)
   if not has_tqdm:
     monkeypatch.setattr(progress, "tqdm", None)
-  with progress.step_bar(0, show_bar=is_wanted) as update:
-    assert update is None
+  with progress.StepBar(0, show_bar=is_wanted) as bar:
+    assert not bar.is_shown
   assert list(progress.track([1, 2], "Reading", show_bar=is_wanted)) == [1, 2]
   assert not terminal.getvalue()

@@ -47,7 +47,7 @@ def test_gradient(clip):
     x = tf.compat.v1.get_variable("x", initializer=[3., 0.])
     y = tf.compat.v1.get_variable("y", initializer=4.)
     loss = tf.reduce_sum(tf.square(x)) / 2. + tf.square(y) / 2.
-    optimization.create_train_op(loss, "fivo", .25, clip)
+    optimization.Optimizer(.25, clip).minimize(loss, "fivo")
     assert _summaries() == {
         "training/gradient_norm": pytest.approx(5.),
         "training/learning_rate": .25}

@@ -40,7 +40,7 @@ class TestClipping(object):
           "b", initializer=self._START[2:], dtype=tf.float64)
       values = tf.concat([a, tf.gather(b, [0, 1, 2])], axis=0)
       loss = tf.reduce_sum(self._WEIGHTS * values ** 2) / 2
-      train_op = optimization.create_train_op(loss, "fivo", .05, max_norm)
+      train_op = optimization.Optimizer(.05, max_norm).minimize(loss, "fivo")
       session.run(tf.compat.v1.global_variables_initializer())
       for _ in range(num_steps):
         session.run(train_op)
@@ -63,7 +63,7 @@ class TestClipping(object):
     def ops(*args):
       with tf.Graph().as_default() as graph:
         loss = tf.square(tf.compat.v1.get_variable("v", initializer=1.))
-        optimization.create_train_op(loss, "fivo", .1, *args)
+        optimization.Optimizer(.1, *args).minimize(loss, "fivo")
         return [op.name for op in graph.get_operations()]
 
     assert ops() == ops(None)
@@ -73,7 +73,7 @@ class TestClipping(object):
 def test_nothing_to_train():
   with tf.Graph().as_default():
     with pytest.raises(errors.UserError, match="nothing to train"):
-      optimization.create_train_op(tf.constant(1.), "fivo", .1)
+      optimization.Optimizer(.1).minimize(tf.constant(1.), "fivo")
 
 
 def _train(num_steps, **kwargs):
@@ -81,8 +81,8 @@ def _train(num_steps, **kwargs):
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     v = tf.compat.v1.get_variable(
         "v", initializer=tf.constant([1., -2.]), use_resource=True)
-    train_op = optimization.create_train_op(
-        tf.reduce_sum(v ** 2), "fivo", tf.constant(.05), **kwargs)
+    train_op = optimization.Optimizer(tf.constant(.05), **kwargs).minimize(
+        tf.reduce_sum(v ** 2), "fivo")
     saved = optimization.names_in_checkpoints()
     session.run(tf.compat.v1.global_variables_initializer())
     values = []
@@ -119,8 +119,8 @@ class TestSchedule(object):
   def _rates(self, steps, *schedule):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
       global_step = tf.compat.v1.train.get_or_create_global_step()
-      rate = tf.convert_to_tensor(
-          optimization.scheduled_learning_rate(.5, *schedule))
+      optimizer = optimization.Optimizer(.5, None, None, *schedule)
+      rate = tf.convert_to_tensor(optimizer.scheduled_rate())
       return [session.run(rate, {global_step: step}) for step in steps]
 
   def test_constant(self):

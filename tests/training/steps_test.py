@@ -37,8 +37,8 @@ def _train(logdir, loss_fn=tf.square, on_step=None, data_size=None, **kwargs):
       data = tf.data.Dataset.from_tensors(0.).repeat(data_size)
       loss += tf.compat.v1.data.make_one_shot_iterator(data).get_next()
     tf.compat.v1.summary.scalar("loss", loss)
-    train_op = optimization.create_train_op(
-        loss, "fivo", config.learning_rate, config.clip_gradient_norm)
+    train_op = optimization.Optimizer(
+        config.learning_rate, config.clip_gradient_norm).minimize(loss, "fivo")
     steps.train(config, run_directory.RunDirectory(logdir),
                 process.Process(master=config.master), train_op,
                 runs.Objective(-loss, {"loss": loss}, log_line))

@@ -68,7 +68,7 @@ def train(tmp_path):
                  if config.eval_every else None)
     with tf.Graph().as_default():
       loss = tf.square(tf.compat.v1.get_variable("v", initializer=1.))
-      train_op = optimization.create_train_op(loss, "fivo", .1)
+      train_op = optimization.Optimizer(.1).minimize(loss, "fivo")
       with directory.owned():
         stored.save(config)
         steps.train(config, directory, process, train_op,
