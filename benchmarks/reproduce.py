@@ -71,6 +71,8 @@ def define_flags():
       "flags", "", "Further flags of run_fivo.py for training, which win over "
       "the recipe's, e.g. '--latent_size=32 --max_steps=20000'. Cells with "
       "them are rows of their own in the tables.")
+  flags.DEFINE_integer(
+      "eval_repeats", 5, "How often to evaluate the test split.", 2)
   flags.DEFINE_integer("jobs", 2, "How many processes run at a time.", 1)
   console.define_path(
       "out_dir", None, "The directory of logdirs, logs and tables. None: "
@@ -111,6 +113,7 @@ class Table(object):
     self._out_dir = out_dir
     self._runner = runner
     self._dataset_path = _dataset_path(options)
+    self._eval_repeats = options.eval_repeats
     self._results = []
     self._lock = threading.Lock()  # Items are run in threads.
     self.items = [
@@ -155,7 +158,7 @@ class Table(object):
         "--split=test", "--logdir=" + self._directory(cell, "logdir", "best"),
         "--dataset_path=" + self._dataset_path, "--batch_size=16",
         "--num_samples=%d" % reproduce_tables.EVAL_PARTICLES,
-        "--eval_repeats=5"])
+        "--eval_repeats=%d" % self._eval_repeats])
 
   def _validation(self, cell):
     """What training has noted of the valid split, a dict."""
@@ -171,7 +174,8 @@ class Table(object):
     training, test = self._training(cell), self._test(cell)
     result = collections.OrderedDict(
         cell, steps=record["last_step"], best_step=record["best_step"],
-        valid=record["best_bound"])
+        valid=record["best_bound"],
+        curve=reproduce_tables.read_curve(self._training(cell)))
     result.update(reproduce_tables.read_bounds(test))
     state = training.state()
     for name, seconds in (("train", state["seconds"]),

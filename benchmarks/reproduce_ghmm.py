@@ -59,7 +59,7 @@ class Study(object):
       directory = os.path.join(self._out_dir, "points", _NAME % point)
       call = _call("eval", directory, logdir or directory, point)
       if self._runner.run(call):
-        gap, deviation = map(float, call.last_line(_GAP).groups())
+        gap, deviation = map(float, call.last_match(_GAP).groups())
         # Of the bound per timestep, and of the one per sequence.
         self._gaps[point] = (
             point.length * gap, deviation / np.sqrt(_NUM_SEQUENCES))

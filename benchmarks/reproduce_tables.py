@@ -2,12 +2,12 @@
 
 import collections
 import csv
-import glob
 import itertools
 import os
 import re
 
 import numpy as np
+from scipy import stats
 
 from benchmarks import comparison
 from fivo.config import catalogue
@@ -25,13 +25,13 @@ _HEAD = ["data", "model", "N", "bound", "seed", "learning rate", "best step",
          "steps", "minutes", "CPU", "valid", "test ELBO", "test IWAE",
          "test FIVO"]
 _SUMMARY_HEAD = ["data", "model", "N", "ELBO model", "IWAE model", "FIVO model",
-                 "FIVO > IWAE > ELBO"]
+                 "order"]
 _TEXT = """\
 Nats per timestep, the test split evaluated with %d particles.
 
 Means over seeds; ± is the standard error over seeds or, with one seed, of the \
 evaluation. ELBO and IWAE models by the best of the three bounds, FIVO models \
-by the FIVO bound.
+by the FIVO bound. p: of a one-sided paired t-test over seeds.
 
 %s
 Single runs; ± is the standard error of the evaluation, over its repeats. \
@@ -49,7 +49,7 @@ _NUMBER = r"(-?[\d.]+|-?inf)"
 _TEST = "^test elbo ll/t: %s, iwae ll/t: %s fivo ll/t: %s" % ((_NUMBER,) * 3)
 _ERRORS = ("^test standard errors over \\d+ repeats, ll/t: elbo %s, iwae %s, "
            "fivo %s" % ((_NUMBER,) * 3))
-_VALID = re.compile(r"^Step (\d+), valid \w+ bound per timestep: (\S+)")
+_VALID = r"^Step (\d+), valid \w+ bound per timestep: (\S+)"
 
 
 def name(cell):
@@ -62,11 +62,19 @@ def name(cell):
 def read_bounds(test):
   """Columns of what a `tasks.Call` that evaluates printed, in nats."""
   columns = collections.OrderedDict()
-  means, spread = test.last_line(_TEST), test.last_line(_ERRORS)
+  means, spread = test.last_match(_TEST), test.last_match(_ERRORS)
   for bound, mean, error in zip(BOUNDS, means.groups(), spread.groups()):
     columns["test_" + bound] = mean
     columns["standard_error_" + bound] = error
   return columns
+
+
+def read_curve(training):
+  """The valid bounds, as "STEP:NATS ...", that a `tasks.Call` printed."""
+  # Steps that a resumed run took again count once.
+  points = collections.OrderedDict(
+      found.groups() for found in training.matches(_VALID))
+  return " ".join("%s:%s" % point for point in points.items())
 
 
 def load(out_dir):
@@ -98,7 +106,8 @@ def write(out_dir, results):
   with files.atomic_write(os.path.join(out_dir, "table.md"), "w") as stream:
     stream.write(text)
   with files.atomic_write(os.path.join(out_dir, "cells.csv"), "w") as stream:
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    names = collections.OrderedDict.fromkeys(sum(map(list, rows), []))
+    writer = csv.DictWriter(stream, list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
   return text
@@ -136,16 +145,16 @@ def _single_run(row):
 
 def _summary(key, rows):
   """A row of the table of means over seeds, as a paper would show it."""
-  means = {}
+  cells, by_seed = [], {}
   for bound in BOUNDS:
-    pairs = [_headline(row) for row in rows if row["bound"] == bound]
-    if len(pairs) > 1:
-      values = [value for value, _ in pairs]
-      pairs = [(np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values)))]
-    means.update((bound, pair) for pair in pairs)
-  return list(key) + [
-      _with_error(*means[bound]) if bound in means else "" for bound in BOUNDS
-  ] + [verdict(means)]
+    pairs = {row["seed"]: _headline(row) for row in rows
+             if row["bound"] == bound}
+    values = by_seed[bound] = {seed: pair[0] for seed, pair in pairs.items()}
+    error = stats.sem(list(values.values())) if len(values) > 1 else [
+        pair[1] for pair in pairs.values()]
+    cells.append(_with_error(np.mean(list(values.values())), np.squeeze(error))
+                 if values else "")
+  return list(key) + cells + [verdict(by_seed)]
 
 
 def _headline(row):
@@ -159,35 +168,40 @@ def _headline(row):
              for bound in (("fivo",) if resamples else BOUNDS))
 
 
-def verdict(means):
-  """Says whether the bounds' order is as claimed, by two standard errors."""
-  if len(means) < len(BOUNDS):
-    return ""
+def verdict(by_seed):
+  """Tests the claimed order of bounds, given by a dict of figures by seed."""
+  texts = []
   for lower, higher in zip(BOUNDS, BOUNDS[1:]):
-    (low, low_error), (high, high_error) = means[lower], means[higher]
-    noise = np.hypot(float(low_error or 0.), float(high_error or 0.))
-    if high - low <= 2. * noise:
-      return "no: %s is not above %s" % (higher.upper(), lower.upper())
-  return "yes"
+    low, high = by_seed[lower], by_seed[higher]
+    seeds = sorted(set(low) & set(high))
+    if len(seeds) > 1:
+      t, p = stats.ttest_rel([high[seed] for seed in seeds],
+                             [low[seed] for seed in seeds])
+      texts.append("%s > %s: p = %.3f" % (
+          higher.upper(), lower.upper(), p / 2. if t > 0. else 1. - p / 2.))
+  return ", ".join(reversed(texts))
 
 
 def draw_curves(out_dir):
-  """Draws the bounds of the valid split over steps, of all cells' logs.
+  """Draws the bounds of the valid split over steps, of all cells.
 
-  A line's colour is its bound, its style the model; it is labelled at its end.
+  A line's colour is its bound, its style what else is trained; the seeds of
+  each have one label.
   """
   figure, ((axis,),) = figures.create((9., 5.))
-  for path in sorted(glob.glob(os.path.join(
-      glob.escape(out_dir), "cells", "*", "train.log"))):
-    with open(path, errors="replace") as stream:
-      points = [list(map(float, found.groups()))
-                for found in map(_VALID.match, stream) if found]
-    if points:
-      label = os.path.basename(os.path.dirname(path)).partition("_")[2]
-      model, bound = label.split("_")[:2]
-      axis.plot(*zip(*points), marker=".", label=label,
-                color="C%d" % list(catalogue.BOUNDS).index(bound),
-                linestyle="-" if model == "vrnn" else "--")
+  styles = itertools.cycle(["-", "--", ":", "-."])
+  style_of = collections.defaultdict(lambda: next(styles))
+  labels = set()
+  for row in load(out_dir):
+    if row.get("curve"):
+      style = style_of[_group(row)]
+      label = " ".join((row["bound"],) + _group(row)[1:])
+      axis.plot(*zip(*(map(float, point.split(":"))
+                       for point in row["curve"].split())),
+                marker=".", label="_" if label in labels else label,
+                color="C%d" % list(catalogue.BOUNDS).index(row["bound"]),
+                linestyle=style)
+      labels.add(label)
   axis.set_xlabel("step")
   axis.set_ylabel("valid bound, nats per timestep")
   axis.grid(True, alpha=0.3)

@@ -140,22 +140,18 @@ def _measure_training(options, batch_size, num_samples):
 
 
 def _measure_evaluation(options):
-  """Compares evaluation with that of separate bounds in file order."""
+  """Measures the evaluation of a model that was hardly trained."""
   path, num_sequences = _dataset(options, _EVAL_SPLIT)
   job = _Job(
       path, _EVAL_BATCH_SIZE, _EVAL_PARTICLES, warmup_steps=1, max_steps=2)
-  separate = [sys.executable, "-m", "benchmarks.separate_bounds"]
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
     _train("training for a checkpoint", job, logdir)
     figures = comparison.take_turns([
-        (name, functools.partial(_evaluate, name, program, job,
-                                 logdir, num_sequences))
-        for name, program in (
-            ("run_fivo.py", processes.PROGRAM), ("separate", separate))
-    ], options.repeats)
+        ("run_fivo.py", functools.partial(_evaluate, job, logdir,
+                                          num_sequences))], options.repeats)
   _print("Evaluation of the %s split of %s: batch %d, %d particles" % (
       _EVAL_SPLIT, os.path.basename(path), _EVAL_BATCH_SIZE,
-      _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY], ["separate"])
+      _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY])
 
 
 def _measure_scaling(options):
@@ -262,11 +258,12 @@ def _training_figures(outcome, job):
   return figures
 
 
-def _evaluate(name, program, job, logdir, num_sequences):
+def _evaluate(job, logdir, num_sequences):
   """Evaluates a logdir with one pass, and with more; gives the figures."""
-  command = program + _flags(job, "eval", logdir) + ["--split=" + _EVAL_SPLIT]
+  command = processes.PROGRAM + _flags(job, "eval", logdir) + [
+      "--split=" + _EVAL_SPLIT]
   one, many = [
-      processes.run(name, command + ["--eval_repeats=%d" % repeats])
+      processes.run("evaluation", command + ["--eval_repeats=%d" % repeats])
       for repeats in (1, 1 + _EVAL_PASSES)]
   first, total = [
       processes.find(_EVAL_ENDS, outcome)[0][0] -

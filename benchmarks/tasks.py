@@ -43,11 +43,14 @@ class Call(object):
     """Keeps what is known of the call."""
     files.write_json(self._path, sorted(state.items()))
 
-  def last_line(self, pattern):
-    """The match in the last line of the log that has one, or None."""
+  def matches(self, pattern):
+    """The matches in the lines of the log, a list."""
     with open(self.log, errors="replace") as stream:
-      found = [re.search(pattern, line) for line in stream]
-    return next(filter(None, reversed(found)), None)
+      return list(filter(None, (re.search(pattern, line) for line in stream)))
+
+  def last_match(self, pattern):
+    """The match in the last line of the log that has one, or None."""
+    return (self.matches(pattern) or [None])[-1]
 
 
 class Runner(object):
@@ -86,7 +89,7 @@ class Runner(object):
     elif not call.state()["done"]:
       logging.info("%s: starting; its log is %s.", call.name, call.log)
       if self._run(call):
-        found = call.last_line(r"\S.*")
+        found = call.last_match(r"\S.*")
         raise errors.UserError("%s: failed: %s" % (
             call.name, found.group() if found else "nothing said"))
       logging.info("%s: done.", call.name)

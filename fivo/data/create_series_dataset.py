@@ -120,11 +120,12 @@ def define_flags():
   flags.DEFINE_bool("drop_constant", False, "Leaves out constant columns.")
   flags.DEFINE_enum("decimal", None, [".", ","], "The decimal separator.")
   flags.DEFINE_bool("header", None, "Whether the first line names columns.")
-  flags.mark_flags_as_required(["in", "out_file"])
 
 
 def main(unused_argv):
   """Makes an .npz file according to the flags."""
+  if not FLAGS["in"].value or not FLAGS.out_file:
+    raise UserError("--in and --out_file are required")
   choice = {name: FLAGS[name].value for name in (
       "seed", "sequence_length", "drop_constant", "id_column", "time_column",
       "drop_columns", "missing", "decimal", "header")}

@@ -58,8 +58,10 @@ def shown(count, plural):
 
 
 def label_ends(axis):
-  """Labels the lines of an axis on the right, each in its own colour."""
-  lines = sorted(axis.get_lines(), key=lambda line: line.get_ydata()[-1])
+  """Labels an axis' lines on the right in their colours, but not "_..."."""
+  lines = sorted((line for line in axis.get_lines()
+                  if not line.get_label().startswith("_")),
+                 key=lambda line: line.get_ydata()[-1])
   for rank, line in enumerate(lines):
     axis.annotate(
         line.get_label(), line.get_xydata()[-1],

@@ -51,7 +51,7 @@ def test_runs(tmp_path, measures):
       "--yardstick=mine=echo {max_steps} steps/s")
   assert done.returncode == 0, done.stderr
   if measures == "evaluation":
-    assert "| separate |" in done.stdout
+    assert "| run_fivo.py |" in done.stdout
   else:
     assert "| bucketed |" in done.stdout
     assert "| mine | 261 | 522 |" in done.stdout

@@ -112,12 +112,3 @@ def test_from_data_to_a_sample(tmp_path, title):
     printed = _run(command, code, tmp_path)
   assert (tmp_path / "runs" / name / "model.ckpt-2.index").exists()
   assert printed == str((50, 2, 2, dimension))
-
-
-def test_first_commands(tmp_path):
-  """Those of the sections of which all commands together are slow."""
-  for title in ("Pianorolls", "Arrays", "Speech"):
-    commands, code = _section(title)
-    if _SECTIONS[title][1] is not None:
-      _SECTIONS[title][1](tmp_path)
-    _run(commands[0], code, tmp_path)

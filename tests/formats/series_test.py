@@ -60,7 +60,6 @@ _REFUSED = [
     ({"train_values": np.array([None])}, "not a complete .npz file of series"),
     ({"train_lengths": [2, 2]}, "be positive integers of sum T"),
     ({"train_lengths": [6, -1]}, "train_lengths be positive integers"),
-    ({"train_lengths": [2., 3.]}, "train_lengths be positive integers"),
     (["time,x\n1,2\n"], "0.CSV: has a header, dates or names"),
     (["1,2,3\n3,x,5\n"], "0.CSV, line 2, column '1': 'x' is not a finite"),
     (["1,2.5\n3,nan"], "0.CSV, line 2, column '1': the number is missing"),
