@@ -1,4 +1,4 @@
-"""Measures training, evaluation, and how time and memory of a step grow.
+"""Measures training, evaluation, and how a step's time and memory grow.
 
 `bin/run_benchmark.sh` calls it and finds the data. Without further flags it
 takes a few minutes. What is compared takes turns, see `comparison.py`. Tables
@@ -47,21 +47,21 @@ _EVAL_BATCH_SIZE, _EVAL_PARTICLES = 16, 4
 _STEPS, _MILLISECONDS, _SEQUENCES = "steps/s", "ms per step", "sequences/s"
 _STARTUP, _MEMORY = "seconds to step 1", "peak MB"
 _EVAL_SPLIT = "test"
-# How many passes are timed, after the first.
+# The number of passes that are timed, after the first.
 _EVAL_PASSES = 5
-# As far apart as the lines of the README's command, but for short measurements.
+# The interval of the README's command, except in short measurements.
 _SUMMARIZE_EVERY = 100
-# Other programs may put a prefix before it.
+# Other programs may log it with a prefix.
 _STEP_LINE = r"\bStep (\d+), "
 # What a yardstick may print, e.g. "my step: batch 4: 19.85 steps/s".
 _SPEED_LINE = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) steps/s"
 _EVAL_BEGINS = r"^Model restored from step \d+, evaluating\."
 _EVAL_ENDS = r"elbo ll/t: .* iwae ll/t: .* fivo ll/t: "
 
-# The data and sizes of a run; its steps, and after how many it is timed.
+# The data and sizes of a run; the steps before it is timed, and in all.
 _Job = collections.namedtuple(
     "Job", "dataset_path batch_size num_samples warmup_steps max_steps")
-# What grows, its values, and the sizes and flags of a run with one.
+# A growing quantity, its values, and the sizes and flags of a run with a value.
 _GROWTH = [
     ("particles", [4, 16, 64, 256], lambda n: ((4, n), [])),
     ("sequences in a batch", [4, 16, 64], lambda n: ((n, 4), [])),
@@ -71,17 +71,17 @@ _GROWTH_STEPS = dict(warmup_steps=10, max_steps=41)
 
 
 def define_flags():
-  """Defines the flags; not at import, because others have the same names."""
+  """Defines the flags; not at import, as other programs share their names."""
   console.define_path("dataset_path", None, "The pianoroll file to measure on.")
   console.define_path(
-      "out_dir", None, "The directory for scaling.png, made if need be.")
+      "out_dir", None, "The directory for scaling.png, made if necessary.")
   flags.DEFINE_list(
       "measure", list(_MEASURES), "What to measure, of %s." %
       ", ".join(_MEASURES))
   flags.DEFINE_boolean(
-      "quick", False, "Whether to do no more than a rough impression needs.")
+      "quick", False, "Whether to measure only roughly.")
   flags.DEFINE_integer(
-      "repeats", 3, "How many rounds of training and evaluation.", 1)
+      "repeats", 3, "The number of rounds of training and evaluation.", 1)
   flags.DEFINE_list(
       "sizes", ["4x4"], "The sizes to train with: sequences in a batch x "
       "particles, e.g. 4x4,32x16.")
@@ -96,7 +96,7 @@ def define_flags():
 
 
 def main(unused_argv):
-  """Measures what the flags say."""
+  """Takes the measurements given by the flags."""
   options = flags.FLAGS
   if not set(options.measure) <= set(_MEASURES):
     raise errors.UserError("--measure=%s: must be of %s" % (
@@ -140,7 +140,7 @@ def _measure_training(options, batch_size, num_samples):
 
 
 def _measure_evaluation(options):
-  """Measures the evaluation of a model that was hardly trained."""
+  """Measures the evaluation of a barely trained model."""
   path, num_sequences = _dataset(options, _EVAL_SPLIT)
   job = _Job(
       path, _EVAL_BATCH_SIZE, _EVAL_PARTICLES, warmup_steps=1, max_steps=2)
@@ -223,13 +223,13 @@ def _train(name, job, logdir, flags=()):
 
 
 def _train_once(name, job, flags):
-  """Trains once, in a logdir of its own, and gives a dict of figures."""
+  """Trains once, in a new logdir, and returns a dict of figures."""
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
     return _training_figures(_train(name, job, logdir, flags), job)
 
 
 def _run_yardstick(name, job, text):
-  """Runs a yardstick's shell command once and gives a dict of figures."""
+  """Runs a yardstick's shell command once and returns a dict of figures."""
   values = dict(job._asdict(), python=sys.executable)
   return _training_figures(processes.run(name, re.sub(
       r"\{(%s)\}" % "|".join(values),
@@ -259,7 +259,7 @@ def _training_figures(outcome, job):
 
 
 def _evaluate(job, logdir, num_sequences):
-  """Evaluates a logdir with one pass, and with more; gives the figures."""
+  """Evaluates a logdir with one pass, and with more; returns the figures."""
   command = processes.PROGRAM + _flags(job, "eval", logdir) + [
       "--split=" + _EVAL_SPLIT]
   one, many = [
