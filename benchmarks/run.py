@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Measures training, evaluation, and how a step's time and memory grow.
+=======
+"""Measures training, and how the time and memory of a step grow.
+>>>>>>> main
 
 `bin/run_benchmark.sh` calls it and finds the data. Without further flags it
 takes a few minutes. What is compared takes turns, see `comparison.py`. Tables
@@ -6,8 +10,7 @@ go to stdout as they become ready; `--out_dir` gets a plot of the growth.
 
 Training is timed from the arrival of one line "Step N, ..." to that of a later
 one, so that the input pipeline, summaries and hooks count; the start and the
-first steps do not. Of an evaluation the first pass pays for the start, so its
-speed is that of further passes.
+first steps do not.
 
   bin/run_benchmark.sh --measure=training --sizes=4x4,4x16,32x16 \
     --variant='bucketed=--bucket_by_length' \
@@ -41,22 +44,23 @@ from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 
-_MEASURES = ("training", "evaluation", "scaling")
-_EVAL_BATCH_SIZE, _EVAL_PARTICLES = 16, 4
+_MEASURES = ("training", "scaling")
 # The keys of figures, which are the headings of tables.
 _STEPS, _MILLISECONDS, _SEQUENCES = "steps/s", "ms per step", "sequences/s"
 _STARTUP, _MEMORY = "seconds to step 1", "peak MB"
+<<<<<<< HEAD
 _EVAL_SPLIT = "test"
 # The number of passes that are timed, after the first.
 _EVAL_PASSES = 5
 # The interval of the README's command, except in short measurements.
+=======
+# As far apart as the lines of the README's command, but for short measurements.
+>>>>>>> main
 _SUMMARIZE_EVERY = 100
 # Other programs may log it with a prefix.
 _STEP_LINE = r"\bStep (\d+), "
 # What a yardstick may print, e.g. "my step: batch 4: 19.85 steps/s".
 _SPEED_LINE = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) steps/s"
-_EVAL_BEGINS = r"^Model restored from step \d+, evaluating\."
-_EVAL_ENDS = r"elbo ll/t: .* iwae ll/t: .* fivo ll/t: "
 
 # The data and sizes of a run; the steps before it is timed, and in all.
 _Job = collections.namedtuple(
@@ -81,7 +85,11 @@ def define_flags():
   flags.DEFINE_boolean(
       "quick", False, "Whether to measure only roughly.")
   flags.DEFINE_integer(
+<<<<<<< HEAD
       "repeats", 3, "The number of rounds of training and evaluation.", 1)
+=======
+      "repeats", 3, "How many rounds of training.", 1)
+>>>>>>> main
   flags.DEFINE_list(
       "sizes", ["4x4"], "The sizes to train with: sequences in a batch x "
       "particles, e.g. 4x4,32x16.")
@@ -109,8 +117,6 @@ def main(unused_argv):
   if "training" in options.measure:
     for batch_size, num_samples in sizes:
       _measure_training(options, int(batch_size), int(num_samples))
-  if "evaluation" in options.measure:
-    _measure_evaluation(options)
   if "scaling" in options.measure:
     _measure_scaling(options)
 
@@ -119,7 +125,7 @@ def _measure_training(options, batch_size, num_samples):
   """Compares training with variants and yardsticks."""
   variants = _parse("variant", r"([\w.-]+)=(.*\S)", options.variant)
   yardsticks = _parse("yardstick", r"([\w.-]+)=(.*\S)", options.yardstick)
-  path, num_sequences = _dataset(options, "train")
+  path, num_sequences = _dataset(options)
   warmup_steps, steps = (10, 20) if options.quick else (100, 200)
   # Whole epochs, because batches differ in length.
   num_epochs = -(-steps * batch_size // num_sequences)
@@ -128,7 +134,7 @@ def _measure_training(options, batch_size, num_samples):
   job = _Job(path, batch_size, num_samples, warmup_steps,
              1 + warmup_steps + steps)
   figures = comparison.take_turns([
-      (name, functools.partial(_train_once, name, job, shlex.split(text)))
+      (name, functools.partial(_train, name, job, shlex.split(text)))
       for name, text in [("default", "")] + variants
   ] + [
       (name, functools.partial(_run_yardstick, name, job, text))
@@ -139,6 +145,7 @@ def _measure_training(options, batch_size, num_samples):
          ["default"] + [name for name, _ in yardsticks])
 
 
+<<<<<<< HEAD
 def _measure_evaluation(options):
   """Measures the evaluation of a barely trained model."""
   path, num_sequences = _dataset(options, _EVAL_SPLIT)
@@ -154,9 +161,11 @@ def _measure_evaluation(options):
       _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY])
 
 
+=======
+>>>>>>> main
 def _measure_scaling(options):
   """Measures how a training step grows with its sizes, and draws it."""
-  path, _ = _dataset(options, "train")
+  path, _ = _dataset(options)
   columns = [_MILLISECONDS, _MEMORY]
   growths = []
   for name, values, sizes_of in _GROWTH:
@@ -164,7 +173,7 @@ def _measure_scaling(options):
     for value in [values[0], values[-1]] if options.quick else values:
       sizes, more_flags = sizes_of(value)
       contestants.append((value, functools.partial(
-          _train_once, "%d %s" % (value, name),
+          _train, "%d %s" % (value, name),
           _Job(path, *sizes, **_GROWTH_STEPS), more_flags)))
     figures = comparison.take_turns(contestants, 1)
     _print("Training steps by " + name, name, figures, columns)
@@ -195,17 +204,18 @@ def _parse(flag, pattern, values):
   return [re.match(pattern, value).groups() for value in values]
 
 
-def _dataset(options, split):
-  """The pianoroll file, and its number of sequences in a split."""
+def _dataset(options):
+  """The pianoroll file, and its number of training sequences."""
   path = os.path.abspath(options.dataset_path or "")
   with errors.naming_flag("dataset_path"):
-    sequences = pianorolls.load(path).get(split)
+    sequences = pianorolls.load(path).get("train")
   if not sequences:
     raise errors.UserError(
-        "--dataset_path=%s: has no sequences in the %s split" % (path, split))
+        "--dataset_path=%s: has no sequences in the train split" % path)
   return path, len(sequences)
 
 
+<<<<<<< HEAD
 def _flags(job, mode, logdir):
   return ["--mode=" + mode, "--logdir=" + logdir,
           "--dataset_path=" + job.dataset_path,
@@ -224,8 +234,19 @@ def _train(name, job, logdir, flags=()):
 
 def _train_once(name, job, flags):
   """Trains once, in a new logdir, and returns a dict of figures."""
+=======
+def _train(name, job, flags):
+  """Trains once, in a logdir of its own, and gives a dict of figures."""
+>>>>>>> main
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
-    return _training_figures(_train(name, job, logdir, flags), job)
+    return _training_figures(processes.run(name, processes.PROGRAM + [
+        "--mode=train", "--logdir=" + logdir,
+        "--dataset_path=" + job.dataset_path,
+        "--batch_size=%d" % job.batch_size,
+        "--num_samples=%d" % job.num_samples,
+        "--learning_rate=0.0001", "--max_steps=%d" % job.max_steps,
+        "--summarize_every=%d" % min(_SUMMARIZE_EVERY, job.warmup_steps),
+    ] + list(flags)), job)
 
 
 def _run_yardstick(name, job, text):
@@ -256,6 +277,7 @@ def _training_figures(outcome, job):
   figures.update({_STEPS: speed, _MILLISECONDS: 1000. / speed,
                   _SEQUENCES: speed * job.batch_size})
   return figures
+<<<<<<< HEAD
 
 
 def _evaluate(job, logdir, num_sequences):
@@ -270,3 +292,5 @@ def _evaluate(job, logdir, num_sequences):
       processes.find(_EVAL_BEGINS, outcome)[0][0] for outcome in (one, many)]
   return {_SEQUENCES: num_sequences * _EVAL_PASSES / (total - first),
           _MEMORY: one.peak_mb}
+=======
+>>>>>>> main

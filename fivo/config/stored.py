@@ -68,7 +68,7 @@ def load(logdir, own_names=False):
 
 
 def fill_in(config):
-  """Gives options that were not given the values of the run, in a `Config`.
+  """Fills the options that were not given with the run's values.
 
   An option that contradicts the definition of the run's model is a `UserError`.
   """

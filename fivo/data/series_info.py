@@ -83,7 +83,7 @@ def summarize(path, sequences, names):
 
 
 def find_constants(sequences):
-  """Tells which columns of real arrays `[T, D]` are constant, bools `[D]`."""
+  """Finds constant columns of real arrays `[T, D]`; returns bools `[D]`."""
   values = np.concatenate(sequences)
   return (values.ptp(axis=0) == 0.) & ~np.isin(values, [0., 1.]).all()
 
