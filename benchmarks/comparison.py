@@ -1,9 +1,9 @@
-"""Contestants measured in turn, and tables of what came out.
+"""Measurements of contestants in turn, and tables of the results.
 
-A machine's speed drifts by more than many a difference of interest. Hence
+A machine's speed drifts by more than many differences of interest. So the
 contestants take turns (A B C A B C ...), and two of them are compared round by
-round: the ratio of a pair sees the same machine twice. Reported are medians
-over the rounds, with the smallest and the largest.
+round: both sides of a ratio see the same machine. Reported are medians over the
+rounds, with the smallest and the largest.
 """
 
 import collections
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def take_turns(contestants, num_rounds):
-  """Calls pairs' functions in turn: an ordered dict of figures by name."""
+  """Calls named functions in turn; returns an ordered dict of their figures."""
   figures = collections.OrderedDict((name, []) for name, _ in contestants)
   for i in range(num_rounds):
     for name, measure in contestants:
@@ -24,7 +24,7 @@ def take_turns(contestants, num_rounds):
 
 
 def to_markdown(header, figures, columns, baselines=()):
-  """A table of what `take_turns` returns, with ratios of the first column."""
+  """A table of results of `take_turns`, with ratios of the first column."""
   first = columns[0]
   rows = []
   for name, rounds in figures.items():
@@ -39,13 +39,13 @@ def to_markdown(header, figures, columns, baselines=()):
 
 
 def markdown(header, rows):
-  """A table of strings."""
+  """A Markdown table of strings."""
   lines = [header, ["---"] * len(header)] + rows
   return "".join("| %s |\n" % " | ".join(line) for line in lines)
 
 
 def _cell(values):
-  """The median, with the smallest and the largest where they differ."""
+  """The median, with the smallest and the largest if they differ."""
   if len(set(values)) < 2:
     return "%.4g" % values[0] if values else ""
   return "%.4g (%.4g to %.4g)" % (np.median(values), min(values), max(values))

@@ -1,9 +1,9 @@
-"""Trains SIXO on a drifting random walk that is seen at its last step alone.
+"""Trains SIXO on a drifting random walk that is observed only at its end.
 
 The first experiment of Lawson et al., SIXO: Smoothing Inference with Twisted
 Objectives, 2022: FIVO cannot tell particles apart before the last step, a twist
 can. Drift, proposal and twist are learned; the exact likelihood is known. A run
-takes about two minutes of a core; see docs/drift.md.
+takes about two minutes on one core; see docs/drift.md.
 
   python -m benchmarks.drift --bound=sixo --twist=dre
 """
@@ -33,8 +33,8 @@ NUM_TEST = 4000
 class Drift(base.ELBOTrainableSequenceModel):
   """z_t ~ N(z_{t-1} + drift, 1) from z_{-1} = 0; x ~ N(z_{T-1} + drift, 1).
 
-  The proposal and the twist are linear Gaussian, with coefficients of each
-  step. The twist is a density of x given z_t over one of x.
+  The proposal and the twist are linear Gaussian, with coefficients for each
+  step. The twist is a density of x given z_t over a density of x.
   """
 
   def __init__(self):
@@ -71,13 +71,13 @@ class Drift(base.ELBOTrainableSequenceModel):
     """log r(z_t, x)."""
     a, b, log_scale = tf.unstack(self._twist[t])
     mean, log_marginal_scale = tf.unstack(self._marginal[t])
-    # The scale of x, about 3 and 10 steps away from zero, is put in by hand.
+    # The mean of x, about 10, and its scale, about 3, are put in by hand.
     given_z = _normal((1. + a) * state + 10. * b, log_scale + np.log(3.))
     alone = _normal(10. * mean, log_marginal_scale + np.log(3.))
     return (given_z.log_prob(self._x) - alone.log_prob(self._x))[:, 0]
 
   def sample_step(self, prev_state, inputs, t):
-    """Draws z_t, and an observation of which the last counts."""
+    """Draws z_t, and an observation; only the last one counts."""
     del inputs, t
     z = _normal(prev_state + self.drift).sample()
     return z, _normal(z + self.drift).sample()
@@ -93,7 +93,7 @@ def _normal(loc, log_scale=0.):
 
 
 def create_dataset_and_model(config, split, shuffle, repeat):
-  """What a runner asks for: fresh observations with every step."""
+  """Creates what a runner needs; observations are new at every step."""
   del split, shuffle, repeat
   return _draw_batch(config.batch_size) + (Drift(), None)
 
@@ -107,7 +107,7 @@ def _draw_batch(batch_size, seed=None):
 
 
 def evaluate(logdir, bound, num_particles):
-  """The drift learned, the exact log likelihood and the gap, in nats."""
+  """The learned drift, the exact log likelihood and the gap, in nats."""
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     tf.compat.v1.set_random_seed(7)
     model = Drift()
@@ -127,7 +127,7 @@ def evaluate(logdir, bound, num_particles):
 def define_flags():
   """Defines the flags."""
   flags.DEFINE_enum("bound", "sixo", ["iwae", "fivo", "sixo"], "The bound.")
-  flags.DEFINE_enum("twist", "dre", ["dre", "joint"], "How SIXO's is learned.")
+  flags.DEFINE_enum("twist", "dre", ["dre", "joint"], "How to learn it.")
   flags.DEFINE_integer("steps", 6000, "The number of training steps.")
 
 

@@ -48,7 +48,7 @@ _GRADIENTS = [
 
 @contextlib.contextmanager
 def _session():
-  """A session on a graph of its own, which is built in the block."""
+  """A session on a new graph, which is built in the block."""
   with tf.Graph().as_default(), tf.compat.v1.Session(
       config=sessions.options()) as session:
     tf.compat.v1.set_random_seed(_SEED)
@@ -65,7 +65,7 @@ def _data(num_filters):
 
 
 def _measure_filter(num_filters, resampling_type, criterion, num_particles):
-  """The gap of a bound, its spread, both in nats, and the milliseconds."""
+  """A bound's gap and its spread, both in nats, and the milliseconds."""
   xs, likelihood = _data(num_filters)
   with _session() as session:
     scale = tf.constant(1.)
@@ -134,7 +134,7 @@ def draw(path, particles, results):
   """Draws gap and standard deviation against the number of particles."""
   figure, (axes,) = figures.create((9.6, 4.), 1, 2)
   for column, (axis, title) in enumerate(zip(axes, (
-      "log likelihood less bound, nats",
+      "log likelihood minus bound, nats",
       "standard deviation of log Z, nats"))):
     for label, values in results.items():
       axis.loglog(particles, np.maximum(values[:, column], 1e-3), marker=".",

@@ -98,12 +98,12 @@ def sample_chorales(out_dir, work_dir, dataset_path, max_steps):
 
 
 def define_flags():
-  """Defines the flags; not at import, because others have the same names."""
+  """Defines the flags; not at import, as other programs share their names."""
   console.define_path("dataset_path", None, "The pianoroll file.")
   console.define_path("out_dir", None, "The directory to write into.")
   flags.mark_flags_as_required(["dataset_path", "out_dir"])
   flags.DEFINE_integer(
-      "steps", 2000, "For how many steps to train each model.", 1)
+      "steps", 2000, "The number of training steps of each model.", 1)
 
 
 def main(unused_argv):

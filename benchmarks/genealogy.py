@@ -29,15 +29,15 @@ from fivo.system import sessions
 
 _SEED = 2
 
-# Arrays of one filter, `[T, N]` and `[T]`; and `[B]`, log Z of all, in nats.
-# Weights are normalised, and those before resampling.
+# Arrays of one filter, `[T, N]` and `[T]`; and log Z_hat of all filters, `[B]`,
+# in nats. Weights are normalised, and from before resampling.
 Filter = collections.namedtuple("Filter", (
     "proposed", "resampled_states", "trajectories", "weights", "resampled",
     "log_z_hats"))
 
 
 def compute(num_timesteps=20, num_particles=8, num_filters=2000):
-  """What `draw` takes."""
+  """Computes the arguments of `draw`."""
   with tf.Graph().as_default():
     tf.compat.v1.set_random_seed(_SEED)
     model = ghmm.TrainableGaussianHMM(num_timesteps, "prior")
@@ -117,7 +117,7 @@ def draw(path, observations, means, stddevs, likelihood, *filters):
         name, np.mean(particles.log_z_hats), likelihood), fontsize=10)
   axes[0, 0].set_ylabel("latent z")
   axes[1, 0].set_ylabel("effective\nsample size")
-  # Of the lines with one label, one.
+  # One entry for all lines with the same label.
   handles, labels = axes[0, 1].get_legend_handles_labels()
   legend = collections.OrderedDict(zip(labels, handles))
   figure.legend(legend.values(), legend.keys(), loc="lower center",
@@ -126,7 +126,7 @@ def draw(path, observations, means, stddevs, likelihood, *filters):
 
 
 def _draw_particles(axis, particles):
-  """Draws what was proposed, what has survived and how much it weighs."""
+  """Draws the proposed particles, the surviving paths and their weights."""
   steps = np.arange(len(particles.proposed))
   for t in steps[1:]:
     axis.plot([t - 1, t], [particles.resampled_states[t - 1],
@@ -152,5 +152,5 @@ def define_flags():
 
 
 def main(unused_argv):
-  """Draws what `--out_file` names."""
+  """Draws the picture `--out_file`."""
   draw(flags.FLAGS.out_file, *compute())

@@ -1,4 +1,4 @@
-"""Runs a command and notes when each of its lines came.
+"""Runs a command and records when each line of its output arrives.
 
 Everything is measured from outside, on a process as a user starts it. This
 package must not import TensorFlow: Linux counts the memory of a parent as the
@@ -19,11 +19,11 @@ from fivo.system import errors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = [sys.executable, os.path.join(ROOT, "run_fivo.py")]
-# Bytes in the unit of `ru_maxrss`, see getrusage(2), by MB of 2**20 bytes.
+# The unit of `ru_maxrss`, see getrusage(2), in MB of 2**20 bytes.
 _RSS_UNIT = 2.**-20 if sys.platform == "darwin" else 2.**-10
 
 
-# Pairs of the seconds after the start and a line of output; the peak of memory.
+# Pairs of the seconds after the start and a line of output; the peak memory.
 Outcome = collections.namedtuple("Outcome", "name lines peak_mb")
 
 
@@ -35,7 +35,7 @@ def find(pattern, outcome):
 
 
 def run(name, command):
-  """Runs a list of arguments, or a text by the shell; returns an `Outcome`."""
+  """Runs a list of arguments, or a shell command; returns an `Outcome`."""
   is_shell = isinstance(command, str)
   start = time.perf_counter()
   process = subprocess.Popen(

@@ -1,8 +1,8 @@
 """Reproduces the results: trains, chooses by the valid split, and tests.
 
-`bin/reproduce.sh` calls it and finds the data. It runs `run_fivo.py`, some
-processes at a time, below `--out_dir`, and writes tables there as cells become
-ready. The same call goes on where one that was interrupted stopped.
+`bin/reproduce.sh` calls it and finds the data. It runs several processes of
+`run_fivo.py` at a time, below `--out_dir`, and writes tables there as cells are
+finished. An interrupted command continues when it is repeated.
 
   bin/reproduce.sh --dataset=jsb --seeds=1,2 --jobs=2
   bin/reproduce.sh --dataset=jsb --bounds=fivo --flags=--latent_size=32
@@ -36,7 +36,7 @@ from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 
-# The flags of training: what was best on the valid split of each dataset.
+# The flags of training that were best on the valid split of each dataset.
 _COMMON = ("--dataset_type=pianoroll --latent_size=64 --max_train_length=128 "
            "--xla=true --bucket_by_length=true --learning_rate_schedule=cosine "
            "--average_variables=0.995 --export_best=true "
@@ -56,7 +56,7 @@ _RECIPES["chorales"] = _RECIPES["jsb"]
 
 
 def define_flags():
-  """Defines the flags; not at import, because others have the same names."""
+  """Defines the flags; not at import, as other programs share their names."""
   flags.DEFINE_enum(
       "dataset", "jsb", list(_RECIPES) + ["ghmm"],
       "The data of the table; ghmm: the study of that model.")
@@ -68,12 +68,12 @@ def define_flags():
   flags.DEFINE_list("learning_rates", ["0.003"],
                     "The learning rates to choose from by the valid bound.")
   flags.DEFINE_string(
-      "flags", "", "Further flags of run_fivo.py for training, which win over "
+      "flags", "", "More flags of run_fivo.py for training, which override "
       "the recipe's, e.g. '--latent_size=32 --max_steps=20000'. Cells with "
       "them are rows of their own in the tables.")
   flags.DEFINE_integer(
       "eval_repeats", 5, "How often to evaluate the test split.", 2)
-  flags.DEFINE_integer("jobs", 2, "How many processes run at a time.", 1)
+  flags.DEFINE_integer("jobs", 2, "The number of parallel processes.", 1)
   console.define_path(
       "out_dir", None, "The directory of logdirs, logs and tables. None: "
       "reproduction/DATASET in the working directory.")
@@ -81,11 +81,11 @@ def define_flags():
       "data_dir", None, "The directory of the pianoroll files. None: that of "
       "the variable PIANOROLL_DIR, else ~/pianorolls.")
   flags.DEFINE_boolean(
-      "dry_run", False, "Whether to print the commands and run none.")
+      "dry_run", False, "Whether to print the commands without running them.")
 
 
 def main(unused_argv):
-  """Does what the flags say."""
+  """Runs the study given by the flags."""
   options = flags.FLAGS
   out_dir = os.path.abspath(
       options.out_dir or os.path.join("reproduction", options.dataset))
@@ -124,7 +124,7 @@ class Table(object):
             options.models, options.particles, options.seeds, options.bounds)]
 
   def run(self, cells):
-    """Trains cells, tests the best one, and writes the tables anew."""
+    """Trains cells, tests the best one, and rewrites the tables."""
     is_run = [self._runner.run(self._training(cell)) for cell in cells]
     cell = max(cells, key=self._valid_bound) if all(is_run) else cells[0]
     if self._runner.run(self._test(cell)):
@@ -133,7 +133,7 @@ class Table(object):
         reproduce_tables.write(self._out_dir, self._results)
 
   def write(self):
-    """Draws the curves and gives the text of the tables."""
+    """Draws the curves and returns the text of the tables."""
     reproduce_tables.draw_curves(self._out_dir)
     return reproduce_tables.write(self._out_dir, self._results)
 
@@ -161,7 +161,7 @@ class Table(object):
         "--eval_repeats=%d" % self._eval_repeats])
 
   def _validation(self, cell):
-    """What training has noted of the valid split, a dict."""
+    """The record of the valid split that training kept, a dict."""
     return files.read_json(self._directory(cell, "logdir", "validation.json"))
 
   def _valid_bound(self, cell):
@@ -169,7 +169,7 @@ class Table(object):
     return -float("inf") if bound is None else bound
 
   def _result(self, cell):
-    """What came of a cell, an ordered dict of strings."""
+    """The results of a cell, an ordered dict of strings."""
     record = self._validation(cell)
     training, test = self._training(cell), self._test(cell)
     result = collections.OrderedDict(

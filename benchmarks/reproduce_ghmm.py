@@ -1,6 +1,6 @@
 """The study of the Gaussian hidden Markov model: how far bounds are from it.
 
-The model's likelihood is known, so the gap of a bound is, too. Of each bound
+The model's likelihood is known, and so is the gap of a bound. For each bound
 and proposal the gap is measured over the number of particles and the length of
 the sequence. Learned proposals are trained for each length and bound.
 """
@@ -65,7 +65,7 @@ class Study(object):
             point.length * gap, deviation / np.sqrt(_NUM_SEQUENCES))
 
   def write(self):
-    """Writes the figures, draws them, and gives their table."""
+    """Writes the figures, draws them, and returns their table."""
     gaps = [(point, self._gaps[point]) for points in self.items
             for point in points]
     rows = collections.defaultdict(list)  # With a column for each length.
@@ -99,7 +99,7 @@ def _call(mode, directory, logdir, point):
 
 def _draw(path, gaps):
   """Draws gaps over N at the longest T, and over T at the fewest particles."""
-  # Each axis has a scale of its own: gaps differ by orders of magnitude.
+  # Each axis has its own scale: gaps differ by orders of magnitude.
   figure, axes = figures.create((15., 6.), 2, len(_PROPOSALS))
   for column, proposal in zip(axes.T, _PROPOSALS):
     column[0].set_title(proposal)

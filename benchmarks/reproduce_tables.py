@@ -14,10 +14,10 @@ from fivo.config import catalogue
 from fivo.rendering import figures
 from fivo.system import files
 
-# The first columns of cells.csv; the others are what came of a cell.
+# The first columns of cells.csv; the others are the results of a cell.
 CELL = ("dataset", "model", "bound", "particles", "seed", "learning_rate",
         "flags")
-# What the test split is evaluated with.
+# The bounds and particles with which the test split is evaluated.
 BOUNDS = ("elbo", "iwae", "fivo")
 EVAL_PARTICLES = 128
 
@@ -60,7 +60,7 @@ def name(cell):
 
 
 def read_bounds(test):
-  """Columns of what a `tasks.Call` that evaluates printed, in nats."""
+  """Columns of the bounds that an evaluating `tasks.Call` printed, in nats."""
   columns = collections.OrderedDict()
   means, spread = test.last_match(_TEST), test.last_match(_ERRORS)
   for bound, mean, error in zip(BOUNDS, means.groups(), spread.groups()):
@@ -71,7 +71,7 @@ def read_bounds(test):
 
 def read_curve(training):
   """The valid bounds, as "STEP:NATS ...", that a `tasks.Call` printed."""
-  # Steps that a resumed run took again count once.
+  # Steps that a resumed run repeated count once.
   points = collections.OrderedDict(
       found.groups() for found in training.matches(_VALID))
   return " ".join("%s:%s" % point for point in points.items())
@@ -90,7 +90,7 @@ def load(out_dir):
 
 def write(out_dir, results):
   """Writes new cells and those so far; returns the text of table.md."""
-  # A choice of the learning rate takes the place of an earlier one.
+  # A choice of the learning rate replaces an earlier one.
   rows = collections.OrderedDict(
       (tuple(row[key] for key in CELL if key != "learning_rate"), row)
       for row in load(out_dir) + results)
@@ -121,7 +121,7 @@ def _order(row):
 
 
 def _group(row):
-  """What the seeds and bounds of a row of the summary have in common."""
+  """The common part of the seeds and bounds in a row of the summary."""
   return (row["dataset"], " ".join(filter(None, (row["model"], row["flags"]))),
           row["particles"])
 
@@ -160,8 +160,8 @@ def _summary(key, rows):
 def _headline(row):
   """The figure of a cell, and its standard error or "".
 
-  That of a model trained with a bound that resamples is the FIVO bound, that of
-  others the best of the three bounds, as in the paper (section 5).
+  A model trained with a bound that resamples has the FIVO bound, others have
+  the best of the three bounds, as in the paper (section 5).
   """
   resamples = catalogue.BOUNDS[row["bound"]].resamples
   return max((float(row["test_" + bound]), row["standard_error_" + bound])
@@ -185,7 +185,7 @@ def verdict(by_seed):
 def draw_curves(out_dir):
   """Draws the bounds of the valid split over steps, of all cells.
 
-  A line's colour is its bound, its style what else is trained; the seeds of
+  A line's colour is its bound, its style the rest of the cell; the seeds of
   each have one label.
   """
   figure, ((axis,),) = figures.create((9., 5.))

@@ -1,4 +1,8 @@
-"""Measures training, evaluation, and how time and memory of a step grow.
+<<<<<<< HEAD
+"""Measures training, evaluation, and how a step's time and memory grow.
+=======
+"""Measures training, and how the time and memory of a step grow.
+>>>>>>> main
 
 `bin/run_benchmark.sh` calls it and finds the data. Without further flags it
 takes a few minutes. What is compared takes turns, see `comparison.py`. Tables
@@ -6,8 +10,7 @@ go to stdout as they become ready; `--out_dir` gets a plot of the growth.
 
 Training is timed from the arrival of one line "Step N, ..." to that of a later
 one, so that the input pipeline, summaries and hooks count; the start and the
-first steps do not. Of an evaluation the first pass pays for the start, so its
-speed is that of further passes.
+first steps do not.
 
   bin/run_benchmark.sh --measure=training --sizes=4x4,4x16,32x16 \
     --variant='bucketed=--bucket_by_length' \
@@ -41,27 +44,28 @@ from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
 
-_MEASURES = ("training", "evaluation", "scaling")
-_EVAL_BATCH_SIZE, _EVAL_PARTICLES = 16, 4
+_MEASURES = ("training", "scaling")
 # The keys of figures, which are the headings of tables.
 _STEPS, _MILLISECONDS, _SEQUENCES = "steps/s", "ms per step", "sequences/s"
 _STARTUP, _MEMORY = "seconds to step 1", "peak MB"
+<<<<<<< HEAD
 _EVAL_SPLIT = "test"
-# How many passes are timed, after the first.
+# The number of passes that are timed, after the first.
 _EVAL_PASSES = 5
+# The interval of the README's command, except in short measurements.
+=======
 # As far apart as the lines of the README's command, but for short measurements.
+>>>>>>> main
 _SUMMARIZE_EVERY = 100
-# Other programs may put a prefix before it.
+# Other programs may log it with a prefix.
 _STEP_LINE = r"\bStep (\d+), "
 # What a yardstick may print, e.g. "my step: batch 4: 19.85 steps/s".
 _SPEED_LINE = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) steps/s"
-_EVAL_BEGINS = r"^Model restored from step \d+, evaluating\."
-_EVAL_ENDS = r"elbo ll/t: .* iwae ll/t: .* fivo ll/t: "
 
-# The data and sizes of a run; its steps, and after how many it is timed.
+# The data and sizes of a run; the steps before it is timed, and in all.
 _Job = collections.namedtuple(
     "Job", "dataset_path batch_size num_samples warmup_steps max_steps")
-# What grows, its values, and the sizes and flags of a run with one.
+# A growing quantity, its values, and the sizes and flags of a run with a value.
 _GROWTH = [
     ("particles", [4, 16, 64, 256], lambda n: ((4, n), [])),
     ("sequences in a batch", [4, 16, 64], lambda n: ((n, 4), [])),
@@ -71,17 +75,21 @@ _GROWTH_STEPS = dict(warmup_steps=10, max_steps=41)
 
 
 def define_flags():
-  """Defines the flags; not at import, because others have the same names."""
+  """Defines the flags; not at import, as other programs share their names."""
   console.define_path("dataset_path", None, "The pianoroll file to measure on.")
   console.define_path(
-      "out_dir", None, "The directory for scaling.png, made if need be.")
+      "out_dir", None, "The directory for scaling.png, made if necessary.")
   flags.DEFINE_list(
       "measure", list(_MEASURES), "What to measure, of %s." %
       ", ".join(_MEASURES))
   flags.DEFINE_boolean(
-      "quick", False, "Whether to do no more than a rough impression needs.")
+      "quick", False, "Whether to measure only roughly.")
   flags.DEFINE_integer(
-      "repeats", 3, "How many rounds of training and evaluation.", 1)
+<<<<<<< HEAD
+      "repeats", 3, "The number of rounds of training and evaluation.", 1)
+=======
+      "repeats", 3, "How many rounds of training.", 1)
+>>>>>>> main
   flags.DEFINE_list(
       "sizes", ["4x4"], "The sizes to train with: sequences in a batch x "
       "particles, e.g. 4x4,32x16.")
@@ -96,7 +104,7 @@ def define_flags():
 
 
 def main(unused_argv):
-  """Measures what the flags say."""
+  """Takes the measurements given by the flags."""
   options = flags.FLAGS
   if not set(options.measure) <= set(_MEASURES):
     raise errors.UserError("--measure=%s: must be of %s" % (
@@ -109,8 +117,6 @@ def main(unused_argv):
   if "training" in options.measure:
     for batch_size, num_samples in sizes:
       _measure_training(options, int(batch_size), int(num_samples))
-  if "evaluation" in options.measure:
-    _measure_evaluation(options)
   if "scaling" in options.measure:
     _measure_scaling(options)
 
@@ -119,7 +125,7 @@ def _measure_training(options, batch_size, num_samples):
   """Compares training with variants and yardsticks."""
   variants = _parse("variant", r"([\w.-]+)=(.*\S)", options.variant)
   yardsticks = _parse("yardstick", r"([\w.-]+)=(.*\S)", options.yardstick)
-  path, num_sequences = _dataset(options, "train")
+  path, num_sequences = _dataset(options)
   warmup_steps, steps = (10, 20) if options.quick else (100, 200)
   # Whole epochs, because batches differ in length.
   num_epochs = -(-steps * batch_size // num_sequences)
@@ -128,7 +134,7 @@ def _measure_training(options, batch_size, num_samples):
   job = _Job(path, batch_size, num_samples, warmup_steps,
              1 + warmup_steps + steps)
   figures = comparison.take_turns([
-      (name, functools.partial(_train_once, name, job, shlex.split(text)))
+      (name, functools.partial(_train, name, job, shlex.split(text)))
       for name, text in [("default", "")] + variants
   ] + [
       (name, functools.partial(_run_yardstick, name, job, text))
@@ -139,8 +145,9 @@ def _measure_training(options, batch_size, num_samples):
          ["default"] + [name for name, _ in yardsticks])
 
 
+<<<<<<< HEAD
 def _measure_evaluation(options):
-  """Measures the evaluation of a model that was hardly trained."""
+  """Measures the evaluation of a barely trained model."""
   path, num_sequences = _dataset(options, _EVAL_SPLIT)
   job = _Job(
       path, _EVAL_BATCH_SIZE, _EVAL_PARTICLES, warmup_steps=1, max_steps=2)
@@ -154,9 +161,11 @@ def _measure_evaluation(options):
       _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY])
 
 
+=======
+>>>>>>> main
 def _measure_scaling(options):
   """Measures how a training step grows with its sizes, and draws it."""
-  path, _ = _dataset(options, "train")
+  path, _ = _dataset(options)
   columns = [_MILLISECONDS, _MEMORY]
   growths = []
   for name, values, sizes_of in _GROWTH:
@@ -164,7 +173,7 @@ def _measure_scaling(options):
     for value in [values[0], values[-1]] if options.quick else values:
       sizes, more_flags = sizes_of(value)
       contestants.append((value, functools.partial(
-          _train_once, "%d %s" % (value, name),
+          _train, "%d %s" % (value, name),
           _Job(path, *sizes, **_GROWTH_STEPS), more_flags)))
     figures = comparison.take_turns(contestants, 1)
     _print("Training steps by " + name, name, figures, columns)
@@ -195,17 +204,18 @@ def _parse(flag, pattern, values):
   return [re.match(pattern, value).groups() for value in values]
 
 
-def _dataset(options, split):
-  """The pianoroll file, and its number of sequences in a split."""
+def _dataset(options):
+  """The pianoroll file, and its number of training sequences."""
   path = os.path.abspath(options.dataset_path or "")
   with errors.naming_flag("dataset_path"):
-    sequences = pianorolls.load(path).get(split)
+    sequences = pianorolls.load(path).get("train")
   if not sequences:
     raise errors.UserError(
-        "--dataset_path=%s: has no sequences in the %s split" % (path, split))
+        "--dataset_path=%s: has no sequences in the train split" % path)
   return path, len(sequences)
 
 
+<<<<<<< HEAD
 def _flags(job, mode, logdir):
   return ["--mode=" + mode, "--logdir=" + logdir,
           "--dataset_path=" + job.dataset_path,
@@ -223,13 +233,24 @@ def _train(name, job, logdir, flags=()):
 
 
 def _train_once(name, job, flags):
+  """Trains once, in a new logdir, and returns a dict of figures."""
+=======
+def _train(name, job, flags):
   """Trains once, in a logdir of its own, and gives a dict of figures."""
+>>>>>>> main
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
-    return _training_figures(_train(name, job, logdir, flags), job)
+    return _training_figures(processes.run(name, processes.PROGRAM + [
+        "--mode=train", "--logdir=" + logdir,
+        "--dataset_path=" + job.dataset_path,
+        "--batch_size=%d" % job.batch_size,
+        "--num_samples=%d" % job.num_samples,
+        "--learning_rate=0.0001", "--max_steps=%d" % job.max_steps,
+        "--summarize_every=%d" % min(_SUMMARIZE_EVERY, job.warmup_steps),
+    ] + list(flags)), job)
 
 
 def _run_yardstick(name, job, text):
-  """Runs a yardstick's shell command once and gives a dict of figures."""
+  """Runs a yardstick's shell command once and returns a dict of figures."""
   values = dict(job._asdict(), python=sys.executable)
   return _training_figures(processes.run(name, re.sub(
       r"\{(%s)\}" % "|".join(values),
@@ -256,10 +277,11 @@ def _training_figures(outcome, job):
   figures.update({_STEPS: speed, _MILLISECONDS: 1000. / speed,
                   _SEQUENCES: speed * job.batch_size})
   return figures
+<<<<<<< HEAD
 
 
 def _evaluate(job, logdir, num_sequences):
-  """Evaluates a logdir with one pass, and with more; gives the figures."""
+  """Evaluates a logdir with one pass, and with more; returns the figures."""
   command = processes.PROGRAM + _flags(job, "eval", logdir) + [
       "--split=" + _EVAL_SPLIT]
   one, many = [
@@ -270,3 +292,5 @@ def _evaluate(job, logdir, num_sequences):
       processes.find(_EVAL_BEGINS, outcome)[0][0] for outcome in (one, many)]
   return {_SEQUENCES: num_sequences * _EVAL_PASSES / (total - first),
           _MEMORY: one.peak_mb}
+=======
+>>>>>>> main

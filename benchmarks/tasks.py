@@ -1,9 +1,8 @@
-"""Runs `run_fivo.py`, some calls at a time, so that interruptions cost little.
+"""Runs calls of `run_fivo.py` in parallel, so that interruptions cost little.
 
-Each call has a directory with its log, `MODE.log`, and with what is known of
-it, `MODE.json`. A call that has come to its end is not run again; one that was
-interrupted is, and training goes on from its checkpoint. So the same command
-finishes what one that died began.
+Each call has a directory with its log, `MODE.log`, and its state, `MODE.json`.
+A call that has finished is not run again; one that was interrupted is, and
+training resumes from its checkpoint. So repeating a command finishes it.
 """
 
 from concurrent import futures
@@ -40,21 +39,21 @@ class Call(object):
         machine=processes.machine(), seconds=0., cpu_seconds=0., done=False)
 
   def save(self, state):
-    """Keeps what is known of the call."""
+    """Writes the state of the call."""
     files.write_json(self._path, sorted(state.items()))
 
   def matches(self, pattern):
-    """The matches in the lines of the log, a list."""
+    """Lists the matches in the lines of the log."""
     with open(self.log, errors="replace") as stream:
       return list(filter(None, (re.search(pattern, line) for line in stream)))
 
   def last_match(self, pattern):
-    """The match in the last line of the log that has one, or None."""
+    """The match in the last matching line of the log, or None."""
     return (self.matches(pattern) or [None])[-1]
 
 
 class Runner(object):
-  """Brings calls below a directory to their end, or only prints them."""
+  """Finishes calls below a directory, or only prints them."""
 
   def __init__(self, out_dir, is_dry):
     self._out_dir = out_dir
@@ -63,11 +62,11 @@ class Runner(object):
     self._running = set()  # Processes.
 
   def map(self, function, items, num_jobs):
-    """Calls a function that calls `run`, with some of the items at a time."""
+    """Calls a function, which calls `run`, on several items at a time."""
     os.makedirs(self._out_dir, exist_ok=True)
     with open(os.path.join(self._out_dir, "lock"), "ab") as self._lock, (
         futures.ThreadPoolExecutor(num_jobs)) as executor:
-      # Calls of a command that was killed have been told to end, and hold it.
+      # Calls of a command that was killed are ending, and hold the lock.
       fcntl.flock(self._lock, fcntl.LOCK_EX)
       jobs = [executor.submit(function, item) for item in items]
       try:
@@ -83,7 +82,7 @@ class Runner(object):
       raise errors.UserError("; ".join(failures))
 
   def run(self, call):
-    """Brings a `Call` to its end: True; or prints it, if that is all: False."""
+    """Finishes a `Call` and returns True; or only prints it: False."""
     if self._is_dry:
       print(" ".join(map(shlex.quote, processes.PROGRAM + call.flags)))
     elif not call.state()["done"]:
@@ -96,11 +95,11 @@ class Runner(object):
     return not self._is_dry
 
   def _run(self, call):
-    """Runs a `Call`, notes what it takes, and gives its exit status."""
+    """Runs a `Call`, records its time, and returns its exit status."""
     os.makedirs(os.path.dirname(call.log), exist_ok=True)
     state, start = call.state(), time.monotonic()
     with open(call.log, "ab") as stream:
-      # A session of its own: Ctrl-C of a terminal comes from here alone.
+      # A separate session: only this process passes Ctrl-C on to it.
       process = subprocess.Popen(
           processes.PROGRAM + call.flags, cwd=processes.ROOT,
           stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,

@@ -91,12 +91,12 @@ def run_train(config):
 def run_eval(config):
   """Evaluates a bound on a batch of sequences and writes `out.npz`.
 
-  With `eval_interval_secs` it goes on with each new checkpoint, see
-  `new_checkpoints.evaluate`, and writes summaries of them into `LOGDIR/eval`.
+  With `eval_interval_secs` it continues with each new checkpoint, see
+  `new_checkpoints.evaluate`, and writes summaries to `LOGDIR/eval`.
 
   Args:
     config: A configuration, see `config.from_object`. A checkpoint is needed
-      only where the proposal has something to learn.
+      only if the proposal has something to learn.
 
   Returns:
     A dict of the arrays written:
@@ -107,12 +107,12 @@ def run_eval(config):
       log_weight_means: `[T]`, the mean over all particles.
       log_weight_variances: `[T]`, of a filter's particles, mean over the batch.
       resampled, avg_resampled: For FIVO and SIXO, `[T, B]` and `[T]`, the
-        share of filters that resampled.
+        fraction of filters that resampled.
 
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
   """
-  config = config_lib.enter(config, "eval")
+  config = config_lib.resolve_and_log(config, "eval")
   files.check_directory("logdir", config.logdir, [EVAL_FILE])
   _check_size(
       config, 1 if config.bound_traits.one_particle else config.num_samples)
@@ -124,7 +124,7 @@ def run_eval(config):
         "there are no checkpoints to follow; leave the flag out" % (
             config.eval_interval_secs, config.proposal_type))
   if config.wait_for_checkpoint:  # A run that has begun has left its own.
-    config = config_lib.complete(config)
+    config = config_lib.complete_from_logdir(config)
   with contextlib.closing(
       charts.Summaries(config.logdir, _SUMMARY_DIRECTORY)) as writer:
     return new_checkpoints.evaluate(
@@ -132,11 +132,11 @@ def run_eval(config):
 
 
 class _Evaluator(object):
-  """Evaluates checkpoint after checkpoint in a graph that is built once."""
+  """Evaluates checkpoints in a graph that is built once."""
 
   def __init__(self, config, writer):
-    """Builds the graph of a `Config`; takes a `Summaries`."""
-    # Blending particles is for training: the bound would be biased.
+    """Builds the graph for a `Config`; `writer` is a `Summaries`."""
+    # Blending particles is for training only: it would bias the bound.
     self._config = config._replace(
         resampling_type=config.eval_resampling_type,
         resampling_gradients="none", iwae_gradients="reparameterized")
@@ -155,8 +155,8 @@ class _Evaluator(object):
       self._saver = tf.compat.v1.train.Saver(allow_empty=True)
 
   def evaluate(self, path):
-    """Reports on a checkpoint, or None; returns what `run_eval` does."""
-    # The data is the same for every checkpoint, if there is a seed.
+    """Reports on a checkpoint, or None; returns the result of `run_eval`."""
+    # With a seed the data is the same for every checkpoint.
     with tf.compat.v1.Session(
         graph=self._graph, config=sessions.options()) as session:
       _set_seeds(self._config)
@@ -188,7 +188,7 @@ def _charts(config, bound_per_t, likelihood_per_t):
 
 
 def _report(config, results, likelihood_per_t):
-  """Logs what `_statistics` gives."""
+  """Logs the results of `_statistics`."""
   log.info("Evaled bound %s with batch_size: %d, num_samples: %d.",
            config.bound, config.batch_size, config.num_samples)
   log.info("mean: %f, std: %f", results["mean"], results["std"])
@@ -205,7 +205,7 @@ def _report(config, results, likelihood_per_t):
 
 
 def run_sample(config):
-  """Draws trajectories, infers their latents again, and writes `samples.npz`.
+  """Draws trajectories, infers their latents, and writes `samples.npz`.
 
   Args:
     config: A configuration, see `config.from_object`.
@@ -222,7 +222,7 @@ def run_sample(config):
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
   """
-  config = config_lib.enter(config, "sample")
+  config = config_lib.resolve_and_log(config, "sample")
   out_dir = config.sample_out_dir or config.logdir
   files.check_directory(
       "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])
@@ -311,7 +311,7 @@ def _restore(session, path, saver=None):
 
 
 def _statistics(config, bound, likelihood):
-  """What `run_eval` returns, of a `FIVOBound`'s dict of arrays."""
+  """Computes the result of `run_eval` from a `FIVOBound`'s dict of arrays."""
   bound_per_t = bound["log_p_hat"] / config.num_timesteps
   log_weights = bound["log_weights"]
   results = dict(

@@ -37,7 +37,7 @@ _CREATE_MODEL = {"vrnn": vrnn.create_vrnn, "srnn": srnn.create_srnn}
 
 
 def create_dataset_and_model(config, split, shuffle, repeat):
-  """Creates what a runner needs; `run_train` and the others take another.
+  """Creates what a runner needs; `run_train` and others accept a replacement.
 
   Args:
     config: A configuration, see `config.from_object`.
@@ -46,12 +46,12 @@ def create_dataset_and_model(config, split, shuffle, repeat):
     repeat: Whether to repeat the data without end.
 
   Returns:
-    inputs: A float32 Tensor `[T, B, D]`: the targets centred and one step
-      later.
+    inputs: A float32 Tensor `[T, B, D]`: the targets, centred and shifted one
+      step later.
     targets: A float32 Tensor `[T, B, D]`.
     lengths: An int32 Tensor `[B]`.
     model: An `ELBOTrainableSequenceModel`.
-    mean: A float32 Tensor `[D]`, what the inputs were centred by, or None.
+    mean: A float32 Tensor `[D]`, the mean subtracted from inputs, or None.
 
   Raises:
     UserError: If the options do not fit each other, or the data is bad.
@@ -77,7 +77,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
   if is_binary:
     emission_class = getattr(
         base, catalogue.EMISSIONS[config.emission].binary_class)
-    # With these logits it has the data's mean.
+    # With these logits its mean is the data's.
     emission_bias_init = -np.log(
         1. / np.clip(mean_value, 0.0001, 0.9999) - 1.)
   model = _CREATE_MODEL[config.model](
@@ -96,7 +96,7 @@ def create_dataset_and_model(config, split, shuffle, repeat):
 
 
 def _create_dataset(config, split, shuffle, repeat):
-  """Gives inputs, targets, lengths and the mean, None for speech."""
+  """Returns inputs, targets, lengths and the mean, None for speech."""
   path = config.path_of_split(split)
   options = batching.Options(
       seed=config.random_seed, dimension=config.data_dimension,
@@ -121,7 +121,7 @@ def _create_dataset(config, split, shuffle, repeat):
 
 
 class _Recurrent(runs.Family):
-  """The VRNN, the SRNN, and what a caller's function creates in their place."""
+  """The VRNN, the SRNN, and models of a caller's function."""
 
   def __init__(self, source, create_dataset_and_model_fn):
     self.own_names = create_dataset_and_model_fn is not create_dataset_and_model
@@ -150,7 +150,7 @@ class _Recurrent(runs.Family):
       return None
     dataset_path = config.dataset_path
     if config.dataset_type == "speech" and os.path.isfile(dataset_path):
-      # That of the valid split is beside it.
+      # The file of the valid split is beside it.
       dataset_path = os.path.dirname(os.path.abspath(dataset_path))
     # Every evaluation draws the same noise, wherever the run was resumed.
     valid = config._replace(
@@ -188,7 +188,7 @@ class _Recurrent(runs.Family):
       xla.configure()
     inputs, targets, lengths, model, mean = self._create(
         config, split="train", shuffle=True, repeat=True)
-    if self._train_mean is None:  # A feeder's graph has another.
+    if self._train_mean is None:  # A feeder's graph has its own.
       self._train_mean = mean
     return model, (inputs, targets, lengths), mean
 
@@ -235,7 +235,7 @@ class _Recurrent(runs.Family):
 
 
 def _create_renderer(config):
-  """Creates what draws and plays samples of the data."""
+  """Creates the `Renderer` of samples."""
   return samples_rendering.Renderer(
       config.dataset_type, config.path_of_split(config.split), config.series,
       config.steps_per_quarter, config.tempo)
@@ -247,7 +247,7 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
   Args:
     config: A configuration, see `config.from_object`.
     create_dataset_and_model_fn: A callable like `create_dataset_and_model`. It
-      gets `config` itself.
+      is called with `config` itself.
 
   Raises:
     UserError: If the configuration, the data or the logdir is wrong, or the
@@ -260,26 +260,26 @@ def run_train(config, create_dataset_and_model_fn=create_dataset_and_model):
 def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   """Evaluates the newest checkpoint on all sequences of a split.
 
-  With `eval_interval_secs` it goes on with each new one, see
+  With `eval_interval_secs` it continues with each new one, see
   `new_checkpoints.evaluate`.
 
   Args:
-    config: As of `run_train`.
-    create_dataset_and_model_fn: As of `run_train`.
+    config: See `run_train`.
+    create_dataset_and_model_fn: See `run_train`.
 
   Returns:
-    An `averages.EvalResult`, the last one.
+    The last `averages.EvalResult`.
 
   Raises:
     UserError: If the configuration, the data or the checkpoint is wrong, or a
       bound is NaN.
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
-  config = config_lib.enter(config, "eval", family.own_names)
+  config = config_lib.resolve_and_log(config, "eval", family.own_names)
   directory = run_directory.RunDirectory(config.logdir)
   path = directory.require(config.wait_for_checkpoint)
   if config.wait_for_checkpoint:  # A run that has begun has left its own.
-    config = config_lib.complete(config)
+    config = config_lib.complete_from_logdir(config)
   evaluator = family.create_evaluator(config, config.diagnostics)
   writer = charts.Summaries(config.logdir, config.split)
 
@@ -299,8 +299,8 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   """Samples continuations of prefixes and writes both to `samples.npz`.
 
   Args:
-    config: As of `run_train`.
-    create_dataset_and_model_fn: As of `run_train`.
+    config: See `run_train`.
+    create_dataset_and_model_fn: See `run_train`.
 
   Returns:
     The path of the file, see `Renderer.write`.
@@ -310,7 +310,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
       sequence is as long as the prefix, or the samples are too large.
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
-  config = config_lib.enter(config, "sample", family.own_names)
+  config = config_lib.resolve_and_log(config, "sample", family.own_names)
   directory = run_directory.RunDirectory(config.logdir)
   path = directory.require(config.wait_for_checkpoint)
   config = family.describe(config)
@@ -342,5 +342,5 @@ def restore_checkpoint_if_exists(saver, sess, logdir):
 
 
 def wait_for_checkpoint(saver, sess, logdir):
-  """As `restore_checkpoint_if_exists`, once there is one."""
+  """As `restore_checkpoint_if_exists`, after waiting until there is one."""
   saver.restore(sess, run_directory.RunDirectory(logdir).require(wait=True))

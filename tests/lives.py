@@ -108,7 +108,7 @@ def _train(config, size, gate):
           loss, "fivo")
     with contextlib.ExitStack() as stack:
       if process.is_chief:
-        stack.enter_context(directory.owned())
+        stack.enter_context(directory.reserved())
         stored.save(config)
       steps.train(config, directory, process, train_op, runs.Objective(
           -loss, {}, lambda step, _: "Step %d" % step))

@@ -1,11 +1,11 @@
-"""Trains in a cluster of processes on this machine.
+"""Trains with a cluster of processes on this machine.
 
   python fivo/cluster/local.py --workers=2 --ps=1 [flags of run_fivo.py]
 
 `bin/run_cluster.sh` adds the flags of `bin/run_train.sh`. Each process appends
-its log to a file in the logdir, as `worker_1.log`; that of the chief goes to
-the standard error too. All end together: when training is over, when one fails,
-and after Ctrl-C or SIGTERM, once the chief has saved.
+its log to a file in the logdir, such as `worker_1.log`; the chief's also goes
+to standard error. All end together: when training is over, when one fails, and
+after Ctrl-C or SIGTERM, once the chief has saved.
 """
 
 if __name__ == "__main__":
@@ -38,14 +38,14 @@ FLAGS = flags.FLAGS
 
 _RUN_FIVO = os.path.realpath(os.path.join(__file__, "../../../run_fivo.py"))
 _SECONDS_BETWEEN_LOOKS = 0.1
-# Where all processes fail alike, it should be the chief that says so.
+# If all processes fail alike, the chief should be the one to say so.
 _SECONDS_FOR_CHIEF_TO_FAIL = 1.
-# A parameter server stays ten seconds for the chief to save the variables.
+# A parameter server stays ten seconds so that the chief can save variables.
 _SECONDS_TO_END = 30.
 
 
 def define_flags():
-  """Makes the flags of `run_fivo.py` and this module's."""
+  """Defines the flags of `run_fivo.py` and this module's."""
   options.define_flags()
   flags.DEFINE_integer(
       "workers", 2, "The number of workers; the first is the chief.", 1, 1000)
@@ -54,10 +54,10 @@ def define_flags():
 
 @contextlib.contextmanager
 def reserved_addresses(number):
-  """Yields free addresses of the loopback, "host:port", kept for the block.
+  """Yields free loopback addresses, "host:port", reserved in the block.
 
-  A socket stays bound to each port, so that nobody else is given it;
-  TensorFlow's servers share ports (SO_REUSEPORT).
+  A socket stays bound to each port, so that no other process gets it;
+  TensorFlow's servers can share ports (SO_REUSEPORT).
   """
   with contextlib.ExitStack() as stack:
     ports = []
@@ -78,14 +78,14 @@ class _Process(subprocess.Popen):
     self._log = os.path.join(logdir, self._name.replace(" ", "_") + ".log")
     with open(self._log, "ab") as stream:
       self._shown = stream.tell()
-      # A session of its own: Ctrl-C of a terminal comes from here alone.
+      # A separate session: only this process passes Ctrl-C on to it.
       super().__init__(
           command, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
           stderr=subprocess.STDOUT, start_new_session=True,
           preexec_fn=functools.partial(supervision.die_with, os.getpid()))
 
   def show_log(self):
-    """Copies to the standard error what is new in the log."""
+    """Copies new lines of the log to standard error."""
     with open(self._log, "rb") as stream:
       stream.seek(self._shown)
       sys.stderr.buffer.write(stream.read())
@@ -93,7 +93,7 @@ class _Process(subprocess.Popen):
     sys.stderr.flush()
 
   def reason(self):
-    """Says in one line why the process has failed."""
+    """Says in one line why the process failed."""
     if self.returncode < 0:
       return "the %s was killed by signal %d; its log is %s" % (
           self._name, -self.returncode, self._log)
@@ -103,15 +103,15 @@ class _Process(subprocess.Popen):
 
 
 class LocalCluster(object):
-  """A cluster of processes of this machine, while it runs."""
+  """A running cluster of processes on this machine."""
 
   def __init__(self, command, hosts, logdir, caught):
     """Starts a process for each address of `hosts`, a dict of lists by job.
 
-    The workers' come first. `caught` receives the numbers of signals.
+    Workers come first. `caught` receives the numbers of signals.
     """
     self._caught = caught
-    # Each leaves the others their cores, unless the user has set it.
+    # Each leaves the others their cores, unless the user has set this.
     num_workers = len(hosts[cluster_spec.WORKER])
     num_threads = max(1, len(os.sched_getaffinity(0)) // num_workers)
     environment = dict(
@@ -156,7 +156,7 @@ class LocalCluster(object):
     return [p for p in self._processes if p.poll()]
 
   def _stop(self):
-    """Ends all processes: gently; at once after a while or another signal."""
+    """Ends all processes gently, then, after a while or a signal, at once."""
     num_signals = len(self._caught)
     deadline = time.monotonic() + _SECONDS_TO_END
     for p in self._processes:
@@ -173,7 +173,7 @@ def main(unused_argv):
   logdir = config_lib.resolve(FLAGS).logdir
   files.prepare_directory("logdir", logdir)
   with locks.training_lock(logdir):
-    pass  # Nobody else trains there, whose logs would mix with these.
+    pass  # Nobody else trains there: the logs would mix.
   caught = []
   for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda number, _: caught.append(number))

@@ -104,7 +104,7 @@ class SessionCreator(tf.compat.v1.train.SessionCreator):
 
 
 class ChiefHook(tf.compat.v1.train.SessionRunHook):
-  """Tells the parameter servers when training is over, unless by a signal."""
+  """Notifies parameter servers when training is over, unless by a signal."""
 
   def __init__(self, num_ps, caught):
     self._caught = caught

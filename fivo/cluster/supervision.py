@@ -1,8 +1,8 @@
 """Ends a process when another that it needs is gone.
 
-One that has died can be started again, with the same flags, within
-`--cluster_timeout_secs`; then the others give up. Since TensorFlow waits for
-ever, in calls that no signal interrupts, a thread ends the process.
+A process that died can be restarted with the same flags within
+`--cluster_timeout_secs`; after that the others give up. Since TensorFlow waits
+for ever, in calls that no signal interrupts, a thread ends the process.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 def answers(address):
   """True if the server at an address, "host:port", answers a greeting."""
-  # The kernel accepts connections for a process that is stopped or hangs, too.
+  # The kernel accepts connections even for a process that is stopped or hangs.
   try:
     with socket.create_connection(
         cluster_spec.split_address(address), _SECONDS_TO_ANSWER) as probe:
-      # A port that nobody listens on may connect to itself.
+      # A socket may connect to itself if nobody listens on the port.
       if probe.getsockname() == probe.getpeername():
         return False
       probe.sendall(_GREETING)
@@ -43,14 +43,14 @@ def answers(address):
 
 @contextlib.contextmanager
 def supervise(needed, timeout_secs):
-  """Watches processes, a dict from names to addresses, while the block runs.
+  """Monitors processes, a dict from names to addresses, while the block runs.
 
   If one does not answer for `timeout_secs`, this process ends with one line;
   meanwhile Ctrl-C and SIGTERM end it at once, since its main thread may hang.
   """
   stopped = threading.Event()
   thread = threading.Thread(
-      target=_watch, args=(needed, timeout_secs, stopped), daemon=True)
+      target=_monitor, args=(needed, timeout_secs, stopped), daemon=True)
   if needed:
     thread.start()
   try:
@@ -60,15 +60,15 @@ def supervise(needed, timeout_secs):
 
 
 def die_with(parent):
-  """In a new process on Linux: has SIGTERM end it once its parent is dead."""
+  """In a new process on Linux: makes SIGTERM end it once its parent dies."""
   if sys.platform == "linux":
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
       os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _watch(needed, timeout_secs, stopped):
-  """Looks after processes until `stopped`, a `threading.Event`, is set."""
+def _monitor(needed, timeout_secs, stopped):
+  """Monitors processes until `stopped`, a `threading.Event`, is set."""
   last_seen = dict.fromkeys(needed, time.monotonic())
   missing = set()
   while not stopped.wait(SECONDS_BETWEEN_LOOKS):

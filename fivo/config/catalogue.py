@@ -14,7 +14,7 @@ class Model(NamedTuple):
   """A value of --model."""
 
   name: str
-  is_recurrent: bool = True  # By runners.py, on data; else ghmm_runners.py.
+  is_recurrent: bool = True  # Run by runners.py, on data; else ghmm_runners.py.
   knows_posterior: bool = False  # Has true-* proposals, an optimal twist.
   has_tilt: bool = True  # For fivo-aux.
 
@@ -32,9 +32,9 @@ class Bound(NamedTuple):
 
   name: str
   function: str  # In bounds.py.
-  one_particle: bool = False  # Whatever --num_samples says.
+  one_particle: bool = False  # Whatever --num_samples is.
   resamples: bool = True
-  part: Optional[str] = None  # What the model needs: "tilt" or "twist".
+  part: Optional[str] = None  # That the model needs: "tilt" or "twist".
   evaluated_as: str = "fivo"
   compiles: bool = True  # With --xla.
 
@@ -43,8 +43,8 @@ class Scheme(NamedTuple):
   """A value of --resampling_type: a function of that name in `schemes.py`."""
 
   name: str
-  copies: bool = True  # Else it blends particles, which biases the bound.
-  independent: bool = False  # Ancestors are, so that their score is known.
+  copies: bool = True  # Otherwise it blends particles, which biases the bound.
+  independent: bool = False  # Draws ancestors independently: has a score.
   compiles: bool = True
   options: Tuple[Tuple[str, str], ...] = ()  # Arguments and their flags.
 
@@ -53,9 +53,9 @@ class Gradients(NamedTuple):
   """A value of --resampling_gradients or of --iwae_gradients."""
 
   name: str
-  needs: Optional[str] = None  # The trait that the scheme must have.
+  needs: Optional[str] = None  # A trait that the scheme must have.
   compiles: bool = False
-  warms_up: bool = True  # Is right with --kl_warmup_steps.
+  warms_up: bool = True  # Works with --kl_warmup_steps.
 
   @property
   def schemes(self):
@@ -70,8 +70,8 @@ class DatasetType(NamedTuple):
   name: str
   create: str  # In datasets.py.
   path: str  # What --dataset_path names.
-  dimension: Optional[int] = None  # Of an observation; None: the data says.
-  is_binary: Optional[bool] = False  # None: the data says.
+  dimension: Optional[int] = None  # Of an observation; None: the data's.
+  is_binary: Optional[bool] = False  # None: depends on the data.
   file_per_split: bool = False  # In a directory.
 
 
@@ -133,7 +133,7 @@ DATASET_TYPES = _by_name(
 
 
 def names(table, **traits):
-  """The names of a table's entries, of those alone that have given traits."""
+  """The names of the entries of a table that have the given traits."""
   return tuple(
       entry.name for entry in table.values()
       if all(getattr(entry, trait) == value for trait, value in traits.items()))

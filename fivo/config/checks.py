@@ -1,4 +1,4 @@
-"""Refuses option values that cannot work, alone or with each other."""
+"""Refuses option values that cannot work, alone or together."""
 
 import importlib.util
 import os
@@ -11,7 +11,7 @@ from fivo.config import options
 from fivo.system import errors
 from fivo.system import log
 
-# Particles of all sequences together; TensorFlow counts rows in int32.
+# The largest number of particles of all sequences: rows are int32.
 _MAX_ROWS = 2 ** 31 - 1
 
 
@@ -26,7 +26,7 @@ def check_options(config):
 
 
 def _check_logdir(logdir):
-  """Refuses names that TensorFlow cannot open, and the empty one."""
+  """Refuses names that TensorFlow cannot open, and an empty one."""
   if not logdir:
     raise errors.UserError("--logdir is empty: must be a directory's name")
   try:
@@ -112,7 +112,7 @@ def _refusals(c):
 
 
 def _refusals_of_xla(c):
-  """As `_refusals`: what cannot be compiled."""
+  """Yields what `_refusals` does, of options that cannot be compiled."""
   yield ("xla", c.xla and not c.scheme.compiles,
          "cannot compile %s; use one of %s" % (
              _flag(c, "resampling_type"),
@@ -129,12 +129,12 @@ def _refusals_of_xla(c):
 
 
 def _gradients(config, name):
-  """The catalogue's entry of --resampling_gradients or --iwae_gradients."""
+  """The catalogue's entry for --resampling_gradients or --iwae_gradients."""
   return getattr(catalogue, name.upper())[getattr(config, name)]
 
 
 def check_data(config, split):
-  """Refuses options of data that cannot give the split that is wanted."""
+  """Refuses options of data that do not provide a split."""
   kind = catalogue.DATASET_TYPES.get(config.dataset_type)
   if kind is None:
     raise errors.UserError("--dataset_type=%s: must be one of %s" % (
@@ -151,14 +151,14 @@ def check_data(config, split):
 
 
 def check_dimension(config, dimension, culprit):
-  """Refuses a `data_dimension` that is not the one of the data."""
+  """Refuses a `data_dimension` that is not the data's."""
   if config.data_dimension not in (None, dimension):
     raise errors.UserError("--data_dimension=%d: must be %d for %s" % (
         config.data_dimension, dimension, culprit))
 
 
 def check_emission(config, is_binary):
-  """Refuses an `emission` that the data does not suit."""
+  """Refuses an `emission` that does not suit the data."""
   if catalogue.EMISSIONS[config.emission].needs_binary and not is_binary:
     raise errors.UserError(
         "--dataset_path=%s: has other observations than zeros and ones, which "
@@ -167,7 +167,7 @@ def check_emission(config, is_binary):
 
 
 def check_train_mean(config, mean):
-  """Refuses data with another mean `[D]` than the run's: the model needs it."""
+  """Refuses data with another mean `[D]` than that of the run's model."""
   if config.train_mean is None:
     return
   mean = np.asarray(mean)
@@ -180,7 +180,7 @@ def check_train_mean(config, mean):
 
 
 def check_sound(config, statistics):
-  """Refuses --sample_wav where there is no `SpeechStatistics` of the data."""
+  """Refuses --sample_wav if there is no `SpeechStatistics` of the data."""
   if config.dataset_type != "speech":
     raise errors.UserError(
         "--sample_wav: only speech is sound; the data is of "
@@ -193,13 +193,13 @@ def check_sound(config, statistics):
 
 
 def missing_for_rendering():
-  """The packages of the extra `render` that are not installed; loads none."""
+  """The packages of the extra `render` that are missing; loads none."""
   return [name for name in ("matplotlib", "mido")
           if importlib.util.find_spec(name) is None]
 
 
 def check_rendering(flag):
-  """Refuses a flag that asks to render where packages are missing."""
+  """Refuses a flag that asks to render if packages are missing."""
   if missing_for_rendering():
     raise errors.UserError(
         "--%s: needs %s; install with: pip install 'fivo[render]', or leave "
@@ -207,7 +207,7 @@ def check_rendering(flag):
 
 
 def log_remarks(config):
-  """Logs which options have no effect, and in training which have changed."""
+  """Logs options that have no effect and, in training, that have changed."""
   is_training = config.mode == "train"
   if is_training:
     for name, value in config.former.items():
@@ -235,8 +235,8 @@ def log_remarks(config):
   if (config.uses_twist and config.twist == "joint" and
       config.resampling_gradients == "none"):
     log.warning(
-        "--twist=joint: learns by how the filter resamples, which the gradient "
-        "leaves out; use --resampling_gradients=score.")
+        "--twist=joint: learns only through resampling, which the gradient "
+        "ignores; use --resampling_gradients=score.")
 
 
 def _is_set(config, name):

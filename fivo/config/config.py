@@ -1,9 +1,9 @@
 """The configuration of a run: plain data, resolved and checked once.
 
-Flags or any object with options as attributes fill it. What they lack has its
-default (`options.py`), or the value that the run's logdir keeps (`stored.py`);
-what cannot work is refused (`checks.py`). After `resolve` there is only
-`Config`.
+It is filled from flags or any object with options as attributes. Options that
+they lack have the value kept in the run's logdir (`stored.py`), or their
+default (`options.py`). Options that cannot work are refused (`checks.py`).
+After `resolve` there is only `Config`.
 """
 
 import collections
@@ -34,8 +34,8 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
       default.
     own_names: True if `model`, `dataset_type` and `split` may have names that
       only a caller's own function knows.
-    former: A dict, given options to their values in the run so far, if others.
-    cluster: A `ClusterSpec`; None for a process on its own.
+    former: A dict from given options that change to their values so far.
+    cluster: A `ClusterSpec`; None for a single process.
     start_step: The global step of the checkpoint from which training resumes.
     train_mean: The mean `[D]` of the run's training data, if the logdir has it.
     series: The `SeriesInfo` of the run's time series, once they are read.
@@ -76,27 +76,27 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
 
   @property
   def process_seed(self):
-    """The random seed of this process: workers of a cluster have their own."""
+    """The random seed of this process; workers of a cluster have their own."""
     if self.random_seed is None or not (self.cluster and self.cluster.task):
       return self.random_seed
     return (self.random_seed + _SEEDS_PER_WORKER * self.cluster.task) % 2 ** 63
 
   @property
   def noise_seed(self):
-    """The op seed of samples and resampling; another in a resumed run."""
+    """The op seed of samples and resampling, different in a resumed run."""
     return (None if self.random_seed is None else
             self.random_seed + self.start_step)
 
   @property
   def measure(self):
-    """What `validation.json` records: only bounds of one measure compare."""
+    """The kind of bound in `validation.json`; only equal kinds compare."""
     return "%s bound per %s with --num_samples=%d" % (
         self.bound_traits.evaluated_as,
         "timestep" if self.normalize_by_seq_len else "sequence",
         self.num_samples)
 
   def path_of_split(self, split):
-    """The file of a split; of speech, a directory may have one for each."""
+    """The file of a split; a directory of speech may have one for each."""
     kind = catalogue.DATASET_TYPES.get(self.dataset_type)
     if kind and kind.file_per_split and os.path.isdir(self.dataset_path):
       return os.path.join(self.dataset_path, split)
@@ -113,7 +113,7 @@ def from_object(source):
   The source is a `Config`; absl's `FLAGS`; or any object with options as
   attributes, all of which count as given unless they are None. Inside a
   `CallersFunction`, the caller's object stands for the configuration of the
-  run, with what the function has changed in it.
+  run, with the changes that the function has made to it.
   """
   if isinstance(source, Config):
     return source
@@ -127,7 +127,7 @@ class CallersFunction(object):
   """A caller's function, which gets `source`, the caller's configuration."""
 
   def __init__(self, source, function):
-    """Takes note of the options before the function may change them."""
+    """Notes the options before the function may change them."""
     self.source = source
     self._function = function
     self._before = from_object(source)
@@ -153,7 +153,7 @@ class CallersFunction(object):
 
 
 def _read(source):
-  """The `Config` of an object by itself."""
+  """The `Config` of an object, regardless of any run."""
   values = {}
   given = set()
   for name, option in options.OPTIONS.items():
@@ -191,21 +191,21 @@ def _is_given(source, name):
 
 
 def resolve(source, mode=None, own_names=False):
-  """The `Config` of a source, completed by its run; refuses what cannot work.
+  """The `Config` of a source, completed from its logdir and checked.
 
-  A source that is a `Config` has been resolved before; a `mode` of None is what
-  the source says.
+  A source that is a `Config` was resolved before; a `mode` of None is the
+  source's.
   """
   config = from_object(source)
   if mode is not None:
     config = config._replace(mode=mode)
   if isinstance(source, Config):
     return config
-  return complete(config._replace(own_names=own_names))
+  return complete_from_logdir(config._replace(own_names=own_names))
 
 
-def complete(config):
-  """As `resolve`, of a `Config`, by what its logdir keeps now."""
+def complete_from_logdir(config):
+  """Completes a `Config` from the present state of its logdir; checks it."""
   config = stored.fill_in(config)
   checks.check_options(config)
   config = config._replace(cluster=cluster_spec.parse(config))
@@ -213,8 +213,8 @@ def complete(config):
   return config
 
 
-def enter(source, mode, own_names=False):
-  """As `resolve`, at the start of a run: logs remarks."""
+def resolve_and_log(source, mode, own_names=False):
+  """Resolves a source at the start of a run, and logs remarks."""
   config = resolve(source, mode, own_names)
   checks.log_remarks(config)
   return config

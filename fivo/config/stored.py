@@ -34,7 +34,7 @@ def save(config, train_mean=None):
 def load(logdir, own_names=False):
   """The options, training mean `[D]` and `SeriesInfo` that a logdir keeps.
 
-  They are `{}, None, None` where it keeps none, as the original code's.
+  They are `{}, None, None` if it keeps none, as with the original code.
   """
   path = os.path.join(logdir, FILE_NAME)
   if not os.path.exists(path):
@@ -68,9 +68,9 @@ def load(logdir, own_names=False):
 
 
 def fill_in(config):
-  """A `Config` in which options that were not given have the run's values.
+  """Fills the options that were not given with the run's values.
 
-  An option that contradicts what defines the run's model is a `UserError`.
+  An option that contradicts the definition of the run's model is a `UserError`.
   """
   kept, train_mean, series = load(config.logdir, config.own_names)
   values, former = {}, {}
@@ -88,7 +88,7 @@ def fill_in(config):
 
 
 def _kept_value(config, name):
-  """An option's value in the form in which a logdir keeps it."""
+  """An option's value in the form that a logdir keeps."""
   value = getattr(config, name)
   if name == "dataset_path" and value and isinstance(value, str):
     return os.path.abspath(value)  # For a later call from another directory.
@@ -96,7 +96,7 @@ def _kept_value(config, name):
 
 
 def _check_change(config, name, kept_value, kept):
-  """Refuses a change of what defines the run's model."""
+  """Refuses a change to the definition of the run's model."""
   if name == "twist" and _part(kept.get("bound")) != "twist":
     return  # The model has no twist.
   option, value = options.OPTIONS[name], getattr(config, name)
@@ -104,7 +104,7 @@ def _check_change(config, name, kept_value, kept):
   if option.concerns(kept.get("model", config.model)) and (
       option.scope == options.MODEL or changes_part):
     if option.default is None and None in (value, kept_value):
-      return  # Left open once, spelled out the other time.
+      return  # Once left open, once given.
     raise errors.UserError(
         "--%s=%s: the run in %s has %s, which defines its model; leave the "
         "flag out, or use another --logdir" % (

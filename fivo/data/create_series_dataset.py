@@ -1,12 +1,12 @@
-"""Makes an .npz file of time series, of tables in text as people have them.
+"""Makes an .npz file of time series from tables of text.
 
   python fivo/data/create_series_dataset.py --in=DIR --out_file=X.npz
 
-DIR is a folder, at any depth, of files with a line per timestep (.csv, .tsv,
-.txt, .dat, each also .gz); or one such file, or an .npz file. A file is a
+DIR is a folder of files, at any depth, with a line per timestep (.csv, .tsv,
+.txt, .dat, each also .gz); or one such file, or an .npz file. A file is one
 sequence, or with --id_column one for each value of that column. If DIR consists
-of train, valid (or val, dev) and test, these are the splits; else, or with
---splits, sequences are dealt out at random.
+of train, valid (or val, dev) and test, these are the splits; otherwise, or with
+--splits, sequences are divided at random.
 """
 
 if __name__ == "__main__":
@@ -42,7 +42,7 @@ _ALIASES = {"training": "train", "val": "valid", "validation": "valid",
 
 def read(path, fractions=None, seed=0, sequence_length=None,
          drop_constant=False, **choice):
-  """Reads a folder or file as the flags of these names, and of `series`, say.
+  """Reads a folder or file; for the arguments see the flags of these names.
 
   Returns a dictionary from splits to lists of float64 arrays `[T, D]`, and the
   names of the columns, a list of D str, or None.
@@ -57,7 +57,7 @@ def read(path, fractions=None, seed=0, sequence_length=None,
     sequences = [sequence for _, sequence in sources]
     fractions = fractions or splits.DEFAULT_FRACTIONS
     wanted = np.count_nonzero(fractions)
-    if len(sequences) < wanted:  # Pieces are dealt out where there are few.
+    if len(sequences) < wanted:  # If there are too few, pieces are divided.
       sequences = _cut(sequences, sequence_length)
     if len(sequences) < wanted:
       raise UserError("%s: %d sequences for %d splits; see --sequence_length, "
@@ -98,32 +98,32 @@ def _read_sources(path, choice):
 
 
 def _cut(sequences, sequence_length):
-  """Cuts sequences into pieces of so many timesteps, the last ones shorter."""
+  """Cuts sequences into pieces of a length; the last may be shorter."""
   length = sequence_length or max(map(len, sequences))
   return [sequence[start:start + length] for sequence in sequences
           for start in range(0, len(sequence), length)]
 
 
 def define_flags():
-  """Defines the flags; not at import, where other commands' would collide."""
+  """Defines the flags; not at import, as other programs share their names."""
   console.define_path("in", None, "The folder or file to read.")
   console.define_path("out_file", None, "The .npz file to write.")
   flags.DEFINE_list("splits", None, "The fractions of train, valid and test. "
-                    "None: as folders say, else 0.8,0.1,0.1.")
-  flags.DEFINE_integer("seed", 0, "Seeds the random order of sequences.")
+                    "None: by folders, else 0.8,0.1,0.1.")
+  flags.DEFINE_integer("seed", 0, "The seed of their random order.")
   flags.DEFINE_integer("sequence_length", None, "Cuts sequences into pieces of "
-                       "so many timesteps.", lower_bound=1)
-  flags.DEFINE_string("id_column", None, "What tells sequences apart.")
-  flags.DEFINE_string("time_column", None, "A time or an index: no data.")
+                       "this many timesteps.", lower_bound=1)
+  flags.DEFINE_string("id_column", None, "What tells the sequences apart.")
+  flags.DEFINE_string("time_column", None, "The column of times, to leave out.")
   flags.DEFINE_list("drop_columns", [], "Other columns to leave out.")
   flags.DEFINE_enum("missing", None, ["drop_rows", "interpolate"], "For gaps.")
   flags.DEFINE_bool("drop_constant", False, "Leaves out constant columns.")
-  flags.DEFINE_enum("decimal", None, [".", ","], "What precedes decimals.")
+  flags.DEFINE_enum("decimal", None, [".", ","], "The decimal separator.")
   flags.DEFINE_bool("header", None, "Whether the first line names columns.")
 
 
 def main(unused_argv):
-  """Makes the file that the flags describe."""
+  """Makes an .npz file according to the flags."""
   if not FLAGS["in"].value or not FLAGS.out_file:
     raise UserError("--in and --out_file are required")
   choice = {name: FLAGS[name].value for name in (

@@ -1,10 +1,10 @@
-"""What a run must know of the time series that it is trained on.
+"""The statistics of the time series that a run is trained on.
 
-Data whose training split holds nothing but zeros and ones is binary, for a
-Bernoulli emission. All other data is real, for a Normal one, and standardised:
-each column by its mean and standard deviation over all timesteps of the train
-split. A bound on it is that of the standardised data, in nats; the bound of the
-data itself is lower by sum(log std) per timestep.
+Data whose train split has only zeros and ones is binary, for a Bernoulli
+emission. All other data is real, for a Normal emission, and standardised: each
+column by its mean and standard deviation over all timesteps of the train split.
+Its bounds are on the standardised data, in nats; a bound on the data itself is
+lower by sum(log std) per timestep.
 """
 
 import typing
@@ -18,7 +18,7 @@ from fivo.system.errors import UserError
 
 
 class SeriesInfo(typing.NamedTuple):
-  """The mean of the train split, `[D]`; None or its deviation and names."""
+  """Statistics of the train split; binary data has no deviation."""
 
   mean: np.ndarray
   std: typing.Optional[np.ndarray]
@@ -26,7 +26,7 @@ class SeriesInfo(typing.NamedTuple):
 
   @property
   def is_binary(self):
-    """Whether the data is of zeros and ones."""
+    """True if the data consists of zeros and ones."""
     return self.std is None
 
   def standardize(self, values):
@@ -47,7 +47,7 @@ class SeriesInfo(typing.NamedTuple):
 
 
 def from_json(values):
-  """Makes a `SeriesInfo` of what `to_json` returned; checks that it is that."""
+  """Makes a `SeriesInfo` from a result of `to_json`, which is checked."""
   mean = np.array(values["mean"], np.float64)
   std = values["std"] and np.array(values["std"], np.float64)
   if mean.ndim != 1 or std is not None and std.shape != mean.shape:
@@ -76,20 +76,20 @@ def summarize(path, sequences, names):
   if rises and np.all(rises, axis=0).any():
     logging.warning(
         "%s: column %s rises by a constant step; if it is a time or an index, "
-        "it is no data.", path, labels[np.all(rises, axis=0)].tolist())
+        "it is not data.", path, labels[np.all(rises, axis=0)].tolist())
   is_binary = np.isin(values, [0., 1.]).all()
   return SeriesInfo(
       values.mean(axis=0), None if is_binary else values.std(axis=0), names)
 
 
 def find_constants(sequences):
-  """Returns which columns of arrays `[T, D]` of real data are constant."""
+  """Finds constant columns of real arrays `[T, D]`; returns bools `[D]`."""
   values = np.concatenate(sequences)
   return (values.ptp(axis=0) == 0.) & ~np.isin(values, [0., 1.]).all()
 
 
 def check_fits(path, split, sequences, names, info):
-  """Raises a UserError for a split that is unlike the training data."""
+  """Raises a UserError for a split that does not fit the training data."""
   values = np.concatenate(sequences)
   found, wanted = values.shape[1], len(info.mean)
   if names and info.names:

@@ -1,4 +1,4 @@
-"""Deals sequences out among the splits train, valid and test at random."""
+"""Divides sequences at random among the splits train, valid and test."""
 
 import random
 
@@ -25,9 +25,9 @@ def parse_fractions(texts):
 
 
 def deal(items, fractions=None, seed=0):
-  """Divides items into lists by split, in an order that `seed` decides.
+  """Divides items at random into lists by split.
 
-  A split of a fraction above 0, see `parse_fractions`, gets an item at least.
+  A split with a fraction above 0, see `parse_fractions`, gets at least one.
   """
   fractions = fractions or DEFAULT_FRACTIONS
   items = list(items)

@@ -1,13 +1,13 @@
-"""Statistics of the chords of samples, beside those of the data.
+"""Statistics of the chords of samples, compared with those of the data.
 
   python fivo/evaluation/chords.py --dataset_path=jsb.pkl \
     --samples=independent=a/samples.npz --samples=autoregressive=b/samples.npz
 
 prints a row for each split and for each file of samples: the mean number of
-notes in a timestep; of the intervals between two notes of a chord, the share
-that is a semitone, a tritone, or either by octaves, which harmony avoids; the
-total variation between all these intervals and those of the test split; and the
-share of chords, of timesteps that sound, that occur in the train split.
+notes per timestep; the fraction of intervals between two notes of a chord that
+are a semitone, a tritone, or either plus octaves, which harmony avoids; the
+total variation distance of all intervals from those of the test split; and the
+fraction of chords, not counting silence, that occur in the train split.
 """
 
 if __name__ == "__main__":
@@ -30,15 +30,15 @@ from fivo.system import errors
 _HEADER = ("chords of", "timesteps", "notes", "semitones and tritones",
            "distance of intervals", "in the train split")
 _OCTAVE = 12
-_DISSONANT = (1, 6, 11)  # Semitones, by octaves.
+_DISSONANT = (1, 6, 11)  # In semitones, modulo an octave.
 
 
 class Chords(object):
-  """The chords of bool arrays `[T, num_notes]`, counted.
+  """Counts the chords of bool arrays `[T, num_notes]`.
 
   Attributes:
     counts: How often each tuple of notes occurs, a Counter.
-    intervals: A float64 array `[num_notes]` that sums to one: the share of
+    intervals: A float64 array `[num_notes]` that sums to one: the frequency of
       each distance, in semitones, between two notes of a chord.
   """
 
@@ -52,7 +52,7 @@ class Chords(object):
     self.intervals = counts / max(counts.sum(), 1.)
 
   def statistics(self, test, train):
-    """Compares with two others; gives the figures of a row."""
+    """Compares the chords with those of two splits; returns a row's figures."""
     num_steps = sum(self.counts.values())
     num_notes = sum(len(chord) * n for chord, n in self.counts.items())
     num_chords = num_steps - self.counts[()]
@@ -66,11 +66,11 @@ class Chords(object):
 
 
 def define_flags():
-  """Defines the flags; not at import, because others have the same names."""
+  """Defines the flags; not at import, as other programs share their names."""
   console.define_path("dataset_path", None, "The pianoroll file.")
   flags.mark_flag_as_required("dataset_path")
   flags.DEFINE_multi_string(
-      "samples", [], "NAME=FILE: a samples.npz, and what to call it. May be "
+      "samples", [], "NAME=FILE: a samples.npz and its name. May be "
       "repeated.")
 
 

@@ -1,13 +1,13 @@
-"""Reads time series: in the forms that training takes, and tables of text.
+"""Reads time series, in the forms for training and from tables of text.
 
-An .npz file holds, for each split, `SPLIT_values`, the sequences one after
-another, numbers `[sum T, D]`, and `SPLIT_lengths`, integers `[num_sequences]`;
-it may hold `names`, D strings. A directory holds `train`, `valid` and `test`,
-and in each a CSV file for each sequence: a line per timestep of D numbers.
+An .npz file has, for each split, `SPLIT_values`, the concatenated sequences,
+numbers `[sum T, D]`, and `SPLIT_lengths`, integers `[num_sequences]`; it may
+have `names`, D strings. A directory has `train`, `valid` and `test`, and in
+each a CSV file per sequence: a line of D numbers per timestep.
 
-Tables are as pandas, R, Excel and instruments write them. Comments, blank
-lines, separators at the ends of lines, and what else is above the names of
-columns or the numbers, are left out. What could be read in two ways is refused.
+Tables may come from pandas, R, Excel and instruments. Comments, blank lines,
+separators at the ends of lines, and other lines above the column names or the
+numbers are skipped. Ambiguous tables are refused.
 """
 
 import collections
@@ -27,9 +27,9 @@ _INTEGER = re.compile(r"[+-]?\d+(e\d+)?")
 _NUMBER = re.compile(
     r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|true|false|inf", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d?\d?,\d{3}")
-# How a date, a time or a number begins, and no name of a column.
+# How a date, a time or a number begins, but no column name.
 _VALUE = re.compile(r"[-+.]?\d")
-# Comments, but not Excel's #N/A and #REF!; its first line; blank lines.
+# Comments, except Excel's #N/A and #REF!; its first line; blank lines.
 _IGNORED = re.compile(
     r'\s*(#(?!n/?a\b|\w[\w/]*[!?])|%|"?sep=.)| *$', re.IGNORECASE)
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "#na",
@@ -56,8 +56,8 @@ def read_split(path, split):
 
 
 def read_npz(path, splits=None):
-  """Returns pairs of split, of all by default, and sequence; names or None."""
-  if not os.path.isfile(path):  # A pipe would be waited for.
+  """Returns pairs of split, by default all, and sequence; names or None."""
+  if not os.path.isfile(path):  # Opening a pipe would block.
     raise UserError("%s: no such file or directory" % path)
   with reading.complaining(path, "a complete .npz file of series"):
     with np.load(path, allow_pickle=False) as archive:
@@ -91,11 +91,11 @@ def _get_sequences(path, archive, split):
 
 
 def read_tables(paths, **choice):
-  """Reads tables of the same columns, as create_series_dataset.py's flags say.
+  """Reads tables with the same columns; see create_series_dataset.py's flags.
 
-  Returns pairs of path and float64 array `[T, D]`, D names of columns or None,
-  and the names of the columns left out of any, which the log tells: dates and
-  names of rows.
+  Returns pairs of path and float64 array `[T, D]`, D column names or None, and
+  the names of the columns left out of any table, dates and row names, which are
+  logged.
   """
   sources, first, all_left_out = [], None, []
   for path in paths:
@@ -154,7 +154,7 @@ def _refuse(path, column, is_wrong, words):
 
 
 def _to_numbers(path, cells, decimal, is_first):
-  """Returns a column as floats, NaN where missing; None if it is no data."""
+  """Returns a column as floats, NaN if missing; None if it is not data."""
   pandas = reading.import_extra("pandas", "it reads tables", "series")
   texts = cells.str.lower().replace({"true": "1", "false": "0"})
   texts = texts.where(~texts.isin(_MISSING))
@@ -169,14 +169,14 @@ def _to_numbers(path, cells, decimal, is_first):
   if len(wrong) and values.isna().all() and (
       is_first and wrong.is_unique and wrong.str.match(r"[^\W\d]").all()
       or pandas.to_datetime(wrong, errors="coerce", utc=True).notna().all()):
-    return None  # Names of rows, or dates.
+    return None  # Row names, or dates.
   _refuse(path, cells, is_wrong, "{} is not a finite number; see "
           "--drop_columns and --id_column")
   return values
 
 
 def _read_cells(path, decimal, header):
-  """Returns numbers and cells of lines, names or [], and the decimal sign."""
+  """Returns line numbers, their cells, names or [], and the decimal sign."""
   separator, numbers, rows = _read_rows(path, decimal)
   patterns = [tuple(bool(_NUMBER.fullmatch(cell)) or cell.lower() in _MISSING
                     for cell in row) for row in rows[:1000]]
@@ -214,7 +214,7 @@ def _read_cells(path, decimal, header):
 
 
 def _read_rows(path, decimal):
-  """Returns what separates cells, and numbers and cells of lines that count."""
+  """Returns the separator, and numbers and cells of the lines that count."""
   data = reading.read_bytes(path, max_bytes=1 << 30)
   if data[:2] == b"\x1f\x8b":
     with reading.complaining(path, "a complete gzip file"):
@@ -227,7 +227,7 @@ def _read_rows(path, decimal):
   lines = [(number, line) for number, line in enumerate(
       re.split("\r\n|\r|\n", text), 1) if not _IGNORED.match(line)]
   while lines and not lines[-1][1].strip(" \t,;|"):
-    del lines[-1]  # As Excel leaves below a table.
+    del lines[-1]  # Excel leaves such lines below a table.
   separator = next((s for s in ("\t;|" if decimal == "," else "\t;,|") if sum(
       s in line for _, line in lines) > len(lines) / 2), " ")
   rows = []
@@ -245,7 +245,7 @@ def _read_rows(path, decimal):
 
 
 def _has_header(rows, start):
-  """Finds out if a header is above the first row of numbers; None in doubt."""
+  """True if a header is above the first row of numbers; None if in doubt."""
   if start:
     return None if any(map(_VALUE.match, rows[start - 1])) else True
   names = rows[0][rows[0][0] == "":]

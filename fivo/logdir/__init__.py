@@ -1,1 +1,1 @@
-"""What a run keeps in its logdir: checkpoints, the best one, records, locks."""
+"""The contents of a logdir: checkpoints, the best one, records and a lock."""

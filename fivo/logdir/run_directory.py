@@ -1,8 +1,8 @@
-"""The directory of a run, its logdir: what is asked of it, and kept in it.
+"""The directory of a run, its logdir: its checkpoints, records and lock.
 
-Whenever the process that writes `best` dies, there is one whole checkpoint in
-it. The record of evaluations is written before it: a resumed run exports what a
-death in between left out.
+Whenever a process dies while it writes `best`, one whole checkpoint is in it.
+The record of evaluations is written first: a resumed run exports a checkpoint
+that was missed by a death in between.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ _LOOKS_PER_LINE = 30
 class RunDirectory(object):
   """A logdir, which need not exist yet.
 
-  Paths of checkpoints are without suffix. A checkpoint may be half copied or
-  half written: it is read in full when it is first found.
+  Paths of checkpoints have no suffix. A checkpoint may be half copied or half
+  written, so it is read in full when it is first found.
   """
 
   def __init__(self, path):
@@ -44,7 +44,7 @@ class RunDirectory(object):
     return os.path.join(self.path, "%s-%d" % (checkpoints.NAME, step))
 
   def latest(self, warn=True):
-    """The path of the newest whole checkpoint; None where there is none."""
+    """The path of the newest whole checkpoint; None if there is none."""
     path, damaged = self._find()
     if warn:
       for damaged_path, damage in damaged:
@@ -56,10 +56,10 @@ class RunDirectory(object):
     """The global step of the newest whole checkpoint; 0 without one."""
     return checkpoints.step(self.latest(warn=False))
 
-  def to_resume(self):
-    """The path of the checkpoint from which training goes on, or None.
+  def checkpoint_to_resume(self):
+    """The path of the checkpoint from which training resumes, or None.
 
-    A `UserError` if all are damaged and training anew would lose steps.
+    A `UserError` if all are damaged and starting anew would lose steps.
     """
     path, damaged = self._find()
     if path is None:
@@ -86,7 +86,7 @@ class RunDirectory(object):
       time.sleep(_SECONDS_BETWEEN_LOOKS)
 
   def _why_none(self):
-    """Says in a few words why there is no checkpoint to restore."""
+    """Says briefly why there is no checkpoint to restore."""
     if not os.path.isdir(self.path):
       return "is a file" if os.path.exists(self.path) else "no such directory"
     _, damaged = self._find()
@@ -96,9 +96,9 @@ class RunDirectory(object):
     return "has no checkpoint"
 
   def use_newest(self, path, use):
-    """Gives `use(path)`, or that of a newer checkpoint where this one is gone.
+    """Returns `use(path)`, or that of a newer checkpoint if this one is gone.
 
-    A run that trains meanwhile may have removed it.
+    A run that is training may have removed it.
     """
     while True:
       try:
@@ -107,10 +107,10 @@ class RunDirectory(object):
         newer = self.latest(warn=False)
         if newer in (None, path):
           raise
-        log.info("Passed over: %s", e)
+        log.info("Skipped: %s", e)
         path = newer
 
-  def listed(self):
+  def listed_checkpoints(self):
     """Paths that the file `checkpoint` lists and that exist, oldest first."""
     state = self._checkpoint_state()
     paths = state.all_model_checkpoint_paths if state is not None else []
@@ -118,7 +118,7 @@ class RunDirectory(object):
             if checkpoints.is_named(path) and os.path.exists(path + ".index")]
 
   def _find(self):
-    """The path of the newest whole checkpoint, or None, and what is not whole.
+    """The path of the newest whole checkpoint, or None, and damaged ones.
 
     The latter are pairs of the path of a newer one and what is wrong with it.
     """
@@ -144,8 +144,8 @@ class RunDirectory(object):
     return None, damaged
 
   def _checkpoint_state(self):
-    """Reads the file `checkpoint`; None where it holds nothing of use."""
-    # To read a pipe would never end.
+    """Reads the file `checkpoint`; None if it holds nothing useful."""
+    # Reading a pipe would never end.
     if not os.path.isfile(os.path.join(self.path, "checkpoint")):
       return None
     try:
@@ -154,15 +154,15 @@ class RunDirectory(object):
       return None
 
   def _own(self, path):
-    """The path here of what the file `checkpoint` calls `path`.
+    """The path in this directory of a `path` in the file `checkpoint`.
 
-    Elsewhere there are only other runs, and this one before it was moved.
+    Other directories are those of other runs, or of this one before a move.
     """
     return os.path.join(self.path, os.path.basename(path.partition("\0")[0]))
 
   @property
   def best(self):
-    """The `RunDirectory` in this one that keeps the best checkpoint."""
+    """The `RunDirectory` inside this one that keeps the best checkpoint."""
     return RunDirectory(os.path.join(self.path, _BEST))
 
   def check_best(self):
@@ -174,7 +174,7 @@ class RunDirectory(object):
     files.check_directory("logdir", self.best.path)
 
   def export_best(self, path):
-    """Makes the checkpoint at a path the best; raises as `check_best`."""
+    """Makes a checkpoint the best; raises errors as `check_best`."""
     self.check_best()
     best, name = self.best.path, os.path.basename(path)
     os.makedirs(best, exist_ok=True)
@@ -189,15 +189,15 @@ class RunDirectory(object):
       if not os.path.basename(other).startswith(name + "."):
         os.remove(other)
 
-  def lacks_best(self):
-    """True if `best` is not what the record of evaluations says."""
+  def best_is_outdated(self):
+    """True if `best` disagrees with the record of evaluations."""
     record = self.record()
     return (record is not None and
             (record.best_step or 0) != self.best.latest_step())
 
-  def mend_best(self):
-    """Makes `best` what the record says, unless that was not kept."""
-    if not self.lacks_best():
+  def repair_best(self):
+    """Makes `best` agree with the record, if that checkpoint still exists."""
+    if not self.best_is_outdated():
       return
     step = self.record().best_step
     path = self.path_of(step)
@@ -215,12 +215,12 @@ class RunDirectory(object):
     validation_record.save(self.path, record)
 
   def resume_record(self, measure, step):
-    """The record of a run that goes on from a step; a new one if that is 0."""
+    """The record of a run that resumes from a step; a new one if that is 0."""
     record = self.record()
     if record is None:
       return validation_record.Record(measure)
     if step and record.measure == measure:
-      # The steps after the checkpoint, if there were any, are taken again.
+      # Steps after the checkpoint, if any, are repeated.
       return record._replace(last_step=min(record.last_step, step))
     if step:
       log.info(
@@ -233,19 +233,19 @@ class RunDirectory(object):
     return validation_record.Record(measure)
 
   def stopped_step(self, measure, patience):
-    """The global step at which a run of such options has stopped, or None."""
+    """The global step at which a run with these options stopped, or None."""
     record = None if patience is None else self.record()
     has_stopped = (record is not None and record.measure == measure and
                    record.num_worse >= patience)
     return record.last_step if has_stopped else None
 
   def check(self):
-    """Refuses, before work is done, a directory that cannot be trained in."""
+    """Refuses, before any work, a directory that cannot be trained in."""
     files.check_directory("logdir", self.path, [stored.FILE_NAME, "checkpoint"])
 
   @contextlib.contextmanager
-  def owned(self):
-    """Makes the directory this process's to train in while the block runs."""
+  def reserved(self):
+    """Reserves the directory for training here while the block runs."""
     files.prepare_directory("logdir", self.path)
     with errors.writing_to("logdir", self.path):
       with locks.training_lock(self.path):

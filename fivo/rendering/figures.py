@@ -51,7 +51,7 @@ def save(path, figure, **kwargs):
 
 
 def shown(count, plural):
-  """How many panels to show, and a remark: 8, ", 8 of 20 continuations"."""
+  """The number of panels to show, and a remark such as ", 8 of 20 poses"."""
   if count <= MAX_PANELS:
     return count, ""
   return MAX_PANELS, ", %d of %d %s" % (MAX_PANELS, count, plural)

@@ -1,1 +1,1 @@
-"""The machine below: errors, files, logs, signals, sessions; no statistics."""
+"""The platform: errors, files, logs, signals and sessions; no statistics."""

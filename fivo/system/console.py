@@ -1,4 +1,4 @@
-"""Flags of commands, and errors of users in one line."""
+"""Flags of commands, and users' errors in one line."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from fivo.system import files
 # The exit code of a command that Ctrl-C or a closed pipe ended.
 _INTERRUPTED = 130
 
-# The flags that this module defines for others are theirs, in --help too.
+# Flags that this module defines for others count as theirs, in --help too.
 flags.disclaim_key_flags()
 
 
@@ -33,7 +33,7 @@ def define_path(name, default, text):
 
 
 def run_module(module):
-  """Runs the command that a module is and exits, see `startup`."""
+  """Runs a module as a command and exits, see `startup`."""
   if hasattr(module, "define_flags"):
     module.define_flags()
   for flag in flags.FLAGS.get_key_flags_for_module(module.__name__):
@@ -45,7 +45,7 @@ def run_main(main):
   """Parses the flags, calls `main` with `argv`, and exits with what it returns.
 
   Log lines go to stderr without a prefix, unless `--showprefixforinfo` is set.
-  What `errors.explain` explains becomes one line on stderr and exit code 1.
+  An error that `errors.explain` explains is one line on stderr and exit code 1.
   Ctrl-C, SIGTERM or a closed pipe ends the command quietly with exit code 130
   or 143. Any other exception is a defect and keeps its stack trace.
   """
@@ -56,7 +56,7 @@ def run_main(main):
 
 
 def _parse_flags(argv):
-  """Parses absl's flags; returns what is left of `argv`."""
+  """Parses absl's flags; returns the rest of `argv`."""
   try:
     return flags.FLAGS(argv)
   except flags.UnrecognizedFlagError as error:
@@ -74,7 +74,7 @@ def _parse_flags(argv):
 
 
 def _explain_illegal_value(error):
-  """Says what a flag's value must be, where absl says how parsing failed."""
+  """Says what a flag's value must be, unlike absl's message."""
   reason = ": %s" % error.__context__
   found = re.match("flag (--([^=]+)=(.*))$", str(error)[:-len(reason)])
   if not found:
@@ -101,7 +101,7 @@ def _call_main(main, argv):
 
 @contextlib.contextmanager
 def _explaining():
-  """Exits where the user is the cause of an exception."""
+  """Exits if the user is the cause of an exception."""
   try:
     yield
   except KeyboardInterrupt:
@@ -111,7 +111,7 @@ def _explaining():
     if line is None:
       raise
     if isinstance(error, OSError):
-      # Python would flush a stdout that fails once more as it exits.
+      # At exit Python would flush the failing stdout once more.
       os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if isinstance(error, BrokenPipeError):
       sys.exit(_INTERRUPTED)
@@ -121,6 +121,6 @@ def _explaining():
 def _fail(message):
   """Prints `message` in one line on stderr and exits with 1."""
   line = " ".join(str(message).splitlines())
-  # The name of a file must not steer the terminal.
+  # A file name must not control the terminal.
   line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
   sys.exit("%s: %s" % (os.path.basename(sys.argv[0]), line))

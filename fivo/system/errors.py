@@ -1,6 +1,6 @@
-"""Errors that are not defects of this code, each told in one line.
+"""Errors that are not defects of this code, each explained in one line.
 
-Beside mistakes of the user these are full disks, directories without permission
+Besides the user's mistakes these are full disks, directories without permission
 and models that do not fit into memory.
 """
 
@@ -16,12 +16,12 @@ _ERRNOS = frozenset([
     errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENOENT,
     errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EPIPE, errno.EROFS,
     errno.ESTALE])
-# TensorFlow says "PATH; what the C library says of the error number", and its
-# Saver what is below of a directory that has gone.
+# TensorFlow's message is "PATH; the C library's message for the error number";
+# its Saver has a message of its own for a missing directory.
 _DISK = re.compile(r"^(.*); (%s)$" % "|".join(
     re.escape(os.strerror(number)) for number in _ERRNOS))
 _GONE = re.compile(r"^Parent directory of .* doesn't exist")
-# The second is of a constant that it finds no room for.
+# The second is about a constant that does not fit.
 _NO_MEMORY = ("OOM when allocating", "Cannot parse tensor from proto")
 _MAX_WORDS = 200  # Of TensorFlow's own.
 
@@ -51,7 +51,7 @@ def explain(error):
 
 
 def _explain_disk(error):
-  """Quotes the file system where an exception comes from it; else None."""
+  """Quotes the file system if an exception comes from it; else None."""
   if isinstance(error, OSError) and error.errno in _ERRNOS:
     return (error.strerror if error.filename is None else
             "%s: %s" % (error.filename, error.strerror))
@@ -66,13 +66,13 @@ def _is_tensorflows(error):
 
 
 def first_line(error):
-  """The line that matters of a message, even of TensorFlow's long ones."""
+  """The relevant line of a message, even of TensorFlow's long ones."""
   return str(getattr(error, "message", error)).partition("\n")[0]
 
 
 @contextlib.contextmanager
 def writing_to(flag, path, remark=""):
-  """Turns a fault of the disk into a `UserError` about --flag=path."""
+  """Turns a disk error into a `UserError` about --flag=path."""
   try:
     yield
   except Exception as e:  # pylint: disable=broad-except
@@ -85,7 +85,7 @@ def writing_to(flag, path, remark=""):
 
 @contextlib.contextmanager
 def naming_flag(name):
-  """Puts a flag before the value with which a `UserError` begins."""
+  """Puts a flag's name before the value that a `UserError` begins with."""
   try:
     yield
   except UserError as error:
@@ -93,6 +93,6 @@ def naming_flag(name):
 
 
 def did_you_mean(word, candidates, prefix=""):
-  """Says "; did you mean CANDIDATE?", or "" where no candidate is near."""
+  """Says "; did you mean CANDIDATE?", or "" if no candidate is similar."""
   near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
   return "; did you mean %s%s?" % (prefix, near[0]) if near else ""

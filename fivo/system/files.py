@@ -17,8 +17,8 @@ _SCHEME = re.compile("([a-z][a-z0-9+.-]*)://(?:localhost(?=/))?",
 def local_path(path):
   """Turns a path, ~/path or file:///path into a path to open.
 
-  TensorFlow would look for any other URL, such as gs://bucket/run, in the
-  network, where Python makes a directory of that name.
+  TensorFlow would look for any other URL, such as gs://bucket/run, on the
+  network, while Python would make a directory of that name.
   """
   path = os.path.expanduser(path)
   found = _SCHEME.match(path)
@@ -34,8 +34,8 @@ def local_path(path):
 def atomic_write(path, mode="wb"):
   """Opens a temporary file that becomes `path` if the block succeeds.
 
-  If the block raises or the disk is full, `path` keeps what it held. A new
-  version of a file has its permissions; a symbolic link gives way to the file.
+  If the block raises or the disk is full, `path` is unchanged. A new version of
+  a file keeps its permissions; a symbolic link is replaced by the file.
   """
   if os.path.exists(path) and not os.path.isfile(path):
     raise OSError(errno.EEXIST, "not a file", path)
@@ -52,7 +52,7 @@ def atomic_write(path, mode="wb"):
     with contextlib.suppress(OSError):
       os.unlink(temporary)
     if isinstance(e, OSError) and e.filename is None:
-      e.filename = path  # A write that fails does not say where.
+      e.filename = path  # A failed write does not name the file.
     raise
 
 
@@ -76,9 +76,9 @@ def read_bytes(path, max_bytes):
 
 
 def read_json(path, known_format=None):
-  """Reads a JSON file; a ValueError or OSError if it is none.
+  """Reads a JSON file; a ValueError or OSError if it is not one.
 
-  An object that has a "format" must have the one that is known, if any.
+  If an object has a "format" it must be `known_format`, unless that is None.
   """
   data = read_bytes(path, _MAX_JSON_BYTES)
   try:
@@ -93,7 +93,7 @@ def read_json(path, known_format=None):
 
 
 def check_directory(flag, path, file_names=()):
-  """Refuses a flag's directory where the files could not be written."""
+  """Refuses a flag's directory if the files could not be written."""
   existing = os.path.abspath(path)
   while not os.path.lexists(existing):
     existing = os.path.dirname(existing)

@@ -1,7 +1,7 @@
-"""Log lines: who sees them, and which ones of TensorFlow's.
+"""Log lines: where they are shown, and which of TensorFlow's are.
 
 A line of this project is shown once, if `tf.logging.set_verbosity` or absl's
-flags want it: TensorFlow's own handler is for those who have no other.
+flags allow it: TensorFlow's own handler is only used if there is no other.
 """
 
 import logging
@@ -26,7 +26,7 @@ class _Logger(logging.Logger):
       tensorflow_logger.callHandlers(record)
       return
     for handler in logging.root.handlers + [
-        # What a user has added, a file for instance.
+        # Added by a user, such as a file.
         h for h in tensorflow_logger.handlers
         if type(h) is not logging.StreamHandler]:  # pylint: disable=C0123
       if record.levelno >= handler.level:
@@ -41,13 +41,13 @@ warning = _logger.warning
 def configure(show_all=False, log_dir=None):
   """Routes TensorFlow's log through absl's, once absl has parsed its flags.
 
-  It leaves out deprecation notes unless `show_all` is true; lines go to a file
-  in the directory `log_dir`, if there is one.
+  Deprecation notes are dropped unless `show_all` is true; lines go to a file in
+  the directory `log_dir`, if there is one.
   """
   if log_dir is not None:
     absl_logging.get_absl_handler().use_absl_log_file(log_dir=log_dir)
   logger = logging.getLogger("tensorflow")
-  # It would print again what absl's handler at the root prints.
+  # It would repeat what absl's handler at the root prints.
   del logger.handlers[:]
   logger.setLevel(
       absl_logging.converter.absl_to_standard(absl_logging.get_verbosity()))
@@ -57,7 +57,7 @@ def configure(show_all=False, log_dir=None):
 
 
 def skip_deprecation_checks():
-  """Saves a fifth of the time in which a graph is built."""
+  """Saves a fifth of the time of building a graph."""
   # pylint: disable=import-outside-toplevel, protected-access
   from tensorflow.python.util import deprecation
   deprecation._PRINT_DEPRECATION_WARNINGS = False

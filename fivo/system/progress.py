@@ -1,7 +1,7 @@
 """Progress of training and of long passes over data.
 
-On a terminal with tqdm installed (the extra `progress`) it is a bar below the
-log lines, elsewhere a log line every ten seconds.
+On a terminal, with tqdm installed (the extra `progress`), it is a bar below the
+log lines; otherwise a log line every ten seconds.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def track(iterable, description, total=None, unit="sequences", show_bar=True):
   if total is None and hasattr(iterable, "__len__"):
     total = len(iterable)
   if show_bar and _can_show_bar():
-    # Only the topmost bar is left on the terminal.
+    # Only the topmost bar stays on the terminal.
     with _shown_bar(iterable=iterable, desc=description, total=total,
                     unit=" " + unit, leave=None) as bar:
       yield from bar

@@ -1,4 +1,4 @@
-"""Holding back Ctrl-C and SIGTERM while a process has work under way."""
+"""Holding back Ctrl-C and SIGTERM while a process finishes its work."""
 
 import contextlib
 import signal
@@ -7,14 +7,14 @@ import threading
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
-# Where the numbers of signals can be read while `catch_signals` runs.
+# Sockets with the numbers of signals while `catch_signals` runs.
 _readers = []
 
 
 def arrived():
-  """The numbers of the signals that have come within `catch_signals`.
+  """The numbers of the signals that arrived within `catch_signals`.
 
-  Other threads learn it here while a call of TensorFlow holds the main thread.
+  Other threads can ask while a TensorFlow call blocks the main thread.
   """
   numbers = []
   for reader in _readers:
@@ -27,7 +27,7 @@ def arrived():
 def catch_signals():
   """Yields a list that receives the first Ctrl-C or SIGTERM, held back.
 
-  A second signal has its usual effect, and the first outside the main thread.
+  A second signal has its usual effect, as has any outside the main thread.
   """
   caught, previous = [], {}
   if threading.current_thread() is not threading.main_thread():
@@ -46,7 +46,7 @@ def catch_signals():
   with reader, writer:
     writer.setblocking(False)
     _readers.append(reader)
-    # Python writes the numbers of signals there.
+    # Python writes the numbers of signals to it.
     former = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     for number in _NUMBERS:
       previous[number] = signal.signal(number, handle)

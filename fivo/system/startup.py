@@ -1,8 +1,8 @@
-"""How a command starts: it imports its packages, parses flags, and runs.
+"""Starting a command: it imports its packages, parses flags, and runs.
 
-A command is a module with a function `main` of `argv`, the program's name
-alone, and maybe `define_flags`. It begins as `logdir/export_model.py` does.
-This module needs no package itself, so that it can say which ones are missing.
+A command is a module with a function `main` of `argv`, the program's name only,
+and optionally `define_flags`. It begins like `logdir/export_model.py`. This
+module needs no package itself, so that it can say which ones are missing.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _ROOT = os.path.realpath(os.path.join(__file__, "../../.."))
 
 def run(path):
   """Runs the command whose module is in the file `path`, and exits."""
-  # TensorFlow's notes about the processor are noise; 0 shows them.
+  # TensorFlow's notes about the processor are noise; 0 would show them.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
   name = os.path.relpath(os.path.realpath(path), _ROOT)[:-len(".py")]
   with importing():
@@ -32,7 +32,7 @@ def run(path):
 def importing():
   """Lets Ctrl-C end the process quietly while packages are imported.
 
-  It exits with one line if Python or its packages do not fit.
+  It exits with one line if Python or its packages are not the right ones.
   """
   is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
   if is_default:
@@ -60,7 +60,7 @@ def _other_tensorflow():
 
 
 def _is_of_packages(error):
-  """True if an exception is due to packages rather than to this project."""
+  """True if an exception is due to packages, not to this project."""
   if sys.version_info[:2] not in _PYTHONS or _other_tensorflow():
     return True
   if isinstance(error, ImportError):
@@ -71,7 +71,7 @@ def _is_of_packages(error):
 
 
 def _complaint(reason):
-  """One line: what is needed, what is there, and what to do."""
+  """One line: what is needed, what is installed, and what to do."""
   found = "this is %s, %d.%d" % ((sys.executable,) + sys.version_info[:2])
   if _other_tensorflow():
     found += " with TensorFlow " + _other_tensorflow()

@@ -32,7 +32,7 @@ class CheckpointHook(tf.compat.v1.train.SessionRunHook):
         self._directory.path).add_graph(session.graph)
     # So that a run that is resumed often keeps no more than another.
     saver = self._scaffold.saver
-    paths = self._directory.listed()
+    paths = self._directory.listed_checkpoints()
     num_kept = saver.saver_def.max_to_keep
     for path in paths[:-num_kept]:
       tf.compat.v1.train.remove_checkpoint(path)

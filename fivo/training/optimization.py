@@ -10,9 +10,9 @@ _AVERAGE = "/ExponentialMovingAverage"
 
 
 def compute_gradients(loss, variables=None):
-  """Pairs of a scalar loss's gradient and the variable that it is taken by.
+  """Pairs of a scalar loss's gradient and its variable.
 
-  Of all trainable variables, if none are given; one must have a gradient.
+  By default for all trainable variables; one at least must have a gradient.
   """
   if variables is None:
     variables = tf.compat.v1.trainable_variables()
@@ -27,13 +27,13 @@ def compute_gradients(loss, variables=None):
 
 
 class Optimizer(object):
-  """Adam, with a schedule, clipping and averages where a run wants them.
+  """Adam, optionally with a schedule, clipping and averages.
 
   The schedule is "constant", or "cosine": from `learning_rate` down to a
   hundredth of it in `num_steps` (Loshchilov & Hutter, SGDR, 2017, equation 5,
-  without restarts). The largest global norm of a gradient is `max_norm`, and
-  the decay of the variables' moving averages at most `average_decay` and
-  (1 + step) / (10 + step); None: neither.
+  without restarts). Gradients are clipped to a global norm of `max_norm`. The
+  decay of the variables' moving averages is at most `average_decay` and (1 +
+  step) / (10 + step). None: no clipping, no averages.
   """
 
   def __init__(self, learning_rate, max_norm=None, average_decay=None,
@@ -45,9 +45,9 @@ class Optimizer(object):
     self._num_steps = num_steps
 
   def minimize(self, loss, bound_name, grads_and_vars=None, is_counted=True):
-    """The op that takes one step, by a loss, a scalar Tensor.
+    """The op that takes one step to minimize a loss, a scalar Tensor.
 
-    It takes none unless the loss and its whole gradient are finite, so that
+    It does so only if the loss and its whole gradient are finite, so that
     variables never become NaN. Only a step that is counted increments the
     global step and has charts.
     """
@@ -82,7 +82,7 @@ class Optimizer(object):
       return averages.apply([variable for _, variable in grads_and_vars])
 
   def scheduled_rate(self):
-    """The learning rate at the present step, a float or scalar Tensor."""
+    """The learning rate at the current step, a float or scalar Tensor."""
     if self._schedule == "constant":
       return self._learning_rate
     return tf.compat.v1.train.cosine_decay(
@@ -104,7 +104,7 @@ def _clip_by_global_norm(grads_and_vars, max_norm, bound_name):
 def names_in_checkpoints():
   """The default graph's global variables by their names in checkpoints.
 
-  A variable and its average swap names, so that it is restored as its average.
+  A variable and its average swap names, so that restoring loads the average.
   """
   variables = {v.op.name: v for v in tf.compat.v1.global_variables()}
   for name in list(variables):

@@ -1,7 +1,7 @@
 """A training run of any model, from its configuration to its last step.
 
-What differs between kinds of models is a `Family`: `runners.py` has that of the
-recurrent models, `ghmm_runners.py` that of the Gaussian HMM.
+A `Family` holds the differences between kinds of models: `runners.py` has that
+of the recurrent models, `ghmm_runners.py` that of the Gaussian HMM.
 """
 
 import abc
@@ -23,29 +23,29 @@ from fivo.training import steps
 
 
 class Objective(NamedTuple):
-  """What a training run maximizes."""
+  """The objective that a training run maximizes."""
 
   value: Any  # A scalar float Tensor, in nats.
   log_values: Any  # Nested scalar Tensors.
   log_line: Any = None  # A function of a step and of `log_values`.
-  # Pairs of a gradient of minus `value` and a variable; None: made from it.
+  # Pairs of a gradient of minus `value` and a variable; None: computed later.
   grads_and_vars: Any = None
   hooks: Sequence = ()  # SessionRunHooks of the training session.
   num_timesteps: Any = None  # Of the batch's data, a scalar Tensor.
 
 
 class Family(abc.ABC):
-  """What a kind of model brings to training; all methods take a `Config`."""
+  """A kind of model, as training uses it; all methods take a `Config`."""
 
   own_names = False  # See `Config.own_names`.
 
   def create_validator(self, unused_config, unused_directory):
-    """Gives the `Validator` of a run in a `RunDirectory`, or None."""
+    """Creates the `Validator` of a run in a `RunDirectory`, or None."""
     return None
 
   @abc.abstractmethod
   def create(self, config):
-    """Gives the model, nested Tensors of the next batch, and the data's mean.
+    """Creates the model, nested Tensors of the next batch, and the data's mean.
 
     It seeds the default graph first. The mean, a float Tensor or array `[D]` or
     None, is kept with the run.
@@ -57,16 +57,17 @@ class Family(abc.ABC):
 
   @abc.abstractmethod
   def objective(self, config, model, batch):
-    """The `Objective` of what `create` gave, or of placeholders for a batch."""
+    """The `Objective` of a model and a batch from `create`, or placeholders."""
 
 
 def train(source, family):
   """Trains a model of a `Family`, see `runners.run_train`."""
   config, directory, process = begin(source, family.own_names)
   if steps.is_finished(config, directory, config.start_step, process.is_chief):
-    if process.is_chief and config.export_best and directory.lacks_best():
-      with directory.owned():
-        directory.mend_best()
+    if (process.is_chief and config.export_best and
+        directory.best_is_outdated()):
+      with directory.reserved():
+        directory.repair_best()
     return
   if process.is_chief:
     directory.check()  # Before work is done.
@@ -94,24 +95,24 @@ def train(source, family):
       train_mean = tf.get_static_value(tf.convert_to_tensor(train_mean))
     with contextlib.ExitStack() as stack:
       if process.is_chief:
-        stack.enter_context(directory.owned())
+        stack.enter_context(directory.reserved())
         stored.save(family.config_to_keep(config), train_mean)
       steps.train(
           config, directory, process, train_op, objective, validator, feeders)
 
 
 def begin(source, own_names=False):
-  """Begins a run: it joins its cluster, and resumes what its logdir holds.
+  """Begins a run: joins its cluster, and resumes from its logdir.
 
-  Gives its `Config`, its `RunDirectory` and this `Process`.
+  Returns its `Config`, its `RunDirectory` and this `Process`.
   """
-  config = config_lib.enter(source, "train", own_names)
+  config = config_lib.resolve_and_log(source, "train", own_names)
   directory = run_directory.RunDirectory(config.logdir)
   process = process_lib.Process(
       config.cluster, config.master, config.task, config.ps_tasks,
       config.cluster_timeout_secs)
-  # Only the chief judges the logdir; others may look while it writes.
-  path = (directory.to_resume() if process.is_chief else
+  # Only the chief complains about the logdir; others may read while it writes.
+  path = (directory.checkpoint_to_resume() if process.is_chief else
           directory.latest(warn=False))
   return config._replace(random_seed=config.process_seed,
                          start_step=checkpoints.step(path)), directory, process

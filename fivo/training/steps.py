@@ -16,23 +16,23 @@ from fivo.system import signals
 from fivo.training import hooks as hooks_lib
 from fivo.training import optimization
 
-# A server's errors have its name in the line before.
+# In a server's errors a line with its name comes first.
 _NON_FINITE = re.compile("^(.*) : Tensor had (NaN|Inf)", re.MULTILINE)
-# Sessions of a cluster that fail, with no step in between.
+# The number of sessions of a cluster that may fail in a row without a step.
 _MAX_FAILURES = 20
 _SECONDS_PER_FAILURE = 0.1
 
 
 def is_finished(config, directory, step, is_chief=True):
-  """True, and logged, if a run has nothing to do after its newest `step`.
+  """True, with a log line, if a run has nothing to do after its newest `step`.
 
-  A process that died may have left its last step to be evaluated.
+  A process that died may have left the evaluation of its last step to do.
   """
   stopped = directory.stopped_step(config.measure, config.early_stop_patience)
   if step and stopped is not None:
     log.info(
-        "Stopped early at step %d: nothing to do; a larger "
-        "--early_stop_patience than %d goes on.", stopped,
+        "Stopped early at step %d: nothing to do; an "
+        "--early_stop_patience above %d continues.", stopped,
         config.early_stop_patience)
     return True
   if step < config.max_steps:
@@ -51,8 +51,8 @@ def train(config, directory, process, train_op, objective, validator=None,
   """Trains until the global step is `config.max_steps`.
 
   Resumes from the newest checkpoint of a `RunDirectory`, and saves one at the
-  last step, the end of the data, and Ctrl-C and SIGTERM, which raise
-  SystemExit. Of the `runs.Objective` it takes what there is to log, and hooks.
+  last step, at the end of the data, and after Ctrl-C or SIGTERM, which raise
+  SystemExit. It logs the values of the `runs.Objective` and runs its hooks.
   """
   path = directory.latest(warn=process.is_chief)
   if is_finished(
@@ -62,7 +62,7 @@ def train(config, directory, process, train_op, objective, validator=None,
     checkpoints.check_compatible(path, tf.compat.v1.global_variables())
   with signals.catch_signals() as caught, process.supervised():
     steps = _Steps(config, directory, process, train_op, objective, caught)
-    # This process has the files, which parameter servers may not see.
+    # Files are in this process: parameter servers may not see them.
     with tf.device(process.device):
       scaffold = tf.compat.v1.train.Scaffold(saver=tf.compat.v1.train.Saver(
           optimization.names_in_checkpoints(), save_relative_paths=True))
@@ -102,7 +102,7 @@ def _logdir_hooks(config, directory, path, scaffold, num_timesteps):
 
 
 class _Steps(tf.compat.v1.train.SessionRunHook):
-  """The steps of a training run; `last` is the global step after the last."""
+  """The steps of a training run; `last` is the global step after the newest."""
 
   def __init__(self, config, directory, process, train_op, objective, caught):
     self._config = config
@@ -113,20 +113,20 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
     self._num_failures = 0
     self.last = None
     self._global_step = tf.compat.v1.train.get_or_create_global_step()
-    # Read after the update, and where it takes place, so that both agree.
+    # Read after the update, on the same device, so that both agree.
     with tf.control_dependencies([train_op]):
       with tf.compat.v1.colocate_with(self._global_step):
         step_after = self._global_step.read_value()
     self._fetches = [step_after, objective.log_values]
 
   def after_create_session(self, session, coord):
-    """Finds the step that a session begins at."""
+    """Finds the step at which a session begins."""
     self.last = int(session.run(self._global_step))
 
   def take(self, creator, hooks):
     """Takes steps until the last, the end of the data, or a signal."""
     config = self._config
-    # Nobody waits for the default.
+    # The default is practically without end.
     total = (config.max_steps if config.max_steps !=
              options.OPTIONS["max_steps"].default else None)
     with progress.StepBar(config.start_step, total, config.progress) as bar:

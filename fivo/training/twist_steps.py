@@ -1,4 +1,4 @@
-"""Steps of the classifier that learns a twist, between steps of the bound."""
+"""Steps of the classifier that learns a twist, between steps on the bound."""
 
 import tensorflow as tf
 
@@ -9,12 +9,12 @@ from fivo.training import optimization
 
 
 def learn_by_density_ratio(config, model, objective, simulate, num_steps):
-  """Has a classifier learn the twist, and the bound all other variables.
+  """Trains the twist by a classifier, and all other variables by the bound.
 
   Given the model, with variables, the `runs.Objective` of the bound, and T of
-  its batch, gives an objective whose gradients leave out the twist, with a hook
-  that takes the twist's steps. `simulate` maps T, a scalar int32 Tensor, to
-  sequences drawn from the model, as `twists.density_ratio_loss` takes them.
+  its batch, returns an objective whose gradients leave out the twist, with a
+  hook that takes the twist's steps. `simulate` maps T, a scalar int32 Tensor,
+  to sequences drawn from the model, as `twists.density_ratio_loss` takes them.
   """
   variables = tf.compat.v1.trainable_variables()
   twist_variables = [x for x in variables if twists.is_of_twist(x)]
@@ -23,8 +23,8 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
         "--twist=dre: no variable of the model has a name that begins with "
         "twist; give it one, or use --twist=joint")
   num_steps = tf.convert_to_tensor(num_steps)
-  held_num_steps = tf.compat.v1.placeholder_with_default(num_steps, [])
-  loss = twists.density_ratio_loss(model, *simulate(held_num_steps))
+  num_steps_placeholder = tf.compat.v1.placeholder_with_default(num_steps, [])
+  loss = twists.density_ratio_loss(model, *simulate(num_steps_placeholder))
   charts.add("training/twist_loss", loss)
   optimizer = optimization.Optimizer(
       config.learning_rate, config.clip_gradient_norm)
@@ -32,7 +32,7 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
       loss, "density ratio",
       optimization.compute_gradients(loss, twist_variables), is_counted=False)
   hook = TwistHook(train_op, config.twist_steps, config.model_steps,
-                   config.start_step, num_steps, held_num_steps)
+                   config.start_step, num_steps, num_steps_placeholder)
   return objective._replace(
       grads_and_vars=optimization.compute_gradients(
           -objective.value,
@@ -41,30 +41,30 @@ def learn_by_density_ratio(config, model, objective, simulate, num_steps):
 
 
 class TwistHook(tf.compat.v1.train.SessionRunHook):
-  """Takes `twist_steps` of the twist after every `model_steps` of the bound.
+  """Takes `twist_steps` on the twist after every `model_steps` on the bound.
 
-  `num_taken` steps of the bound were taken before; `num_steps` is T of the
-  bound's batch, and `held_num_steps` the placeholder that `train_op` reads.
+  `num_taken` steps on the bound were taken before; `num_steps` is T of the
+  bound's batch, and `num_steps_placeholder` is read by `train_op`.
   """
 
   def __init__(self, train_op, twist_steps, model_steps, num_taken, num_steps,
-               held_num_steps):
+               num_steps_placeholder):
     self._train_op = train_op
     self._twist_steps = twist_steps
     self._model_steps = model_steps
     self._num_taken = num_taken
     self._num_steps = num_steps
-    self._held_num_steps = held_num_steps
+    self._num_steps_placeholder = num_steps_placeholder
 
   def before_run(self, run_context):
-    """Asks for the length of the bound's batch."""
+    """Fetches the length of the bound's batch."""
     return tf.compat.v1.train.SessionRunArgs(self._num_steps)
 
   def after_run(self, run_context, run_values):
-    """Counts a step of the bound, and takes those of the twist."""
+    """Counts a step on the bound, and takes steps on the twist."""
     self._num_taken += 1
     if self._num_taken % self._model_steps == 0:
       for _ in range(self._twist_steps):
-        # To fetch the length of a batch would draw one.
+        # Fetching the length of a batch would draw one.
         run_context.session.run(
-            self._train_op, {self._held_num_steps: run_values.results})
+            self._train_op, {self._num_steps_placeholder: run_values.results})

@@ -48,7 +48,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     step = self._checkpoint_hook.save(session)
     self._record = self._directory.resume_record(self._config.measure, step)
     if self._config.export_best:
-      self._directory.mend_best()
+      self._directory.repair_best()
     self._plan(step)
     if step % self._config.eval_every == 0 and self._evaluate(session):
       coord.request_stop()

@@ -63,6 +63,6 @@ def test_ends_a_process(
       supervision.signals, "arrived", lambda: [] if len(looks) else arrived)
   monkeypatch.setattr(supervision.os, "_exit", leave)
   with pytest.raises(SystemExit) as e:
-    supervision._watch({"ps 0": "p:1"}, timeout, threading.Event())
+    supervision._monitor({"ps 0": "p:1"}, timeout, threading.Event())
   assert e.value.code == code
   assert capsys.readouterr().err.endswith(": %s\n" % line)

@@ -13,7 +13,8 @@ from fivo.config import config as config_lib
 def _remarks(caplog, mode="train", **kwargs):
   """The lines logged of a configuration in a logdir that is not there."""
   caplog.set_level("INFO", logger="absl")
-  config_lib.enter(types.SimpleNamespace(logdir="/none", **kwargs), mode)
+  config_lib.resolve_and_log(
+      types.SimpleNamespace(logdir="/none", **kwargs), mode)
   return [record.getMessage() for record in caplog.records]
 
 
@@ -32,7 +33,7 @@ def _remarks(caplog, mode="train", **kwargs):
      "--twist=joint is ignored: --bound=fivo has no twist."),
     (dict(bound="sixo", twist="joint", twist_steps=3),
      "--twist_steps=3 is ignored: --twist=joint needs no classifier."),
-    (dict(bound="sixo", twist="joint"), "--twist=joint: learns by how the"),
+    (dict(bound="sixo", twist="joint"), "--twist=joint: learns only through"),
 ])
 def test_remarks(kwargs, message, caplog):
   assert any(line.startswith(message) for line in _remarks(caplog, **kwargs))

@@ -61,7 +61,7 @@ class TestLogdir(object):
     _store(tmp_path, **stored)
     caplog.set_level("INFO", logger="absl")
     name, value = next(iter(given.items()))
-    config = config_lib.enter(
+    config = config_lib.resolve_and_log(
         types.SimpleNamespace(logdir=str(tmp_path), **given), "train")
     assert getattr(config, name) == value
     assert any(m.startswith("--%s=%s: was" % (name, value))
@@ -98,7 +98,7 @@ class TestLogdir(object):
     assert config.dataset_path == str(tmp_path / "x.pkl")
     caplog.set_level("INFO", logger="absl")
     monkeypatch.chdir(tmp_path)
-    config_lib.enter(types.SimpleNamespace(
+    config_lib.resolve_and_log(types.SimpleNamespace(
         logdir=str(tmp_path), dataset_path="x.pkl"), "train")
     assert not caplog.records
 

@@ -52,10 +52,8 @@ def test_directory(tmp_path, texts):
 
 
 _REFUSED = [
-    ({"train_values": np.where(_VALUES == 7., np.nan, _VALUES)},
-     "train_values[3, 1] is nan, not a finite number of 32 bits"),
-    ({"train_values": np.where(_VALUES == 2., 1e39, _VALUES)},
-     "train_values[1, 0] is 1e+39"),
+    ({"train_values": np.where(_VALUES == 7., 1e39, _VALUES)},
+     "train_values[3, 1] is 1e+39, not a finite number of 32 bits"),
     ({"train_values": ["a", "b"]}, "train_values, <U1 [2, 1], must be numbers"),
     ({"train_values": np.array([None])}, "not a complete .npz file of series"),
     ({"train_lengths": [2, 2]}, "be positive integers of sum T"),
@@ -65,7 +63,6 @@ _REFUSED = [
     (["1,2.5\n3,nan"], "0.CSV, line 2, column '1': the number is missing"),
     (["1.5,2", "3\n4"], "1.CSV: the columns are ['0']; those of "),
     (["0;1\n3;4\n"], "0.CSV, line 1: may be a header or numbers"),
-    (["12,345\n1,5\n"], "0.CSV, line 1: commas may be decimal"),
     ([], "has no split 'train' of CSV files"),
 ]
 

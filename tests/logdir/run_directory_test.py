@@ -35,7 +35,7 @@ class TestLatest(object):
     shutil.move(str(tmp_path / "old"), new)
     path = run_directory.RunDirectory(new).latest()
     assert path == os.path.join(new, "model.ckpt-5")
-    assert run_directory.RunDirectory(new).listed() == [
+    assert run_directory.RunDirectory(new).listed_checkpoints() == [
         os.path.join(new, "model.ckpt-%d" % step) for step in (4, 5)]
     np.testing.assert_array_equal(saved.restore(path), [5, 5, 5])
 
@@ -82,7 +82,7 @@ class TestDamaged(object):
     newest = saved.save(tmp_path, 2)
     damage(newest)
     assert run_directory.RunDirectory(tmp_path).latest() == good
-    assert run_directory.RunDirectory(tmp_path).to_resume() == good
+    assert run_directory.RunDirectory(tmp_path).checkpoint_to_resume() == good
     warning, = [record.getMessage() for record in caplog.records]
     assert warning.startswith("%s: not a whole checkpoint (" % newest)
     assert "\n" not in warning
@@ -93,7 +93,7 @@ class TestDamaged(object):
     os.truncate(path + _DATA, 3)
     directory = run_directory.RunDirectory(tmp_path)
     for function, start in (
-        (directory.to_resume, "%s: not a whole checkpoint (" % path),
+        (directory.checkpoint_to_resume, "%s: not a whole checkpoint (" % path),
         (directory.require, "--logdir=%s: has no whole checkpoint: of "
                               "model.ckpt-7, " % tmp_path)):
       with pytest.raises(errors.UserError) as caught:
@@ -103,7 +103,7 @@ class TestDamaged(object):
 
   def test_death_in_the_first_save_is_a_fresh_start(self, tmp_path):
     os.truncate(saved.save(tmp_path, 0) + _DATA, 3)
-    assert run_directory.RunDirectory(tmp_path).to_resume() is None
+    assert run_directory.RunDirectory(tmp_path).checkpoint_to_resume() is None
 
 
 class TestFileCheckpoint(object):
@@ -130,15 +130,15 @@ class TestFileCheckpoint(object):
             for listed in (path, "model.ckpt-3")))
     own = str(logdir / "model.ckpt-3")
     directory = run_directory.RunDirectory(logdir)
-    assert directory.latest() == directory.to_resume() == own
-    assert directory.listed() == ([own] if path else [])
+    assert directory.latest() == directory.checkpoint_to_resume() == own
+    assert directory.listed_checkpoints() == ([own] if path else [])
 
   @pytest.mark.parametrize("content", [
       b"", b"\xff\x00garbage", b"model_checkpoint_path: {", b"a { " * 5000])
   def test_garbage(self, logdir, content):
     (logdir / "checkpoint").write_bytes(content)
     assert _latest_step(logdir) == 3
-    assert run_directory.RunDirectory(logdir).listed() == []
+    assert run_directory.RunDirectory(logdir).listed_checkpoints() == []
 
   def test_a_pipe(self, logdir):
     os.remove(str(logdir / "checkpoint"))

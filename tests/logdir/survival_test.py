@@ -106,7 +106,7 @@ class TestKilled(object):
     for directory in (logdir, tmp_path / "other"):
       assert lives.finish(directory, tmp_path / "log", end, self._SIZE) == 0
     assert _latest_step(logdir) == end
-    assert len(run_directory.RunDirectory(logdir).listed()) <= 5
+    assert len(run_directory.RunDirectory(logdir).listed_checkpoints()) <= 5
     _assert_equal_runs(logdir, tmp_path / "other")
 
 

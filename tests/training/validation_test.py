@@ -69,7 +69,7 @@ def train(tmp_path):
     with tf.Graph().as_default():
       loss = tf.square(tf.compat.v1.get_variable("v", initializer=1.))
       train_op = optimization.Optimizer(.1).minimize(loss, "fivo")
-      with directory.owned():
+      with directory.reserved():
         stored.save(config)
         steps.train(config, directory, process, train_op,
                     runs.Objective(-loss, {}, lambda *_: ""), validator)
@@ -138,9 +138,9 @@ def test_death_at_the_record(
   assert _best(tmp_path) == 2
   directory = run_directory.RunDirectory(tmp_path)
   # With no step left to take, `best` is mended all the same.
-  assert directory.lacks_best() == (name == "export_best")
-  directory.mend_best()
-  assert not directory.lacks_best()
+  assert directory.best_is_outdated() == (name == "export_best")
+  directory.repair_best()
+  assert not directory.best_is_outdated()
   assert train(bounds) == evaluated
   assert _best(tmp_path) == 4
 
