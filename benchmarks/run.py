@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Measures training, evaluation, and how a step's time and memory grow.
-=======
 """Measures training, and how the time and memory of a step grow.
->>>>>>> main
 
 `bin/run_benchmark.sh` calls it and finds the data. Without further flags it
 takes a few minutes. What is compared takes turns, see `comparison.py`. Tables
@@ -48,24 +44,17 @@ _MEASURES = ("training", "scaling")
 # The keys of figures, which are the headings of tables.
 _STEPS, _MILLISECONDS, _SEQUENCES = "steps/s", "ms per step", "sequences/s"
 _STARTUP, _MEMORY = "seconds to step 1", "peak MB"
-<<<<<<< HEAD
-_EVAL_SPLIT = "test"
-# The number of passes that are timed, after the first.
-_EVAL_PASSES = 5
-# The interval of the README's command, except in short measurements.
-=======
 # As far apart as the lines of the README's command, but for short measurements.
->>>>>>> main
 _SUMMARIZE_EVERY = 100
-# Other programs may log it with a prefix.
+# Other programs may put a prefix before it.
 _STEP_LINE = r"\bStep (\d+), "
 # What a yardstick may print, e.g. "my step: batch 4: 19.85 steps/s".
 _SPEED_LINE = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) steps/s"
 
-# The data and sizes of a run; the steps before it is timed, and in all.
+# The data and sizes of a run; its steps, and after how many it is timed.
 _Job = collections.namedtuple(
     "Job", "dataset_path batch_size num_samples warmup_steps max_steps")
-# A growing quantity, its values, and the sizes and flags of a run with a value.
+# What grows, its values, and the sizes and flags of a run with one.
 _GROWTH = [
     ("particles", [4, 16, 64, 256], lambda n: ((4, n), [])),
     ("sequences in a batch", [4, 16, 64], lambda n: ((n, 4), [])),
@@ -75,21 +64,17 @@ _GROWTH_STEPS = dict(warmup_steps=10, max_steps=41)
 
 
 def define_flags():
-  """Defines the flags; not at import, as other programs share their names."""
+  """Defines the flags; not at import, because others have the same names."""
   console.define_path("dataset_path", None, "The pianoroll file to measure on.")
   console.define_path(
-      "out_dir", None, "The directory for scaling.png, made if necessary.")
+      "out_dir", None, "The directory for scaling.png, made if need be.")
   flags.DEFINE_list(
       "measure", list(_MEASURES), "What to measure, of %s." %
       ", ".join(_MEASURES))
   flags.DEFINE_boolean(
-      "quick", False, "Whether to measure only roughly.")
+      "quick", False, "Whether to do no more than a rough impression needs.")
   flags.DEFINE_integer(
-<<<<<<< HEAD
-      "repeats", 3, "The number of rounds of training and evaluation.", 1)
-=======
       "repeats", 3, "How many rounds of training.", 1)
->>>>>>> main
   flags.DEFINE_list(
       "sizes", ["4x4"], "The sizes to train with: sequences in a batch x "
       "particles, e.g. 4x4,32x16.")
@@ -104,7 +89,7 @@ def define_flags():
 
 
 def main(unused_argv):
-  """Takes the measurements given by the flags."""
+  """Measures what the flags say."""
   options = flags.FLAGS
   if not set(options.measure) <= set(_MEASURES):
     raise errors.UserError("--measure=%s: must be of %s" % (
@@ -145,24 +130,6 @@ def _measure_training(options, batch_size, num_samples):
          ["default"] + [name for name, _ in yardsticks])
 
 
-<<<<<<< HEAD
-def _measure_evaluation(options):
-  """Measures the evaluation of a barely trained model."""
-  path, num_sequences = _dataset(options, _EVAL_SPLIT)
-  job = _Job(
-      path, _EVAL_BATCH_SIZE, _EVAL_PARTICLES, warmup_steps=1, max_steps=2)
-  with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
-    _train("training for a checkpoint", job, logdir)
-    figures = comparison.take_turns([
-        ("run_fivo.py", functools.partial(_evaluate, job, logdir,
-                                          num_sequences))], options.repeats)
-  _print("Evaluation of the %s split of %s: batch %d, %d particles" % (
-      _EVAL_SPLIT, os.path.basename(path), _EVAL_BATCH_SIZE,
-      _EVAL_PARTICLES), "", figures, [_SEQUENCES, _MEMORY])
-
-
-=======
->>>>>>> main
 def _measure_scaling(options):
   """Measures how a training step grows with its sizes, and draws it."""
   path, _ = _dataset(options)
@@ -215,29 +182,8 @@ def _dataset(options):
   return path, len(sequences)
 
 
-<<<<<<< HEAD
-def _flags(job, mode, logdir):
-  return ["--mode=" + mode, "--logdir=" + logdir,
-          "--dataset_path=" + job.dataset_path,
-          "--batch_size=%d" % job.batch_size,
-          "--num_samples=%d" % job.num_samples]
-
-
-def _train(name, job, logdir, flags=()):
-  """Trains with further flags; returns a `processes.Outcome`."""
-  return processes.run(
-      name, processes.PROGRAM + _flags(job, "train", logdir) + [
-          "--learning_rate=0.0001", "--max_steps=%d" % job.max_steps,
-          "--summarize_every=%d" % min(_SUMMARIZE_EVERY, job.warmup_steps),
-      ] + list(flags))
-
-
-def _train_once(name, job, flags):
-  """Trains once, in a new logdir, and returns a dict of figures."""
-=======
 def _train(name, job, flags):
   """Trains once, in a logdir of its own, and gives a dict of figures."""
->>>>>>> main
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
     return _training_figures(processes.run(name, processes.PROGRAM + [
         "--mode=train", "--logdir=" + logdir,
@@ -250,7 +196,7 @@ def _train(name, job, flags):
 
 
 def _run_yardstick(name, job, text):
-  """Runs a yardstick's shell command once and returns a dict of figures."""
+  """Runs a yardstick's shell command once and gives a dict of figures."""
   values = dict(job._asdict(), python=sys.executable)
   return _training_figures(processes.run(name, re.sub(
       r"\{(%s)\}" % "|".join(values),
@@ -277,20 +223,3 @@ def _training_figures(outcome, job):
   figures.update({_STEPS: speed, _MILLISECONDS: 1000. / speed,
                   _SEQUENCES: speed * job.batch_size})
   return figures
-<<<<<<< HEAD
-
-
-def _evaluate(job, logdir, num_sequences):
-  """Evaluates a logdir with one pass, and with more; returns the figures."""
-  command = processes.PROGRAM + _flags(job, "eval", logdir) + [
-      "--split=" + _EVAL_SPLIT]
-  one, many = [
-      processes.run("evaluation", command + ["--eval_repeats=%d" % repeats])
-      for repeats in (1, 1 + _EVAL_PASSES)]
-  first, total = [
-      processes.find(_EVAL_ENDS, outcome)[0][0] -
-      processes.find(_EVAL_BEGINS, outcome)[0][0] for outcome in (one, many)]
-  return {_SEQUENCES: num_sequences * _EVAL_PASSES / (total - first),
-          _MEMORY: one.peak_mb}
-=======
->>>>>>> main

@@ -249,6 +249,6 @@ def zero_padding(x, seq_lengths):
 
 
 def _concat(tensor_list):
-  """Concatenates Tensors `[batch, ...]` on axis 1; does not copy a single one."""
+  """Concatenates Tensors `[batch, ...]` on axis 1; a single one as it is."""
   tensors = list(tensor_list)
   return tensors[0] if len(tensors) == 1 else tf.concat(tensors, axis=1)
