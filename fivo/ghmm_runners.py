@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from fivo import bounds
 from fivo import smc
+from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.data import datasets
 from fivo.evaluation import charts
@@ -112,7 +113,8 @@ def run_eval(config):
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
   """
-  config = config_lib.resolve_and_log(config, "eval")
+  config = config_lib.resolve(config, "eval")
+  checks.log_remarks(config)
   files.check_directory("logdir", config.logdir, [EVAL_FILE])
   _check_size(
       config, 1 if config.bound_traits.one_particle else config.num_samples)
@@ -222,7 +224,8 @@ def run_sample(config):
   Raises:
     UserError: If the configuration or the checkpoint is wrong.
   """
-  config = config_lib.resolve_and_log(config, "sample")
+  config = config_lib.resolve(config, "sample")
+  checks.log_remarks(config)
   out_dir = config.sample_out_dir or config.logdir
   files.check_directory(
       "sample_out_dir", out_dir, [samples_rendering.FILE_NAME])

@@ -275,7 +275,8 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
       bound is NaN.
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
-  config = config_lib.resolve_and_log(config, "eval", family.own_names)
+  config = config_lib.resolve(config, "eval", family.own_names)
+  checks.log_remarks(config)
   directory = run_directory.RunDirectory(config.logdir)
   path = directory.require(config.wait_for_checkpoint)
   if config.wait_for_checkpoint:  # A run that has begun has left its own.
@@ -310,7 +311,8 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
       sequence is as long as the prefix, or the samples are too large.
   """
   family = _Recurrent(config, create_dataset_and_model_fn)
-  config = config_lib.resolve_and_log(config, "sample", family.own_names)
+  config = config_lib.resolve(config, "sample", family.own_names)
+  checks.log_remarks(config)
   directory = run_directory.RunDirectory(config.logdir)
   path = directory.require(config.wait_for_checkpoint)
   config = family.describe(config)

@@ -211,10 +211,3 @@ def complete_from_logdir(config):
   config = config._replace(cluster=cluster_spec.parse(config))
   checks.check_combinations(config)
   return config
-
-
-def resolve_and_log(source, mode, own_names=False):
-  """Resolves a source at the start of a run, and logs remarks."""
-  config = resolve(source, mode, own_names)
-  checks.log_remarks(config)
-  return config

@@ -13,6 +13,7 @@ from typing import Sequence
 import tensorflow as tf
 
 from fivo.cluster import process as process_lib
+from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.config import stored
 from fivo.data import feeding
@@ -106,7 +107,8 @@ def begin(source, own_names=False):
 
   Returns its `Config`, its `RunDirectory` and this `Process`.
   """
-  config = config_lib.resolve_and_log(source, "train", own_names)
+  config = config_lib.resolve(source, "train", own_names)
+  checks.log_remarks(config)
   directory = run_directory.RunDirectory(config.logdir)
   process = process_lib.Process(
       config.cluster, config.master, config.task, config.ps_tasks,

@@ -7,14 +7,15 @@ import types
 
 import pytest
 
+from fivo.config import checks
 from fivo.config import config as config_lib
 
 
 def _remarks(caplog, mode="train", **kwargs):
   """The lines logged of a configuration in a logdir that is not there."""
   caplog.set_level("INFO", logger="absl")
-  config_lib.resolve_and_log(
-      types.SimpleNamespace(logdir="/none", **kwargs), mode)
+  checks.log_remarks(config_lib.resolve(
+      types.SimpleNamespace(logdir="/none", **kwargs), mode))
   return [record.getMessage() for record in caplog.records]
 
 

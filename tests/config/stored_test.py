@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from fivo.config import checks
 from fivo.config import config as config_lib
 from fivo.config import options
 from fivo.config import stored
@@ -61,8 +62,9 @@ class TestLogdir(object):
     _store(tmp_path, **stored)
     caplog.set_level("INFO", logger="absl")
     name, value = next(iter(given.items()))
-    config = config_lib.resolve_and_log(
+    config = config_lib.resolve(
         types.SimpleNamespace(logdir=str(tmp_path), **given), "train")
+    checks.log_remarks(config)
     assert getattr(config, name) == value
     assert any(m.startswith("--%s=%s: was" % (name, value))
                for m in _messages(caplog))
@@ -98,8 +100,8 @@ class TestLogdir(object):
     assert config.dataset_path == str(tmp_path / "x.pkl")
     caplog.set_level("INFO", logger="absl")
     monkeypatch.chdir(tmp_path)
-    config_lib.resolve_and_log(types.SimpleNamespace(
-        logdir=str(tmp_path), dataset_path="x.pkl"), "train")
+    checks.log_remarks(config_lib.resolve(types.SimpleNamespace(
+        logdir=str(tmp_path), dataset_path="x.pkl"), "train"))
     assert not caplog.records
 
   def test_options_of_a_later_version_are_ignored(self, tmp_path):
