@@ -17,7 +17,7 @@ _FORMAT = 1
 class Record(NamedTuple):
   """Evaluations so far."""
 
-  measure: str  # What `best_bound` is a value of, see `Config.measure`.
+  measure: str  # The kind of `best_bound`, see `Config.measure`.
   best_bound: Optional[float] = None  # In nats.
   best_step: Optional[int] = None  # The global step of its checkpoint.
   last_step: int = 0  # Of the last evaluation; 0 before the first.

@@ -52,7 +52,7 @@ class Renderer(object):
 
   @property
   def steps_per_quarter(self):
-    """The timesteps in a quarter note; files made from MIDI know it, else 1."""
+    """Timesteps per quarter note, as kept in files made from MIDI, else 1."""
     if self._steps_per_quarter is None:
       found = None
       if os.path.isfile(self._path):  # A caller's own data may be elsewhere.
