@@ -209,7 +209,7 @@ class TestOwnConfiguration(object):
     result = runners.run_eval(config, create)
     runners.run_sample(config, create)
     assert result.num_sequences == 5
-    assert seen == [("valid", False, False), ("train", True, True),
+    assert seen == [("train", True, True), ("valid", False, False),
                     ("dev", False, False), ("dev", True, False)]
     assert config.own[1:] == [split for split, _, _ in seen]
     with pytest.raises(errors.UserError, match="has a model that must be one"):

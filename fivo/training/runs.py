@@ -63,18 +63,16 @@ class Family(abc.ABC):
 def train(source, family):
   """Trains a model of a `Family`, see `runners.run_train`."""
   config, directory, process = begin(source, family.own_names)
-  keeps_best = config.export_best and process.is_chief
   if steps.is_finished(config, directory, config.start_step, process.is_chief):
-    if keeps_best and directory.best_is_outdated():
+    if (process.is_chief and config.export_best and
+        directory.best_is_outdated()):
       with directory.reserved():
         directory.repair_best()
     return
-  validator = None
   if process.is_chief:
     directory.check()  # Before work is done.
     if config.export_best:
       directory.check_best()
-    validator = family.create_validator(config, directory)
   with tf.Graph().as_default():
     with process.placing_variables():
       model, batch, train_mean = family.create(config)
@@ -90,6 +88,9 @@ def train(source, family):
           config.schedule_steps)
       train_op = optimizer.minimize(
           -objective.value, config.bound, objective.grads_and_vars)
+    # After the training data, whose faults are not those of the valid split.
+    validator = (family.create_validator(config, directory)
+                 if process.is_chief else None)
     if train_mean is not None:  # None where it is not constant.
       train_mean = tf.get_static_value(tf.convert_to_tensor(train_mean))
     with contextlib.ExitStack() as stack:
