@@ -208,8 +208,8 @@ def _read_cells(path, decimal, header):
           path, number, len(row), width))
   names = _find_names(titles, width)
   if len(titles) > len(names[:1]):
-    logging.warning("%s: of the lines above line %d, that of the numbers, only "
-                    "the names %s are read.", path, numbers[0], names)
+    logging.warning("%s: above line %d, where the numbers begin, only the "
+                    "names %s are read.", path, numbers[0], names)
   return numbers, rows, names, decimal or ".,"[has_commas]
 
 

@@ -43,7 +43,7 @@ def load(logdir):
     return Record(*[kept[name] for name in Record._fields])
   except (OSError, ValueError, TypeError, KeyError) as e:
     raise errors.UserError(
-        "--logdir=%s: its %s is no record that this program wrote (%s: %s); "
+        "--logdir=%s: its %s is not a record from this program (%s: %s); "
         "restore it, or delete it to forget the best bound so far" % (
             logdir, FILE_NAME, type(e).__name__, e)) from e
 
