@@ -89,7 +89,7 @@ class Renderer(object):
                 path, roll, self.steps_per_quarter, self._tempo, len(prefixes)))
         log.info(
             "Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-            "minute, %d timesteps in each.", num_files, out_dir, self._tempo,
+            "minute, timesteps in each: %d.", num_files, out_dir, self._tempo,
             self.steps_per_quarter)
     return path
 
