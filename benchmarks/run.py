@@ -1,8 +1,8 @@
 """Measures training, and how the time and memory of a step grow.
 
-`bin/run_benchmark.sh` calls it and finds the data. Without further flags it
-takes a few minutes. What is compared takes turns, see `comparison.py`. Tables
-go to stdout as they become ready; `--out_dir` gets a plot of the growth.
+`bin/run_benchmark.sh` calls it and finds the data. Without more flags it takes
+a few minutes. Programs that are compared take turns, see `comparison.py`.
+Tables go to stdout as they are finished; `--out_dir` gets a plot of the growth.
 
 Training is timed from the arrival of one line "Step N, ..." to that of a later
 one, so that the input pipeline, summaries and hooks count; the start and the
@@ -44,17 +44,17 @@ _MEASURES = ("training", "scaling")
 # The keys of figures, which are the headings of tables.
 _STEPS, _MILLISECONDS, _SEQUENCES = "steps/s", "ms per step", "sequences/s"
 _STARTUP, _MEMORY = "seconds to step 1", "peak MB"
-# As far apart as the lines of the README's command, but for short measurements.
+# The interval of the README's command, except in short measurements.
 _SUMMARIZE_EVERY = 100
-# Other programs may put a prefix before it.
+# Other programs may log it with a prefix.
 _STEP_LINE = r"\bStep (\d+), "
 # What a yardstick may print, e.g. "my step: batch 4: 19.85 steps/s".
 _SPEED_LINE = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) steps/s"
 
-# The data and sizes of a run; its steps, and after how many it is timed.
+# The data and sizes of a run; the steps before it is timed, and in all.
 _Job = collections.namedtuple(
     "Job", "dataset_path batch_size num_samples warmup_steps max_steps")
-# What grows, its values, and the sizes and flags of a run with one.
+# A growing quantity, its values, and the sizes and flags of a run with a value.
 _GROWTH = [
     ("particles", [4, 16, 64, 256], lambda n: ((4, n), [])),
     ("sequences in a batch", [4, 16, 64], lambda n: ((n, 4), [])),
@@ -64,17 +64,17 @@ _GROWTH_STEPS = dict(warmup_steps=10, max_steps=41)
 
 
 def define_flags():
-  """Defines the flags; not at import, because others have the same names."""
+  """Defines the flags; not at import, as other programs share their names."""
   console.define_path("dataset_path", None, "The pianoroll file to measure on.")
   console.define_path(
-      "out_dir", None, "The directory for scaling.png, made if need be.")
+      "out_dir", None, "The directory for scaling.png, made if necessary.")
   flags.DEFINE_list(
       "measure", list(_MEASURES), "What to measure, of %s." %
       ", ".join(_MEASURES))
   flags.DEFINE_boolean(
-      "quick", False, "Whether to do no more than a rough impression needs.")
+      "quick", False, "Whether to measure only roughly.")
   flags.DEFINE_integer(
-      "repeats", 3, "How many rounds of training.", 1)
+      "repeats", 3, "The number of rounds of training.", 1)
   flags.DEFINE_list(
       "sizes", ["4x4"], "The sizes to train with: sequences in a batch x "
       "particles, e.g. 4x4,32x16.")
@@ -89,7 +89,7 @@ def define_flags():
 
 
 def main(unused_argv):
-  """Measures what the flags say."""
+  """Takes the measurements given by the flags."""
   options = flags.FLAGS
   if not set(options.measure) <= set(_MEASURES):
     raise errors.UserError("--measure=%s: must be of %s" % (
@@ -183,7 +183,7 @@ def _dataset(options):
 
 
 def _train(name, job, flags):
-  """Trains once, in a logdir of its own, and gives a dict of figures."""
+  """Trains once, in a new logdir, and returns a dict of figures."""
   with tempfile.TemporaryDirectory(prefix="fivo_benchmark_") as logdir:
     return _training_figures(processes.run(name, processes.PROGRAM + [
         "--mode=train", "--logdir=" + logdir,
@@ -196,7 +196,7 @@ def _train(name, job, flags):
 
 
 def _run_yardstick(name, job, text):
-  """Runs a yardstick's shell command once and gives a dict of figures."""
+  """Runs a yardstick's shell command once and returns a dict of figures."""
   values = dict(job._asdict(), python=sys.executable)
   return _training_figures(processes.run(name, re.sub(
       r"\{(%s)\}" % "|".join(values),

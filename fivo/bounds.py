@@ -104,7 +104,7 @@ def iwae(model, observations, seq_lengths, num_samples=1,
 
 def _dreg(run, model, num_samples):
   """An `IWAEBound` with the gradient of `dreg.py`."""
-  with base.drawing_by(model, dreg.draw_copies):
+  with base.replaced_draw(model, dreg.draw_copies):
     result = run(dreg.COPIES * num_samples)
   # If all sequences are empty there are no weights, and the sums are zero.
   log_weights, surrogates = dreg.split_copies(result.log_weights[-1:])

@@ -125,7 +125,7 @@ def run_eval(config):
         "--eval_interval_secs=%g: --proposal_type=%s has nothing to learn, so "
         "there are no checkpoints to follow; leave the flag out" % (
             config.eval_interval_secs, config.proposal_type))
-  if config.wait_for_checkpoint:  # A run that has begun has left its own.
+  if config.wait_for_checkpoint:  # A run may have begun meanwhile.
     config = config_lib.complete_from_logdir(config)
   with contextlib.closing(
       charts.Summaries(config.logdir, _SUMMARY_DIRECTORY)) as writer:

@@ -130,10 +130,10 @@ class _Recurrent(runs.Family):
       self._function = config_lib.CallersFunction(
           source, create_dataset_and_model_fn)
     self._train_mean = None
-    self._series = None  # Once `describe` has read it.
+    self._series = None  # Once `with_series_info` has read it.
 
-  def describe(self, config):
-    """A `Config` that has the `SeriesInfo` of its data, which is read once."""
+  def with_series_info(self, config):
+    """Adds the `SeriesInfo` of the data, which is read once, to a `Config`."""
     if (config.dataset_type == "series" and config.series is None
         and config.model in _CREATE_MODEL and config.dataset_path):
       if self._series is None:
@@ -143,7 +143,7 @@ class _Recurrent(runs.Family):
 
   def _create(self, config, **kwargs):
     """Calls the function that creates the dataset and the model."""
-    return self._function(self.describe(config), **kwargs)
+    return self._function(self.with_series_info(config), **kwargs)
 
   def create_validator(self, config, directory):
     if config.eval_every is None:
@@ -163,7 +163,7 @@ class _Recurrent(runs.Family):
     draw_picture = None
     if config.render:
       draw_picture = functools.partial(
-          _create_renderer(self.describe(valid)).draw_first,
+          _create_renderer(self.with_series_info(valid)).draw_first,
           self.create_sampler(valid._replace(batch_size=1)))
     return validation.Validator(config, directory, evaluator, draw_picture)
 
@@ -279,7 +279,7 @@ def run_eval(config, create_dataset_and_model_fn=create_dataset_and_model):
   checks.log_remarks(config)
   directory = run_directory.RunDirectory(config.logdir)
   path = directory.require(config.wait_for_checkpoint)
-  if config.wait_for_checkpoint:  # A run that has begun has left its own.
+  if config.wait_for_checkpoint:  # A run may have begun meanwhile.
     config = config_lib.complete_from_logdir(config)
   evaluator = family.create_evaluator(config, config.diagnostics)
   writer = charts.Summaries(config.logdir, config.split)
@@ -315,7 +315,7 @@ def run_sample(config, create_dataset_and_model_fn=create_dataset_and_model):
   checks.log_remarks(config)
   directory = run_directory.RunDirectory(config.logdir)
   path = directory.require(config.wait_for_checkpoint)
-  config = family.describe(config)
+  config = family.with_series_info(config)
   renderer = _create_renderer(config)
   if config.sample_wav:
     checks.check_sound(config, renderer.statistics)

@@ -22,7 +22,7 @@ _NEED_RUN = "; give the directory of a training run, or --wait_for_checkpoint"
 _DEFINES = (", which defines its model; leave the flag out, or use another "
             "--logdir")
 _WRITABLE = "; must be a directory that can be written to"
-_NOT_BINARY = (": has other observations than zeros and ones, which --emission="
+_NOT_BINARY = (": has observations other than zeros and ones, which --emission="
                "autoregressive is for; use --emission=independent")
 _RESTORE = "; restore it, or delete it to go by flags alone"
 
@@ -85,8 +85,8 @@ _FLAGS = [
      "--ps_hosts=a: 'a' must be host:port"),
     ("--model=srnn --bound=sixo --twist=optimal",
      ": only the ghmm knows its optimal twist; the srnn takes dre or joint"),
-    ("--bound=sixo --batch_size=1", ": --twist=dre tells sequences of a batch "
-     "from each other; use at least 2"),
+    ("--bound=sixo --batch_size=1", ": --twist=dre contrasts the sequences "
+     "of a batch; use at least 2"),
     ("--bound=sixo --xla",
      ": cannot compile --bound=sixo; use elbo, iwae, fivo or fivo-aux"),
     ("--resampling_type=relaxed --xla", ": cannot compile "
@@ -97,12 +97,12 @@ _FLAGS = [
     ("--resampling_gradients=stop_gradient --resampling_type=relaxed",
      "--resampling_gradients=stop_gradient: needs --resampling_type of "
      "multinomial, stratified, systematic, residual, not relaxed"),
-    ("--kl_warmup_steps=9 --proposal_type=prior", "--kl_warmup_steps=9: weighs "
-     "the log ratio of prior and proposal, which --proposal_type=prior takes "
-     "for granted; leave one of them out"),
+    ("--kl_warmup_steps=9 --proposal_type=prior", "--kl_warmup_steps=9: scales "
+     "the log ratio of prior and proposal, which does not work with "
+     "--proposal_type=prior; leave one of them out"),
     ("--learning_rate_schedule=cosine",
      ": needs --schedule_steps, the step at which it ends"),
-    ("--export_best", "--export_best=True: goes by the bound on the valid "
+    ("--export_best", "--export_best=True: depends on the bound on the valid "
      "split; give --eval_every, the steps between its evaluations"),
     ("--model=ghmm --eval_every=5", ": the ghmm has no valid split: its data "
      "is endless; its log lines compare the bound with the exact likelihood; "
@@ -113,8 +113,8 @@ _FLAGS = [
     ("--dataset_path=", "--dataset_path is empty: must be a pianoroll pickle"),
     ("--logdir=", "--logdir is empty: must be a directory's name"),
     ("--dataset_path=good.pkl --logdir=\udcff",
-     "--logdir=\\udcff: must be UTF-8, as TensorFlow wants names"),
-    ("--dataset_path=good.pkl --logdir=run[1]", ": must hold none of * ? [ \\, "
+     "--logdir=\\udcff: must be UTF-8, as TensorFlow requires"),
+    ("--dataset_path=good.pkl --logdir=run[1]", ": must not contain * ? [ \\, "
      "which TensorFlow takes for a pattern when it restores"),
     ("--dataset_path=good.pkl --logdir=file.txt",
      ": @/file.txt is not a directory" + _WRITABLE),
@@ -129,9 +129,9 @@ _FLAGS = [
     ("--mode=sample --logdir=run --sample_out_dir=file.txt",
      ": @/file.txt is not a directory" + _WRITABLE),
     ("--mode=sample --logdir=run --sample_out_dir=in_the_way",
-     ": its samples.npz is no file, but one is to be written; move it away"),
+     ": its samples.npz is not a file, but one is to be written; move it away"),
     ("--model=ghmm --proposal_type=prior --mode=eval --logdir=in_the_way",
-     ": its out.npz is no file, but one is to be written; move it away"),
+     ": its out.npz is not a file, but one is to be written; move it away"),
     ("--log_dir=file.txt", ": @/file.txt is not a directory" + _WRITABLE),
     # What the run in the logdir is not.
     ("--mode=eval --logdir=run --model=srnn",
@@ -182,17 +182,17 @@ _DATA = [
 # program say.
 _LOGDIRS = [
     ("foreign",
-     "is no configuration that this program wrote (KeyError: 'options')"),
-    ("garbage", "is no configuration that this program wrote (JSONDecodeError: "
+     "is not a configuration from this program (KeyError: 'options')"),
+    ("garbage", "is not a configuration from this program (JSONDecodeError: "
      "Expecting value: line 1 column 1 (char 0))"),
     ("pipe", "cannot be read: not a regular file"),
-    ("nan_mean", "is no configuration that this program wrote (ValueError: "
+    ("nan_mean", "is not a configuration from this program (ValueError: "
      "train_mean must be a list of finite numbers)"),
     ("text_size", "has a latent_size that must be an integer"),
     ("zero_size", "has a latent_size that must be at least 1"),
     ("nul_path", "has a dataset_path that must not hold a NUL byte"),
     ("null_model", "has a model that needs a value"),
-    ("later_format", "is no configuration that this program wrote (ValueError: "
+    ("later_format", "is not a configuration from this program (ValueError: "
      "its format is 2, this version reads 1)"),
 ]
 

@@ -126,9 +126,9 @@ class LocalCluster(object):
     self._chief = self._processes[0]
 
   def wait(self):
-    """Waits until all have ended; once one fails, or after a signal, ends them.
+    """Waits until all have ended; ends them if one fails, or after a signal.
 
-    It raises a SystemExit for a signal, and where the chief has failed.
+    Raises SystemExit after a signal, or if the chief failed.
     """
     self._look_while(lambda: not self._caught and not self._failed())
     if self._failed():

@@ -56,7 +56,7 @@ class Process(object):
         ps_tasks=self._num_ps, worker_device=self.device or "/job:worker"))
 
   def supervised(self):
-    """Ends this process if one that it needs is gone, in a `with` block."""
+    """In a `with` block, ends this process if one that it needs is gone."""
     return supervision.supervise(self._needed, self._timeout_secs)
 
   def hooks(self, max_steps, is_staggered, caught):

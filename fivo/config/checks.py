@@ -33,11 +33,11 @@ def _check_logdir(logdir):
     logdir.encode("utf-8")
   except UnicodeEncodeError:
     raise errors.UserError(
-        "--logdir=%s: must be UTF-8, as TensorFlow wants names" % (
+        "--logdir=%s: must be UTF-8, as TensorFlow requires" % (
             ascii(logdir)[1:-1])) from None
   if any(c in logdir for c in "*?[\\"):
     raise errors.UserError(
-        "--logdir=%s: must hold none of * ? [ \\, which TensorFlow takes for a "
+        "--logdir=%s: must not contain * ? [ \\, which TensorFlow takes for a "
         "pattern when it restores" % logdir)
 
 
@@ -75,36 +75,35 @@ def _refusals(c):
   yield ("resampling_gradients", c.resampling_type not in schemes,
          "needs --resampling_type of %s, not %s" % (
              ", ".join(schemes), c.resampling_type))
-  for name, takes_for_granted in (
+  for name, is_fixed in (
       ("proposal_type", c.proposal_type == "prior"),
       ("iwae_gradients", not _gradients(c, "iwae_gradients").warms_up)):
-    yield ("kl_warmup_steps", c.warms_up and takes_for_granted,
-           "weighs the log ratio of prior and proposal, which %s takes for "
-           "granted; leave one of them out" % _flag(c, name))
+    yield ("kl_warmup_steps", c.warms_up and is_fixed,
+           "scales the log ratio of prior and proposal, which does not work "
+           "with %s; leave one of them out" % _flag(c, name))
   for name in ("task", "ps_tasks"):
     yield (name, c.cluster is None and getattr(c, name) and not c.master,
            "needs --master, the address of this task's TensorFlow server, or "
            "--job_name, --ps_hosts and --worker_hosts")
   for name in ("master", "ps_tasks"):
     yield (name, c.cluster is not None and getattr(c, name),
-           "is for servers that you run yourself; leave it out, --ps_hosts and "
-           "--worker_hosts say it all")
+           "is for servers that you run yourself; leave it out: --ps_hosts and "
+           "--worker_hosts suffice")
   yield ("twist", c.uses_twist and c.twist == "optimal" and (
       not c.model_traits.knows_posterior),
          "only the ghmm knows its optimal twist; the %s takes dre or joint" % (
              c.model))
   yield ("batch_size",
          c.learns_density_ratio and c.mode == "train" and c.batch_size < 2,
-         "--twist=dre tells sequences of a batch from each other; use at least "
-         "2")
+         "--twist=dre contrasts the sequences of a batch; use at least 2")
   yield from _refusals_of_xla(c)
   yield ("learning_rate_schedule",
          c.learning_rate_schedule != "constant" and c.schedule_steps is None,
          "needs --schedule_steps, the step at which it ends")
   for name in ("export_best", "early_stop_patience"):
     yield (name, c.eval_every is None and getattr(c, name),
-           "goes by the bound on the valid split; give --eval_every, the steps "
-           "between its evaluations")
+           "depends on the bound on the valid split; give --eval_every, the "
+           "steps between its evaluations")
   yield ("eval_every",
          c.eval_every is not None and not c.model_traits.is_recurrent,
          "the ghmm has no valid split: its data is endless; its log lines "
@@ -161,7 +160,7 @@ def check_emission(config, is_binary):
   """Refuses an `emission` that does not suit the data."""
   if catalogue.EMISSIONS[config.emission].needs_binary and not is_binary:
     raise errors.UserError(
-        "--dataset_path=%s: has other observations than zeros and ones, which "
+        "--dataset_path=%s: has observations other than zeros and ones, which "
         "--emission=%s is for; use --emission=independent" % (
             config.dataset_path, config.emission))
 
@@ -262,7 +261,7 @@ def _ignored(c):
   for name in ("resampling_type", "resampling_criterion",
                "resampling_gradients"):
     yield name, not resamples, bound + " does not resample."
-  yield "iwae_gradients", resamples, bound + " is another."
+  yield "iwae_gradients", resamples, bound + " does not use it."
   for name in ("twist", "twist_steps", "model_steps"):
     yield name, not c.uses_twist, bound + " has no twist."
   for name in ("twist_steps", "model_steps"):

@@ -110,8 +110,8 @@ def _from_flags(config):
   shown = "--%s=%s" % (given[0], getattr(config, given[0]))
   if config.mode != "train":
     raise errors.UserError(
-        "%s: only --mode=train runs in a cluster; --mode=%s needs no more than "
-        "the logdir" % (shown, config.mode))
+        "%s: only --mode=train runs in a cluster; --mode=%s needs only the "
+        "logdir" % (shown, config.mode))
   for flag in _FLAGS:
     if flag not in given:
       raise errors.UserError(

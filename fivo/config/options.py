@@ -51,7 +51,7 @@ class Option(NamedTuple):
   choices: Optional[Collection[str]] = None
   minimum: Any = None
   maximum: Any = None
-  above: Any = None  # A bound that the value must exceed.
+  above: Any = None  # An exclusive minimum.
   models: Optional[Collection[str]] = None  # Those with the option; None: all.
   is_path: bool = False
 
@@ -284,7 +284,7 @@ _add("render", bool, False,
      "Whether to write samples as pictures, pianorolls as MIDI and speech as "
      "WAV files; in training, whether each evaluation draws samples for "
      "TensorBoard. Needs the extra render.", models=None)
-# MIDI counts a quarter note in 24 bits of microseconds.
+# MIDI stores the microseconds of a quarter note in 24 bits.
 _add("tempo", float, 120., "The quarter notes per minute of MIDI files.",
      minimum=4., maximum=1000.)
 _add("steps_per_quarter", int, None,
@@ -294,7 +294,7 @@ _add("steps_per_quarter", int, None,
 _add = _group("Gaussian hidden Markov model", models=GHMM)
 _add("variance", float, 0.1, "The variance of transitions and emissions.",
      above=0.)
-# Each timestep has ops of its own, and T^2 numbers are at hand.
+# Each timestep has its own ops, and T^2 numbers are in memory.
 _add("num_timesteps", int, 5, "The length of a sequence.", scope=MODEL,
      minimum=1, maximum=10000)
 _add("data_from_model", bool, False,

@@ -56,7 +56,7 @@ def load(logdir, own_names=False):
         culprit, e.strerror)) from e
   except (ValueError, OverflowError, TypeError, KeyError) as e:
     raise errors.UserError(
-        "%s is no configuration that this program wrote (%s: %s); %s" % (
+        "%s is not a configuration from this program (%s: %s); %s" % (
             culprit, type(e).__name__, e, _REMEDY)) from e
   known = {key: kept[key] for key in kept if key in options.OPTIONS}
   for name, value in known.items():

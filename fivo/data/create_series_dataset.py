@@ -65,7 +65,7 @@ def read(path, fractions=None, seed=0, sequence_length=None,
                           path, len(sequences), wanted))
     contents = splits.deal(sequences, fractions, seed)
   elif num_known < len(sources):
-    logging.warning("%s: left out what is not in train, valid or test.", path)
+    logging.warning("%s: left out files outside train, valid and test.", path)
   contents = {split: _cut(sequences, sequence_length)
               for split, sequences in contents.items() if sequences}
   is_constant = series_info.find_constants(contents["train"])

@@ -31,7 +31,7 @@ def read(path, steps_per_quarter):
   """
   mido = import_mido()
   data = reading.read_bytes(path)
-  with reading.complaining(path, "a complete MIDI file"):
+  with reading.as_user_error(path, "a complete MIDI file"):
     midi = mido.MidiFile(file=io.BytesIO(data))
   if midi.type == 2:
     raise UserError("%s: is of format 2, several pieces in one; only 0 and 1 "

@@ -30,7 +30,7 @@ _FIRST_NOTES = {pianorolls.NUM_NOTES: pianorolls.MIN_NOTE, _MAX_NOTE + 1: 0}
 def read_json(path):
   """Reads the JSON form: a dict of splits, lists of lists of tuples."""
   data = reading.read_bytes(path)
-  with reading.complaining(path, "JSON"):
+  with reading.as_user_error(path, "JSON"):
     contents = json.loads(data.decode("utf-8"))
   if not isinstance(contents, dict):
     raise UserError("%s: is %s, not an object with train, valid and test"
@@ -41,7 +41,7 @@ def read_json(path):
 def read_mat(path):
   """Reads the MATLAB form; returns what `read_json` does."""
   data = reading.read_bytes(path)
-  with reading.complaining(path, "a complete MATLAB file"):
+  with reading.as_user_error(path, "a complete MATLAB file"):
     try:
       variables = scipy.io.loadmat(io.BytesIO(data))
     except NotImplementedError as error:

@@ -40,7 +40,7 @@ def parse(data, path, kind, remedy):
                     % (path, kind, remedy))
   if data[4:8] == bytes(4):  # The first record's length.
     remedy = "if it is a TFRecord file, add --dataset_type=speech"
-  with reading.complaining(path, "a complete pickle", "; " + remedy):
+  with reading.as_user_error(path, "a complete pickle", "; " + remedy):
     try:
       contents = pickles.loads(data)
     except pickles.RefusedError as error:
@@ -84,7 +84,7 @@ def get_mean(contents, path, size, remedy, low=-np.inf, high=np.inf):
     raise UserError("%s: has no %s; add it with: %s" % (path, MEAN_KEY, remedy))
   where = "%s: %s" % (path, MEAN_KEY)
   remedy = "; calculate it again with: " + remedy
-  with reading.complaining(where, "numbers", remedy):
+  with reading.as_user_error(where, "numbers", remedy):
     mean = np.asarray(contents[MEAN_KEY], np.float64)
   if mean.shape != (size,):
     raise UserError("%s has shape %s, not %s%s"
@@ -102,7 +102,7 @@ def read_poses(path, split):
   arrays = []
   for index, sequence in enumerate(get_split(contents, split, path)):
     where = "%s: split '%s', sequence %d" % (path, split, index)
-    with np.errstate(over="ignore"), reading.complaining(
+    with np.errstate(over="ignore"), reading.as_user_error(
         where, "an array [T, D] of numbers"):
       array = np.asarray(np.asarray(sequence, np.float64), np.float32)
     width = arrays[0].shape[1] if arrays else array.shape[-1]

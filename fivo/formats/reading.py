@@ -22,7 +22,7 @@ def read_bytes(path, max_bytes=1 << 28):
 
 
 @contextlib.contextmanager
-def complaining(path, kind, remedy=""):
+def as_user_error(path, kind, remedy=""):
   """Turns any exception of a library into the `UserError` "PATH: not KIND"."""
   try:
     yield

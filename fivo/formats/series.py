@@ -59,7 +59,7 @@ def read_npz(path, splits=None):
   """Returns pairs of split, by default all, and sequence; names or None."""
   if not os.path.isfile(path):  # Opening a pipe would block.
     raise UserError("%s: no such file or directory" % path)
-  with reading.complaining(path, "a complete .npz file of series"):
+  with reading.as_user_error(path, "a complete .npz file of series"):
     with np.load(path, allow_pickle=False) as archive:
       splits = splits or [name[:-len("_lengths")] for name in archive.files
                           if name.endswith("_lengths")] or ["train"]
@@ -198,7 +198,7 @@ def _read_cells(path, decimal, header):
                 and all(map(_INTEGER.fullmatch, cells)) and cells - {"0", "1"})
   if decimal is None and may_be_one and any(
       row[0] == "-0" or re.match(r"0\d", row[-1]) for row in rows):
-    return _read_cells(path, ",", header)  # As -0,5 and 1,05.
+    return _read_cells(path, ",", header)  # Such as -0,5 and 1,05.
   if decimal is None and (are_thousands or may_be_one):
     raise UserError("%s, line %d: commas may be decimal; say --decimal=, or "
                     "--decimal=." % (path, numbers[0]))
@@ -208,8 +208,8 @@ def _read_cells(path, decimal, header):
           path, number, len(row), width))
   names = _find_names(titles, width)
   if len(titles) > len(names[:1]):
-    logging.warning("%s: of the lines above line %d, that of the numbers, only "
-                    "the names %s are read.", path, numbers[0], names)
+    logging.warning("%s: above line %d, where the numbers begin, only the "
+                    "names %s are read.", path, numbers[0], names)
   return numbers, rows, names, decimal or ".,"[has_commas]
 
 
@@ -217,7 +217,7 @@ def _read_rows(path, decimal):
   """Returns the separator, and numbers and cells of the lines that count."""
   data = reading.read_bytes(path, max_bytes=1 << 30)
   if data[:2] == b"\x1f\x8b":
-    with reading.complaining(path, "a complete gzip file"):
+    with reading.as_user_error(path, "a complete gzip file"):
       data = gzip.decompress(data)
   is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
   try:
@@ -234,7 +234,7 @@ def _read_rows(path, decimal):
   for number, line in lines:
     if separator == " ":
       line = " ".join(line.split())
-    with reading.complaining("%s, line %d" % (path, number), "cells in text"):
+    with reading.as_user_error("%s, line %d" % (path, number), "cells in text"):
       rows.append([cell.strip() for cell in next(csv.reader(
           [line], delimiter=separator, skipinitialspace=True, strict=True))])
   width = max(map(len, rows), default=0)
@@ -251,7 +251,7 @@ def _has_header(rows, start):
   names = rows[0][rows[0][0] == "":]
   others = {cell for row in rows[1:] for cell in row}
   has_integers = not others or any(map(_INTEGER.fullmatch, others))
-  if names == list(map(str, range(len(names)))):  # As of pandas.
+  if names == list(map(str, range(len(names)))):  # As pandas writes them.
     is_sure = not has_integers and len(names) + len(others) > 5
     return is_sure or names != rows[0] or None
   may_be_names = (not has_integers and all(map(str.isdecimal, names))

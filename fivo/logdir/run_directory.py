@@ -224,11 +224,11 @@ class RunDirectory(object):
       return record._replace(last_step=min(record.last_step, step))
     if step:
       log.info(
-          "The best so far is of the %s, which does not compare with the %s: "
+          "The best so far is of the %s, which is not comparable with the %s: "
           "the next will be the best.", record.measure, measure)
     elif record.last_step:
-      log.info("%s is of an earlier run that has no checkpoint any more: it "
-               "begins anew.", os.path.join(
+      log.info("%s is of an earlier run that no longer has a checkpoint: it "
+               "starts over.", os.path.join(
                    self.path, validation_record.FILE_NAME))
     return validation_record.Record(measure)
 

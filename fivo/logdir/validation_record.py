@@ -17,7 +17,7 @@ _FORMAT = 1
 class Record(NamedTuple):
   """Evaluations so far."""
 
-  measure: str  # What `best_bound` is a value of, see `Config.measure`.
+  measure: str  # The kind of `best_bound`, see `Config.measure`.
   best_bound: Optional[float] = None  # In nats.
   best_step: Optional[int] = None  # The global step of its checkpoint.
   last_step: int = 0  # Of the last evaluation; 0 before the first.
@@ -43,7 +43,7 @@ def load(logdir):
     return Record(*[kept[name] for name in Record._fields])
   except (OSError, ValueError, TypeError, KeyError) as e:
     raise errors.UserError(
-        "--logdir=%s: its %s is no record that this program wrote (%s: %s); "
+        "--logdir=%s: its %s is not a record from this program (%s: %s); "
         "restore it, or delete it to forget the best bound so far" % (
             logdir, FILE_NAME, type(e).__name__, e)) from e
 

@@ -107,7 +107,7 @@ def set_particle_observations(model, observations, seq_lengths, num_particles):
 
 
 @contextlib.contextmanager
-def drawing_by(model, draw):
+def replaced_draw(model, draw):
   """Replaces a model's method `draw` while the block runs."""
   previous = vars(model).get("draw")
   model.draw = draw

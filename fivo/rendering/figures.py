@@ -50,7 +50,7 @@ def save(path, figure, **kwargs):
     stream.write(data)
 
 
-def shown(count, plural):
+def limit(count, plural):
   """The number of panels to show, and a remark such as ", 8 of 20 poses"."""
   if count <= MAX_PANELS:
     return count, ""
@@ -58,7 +58,7 @@ def shown(count, plural):
 
 
 def label_ends(axis):
-  """Labels an axis' lines on the right in their colours, but not "_..."."""
+  """Labels an axis' lines on the right in their colours, except "_..."."""
   lines = sorted((line for line in axis.get_lines()
                   if not line.get_label().startswith("_")),
                  key=lambda line: line.get_ydata()[-1])

@@ -23,7 +23,7 @@ def pitch_name(note):
 
 def draw_pianoroll(prefix, continuations, steps_per_quarter, tempo, title=""):
   """Draws the notes of each continuation; tempo is in quarters per minute."""
-  num_shown, remark = figures.shown(continuations.shape[1], "continuations")
+  num_shown, remark = figures.limit(continuations.shape[1], "continuations")
   rolls = [np.concatenate([prefix, continuations[:, n]]) > 0.5
            for n in range(num_shown)]
   lowest, highest = _note_range(np.concatenate(rolls))
@@ -71,7 +71,7 @@ def _note_range(roll):
 
 def draw_series(prefix, continuations, column_names=None, title=""):
   """Draws a panel for each dimension, with all continuations."""
-  num_shown, remark = figures.shown(prefix.shape[1], "dimensions")
+  num_shown, remark = figures.limit(prefix.shape[1], "dimensions")
   figure, axes = figures.create_panels(num_shown, sharex=True)
   # From the prefix's last point on, so that there is no gap.
   steps = np.arange(len(prefix) - 1, len(prefix) + len(continuations))
@@ -93,7 +93,7 @@ def draw_speech(prefix, continuations, sample_rate=None, title=""):
 
   The sample rate is in samples per second; without it the axes count samples.
   """
-  num_shown, remark = figures.shown(continuations.shape[1], "continuations")
+  num_shown, remark = figures.limit(continuations.shape[1], "continuations")
   figure, axes = figures.create_panels(2 * num_shown, sharex=True)
   rate = sample_rate or 1
   for n in range(num_shown):

@@ -52,7 +52,7 @@ class Renderer(object):
 
   @property
   def steps_per_quarter(self):
-    """The timesteps in a quarter note; files made from MIDI know it, else 1."""
+    """Timesteps per quarter note, as kept in files made from MIDI, else 1."""
     if self._steps_per_quarter is None:
       found = None
       if os.path.isfile(self._path):  # A caller's own data may be elsewhere.
@@ -89,7 +89,7 @@ class Renderer(object):
                 path, roll, self.steps_per_quarter, self._tempo, len(prefixes)))
         log.info(
             "Wrote %d MIDI files, sample_*.mid, to %s: %g quarter notes per "
-            "minute, %d timesteps in each.", num_files, out_dir, self._tempo,
+            "minute, timesteps in each: %d.", num_files, out_dir, self._tempo,
             self.steps_per_quarter)
     return path
 

@@ -105,8 +105,8 @@ def check_directory(flag, path, file_names=()):
   for name in file_names:
     file_path = os.path.join(path, name)
     if os.path.exists(file_path) and not os.path.isfile(file_path):
-      raise errors.UserError("--%s=%s: its %s is no file, but one is to be "
-                             "written; move it away" % (flag, path, name))
+      raise errors.UserError("--%s=%s: its %s is not a file, but one is to "
+                             "be written; move it away" % (flag, path, name))
 
 
 def prepare_directory(flag, path):

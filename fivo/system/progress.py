@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_LINES = 10.
 
 
 def track(iterable, description, total=None, unit="sequences", show_bar=True):
-  """Yields items and shows how many are done, of "Evaluating", for example."""
+  """Yields items and shows how many are done, as "Evaluating: 3 of 9"."""
   if total is None and hasattr(iterable, "__len__"):
     total = len(iterable)
   if show_bar and _can_show_bar():

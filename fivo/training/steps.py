@@ -157,7 +157,7 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
                session.should_stop()):
       before = self.last
       self.last, values = session.run(self._fetches)
-      # Workers take steps in between.
+      # Other workers take steps in between.
       if is_first or self.last >= config.max_steps or (
           (self.last - 1) // config.summarize_every >
           (before - 1) // config.summarize_every):

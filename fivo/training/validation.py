@@ -92,7 +92,7 @@ class Validator(tf.compat.v1.train.SessionRunHook):
       _, result = self._evaluator.evaluate(path, self._raise_if_caught)
       bound = self._bound_of(result)
     except _InterruptedError:
-      log.info("The evaluation of step %d is left for later.", step)
+      log.info("The evaluation of step %d is postponed.", step)
       return False
     except errors.NonFiniteError as e:
       raise errors.NonFiniteError(

@@ -29,7 +29,7 @@ def _remarks(caplog, mode="train", **kwargs):
     (dict(diagnostics=True, bound="elbo"),
      "--diagnostics is ignored: --bound=elbo does not resample."),
     (dict(iwae_gradients="dreg"),
-     "--iwae_gradients=dreg is ignored: --bound=fivo is another."),
+     "--iwae_gradients=dreg is ignored: --bound=fivo does not use it."),
     (dict(twist="joint"),
      "--twist=joint is ignored: --bound=fivo has no twist."),
     (dict(bound="sixo", twist="joint", twist_steps=3),
