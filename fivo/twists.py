@@ -33,8 +33,8 @@ variables begin with `twist`, see `is_of_twist`.
 import tensorflow as tf
 
 from fivo import nested_utils as nested
-from fivo import roll_outs
 from fivo.models import base
+from fivo.models import roll_outs
 
 
 class TwistedModel(object):
@@ -108,7 +108,7 @@ def density_ratio_loss(model, states, observations, seq_lengths):
 def simulate(model, batch_size, num_steps, data_size, mean=None):
   """Draws B sequences of T timesteps in D dimensions from a model.
 
-  The model has `zero_state` and `sample_step`, see `roll_outs.py`. The mean, a
+  The model has `zero_state` and `sample_step`, see `models/roll_outs.py`. The mean, a
   float Tensor `[D]` or None, is subtracted from inputs. Returns the states
   after each step, `[T, B, ...]`; the pair of inputs and targets, `[T, B, D]`;
   and the lengths `[B]`, each T.

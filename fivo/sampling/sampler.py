@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import bounds
-from fivo import roll_outs
 from fivo.data import feeding
 from fivo.logdir import checkpoints
 from fivo.logdir import result_files
+from fivo.models import roll_outs
 from fivo.system import errors
 from fivo.system import log
 from fivo.system import sessions
