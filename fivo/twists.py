@@ -108,10 +108,10 @@ def density_ratio_loss(model, states, observations, seq_lengths):
 def simulate(model, batch_size, num_steps, data_size, mean=None):
   """Draws B sequences of T timesteps in D dimensions from a model.
 
-  The model has `zero_state` and `sample_step`, see `models/roll_outs.py`. The mean, a
-  float Tensor `[D]` or None, is subtracted from inputs. Returns the states
-  after each step, `[T, B, ...]`; the pair of inputs and targets, `[T, B, D]`;
-  and the lengths `[B]`, each T.
+  The model has `zero_state` and `sample_step`, see `models/roll_outs.py`. The
+  mean, a float Tensor `[D]` or None, is subtracted from inputs. Returns the
+  states after each step, `[T, B, ...]`; the pair of inputs and targets,
+  `[T, B, D]`; and the lengths `[B]`, each T.
   """
   dtype = getattr(model, "dtype", tf.float32)
   mean = tf.zeros([data_size], dtype) if mean is None else mean
