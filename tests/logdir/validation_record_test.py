@@ -30,5 +30,5 @@ def test_update_save_and_load(tmp_path, record):
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format": 2}'])
 def test_no_record(tmp_path, text):
   (tmp_path / validation_record.FILE_NAME).write_text(text)
-  with pytest.raises(errors.UserError, match="validation.json is no record"):
+  with pytest.raises(errors.UserError, match="validation.json is not a record"):
     validation_record.load(str(tmp_path))
