@@ -298,4 +298,7 @@ def _weigh_emissions(model, result, seq_lengths, num_samples):
   # If all sequences are empty there are no weights, and the sum is zero.
   log_z_hat = tf.reduce_sum(
       smc.log_average_weight(log_weights[-1:], axis=2), axis=0)
-  return result._replace(log_z_hat=log_z_hat, log_weights=log_weights)
+  weighed = result._replace(log_z_hat=log_z_hat, log_weights=log_weights)
+  weighed.ancestors = result.ancestors
+  weighed.particle_states = result.particle_states
+  return weighed

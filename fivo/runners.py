@@ -71,15 +71,15 @@ def create_dataset_and_model(config, split, shuffle, repeat):
       config, split, shuffle, repeat)
   emission_class = base.ConditionalNormalDistribution
   emission_bias_init = 0.0
-  if mean is not None:
-    mean_value = tf.get_static_value(mean)
-    checks.check_train_mean(config, mean_value)
   if is_binary:
     emission_class = getattr(
         base, catalogue.EMISSIONS[config.emission].binary_class)
-    # With these logits its mean is the data's.
-    emission_bias_init = -np.log(
-        1. / np.clip(mean_value, 0.0001, 0.9999) - 1.)
+  if mean is not None:
+    mean_value = tf.get_static_value(mean)
+    checks.check_train_mean(config, mean_value)
+    if is_binary:  # With these logits its mean is the data's.
+      emission_bias_init = -np.log(
+          1. / np.clip(mean_value, 0.0001, 0.9999) - 1.)
   model = _CREATE_MODEL[config.model](
       tf.compat.dimension_value(targets.shape[2]),
       config.latent_size,
@@ -220,10 +220,11 @@ class _Recurrent(runs.Family):
         config, bound.log_p_hat, lengths, summarize=True)
     unit = "timestep" if config.normalize_by_seq_len else "sequence"
     objective = runs.Objective(
-        mean_bound, mean_bound,
-        lambda step, value: "Step %d, %s bound per %s: %f" % (
+        value=mean_bound, log_values=mean_bound,
+        log_line=lambda step, value: "Step %d, %s bound per %s: %f" % (
             step, config.bound, unit, value),
-        grads_and_vars, hooks, tf.reduce_sum(lengths))
+        grads_and_vars=grads_and_vars, hooks=hooks,
+        num_timesteps=tf.reduce_sum(lengths))
     if not config.learns_density_ratio:
       return objective
     data_size = tf.compat.dimension_value(targets.shape[2])

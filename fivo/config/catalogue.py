@@ -1,7 +1,7 @@
 """Names and traits of models, bounds, resampling schemes, gradients and data.
 
-Flags, checks, messages, the compiled path and the docs' tables read this plain
-data, so a new bound or resampling scheme is one function and one entry here.
+Flags, checks, messages, charts and the compiled path read this plain data, so a
+new bound or resampling scheme is one function and one entry here.
 """
 
 import collections
@@ -32,10 +32,11 @@ class Bound(NamedTuple):
 
   name: str
   function: str  # In bounds.py.
+  # The one of `bounds.all_bounds` that validation and charts call it.
+  evaluated_as: str
   one_particle: bool = False  # Whatever --num_samples is.
   resamples: bool = True
   part: Optional[str] = None  # That the model needs: "tilt" or "twist".
-  evaluated_as: str = "fivo"
   compiles: bool = True  # With --xla.
 
 
@@ -45,7 +46,7 @@ class Scheme(NamedTuple):
   name: str
   copies: bool = True  # Otherwise it blends particles, which biases the bound.
   independent: bool = False  # Draws ancestors independently: has a score.
-  compiles: bool = True
+  compiles: bool = False  # With --xla; it then takes `uniforms`.
   options: Tuple[Tuple[str, str], ...] = ()  # Arguments and their flags.
 
 
@@ -70,7 +71,7 @@ class DatasetType(NamedTuple):
   name: str
   create: str  # In datasets.py.
   path: str  # What --dataset_path names.
-  dimension: Optional[int] = None  # Of an observation; None: the data's.
+  fixed_dimension: Optional[int] = None  # Of an observation.
   is_binary: Optional[bool] = False  # None: depends on the data.
   file_per_split: bool = False  # In a directory.
 
@@ -90,21 +91,20 @@ EMISSIONS = _by_name(
              needs_binary=True))
 
 BOUNDS = _by_name(
-    Bound("elbo", "iwae", one_particle=True, resamples=False,
-          evaluated_as="elbo"),
-    Bound("iwae", "iwae", resamples=False, evaluated_as="iwae"),
-    Bound("fivo", "fivo"),
-    Bound("fivo-aux", "fivo", part="tilt"),
-    Bound("sixo", "sixo", part="twist", evaluated_as="sixo", compiles=False))
+    Bound("elbo", "iwae", "elbo", one_particle=True, resamples=False),
+    Bound("iwae", "iwae", "iwae", resamples=False),
+    Bound("fivo", "fivo", "fivo"),
+    Bound("fivo-aux", "fivo", "fivo", part="tilt"),
+    Bound("sixo", "sixo", "sixo", part="twist", compiles=False))
 
 SCHEMES = _by_name(
-    Scheme("multinomial", independent=True),
-    Scheme("stratified"),
-    Scheme("systematic"),
-    Scheme("residual"),
-    Scheme("relaxed", copies=False, compiles=False,
+    Scheme("multinomial", independent=True, compiles=True),
+    Scheme("stratified", compiles=True),
+    Scheme("systematic", compiles=True),
+    Scheme("residual", compiles=True),
+    Scheme("relaxed", copies=False,
            options=(("temperature", "relaxed_resampling_temperature"),)),
-    Scheme("optimal_transport", copies=False, compiles=False,
+    Scheme("optimal_transport", copies=False,
            options=(("epsilon", "ot_epsilon"),
                     ("max_iterations", "ot_max_iterations"))))
 
@@ -122,10 +122,10 @@ IWAE_GRADIENTS = _by_name(
 
 DATASET_TYPES = _by_name(
     DatasetType("pianoroll", "create_pianoroll_dataset", "pianoroll pickle",
-                dimension=88, is_binary=True),
+                fixed_dimension=88, is_binary=True),
     DatasetType("speech", "create_speech_batches",
                 "TFRecord file of speech, or a directory of them",
-                dimension=200, file_per_split=True),
+                file_per_split=True),
     DatasetType("pose", "create_human_pose_dataset", "pickle of poses"),
     DatasetType("series", "create_series_dataset",
                 ".npz file of series, or a directory of CSV files",

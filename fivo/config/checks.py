@@ -62,7 +62,9 @@ def _refusals(c):
   """Yields an option's name, whether it is wrong in a `Config`, and why."""
   yield ("bound",
          c.bound_traits.part == "tilt" and not c.model_traits.has_tilt,
-         "the %s has no tilt; use elbo, iwae, fivo or sixo" % c.model)
+         "the %s has no tilt; use one of %s" % (c.model, ", ".join(
+             name for name, bound in catalogue.BOUNDS.items()
+             if bound.part != "tilt")))
   yield ("proposal_type",
          c.proposal_type.startswith("true-") and (
              not c.model_traits.knows_posterior),
@@ -117,8 +119,9 @@ def _refusals_of_xla(c):
              _flag(c, "resampling_type"),
              ", ".join(catalogue.names(catalogue.SCHEMES, compiles=True))))
   yield ("xla", c.xla and not c.bound_traits.compiles,
-         "cannot compile %s; use elbo, iwae, fivo or fivo-aux" % (
-             _flag(c, "bound")))
+         "cannot compile %s; use one of %s" % (
+             _flag(c, "bound"),
+             ", ".join(catalogue.names(catalogue.BOUNDS, compiles=True))))
   for name in ("resampling_gradients", "iwae_gradients"):
     yield ("xla", c.xla and not _gradients(c, name).compiles,
            "cannot compile " + _flag(c, name))
@@ -140,8 +143,8 @@ def check_data(config, split):
         config.dataset_type, ", ".join(sorted(catalogue.DATASET_TYPES))))
   if not config.dataset_path:
     raise errors.UserError("--dataset_path is empty: must be a " + kind.path)
-  if kind.is_binary:
-    check_dimension(config, kind.dimension, "--dataset_type=" + kind.name)
+  if kind.fixed_dimension:
+    check_dimension(config, kind.fixed_dimension, "--dataset_type=" + kind.name)
   path = config.path_of_split(split)
   if path != config.dataset_path and not os.path.exists(path):
     raise errors.UserError(

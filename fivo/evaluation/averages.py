@@ -17,7 +17,8 @@ from fivo.system import progress
 from fivo.system import sessions
 
 # ll_per_t and ll_per_seq are float64 arrays [repeats, 3], in nats, in the order
-# of `bounds.AllBounds`; with a twist [repeats, 4], SIXO last.
+# of `bounds.AllBounds`; with a twist [repeats, 4], SIXO last. Further fields
+# of `bounds.all_bounds` are averaged, logged and charted in the same way.
 EvalResult = collections.namedtuple(
     "EvalResult", ("ll_per_t", "ll_per_seq", "num_sequences"))
 _NAMES = bounds.AllBoundsAndSIXO._fields
@@ -139,17 +140,14 @@ def _map_in_order(function, items, num_threads):
 def report(result, split, step, writer):
   """Logs the `EvalResult` of a split, and writes it with a `Summaries`."""
   for unit, values in (("t", result.ll_per_t), ("seq", result.ll_per_seq)):
-    means = values.mean(axis=0)
-    log.info(
-        "%s elbo ll/%s: %f, iwae ll/%s: %f fivo ll/%s: %f" +
-        " sixo ll/%s: %f" * (len(means) - 3), split,
-        *[x for mean in means for x in (unit, mean)])
+    first, *others = ["%s ll/%s: %f" % (name, unit, mean)
+                      for name, mean in zip(_NAMES, values.mean(axis=0))]
+    log.info("%s %s, %s", split, first, " ".join(others))
     if len(values) > 1:
       standard_errors = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-      log.info(
-          "%s standard errors over %d repeats, ll/%s: elbo %f, iwae %f, fivo "
-          "%f" + ", sixo %f" * (len(means) - 3), split, len(values), unit,
-          *standard_errors)
+      log.info("%s standard errors over %d repeats, ll/%s: %s", split,
+               len(values), unit, ", ".join(
+                   "%s %f" % pair for pair in zip(_NAMES, standard_errors)))
   summarize(result, split, step, writer)
 
 

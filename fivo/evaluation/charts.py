@@ -9,6 +9,7 @@ import os
 
 import tensorflow as tf
 
+from fivo.config import catalogue
 from fivo.system import errors
 from fivo.system import log
 
@@ -46,7 +47,7 @@ _DESCRIPTIONS = {
     "particles/num_roots":
         "How many particles of the first step still have descendants: the mean "
         "over all timesteps."}
-for _bound in ("elbo", "iwae", "fivo", "sixo"):
+for _bound in {bound.evaluated_as for bound in catalogue.BOUNDS.values()}:
   _DESCRIPTIONS["bound_per_timestep/" + _bound] = (
       "The %s bound on log p(x) in nats per timestep: in training the mean "
       "over a batch of each sequence's bound over its length, in evaluation "

@@ -75,7 +75,11 @@ class RecurrentModel(object):
     `[batch, rnn_hidden_size]`.
     """
     latent_encoded = self.latent_encoder(latent)
-    return self._emission(latent_encoded, rnn_out), latent_encoded
+    return self.decode(latent_encoded, rnn_out), latent_encoded
+
+  def decode(self, latent_encoded, rnn_out):
+    """p(x_t | z'_t, h_t) given the encoded latent z'_t."""
+    return self._emission(latent_encoded, rnn_out)
 
   def sampling_state(self, state):
     """The part of a filter's state that `sample_step` continues from."""
@@ -196,7 +200,7 @@ class TrainableRecurrentModel(RecurrentModel,
     targets, *inputs = [
         tf.reshape(x, [-1, x.shape[2]]) for x in (
             self._targets[:leading[0]], states.latent_encoded, states.rnn_out)]
-    return tf.reshape(log_prob(self._emission(*inputs), targets), leading)
+    return tf.reshape(log_prob(self.decode(*inputs), targets), leading)
 
 
 def overrides(model, *names):

@@ -40,7 +40,9 @@ class VRNN(recurrent.RecurrentModel):
   def run_rnn(self, prev_rnn_state, prev_latent_encoded, inputs):
     """h_t = LSTM([e(x_{t-1}), z'_{t-1}]), and the network's new state.
 
-    Here `inputs` are x_{t-1}, not yet encoded, `[batch, data_size]`.
+    Here `inputs` are x_{t-1}, not yet encoded, `[batch, data_size]`. Training,
+    which encodes all steps at once, calls `_run_rnn_on_encoded` in its place,
+    unless a subclass overrides this.
     """
     return self._run_rnn_on_encoded(
         prev_rnn_state, prev_latent_encoded, self.data_encoder(inputs))

@@ -10,7 +10,8 @@ Cappe & Moulines, Comparison of Resampling Schemes for Particle Filtering,
 
 A scheme is a function of the unnormalised log weights `[N, B]` of B filters, of
 their states, nested Tensors `[N*B, ...]` that few schemes use, and of its own
-options, among them `random_seed`, an op seed or None. It returns
+options, among them `random_seed`, an op seed or None. One that copies particles
+or compiles also takes `uniforms`, see `multinomial`. It returns
 
 * int32 ancestors `[N, B]`: new particle n of filter b is a copy of particle
   `ancestors[n, b]` of that filter;

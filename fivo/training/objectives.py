@@ -5,7 +5,6 @@ import tensorflow as tf
 from fivo import bounds
 from fivo import diagnostics
 from fivo.compiled import xla
-from fivo.config import catalogue
 from fivo.evaluation import charts
 from fivo.models import recurrent
 from fivo.resampling import criteria
@@ -15,7 +14,6 @@ from fivo.training import optimization
 
 def bound_of_config(config, model, observations, lengths, **kwargs):
   """The `bounds.FIVOBound` that a `Config` asks for."""
-  scheme = catalogue.SCHEMES[config.resampling_type]
   return bounds.create_bound(
       config.bound, model, observations, lengths,
       num_samples=config.num_samples,
@@ -25,7 +23,8 @@ def bound_of_config(config, model, observations, lengths, **kwargs):
           config.resampling_criterion, config.ess_threshold),
       resampling_type=config.resampling_type,
       resampling_options={
-          argument: getattr(config, flag) for argument, flag in scheme.options},
+          argument: getattr(config, flag)
+          for argument, flag in config.scheme.options},
       resampling_gradients=config.resampling_gradients,
       random_seed=config.noise_seed, **kwargs)
 
@@ -89,8 +88,9 @@ def summarize_particles(bound, lengths, has_more=False):
   if has_more and bound.ancestors is not None:
     more = diagnostics.diagnose(
         bound.log_weights, bound.resampled, bound.ancestors)
-    figures.update((name, getattr(more, name)) for name in (
-        "log_weight_variance", "num_ancestors", "num_roots"))
+    figures.update(more._asdict())
+    # Both are charted above, by other names.
+    del figures["ess"], figures["resampled"]
   in_sequence = tf.cast(tf.transpose(tf.sequence_mask(
       lengths, tf.shape(bound.resampled)[0])), bound.resampled.dtype)
   for name, values in sorted(figures.items()):

@@ -68,10 +68,11 @@ def train(config, directory, process, train_op, objective, validator=None,
           optimization.names_in_checkpoints(), save_relative_paths=True))
     all_hooks = [steps]
     if process.is_chief:
-      all_hooks += _logdir_hooks(
+      checkpoint_hook, *others = _logdir_hooks(
           config, directory, path, scaffold, objective.num_timesteps)
-    if validator is not None:
-      validator.attach(all_hooks[1], caught)
+      all_hooks += [checkpoint_hook] + others
+    if validator is not None:  # The chief has it.
+      validator.attach(checkpoint_hook, caught)
       all_hooks.append(validator)
     all_hooks += list(objective.hooks) + list(hooks) + process.hooks(
         config.max_steps, config.stagger_workers, caught)
@@ -176,6 +177,6 @@ def _explain_non_finite(error, last_step, checkpoint, learning_rate):
   found = _NON_FINITE.search(error.message)
   return found and errors.NonFiniteError(
       "%s is %s at step %d; the last checkpoint is %s; a lower "
-      "--learning_rate than %g may help" % (
+      "--learning_rate than %g or --clip_gradient_norm may help" % (
           found.group(1), found.group(2), (last_step or 0) + 1, checkpoint,
           learning_rate))

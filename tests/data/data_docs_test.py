@@ -95,7 +95,7 @@ def _run(command, code, home):
 _SECTIONS = {
     "Musicians": ("midi", _write_midi, 88), "Sensor logs": (
         "logs", _write_logs, 2), "One long table": ("table", _write_table, 2),
-    "Pianorolls": ("jsb", _write_json, 88), "Arrays": ("series", None, 3),
+    "Existing": ("jsb", _write_json, 88), "Arrays": ("series", None, 3),
     "Speech": ("speech", _write_speech, 200), "Poses": ("pose", None, 3)}
 
 

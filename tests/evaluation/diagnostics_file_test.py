@@ -18,14 +18,16 @@ def _evaluate_recurrent(config):
   runners.run_eval(config, toy.create_dataset_and_model)
 
 
-@pytest.mark.parametrize("evaluate, model, directory, num_steps", [
-    (_evaluate_recurrent, "vrnn", "test", toy.LENGTHS[-1]),
-    (ghmm_runners.run_eval, "ghmm", "eval", 5)])
-def test_file_and_picture(tmp_path, evaluate, model, directory, num_steps):
+@pytest.mark.parametrize("evaluate, model, directory, num_steps, criterion", [
+    (_evaluate_recurrent, "vrnn", "test", toy.LENGTHS[-1], "always"),
+    (_evaluate_recurrent, "vrnn", "test", toy.LENGTHS[-1], "never"),
+    (ghmm_runners.run_eval, "ghmm", "eval", 5, "always")])
+def test_file_and_picture(
+    tmp_path, evaluate, model, directory, num_steps, criterion):
   pytest.importorskip("matplotlib")
   evaluate(types.SimpleNamespace(
       logdir=str(tmp_path), batch_size=2, num_samples=5, diagnostics=True,
-      resampling_criterion="always", random_seed=1, split="test", model=model,
+      resampling_criterion=criterion, random_seed=1, split="test", model=model,
       proposal_type="prior"))
   directory = tmp_path / directory
   values = np.load(str(directory / diagnostics_file.FILE_NAME))
@@ -34,7 +36,7 @@ def test_file_and_picture(tmp_path, evaluate, model, directory, num_steps):
   assert values["ancestors"].shape == (num_steps, num_batch, 5)
   assert (values["num_roots"][-1] <= values["num_roots"][0]).all()
   for b, length in enumerate(values["lengths"]):
-    assert values["resampled"][:length, b].all()
+    assert (values["resampled"][:length, b] == (criterion == "always")).all()
   png = (directory / diagnostics_file.PICTURE_NAME).read_bytes()
   assert png.startswith(b"\x89PNG")
 
