@@ -70,7 +70,7 @@ _FLAGS = [
     ("--model=vrnn --proposal_type=true-filtering", ": only the ghmm knows its "
      "true conditionals; the vrnn takes prior, filtering or smoothing"),
     ("--model=ghmm --bound=fivo-aux",
-     ": the ghmm has no tilt; use elbo, iwae, fivo or sixo"),
+     ": the ghmm has no tilt; use one of elbo, iwae, fivo, sixo"),
     ("--model=ghmm --proposal_type=prior",
      ": leaves the ghmm nothing to train; use filtering or smoothing"),
     ("--dataset_path=good.pkl --data_dimension=87",
@@ -88,7 +88,7 @@ _FLAGS = [
     ("--bound=sixo --batch_size=1", ": --twist=dre contrasts the sequences "
      "of a batch; use at least 2"),
     ("--bound=sixo --xla",
-     ": cannot compile --bound=sixo; use elbo, iwae, fivo or fivo-aux"),
+     ": cannot compile --bound=sixo; use one of elbo, iwae, fivo, fivo-aux"),
     ("--resampling_type=relaxed --xla", ": cannot compile "
      "--resampling_type=relaxed; use one of multinomial, stratified, "
      "systematic, residual"),
