@@ -1,7 +1,6 @@
 """Trains, evaluates and samples from sequential latent variable models.
 
-Every option is a flag; `fivo/config/options.py` lists them in groups, and
-`python run_fivo.py --help` prints them.
+Every option is a flag; docs/flags.md lists them in groups.
 """
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Measurements of speed and memory; `bin/run_benchmark.sh` runs them."""
+"""Speed and memory, the tables of results, and the pictures of the docs."""

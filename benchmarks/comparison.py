@@ -8,8 +8,9 @@ rounds, with the smallest and the largest.
 
 import collections
 
-from absl import logging
 import numpy as np
+
+from fivo.system import log
 
 
 def take_turns(contestants, num_rounds):
@@ -18,7 +19,7 @@ def take_turns(contestants, num_rounds):
   for i in range(num_rounds):
     for name, measure in contestants:
       figures[name].append(measure())
-      logging.info("%s, round %d of %d: %s", name, i + 1, num_rounds, ", ".join(
+      log.info("%s, round %d of %d: %s", name, i + 1, num_rounds, ", ".join(
           "%s %.4g" % item for item in figures[name][-1].items()))
   return figures
 

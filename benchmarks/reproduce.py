@@ -75,11 +75,11 @@ def define_flags():
       "eval_repeats", 5, "How often to evaluate the test split.", 2)
   flags.DEFINE_integer("jobs", 2, "The number of parallel processes.", 1)
   console.define_path(
-      "out_dir", None, "The directory of logdirs, logs and tables. None: "
+      "out_dir", None, "The directory of logdirs, logs and tables. Default: "
       "reproduction/DATASET in the working directory.")
   console.define_path(
-      "data_dir", None, "The directory of the pianoroll files. None: that of "
-      "the variable PIANOROLL_DIR, else ~/pianorolls.")
+      "data_dir", None, "The directory of the pianoroll files. Default: that "
+      "of the variable PIANOROLL_DIR, else ~/pianorolls.")
   flags.DEFINE_boolean(
       "dry_run", False, "Whether to print the commands without running them.")
 

@@ -49,7 +49,7 @@ _NUMBER = r"(-?[\d.]+|-?inf)"
 _TEST = "^test elbo ll/t: %s, iwae ll/t: %s fivo ll/t: %s" % ((_NUMBER,) * 3)
 _ERRORS = ("^test standard errors over \\d+ repeats, ll/t: elbo %s, iwae %s, "
            "fivo %s" % ((_NUMBER,) * 3))
-_VALID = r"^Step (\d+), valid \w+ bound per timestep: (\S+)"
+_VALID = r"^Step (\d+), valid \S+ bound per timestep: (\S+)"
 
 
 def name(cell):

@@ -14,12 +14,11 @@ import shlex
 import subprocess
 import time
 
-from absl import logging
-
 from benchmarks import processes
 from fivo.cluster import supervision
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import log
 
 
 class Call(object):
@@ -86,12 +85,12 @@ class Runner(object):
     if self._is_dry:
       print(" ".join(map(shlex.quote, processes.PROGRAM + call.flags)))
     elif not call.state()["done"]:
-      logging.info("%s: starting; its log is %s.", call.name, call.log)
+      log.info("%s: starting; its log is %s.", call.name, call.log)
       if self._run(call):
         found = call.last_match(r"\S.*")
         raise errors.UserError("%s: failed: %s" % (
             call.name, found.group() if found else "nothing said"))
-      logging.info("%s: done.", call.name)
+      log.info("%s: done.", call.name)
     return not self._is_dry
 
   def _run(self, call):

@@ -29,11 +29,11 @@ has_flag() {
   flag_value "$@" >/dev/null
 }
 
-# Sets DATASET_PATH to the file of chorales, and makes it if it is not there.
+# Sets DATASET_PATH to the file of chorales; makes it unless "$@" has --help.
 choose_chorales() {
   directory=$(absolute_path FIVO_DATA_DIR "${FIVO_DATA_DIR:-$ROOT/.data}")
   DATASET_PATH=$directory/chorales.pkl
-  [ -f "$DATASET_PATH" ] && return
+  if [ -f "$DATASET_PATH" ] || has_flag help "$@"; then return; fi
   lock "$directory" FIVO_DATA_DIR
   if [ ! -f "$DATASET_PATH" ]; then
     note "making $DATASET_PATH from music21's chorales; takes a minute, once"

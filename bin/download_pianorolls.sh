@@ -4,7 +4,7 @@
 
 . "$(dirname -- "$0")/environment.sh"
 
-if [ $# -ne 1 ]; then
+if [ $# -ne 1 ] || [ "${1#-}" != "$1" ]; then
   printf 'usage: %s DIR\n' "$0" >&2
   exit 2
 fi

@@ -5,7 +5,7 @@
 . "$(dirname -- "$0")/defaults.sh"
 
 if [ "$(flag_value dataset "$@")" = chorales ] && ! has_flag data_dir "$@"; then
-  choose_chorales
+  choose_chorales "$@"
   set -- --data_dir="${DATASET_PATH%/*}" "$@"
 fi
 

@@ -6,21 +6,23 @@
 
 . "$(dirname -- "$0")/defaults.sh"
 
-OUT_DIR=
-if has_flag pretrained "$@"; then
-  for argument; do
-    shift
-    [ "$argument" = --pretrained ] || set -- "$@" "$argument"
-  done
+OUT_DIR= PRETRAINED= RENDER=
+for argument do
+  shift
+  case $argument in
+    --pretrained | --pretrained=true) PRETRAINED=yes ;;
+    *) set -- "$@" "$argument" ;;
+  esac
+done
+if [ -n "$PRETRAINED" ]; then
   OUT_DIR=${FIVO_LOGDIR:-/tmp/fivo_pretrained}
   LOGDIR=$ROOT/results/models/chorales_vrnn_fivo_n4_seed1
-  choose_chorales
+  choose_chorales "$@"
 else
   choose_data "$@"
 fi
 
 FIND="from importlib.util import find_spec as find"
-RENDER=
 ! "$PYTHON" -c "$FIND; exit(not (find('matplotlib') and find('mido')))" ||
   RENDER=--render
 

@@ -21,6 +21,7 @@ LOGDIRS=
 for argument do
   shift
   case $argument in
+    -h | --help*) cd "$ROOT" && exec "$PYTHON" -m tensorboard.main "$argument" ;;
     -*) set -- "$@" "$argument" ;;
     *) add_logdir "$argument" ;;
   esac

@@ -128,7 +128,7 @@ DATASET_TYPES = _by_name(
                 file_per_split=True),
     DatasetType("pose", "create_human_pose_dataset", "pickle of poses"),
     DatasetType("series", "create_series_dataset",
-                ".npz file of series, or a directory of CSV files",
+                "NumPy .npz file of series, or a directory of CSV files",
                 is_binary=None))
 
 

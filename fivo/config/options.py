@@ -113,7 +113,8 @@ def _group(title, **shared):
 
 
 _add = _group("What to do", scope=CALL)
-_add("mode", str, "train", "What to do.", choices=("train", "eval", "sample"))
+_add("mode", str, "train", "Train, evaluate or sample.",
+     choices=("train", "eval", "sample"))
 _add("logdir", str, "/tmp/smc_vi",
      "The directory of checkpoints, summaries and the run's configuration.",
      is_path=True)
@@ -136,11 +137,11 @@ _add("proposal_type", str, "filtering",
               "true-smoothing"))
 _add("emission", str, "independent",
      "How the entries of an observation depend on each other, given the latent "
-     "and the past: not at all (independent), or each on the lower ones "
+     "and the past: not at all (independent), or each on those before it "
      "(autoregressive), which needs pianorolls or series of zeros and ones.",
      choices=catalogue.EMISSIONS, models=RECURRENT)
 _add("emission_sigma_min", float, None,
-     "The smallest standard deviation of a Normal emission. None: no lower "
+     "The smallest standard deviation of a Normal emission. Default: no lower "
      "limit, as in the original.", scope=RUN, minimum=0., models=RECURRENT)
 
 _add = _group("Data", models=RECURRENT)
@@ -150,7 +151,7 @@ _add("dataset_path", str, "",
      "The data, depending on --dataset_type: a %s." % "; a ".join(
          kind.path for kind in catalogue.DATASET_TYPES.values()), is_path=True)
 _add("data_dimension", int, None,
-     "The size D of an observation. None: 88 for pianorolls, 200 for speech, "
+     "The size of an observation. Default: 88 for pianorolls, 200 for speech, "
      "else that of the data.", scope=MODEL, minimum=1, maximum=_MAX_SIZE)
 _add("split", str, "train",
      "The split to evaluate, or to take prefixes of samples from.", scope=CALL,
@@ -162,8 +163,8 @@ _add("bucket_by_length", bool, False,
      "padding.")
 _add("max_train_length", int, None,
      "Training sequences longer than this are cut into equal pieces of at most "
-     "this many timesteps; evaluation uses whole sequences. None: no cutting.",
-     minimum=1)
+     "this many timesteps; evaluation uses whole sequences. Default: no "
+     "cutting.", minimum=1)
 
 _add = _group("Bound")
 _add("bound", str, "fivo",
@@ -230,7 +231,7 @@ _add("schedule_steps", int, None,
      "constant from then on.", minimum=1, maximum=_MAX_LONG)
 _add("average_variables", float, None,
      "The decay of exponential moving averages of the variables, e.g. 0.999; "
-     "evaluation, export and sampling use the averages. None: no averages.",
+     "evaluation, export and sampling use the averages. Default: no averages.",
      maximum=0.999999, above=0.)
 _add("input_dropout", float, 0.,
      "The probability of zeroing an entry of the input (the previous "
@@ -238,11 +239,11 @@ _add("input_dropout", float, 0.,
      maximum=0.999, models=RECURRENT)
 _add("kl_warmup_steps", int, None,
      "The number of steps over which the weight of log p(z)/q(z) rises from 0 "
-     "to 1, so that a VRNN or SRNN learns to use its latents. None: it is 1 "
-     "from the start.", minimum=1, maximum=_MAX_LONG, models=RECURRENT)
+     "to 1, so that a VRNN or SRNN learns to use its latents. Default: 1 from "
+     "the start.", minimum=1, maximum=_MAX_LONG, models=RECURRENT)
 _add("clip_gradient_norm", float, None,
      "The maximum global norm of the gradient, to which it is scaled down. "
-     "None: no clipping.", above=0.)
+     "Default: no clipping.", above=0.)
 _add("max_steps", int, int(1e9), "The global step at which training ends.",
      scope=CALL, minimum=0, maximum=_MAX_LONG)
 _add("summarize_every", int, 50, "Steps between log lines and summaries.",
@@ -251,13 +252,13 @@ _add("save_checkpoint_secs", float, 120., "Seconds between checkpoints.",
      above=0.)
 _add("eval_every", int, None,
      "Steps between evaluations of the bound on the valid split during "
-     "training, and at its end. None: never.", minimum=1, maximum=_MAX_LONG)
+     "training, and at its end. Default: never.", minimum=1, maximum=_MAX_LONG)
 _add("export_best", bool, False,
      "Whether to keep the checkpoint with the best bound on the valid split in "
      "LOGDIR/best.")
 _add("early_stop_patience", int, None,
      "The number of evaluations without a better bound on the valid split "
-     "after which training stops. None: no early stop.", minimum=1)
+     "after which training stops. Default: no early stop.", minimum=1)
 
 _add = _group("Evaluation", scope=CALL)
 _add("wait_for_checkpoint", bool, False,
@@ -265,7 +266,8 @@ _add("wait_for_checkpoint", bool, False,
      "fail without one.")
 _add("eval_interval_secs", float, None,
      "Seconds between checks for a new checkpoint; each is evaluated, up to "
-     "that of step --max_steps. None: only the newest is evaluated.", above=0.)
+     "that of step --max_steps. Default: only the newest is evaluated.",
+     above=0.)
 _add("eval_repeats", int, 1,
      "The number of evaluations to average; two or more give standard errors.",
      minimum=1, maximum=_MAX_SIZE, models=RECURRENT)
@@ -276,7 +278,7 @@ _add("sample_length", int, 50, "The number of timesteps to sample.", minimum=1,
 _add("prefix_length", int, 25, "The number of timesteps to condition on.",
      minimum=1, maximum=_MAX_SIZE)
 _add("sample_out_dir", str, None,
-     "The directory of samples.npz. None: the logdir.", models=None,
+     "The directory of samples.npz. Default: the logdir.", models=None,
      is_path=True)
 _add("sample_wav", bool, False,
      "Whether to write each sampled utterance as a WAV file too.")
@@ -288,24 +290,24 @@ _add("render", bool, False,
 _add("tempo", float, 120., "The quarter notes per minute of MIDI files.",
      minimum=4., maximum=1000.)
 _add("steps_per_quarter", int, None,
-     "The number of timesteps per quarter note, for MIDI files. None: what the "
-     "dataset says, else 1.", minimum=1, maximum=480)
+     "The number of timesteps per quarter note, for MIDI files. Default: what "
+     "the dataset says, else 1.", minimum=1, maximum=480)
 
 _add = _group("Gaussian hidden Markov model", models=GHMM)
-_add("variance", float, 0.1, "The variance of transitions and emissions.",
-     above=0.)
+_add("variance", float, 0.1,
+     "GHMM only: the variance of transitions and emissions.", above=0.)
 # Each timestep has its own ops, and T^2 numbers are in memory.
-_add("num_timesteps", int, 5, "The length of a sequence.", scope=MODEL,
-     minimum=1, maximum=10000)
+_add("num_timesteps", int, 5, "GHMM only: the length of a sequence.",
+     scope=MODEL, minimum=1, maximum=10000)
 _add("data_from_model", bool, False,
-     "Whether data is drawn from the model itself rather than from the "
-     "original's chain, which has one more transition.")
+     "GHMM only: whether data is drawn from the model itself rather than from "
+     "the original's chain, which has one more transition.")
 
 _add = _group("Distributed training", scope=CALL)
 _add("job_name", str, None,
-     "The job of this process in a cluster; the chief is worker 0. None: the "
-     "job in the variable TF_CONFIG, else training runs in this process alone.",
-     choices=("ps", "chief", "worker"))
+     "The job of this process in a cluster; the chief is worker 0. Default: "
+     "the job in the variable TF_CONFIG, else training runs in this process "
+     "alone.", choices=("ps", "chief", "worker"))
 _add("task", int, 0, "The number of this process in its job.", minimum=0)
 _add("ps_hosts", str, "",
      "The addresses of the parameter servers: host:port,...")

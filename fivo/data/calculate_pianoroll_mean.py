@@ -15,7 +15,6 @@ if __name__ == "__main__":
   startup.run(__file__)
 
 from absl import flags
-from absl import logging
 
 from fivo.formats import pianorolls
 from fivo.formats.pianorolls import MAX_NOTE  # noqa: F401
@@ -23,6 +22,7 @@ from fivo.formats.pianorolls import MIN_NOTE  # noqa: F401
 from fivo.formats.pianorolls import NUM_NOTES  # noqa: F401
 from fivo.system import console
 from fivo.system import errors
+from fivo.system import log
 
 console.define_path("in_file", None, "The pianoroll file to read.")
 console.define_path(
@@ -45,7 +45,7 @@ def add_train_mean(in_file, out_file=None):
   out_file = in_file if out_file is None else out_file
   with errors.naming_flag("out_file"):
     pianorolls.save(out_file, contents)
-  logging.info(
+  log.info(
       "%s: added the mean of %d train sequences; %.2f notes sound at a time.",
       out_file, len(train), mean.sum())
 

@@ -28,7 +28,6 @@ import os
 import pathlib
 
 from absl import flags
-from absl import logging
 import numpy as np
 
 from fivo.data import splits
@@ -37,6 +36,7 @@ from fivo.formats import note_lists
 from fivo.formats import pianorolls
 from fivo.system import console
 from fivo.system import errors
+from fivo.system import log
 from fivo.system import progress
 from fivo.system.errors import UserError
 
@@ -72,19 +72,18 @@ def read_midi_dir(midi_dir, steps_per_quarter=4, skip_damaged=False):
         raise UserError("%s; --skip_damaged leaves such files out"
                         % error) from error
       num_damaged += 1
-      logging.warning("Left out: %s", error)
+      log.warning("Left out: %s", error)
       continue
     pieces.setdefault(tuple(piece.chords), path)
     num_notes += piece.num_notes
     num_between += piece.num_between
   num_copies = len(paths) - num_damaged - len(pieces)
   if num_damaged or num_copies:
-    logging.warning("Of %d files, %d could not be used and %d have the same "
-                    "notes as another.", len(paths), num_damaged, num_copies)
+    log.warning("Of %d files, %d could not be used and %d have the same "
+                "notes as another.", len(paths), num_damaged, num_copies)
   if num_between:
-    logging.info("Left out %d of %d notes, which lie between the timesteps; a "
-                 "larger --steps_per_quarter keeps them.", num_between,
-                 num_notes)
+    log.info("Left out %d of %d notes, which lie between the timesteps; a "
+             "larger --steps_per_quarter keeps them.", num_between, num_notes)
   return {path: list(chords) for chords, path in pieces.items()}
 
 
@@ -130,7 +129,7 @@ def create_pianoroll_dataset(contents, out_file, transpose_to=None):
           tuple(note for note in chord if note in on_piano)
           for chord in chords]
   if counts:
-    logging.warning(
+    log.warning(
         "Left out notes outside %d to %d: %s.", pianorolls.MIN_NOTE,
         pianorolls.MAX_NOTE, ", ".join(
             "%d in %d steps" % item for item in sorted(counts.items())))
@@ -148,11 +147,11 @@ def define_flags():
       "MIDI.", lower_bound=1, upper_bound=96)
   flags.DEFINE_enum(
       "transpose_to", None, list(_TONICS),
-      "The tonic to transpose every piece to. None: no transposition.")
+      "The tonic to transpose every piece to. Default: no transposition.")
   flags.DEFINE_list(
       "splits", None,
-      "The fractions of MIDI files in train, valid and test. None: by folders "
-      "of these names, else 0.8,0.1,0.1.")
+      "The fractions of MIDI files in train, valid and test. Default: by "
+      "folders of these names, else 0.8,0.1,0.1.")
   flags.DEFINE_integer("seed", 0, "The seed of the random order of MIDI files.")
   flags.DEFINE_bool(
       "skip_damaged", False,

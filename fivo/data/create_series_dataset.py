@@ -21,7 +21,6 @@ import os
 import re
 
 from absl import flags
-from absl import logging
 import numpy as np
 
 from fivo.data import series_info
@@ -30,6 +29,7 @@ from fivo.formats import series
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import log
 from fivo.system import progress
 from fivo.system.errors import UserError
 
@@ -65,14 +65,14 @@ def read(path, fractions=None, seed=0, sequence_length=None,
                           path, len(sequences), wanted))
     contents = splits.deal(sequences, fractions, seed)
   elif num_known < len(sources):
-    logging.warning("%s: left out files outside train, valid and test.", path)
+    log.warning("%s: left out files outside train, valid and test.", path)
   contents = {split: _cut(sequences, sequence_length)
               for split, sequences in contents.items() if sequences}
   is_constant = series_info.find_constants(contents["train"])
   if drop_constant and is_constant.any() and not is_constant.all():
     labels = np.array(names or range(len(is_constant)))
-    logging.warning("%s: left out column %s, which is constant.", path,
-                    labels[is_constant].tolist())
+    log.warning("%s: left out column %s, which is constant.", path,
+                labels[is_constant].tolist())
     contents = {split: [sequence[:, ~is_constant] for sequence in sequences]
                 for split, sequences in contents.items()}
     names = names and labels[~is_constant].tolist()
@@ -109,7 +109,7 @@ def define_flags():
   console.define_path("in", None, "The folder or file to read.")
   console.define_path("out_file", None, "The .npz file to write.")
   flags.DEFINE_list("splits", None, "The fractions of train, valid and test. "
-                    "None: by folders, else 0.8,0.1,0.1.")
+                    "Default: by folders, else 0.8,0.1,0.1.")
   flags.DEFINE_integer("seed", 0, "The seed of their random order.")
   flags.DEFINE_integer("sequence_length", None, "Cuts sequences into pieces of "
                        "this many timesteps.", lower_bound=1)
@@ -136,9 +136,9 @@ def main(unused_argv):
   for split, sequences in contents.items():
     arrays[split + "_values"] = np.concatenate(sequences)
     arrays[split + "_lengths"] = list(map(len, sequences))
-    logging.info("%d sequences of %d timesteps to %s.", len(sequences),
-                 sum(map(len, sequences)), split)
+    log.info("%d sequences of %d timesteps to %s.", len(sequences),
+             sum(map(len, sequences)), split)
   with files.atomic_write(FLAGS.out_file) as stream:
     np.savez(stream, **arrays)
-  logging.info("Wrote %s; columns: %s.", FLAGS.out_file,
-               ", ".join(names) if names else contents["train"][0].shape[1])
+  log.info("Wrote %s; columns: %s.", FLAGS.out_file,
+           ", ".join(names) if names else contents["train"][0].shape[1])

@@ -28,7 +28,6 @@ import re
 import tempfile
 
 from absl import flags
-from absl import logging
 import numpy as np
 import tensorflow as tf
 
@@ -37,6 +36,7 @@ from fivo.formats import sound
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
+from fivo.system import log
 from fivo.system import progress
 from fivo.system.errors import UserError
 
@@ -71,7 +71,7 @@ def create_timit_dataset(raw_timit_dir, out_dir, valid_frac=0.05):
   print("%d train / %d valid / %d test" % (len(train), len(valid), len(test)),
         flush=True)
   if valid_frac and not valid:
-    logging.warning(
+    log.warning(
         "The valid set is empty: --valid_frac=%g of %d files is less than one.",
         valid_frac, len(train))
   with errors.writing_to("out_dir", out_dir):
@@ -105,9 +105,9 @@ def find_utterances(raw_timit_dir, subset):
   for path in paths:
     found.setdefault(re.sub(r"(\.WAV)+$", ".WAV", path.upper()), path)
   if len(found) < len(paths):
-    logging.warning("--raw_timit_dir=%s: left out %d files that are copies of "
-                    "others by their names.", raw_timit_dir,
-                    len(paths) - len(found))
+    log.warning("--raw_timit_dir=%s: left out %d files that are copies of "
+                "others by their names.", raw_timit_dir,
+                len(paths) - len(found))
   return [(path, sound.read_header(path))
           for _, path in progress.track(
               sorted(found.items()), "Reading the headers of %s" % subset,

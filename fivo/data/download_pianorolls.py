@@ -27,13 +27,13 @@ import urllib.parse
 import urllib.request
 
 from absl import flags
-from absl import logging
 
 from fivo.formats import pianorolls
 from fivo.formats import pickled_splits
 from fivo.formats import reading
 from fivo.system import console
 from fivo.system import files
+from fivo.system import log
 from fivo.system.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -66,15 +66,15 @@ def download(out_dir, base_url=DEFAULT_URL):
     if contents is not None:  # It may be a user's own file.
       _check_counts(contents, num_sequences, path,
                     "; move that file away, or name another directory")
-      logging.info("%s: exists already", path)
+      log.info("%s: exists already", path)
     else:
       url = base_url.rstrip("/") + "/" + urllib.parse.quote(published_name)
       data, contents = _download_one(url)
       _check_counts(contents, num_sequences, url)
       with files.atomic_write(path) as stream:
         stream.write(data)
-      logging.info("%s: downloaded, %d train, %d valid and %d test sequences",
-                   path, *num_sequences)
+      log.info("%s: downloaded, %d train, %d valid and %d test sequences",
+               path, *num_sequences)
     if pianorolls.MEAN_KEY not in contents:
       without_mean.append(path)
   return without_mean
@@ -86,7 +86,7 @@ def _load_existing(path):
     return pianorolls.load(path)
   except UserError as error:
     if os.path.exists(path):
-      logging.info("%s; downloading it again", error)
+      log.info("%s; downloading it again", error)
     return None
 
 
@@ -125,7 +125,7 @@ def main(unused_argv):
   without_mean = download(
       FLAGS.out_dir, os.environ.get("FIVO_PIANOROLL_URL") or DEFAULT_URL)
   if without_mean:
-    logging.info("Next, add the train mean to those you want to train on:")
+    log.info("Next, add the train mean to those you want to train on:")
   for path in without_mean:
-    logging.info("  %s -m fivo.data.calculate_pianoroll_mean --in_file=%s",
-                 shlex.quote(sys.executable), shlex.quote(path))
+    log.info("  %s -m fivo.data.calculate_pianoroll_mean --in_file=%s",
+             shlex.quote(sys.executable), shlex.quote(path))

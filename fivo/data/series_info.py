@@ -9,11 +9,11 @@ lower by sum(log std) per timestep.
 
 import typing
 
-from absl import logging
 import numpy as np
 
 from fivo.formats import series
 from fivo.system import errors
+from fivo.system import log
 from fivo.system.errors import UserError
 
 
@@ -74,7 +74,7 @@ def summarize(path, sequences, names):
   rises = [((step > 0) & np.isclose(step, step[0], 1e-6)).all(axis=0)
            for step in (np.diff(s, axis=0) for s in sequences if len(s) > 2)]
   if rises and np.all(rises, axis=0).any():
-    logging.warning(
+    log.warning(
         "%s: column %s rises by a constant step; if it is a time or an index, "
         "it is not data.", path, labels[np.all(rises, axis=0)].tolist())
   is_binary = np.isin(values, [0., 1.]).all()

@@ -1,1 +1,1 @@
-"""Averaging the bounds over a dataset, for one checkpoint or each new one."""
+"""Averages of the bounds, the charts of every mode, and chords of samples."""

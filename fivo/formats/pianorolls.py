@@ -8,7 +8,6 @@ import numbers
 import os
 import pickle
 
-from absl import logging
 import numpy as np
 
 from fivo.formats import pickled_splits
@@ -16,6 +15,7 @@ from fivo.formats.pickled_splits import MEAN_KEY
 from fivo.formats.pickled_splits import SPLITS
 from fivo.formats.reading import describe
 from fivo.system import files
+from fivo.system import log
 from fivo.system.errors import UserError
 
 # The keys of a piano, A0 to C8.
@@ -47,7 +47,7 @@ def save_with_mean(path, pianorolls):
   save(path, pianorolls)
   sequences = sum(dense.values(), [])
   notes = MIN_NOTE + np.flatnonzero(calculate_mean(sequences))
-  logging.info(
+  log.info(
       "%s: %d sequences (%s), %d timesteps, %s.", path, len(sequences),
       ", ".join("%d %s" % (len(dense.get(split, ())), split)
                 for split in SPLITS), sum(map(len, sequences)),

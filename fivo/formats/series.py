@@ -17,10 +17,10 @@ import gzip
 import os
 import re
 
-from absl import logging
 import numpy as np
 
 from fivo.formats import reading
+from fivo.system import log
 from fivo.system.errors import UserError
 
 _INTEGER = re.compile(r"[+-]?\d+(e\d+)?")
@@ -101,8 +101,8 @@ def read_tables(paths, **choice):
   for path in paths:
     sequences, names, left_out = _read_table(path, **choice)
     if not set(left_out) <= set(all_left_out):
-      logging.warning("%s: left out dates, times or names of rows: %s.", path,
-                      ", ".join(map(repr, left_out)))
+      log.warning("%s: left out dates, times or names of rows: %s.", path,
+                  ", ".join(map(repr, left_out)))
       all_left_out += left_out
     columns = names or list(map(str, range(sequences[0].shape[1])))
     first = first or (path, columns)
@@ -208,8 +208,8 @@ def _read_cells(path, decimal, header):
           path, number, len(row), width))
   names = _find_names(titles, width)
   if len(titles) > len(names[:1]):
-    logging.warning("%s: above line %d, where the numbers begin, only the "
-                    "names %s are read.", path, numbers[0], names)
+    log.warning("%s: above line %d, where the numbers begin, only the "
+                "names %s are read.", path, numbers[0], names)
   return numbers, rows, names, decimal or ".,"[has_commas]
 
 

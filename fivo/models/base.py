@@ -26,11 +26,14 @@ class ELBOTrainableSequenceModel(abc.ABC):
   """A sequence model and its proposal, as the bounds see them.
 
   Subclass this to train your own model. A model processes a batch of rows, one
-  timestep at a time, and knows nothing of particles: to it N particles of B
+  timestep at a time. A step knows nothing of particles: to it N particles of B
   sequences are a batch of N*B rows, in the layout drawn in `fivo/smc.py`.
 
   A model that also has `log_twist(state, t)`, see `twists.py`, works with the
   bound SIXO; one with `sample_step(state, inputs, t)` can be sampled from.
+  Optional, to weigh the emissions of all steps at once as `recurrent.py` does:
+  `weighs_emissions_later`, `emission_log_probs(states)`, and `weigh_emission`,
+  an argument of `propose_and_weight`.
 
   Attributes:
     dtype: The float dtype that `zero_state` is given.

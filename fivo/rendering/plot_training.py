@@ -20,7 +20,6 @@ import itertools
 import os
 
 from absl import flags
-from absl import logging
 import numpy as np
 import tensorflow as tf
 
@@ -79,8 +78,8 @@ def _read_file(path, charts, seconds_before):
                     float(tf.make_ndarray(value.tensor)))
           points[value.tag].append((event.step, seconds, number))
   except tf.errors.DataLossError:
-    logging.info("%s ends in the middle of a record; its run may still go on.",
-                 path)
+    log.info("%s ends in the middle of a record; its run may still go on.",
+             path)
   return points, seconds
 
 
@@ -154,4 +153,4 @@ def main(unused_argv):
   with errors.naming_flag("logdir"):
     logdirs = [files.local_path(path) for path in FLAGS.logdir]
   draw(FLAGS.out_file, logdirs)
-  logging.info("Wrote %s.", FLAGS.out_file)
+  log.info("Wrote %s.", FLAGS.out_file)

@@ -5,8 +5,8 @@ import os
 import pytest
 
 
-@pytest.mark.parametrize("arguments", [[], ["a", "b"]])
-def test_wrong_number_of_arguments(checkout, arguments):
+@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["--help"]])
+def test_wrong_arguments(checkout, arguments):
   # The original ended with 0.
   result = checkout.run("download_pianorolls.sh", *arguments)
   assert result.status == 2

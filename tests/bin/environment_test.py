@@ -78,8 +78,7 @@ class TestFirstUse(object):
     assert "--no-build-isolation" in rest.arguments
 
   @pytest.mark.parametrize("script", [
-      "run_eval.sh", "run_sample.sh", "run_tests.sh", "run_lint.sh",
-      "download_pianorolls.sh"])
+      "run_eval.sh", "run_sample.sh", "run_tests.sh", "run_lint.sh"])
   def test_each_script_does_it(self, checkout, script):
     checkout.add_python("python3.7")
     result = checkout.run(script, "--dataset_path=x")

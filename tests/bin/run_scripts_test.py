@@ -174,14 +174,17 @@ class TestData(object):
     assert _value(flags, "logdir") == "/mine"
 
 
-@pytest.mark.parametrize("variables, out_dir", [
-    ({}, "/tmp/fivo_pretrained"), ({"FIVO_LOGDIR": "/a b"}, "/a b")])
-def test_samples_from_the_model_of_the_checkout(ready, variables, out_dir):
+@pytest.mark.parametrize("own, variables, out_dir", [
+    ("--pretrained", {}, "/tmp/fivo_pretrained"),
+    ("--pretrained=true", {"FIVO_LOGDIR": "/a b"}, "/a b")])
+def test_samples_from_the_model_of_the_checkout(ready, own, variables, out_dir):
   """The chorales', whatever else there is, and nothing is written to it."""
-  flags = _flags(ready, "run_sample.sh", "--batch_size=2", "--pretrained",
-                 "--bound=iwae", variables=dict(variables, PIANOROLL_DIR="/p"))
+  _flags(ready, "run_sample.sh", own, "--help")
+  assert not ready.calls("create_chorales_dataset")
+  flags = _flags(ready, "run_sample.sh", "--batch_size=2", own, "--bound=iwae",
+                 variables=dict(variables, PIANOROLL_DIR="/p"))
   assert flags[-2:] == ["--batch_size=2", "--bound=iwae"]
-  assert "--pretrained" not in flags
+  assert own not in flags
   assert _value(flags, "logdir") == ready.path(
       "results", "models", "chorales_vrnn_fivo_n4_seed1")
   assert _value(flags, "dataset_path") == ready.path(".data", "chorales.pkl")

@@ -26,7 +26,7 @@ def _flags(checkout, *arguments, **kwargs):
   """Runs the script and returns TensorBoard's arguments."""
   result = checkout.run(_SCRIPT, *arguments, **kwargs)
   assert result.status == 0, result.stderr
-  call, = checkout.calls("tensorboard.main")
+  call = checkout.calls("tensorboard.main")[-1]
   assert call.arguments[:2] == ["-m", "tensorboard.main"]
   return call.arguments[2:]
 
@@ -43,9 +43,10 @@ def test_runs_have_their_paths_for_names(ready, tmp_path, names, logdir):
       "--host=127.0.0.1"]
 
 
-def test_default(ready, tmp_path):
+def test_default_and_help(ready, tmp_path):
   assert _flags(ready, variables={"FIVO_LOGDIR": str(tmp_path)})[0] == (
       "--logdir=%s" % tmp_path)
+  assert _flags(ready, "--help", variables={"FIVO_LOGDIR": "/no"}) == ["--help"]
 
 
 @pytest.mark.parametrize("names, message", [
