@@ -25,6 +25,11 @@ from fivo.models import mlp
 
 # The size of the masked hidden layer, as a multiple of that of its input layer.
 HIDDEN_MULTIPLE = 4
+# Logits beyond it, in absolute value, count as it and have no gradient. Units
+# that see or predict only notes which never sound would otherwise grow with
+# every step of Adam, however small their gradient, until such a note costs
+# thousands of nats. A probability is at least 3e-7.
+MAX_LOGIT = 15.
 
 
 class ConditionalAutoregressiveDistribution(object):
@@ -72,8 +77,9 @@ class ConditionalAutoregressiveDistribution(object):
     """The logits `[batch, size]` given g(c) and the lower entries of x."""
     inputs = tf.concat([x, features], axis=1)
     hidden = self._activation(_linear(inputs, *self._hidden_layer))
-    return self.bias_init + _linear(
+    logits = self.bias_init + _linear(
         tf.concat([hidden, inputs], axis=1), *self._logits_layer)
+    return tf.clip_by_value(logits, -MAX_LOGIT, MAX_LOGIT)
 
 
 class AutoregressiveBernoulli(object):

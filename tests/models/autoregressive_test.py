@@ -48,15 +48,17 @@ def _all(size):
   return np.array(list(itertools.product([0, 1], repeat=size)), np.float32)
 
 
-@pytest.mark.parametrize("size, hidden_layer_sizes", [
-    (5, [3]), (6, [4, 2]), (1, [3]), (2, [])])
-def test_probabilities_sum_to_one(size, hidden_layer_sizes):
-  emission = _Emission(size, hidden_layer_sizes)
+@pytest.mark.parametrize("size, hidden_layer_sizes, bias_init", [
+    (5, [3], .25), (6, [4, 2], .25), (1, [3], .25), (2, [], .25),
+    (3, [3], -1e3)])
+def test_probabilities_sum_to_one(size, hidden_layer_sizes, bias_init):
+  emission = _Emission(size, hidden_layer_sizes, bias_init)
   for condition in _CONDITIONS:
     log_probs = emission.log_probs(_all(size), condition)
     assert log_probs.shape == (2 ** size, size)
     np.testing.assert_allclose(
         np.exp(log_probs.sum(axis=1)).sum(), 1., rtol=1e-5)
+    assert log_probs.min() > -autoregressive.MAX_LOGIT - 1e-3
 
 
 def _conditional_log_prob(weights, lower, entry, condition, bias):
