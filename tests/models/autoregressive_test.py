@@ -77,6 +77,7 @@ def _conditional_log_prob(weights, lower, entry, condition, bias):
       logit += v[k, i] * max(
           0., lower[:num_read] @ w[:num_read, k] + features @ w[size:, k] +
           bias_of_unit)
+  logit = np.clip(logit, -15., 15.)
   return -np.logaddexp(0., -logit if entry else logit)
 
 
