@@ -16,7 +16,7 @@ for argument do
 done
 if [ -n "$PRETRAINED" ]; then
   OUT_DIR=${FIVO_LOGDIR:-/tmp/fivo_pretrained}
-  LOGDIR=$ROOT/results/models/chorales_vrnn_fivo_n4_seed1
+  LOGDIR=$ROOT/results/models/chorales_vrnn_autoregressive_fivo_n4_seed1
   choose_chorales "$@"
 else
   choose_data "$@"

@@ -186,7 +186,7 @@ def test_samples_from_the_model_of_the_checkout(ready, own, variables, out_dir):
   assert flags[-2:] == ["--batch_size=2", "--bound=iwae"]
   assert own not in flags
   assert _value(flags, "logdir") == ready.path(
-      "results", "models", "chorales_vrnn_fivo_n4_seed1")
+      "results", "models", "chorales_vrnn_autoregressive_fivo_n4_seed1")
   assert _value(flags, "dataset_path") == ready.path(".data", "chorales.pkl")
   assert _value(flags, "sample_out_dir") == out_dir
 
