@@ -149,11 +149,12 @@ def _summary(key, rows):
   for bound in BOUNDS:
     pairs = {row["seed"]: _headline(row) for row in rows
              if row["bound"] == bound}
-    values = by_seed[bound] = {seed: pair[0] for seed, pair in pairs.items()}
-    error = stats.sem(list(values.values())) if len(values) > 1 else [
-        pair[1] for pair in pairs.values()]
-    cells.append(_with_error(np.mean(list(values.values())), np.squeeze(error))
-                 if values else "")
+    by_seed[bound] = {seed: value for seed, (value, _) in pairs.items()}
+    values = list(by_seed[bound].values())
+    if len(values) > 1:
+      cells.append(_with_error(np.mean(values), stats.sem(values)))
+    else:
+      cells += [_with_error(*pair) for pair in pairs.values()] or [""]
   return list(key) + cells + [verdict(by_seed)]
 
 

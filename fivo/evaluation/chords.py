@@ -92,9 +92,7 @@ def main(unused_argv):
           "--mode=sample (%s)" % (text, e)) from e
     chords[name] = Chords(
         samples.reshape([len(samples), -1, samples.shape[-1]]) > 0)
-  for row in (_HEADER, ["---"] * len(_HEADER)) + tuple(
-      (name, "%d" % row[0]) + tuple("%.3f" % value for value in row[1:])
-      for name, row in (
-          (name, value.statistics(chords["test"], chords["train"]))
-          for name, value in chords.items())):
-    print("| %s |" % " | ".join(row))
+  print("| %s |\n%s|" % (" | ".join(_HEADER), "| --- " * len(_HEADER)))
+  for name, value in chords.items():
+    print("| %s | %d | %.3f | %.3f | %.3f | %.3f |" % (
+        (name,) + value.statistics(chords["test"], chords["train"])))

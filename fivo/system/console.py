@@ -75,6 +75,8 @@ def _parse_flags(argv):
 
 def _explain_illegal_value(error):
   """Says what a flag's value must be, unlike absl's message."""
+  if "must have a value other than None" in str(error):
+    return "%s is required" % ", ".join(re.findall(r"Flag (--\S+)", str(error)))
   reason = ": %s" % error.__context__
   found = re.match("flag (--([^=]+)=(.*))$", str(error)[:-len(reason)])
   if not found:
