@@ -30,7 +30,7 @@ def run(flags, config):
   # Here, since a parameter server, which a whole cluster waits for, starts in
   # two thirds of the time without the models.
   # pylint: disable=import-outside-toplevel
-  if config.model_traits.is_recurrent:
+  if config.model_traits.needs_data:
     from fivo import runners as family
   else:
     from fivo import ghmm_runners as family

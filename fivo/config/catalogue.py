@@ -14,7 +14,7 @@ class Model(NamedTuple):
   """A value of --model."""
 
   name: str
-  is_recurrent: bool = True  # Run by runners.py, on data; else ghmm_runners.py.
+  needs_data: bool = True  # Run by runners.py; others by ghmm_runners.py.
   knows_posterior: bool = False  # Has true-* proposals, an optimal twist.
   has_tilt: bool = True  # For fivo-aux.
 
@@ -82,7 +82,7 @@ def _by_name(*entries):
 
 MODELS = _by_name(
     Model("vrnn"),
-    Model("ghmm", is_recurrent=False, knows_posterior=True, has_tilt=False),
+    Model("ghmm", needs_data=False, knows_posterior=True, has_tilt=False),
     Model("srnn"))
 
 EMISSIONS = _by_name(

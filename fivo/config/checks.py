@@ -107,7 +107,7 @@ def _refusals(c):
            "depends on the bound on the valid split; give --eval_every, the "
            "steps between its evaluations")
   yield ("eval_every",
-         c.eval_every is not None and not c.model_traits.is_recurrent,
+         c.eval_every is not None and not c.model_traits.needs_data,
          "the ghmm has no valid split: its data is endless; its log lines "
          "compare the bound with the exact likelihood; leave the flag out")
 
@@ -247,9 +247,9 @@ def _is_set(config, name):
 
 def _ignored(c):
   """Yields an option's name, whether it has no effect, and why."""
-  is_training, is_recurrent = c.mode == "train", c.model_traits.is_recurrent
+  is_training, needs_data = c.mode == "train", c.model_traits.needs_data
   resamples, bound = c.bound_traits.resamples, _flag(c, "bound")
-  yield ("diagnostics", not resamples and (is_training or not is_recurrent),
+  yield ("diagnostics", not resamples and (is_training or not needs_data),
          bound + " does not resample.")
   file_split = os.path.basename(c.path_of_split(c.split))
   yield ("split", (not is_training and c.dataset_type == "speech" and
@@ -259,7 +259,7 @@ def _ignored(c):
          "--split." % (c.dataset_path, file_split))
   if not is_training:
     return
-  yield ("diagnostics", c.xla and is_recurrent,
+  yield ("diagnostics", c.xla and needs_data,
          "with --xla the filter records no ancestors.")
   for name in ("resampling_type", "resampling_criterion",
                "resampling_gradients"):

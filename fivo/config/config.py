@@ -72,7 +72,7 @@ class Config(collections.namedtuple("Config", tuple(options.OPTIONS) + (
   @property
   def warms_up(self):
     """True if the weight of log p(z)/q(z) rises from 0 to 1 in training."""
-    return self.kl_warmup_steps is not None and self.model_traits.is_recurrent
+    return self.kl_warmup_steps is not None and self.model_traits.needs_data
 
   @property
   def process_seed(self):

@@ -23,8 +23,8 @@ MODEL = "model"  # Defines the model: kept in the logdir, never changed.
 RUN = "run"  # Belongs to the run: kept in the logdir, may be changed.
 CALL = "call"  # Belongs to one call of the program: not kept.
 
-RECURRENT = catalogue.names(catalogue.MODELS, is_recurrent=True)
-GHMM = catalogue.names(catalogue.MODELS, is_recurrent=False)
+RECURRENT = catalogue.names(catalogue.MODELS, needs_data=True)
+GHMM = catalogue.names(catalogue.MODELS, needs_data=False)
 # Options whose values a caller's own function may understand.
 _MAY_BE_OWN = ("model", "dataset_type", "split")
 

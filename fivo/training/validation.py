@@ -97,7 +97,8 @@ class Validator(tf.compat.v1.train.SessionRunHook):
     except errors.NonFiniteError as e:
       raise errors.NonFiniteError(
           "--eval_every=%d: the %s bound of the %s split is not finite at step "
-          "%d: %s; %s; a lower --learning_rate than %g may help" % (
+          "%d: %s; %s; a lower --learning_rate than %g or --clip_gradient_norm "
+          "may help" % (
               self._config.eval_every, self._config.bound, SPLIT, step, e,
               self._best_so_far(), self._config.learning_rate)) from e
     averages.summarize(result, SPLIT, step, self._summaries)

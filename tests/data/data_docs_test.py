@@ -101,7 +101,7 @@ _SECTIONS = {
 
 
 @pytest.mark.parametrize("title", [
-    title if index < 2 else pytest.param(title, marks=pytest.mark.slow)
+    title if not index else pytest.param(title, marks=pytest.mark.slow)
     for index, title in enumerate(_SECTIONS)])
 def test_from_data_to_a_sample(tmp_path, title):
   name, write, dimension = _SECTIONS[title]
