@@ -102,7 +102,7 @@ _FLAGS = [
      "--proposal_type=prior; leave one of them out"),
     ("--learning_rate_schedule=cosine",
      ": needs --schedule_steps, the step at which it ends"),
-    ("--export_best", "--export_best=True: depends on the bound on the valid "
+    ("--export_best", "--export_best: depends on the bound on the valid "
      "split; give --eval_every, the steps between its evaluations"),
     ("--model=ghmm --eval_every=5", ": the ghmm has no valid split: its data "
      "is endless; its log lines compare the bound with the exact likelihood; "
@@ -110,7 +110,7 @@ _FLAGS = [
     ("--mode=sample --sample_wav --logdir=run", "--sample_wav: only speech is "
      "sound; the data is of --dataset_type=pianoroll"),
     # Directories.
-    ("--dataset_path=", "--dataset_path is empty: must be a pianoroll pickle"),
+    ("--dataset_path=", "--dataset_path is required: a pianoroll pickle"),
     ("--logdir=", "--logdir is empty: must be a directory's name"),
     ("--dataset_path=good.pkl --logdir=\udcff",
      "--logdir=\\udcff: must be UTF-8, as TensorFlow requires"),
@@ -188,10 +188,11 @@ _LOGDIRS = [
     ("pipe", "cannot be read: not a regular file"),
     ("nan_mean", "is not a configuration from this program (ValueError: "
      "train_mean must be a list of finite numbers)"),
-    ("text_size", "has a latent_size that must be an integer"),
-    ("zero_size", "has a latent_size that must be at least 1"),
-    ("nul_path", "has a dataset_path that must not hold a NUL byte"),
-    ("null_model", "has a model that needs a value"),
+    ("text_size", "has a latent_size, '64', that must be an integer"),
+    ("zero_size", "has a latent_size, 0, that must be at least 1"),
+    ("nul_path",
+     r"has a dataset_path, 'a\x00b', that must not hold a NUL byte"),
+    ("null_model", "has a model, None, that needs a value"),
     ("later_format", "is not a configuration from this program (ValueError: "
      "its format is 2, this version reads 1)"),
 ]

@@ -60,9 +60,6 @@ def _optimize_graphs(on):
   It takes longer than to run a small graph once. The tests that it might
   concern, of random numbers and of the reference figures, have the mark
   `default_session`; those that start the program have the defaults anyway.
-
-  Args:
-    on: A bool.
   """
   if "tensorflow" in sys.modules:
     sys.modules["tensorflow"].config.optimizer.set_experimental_options(

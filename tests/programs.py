@@ -46,16 +46,10 @@ CONTEXT.set_forkserver_preload(_PRELOADED)
 
 
 def run(args, program=RUN_FIVO, directory=None, timeout=60):
-  """Runs a program as a user does.
+  """Runs a program, a file of the checkout, with a list of arguments.
 
-  Args:
-    args: Its arguments, a list of str.
-    program: Its file, relative to the root of the checkout.
-    directory: The working directory; default: the root.
-    timeout: Seconds after which it is killed.
-
-  Returns:
-    A `Result`.
+  The working directory is the root of the checkout by default. A program that
+  runs for more than `timeout` seconds is killed.
   """
   with tempfile.TemporaryDirectory() as capture:
     process = CONTEXT.Process(
@@ -72,14 +66,7 @@ def run(args, program=RUN_FIVO, directory=None, timeout=60):
 
 
 def without_cuda_lines(text):
-  """Leaves out what a TensorFlow built for CUDA, as 1.15.0, says without it.
-
-  Args:
-    text: What a program printed.
-
-  Returns:
-    The rest of it.
-  """
+  """Leaves out what TensorFlow 1.15.0, built for CUDA, says without it."""
   return _CUDA_LINE.sub("", text)
 
 

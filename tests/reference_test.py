@@ -36,15 +36,7 @@ _EMISSIONS = {
 
 
 def compute(name, parallel_iterations=1):
-  """A bound of a model as the original computed it.
-
-  Args:
-    name: A key of the figures, "model/emission/bound".
-    parallel_iterations: Of the loop.
-
-  Returns:
-    A dict of arrays.
-  """
+  """The arrays of a key of the figures, "model/emission/bound"."""
   kind, emission, bound = name.split("/")
   sizes = dict(_REFERENCE["how"]["sizes_" + kind])
   with tf.Graph().as_default():

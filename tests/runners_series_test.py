@@ -75,7 +75,7 @@ def test_binary_data_gets_a_binary_emission(tmp_path, emission):
 
 
 @pytest.mark.parametrize("kwargs, words", [
-    (dict(dataset_path=""), "--dataset_path is empty: must be a NumPy .npz"),
+    (dict(dataset_path=""), "--dataset_path is required: a NumPy .npz"),
     (dict(data_dimension=3), "--data_dimension=3: must be 2 for --dataset_path"
      ),
 ])

@@ -212,7 +212,7 @@ class TestOwnConfiguration(object):
     assert seen == [("train", True, True), ("valid", False, False),
                     ("dev", False, False), ("dev", True, False)]
     assert config.own[1:] == [split for split, _, _ in seen]
-    with pytest.raises(errors.UserError, match="has a model that must be one"):
+    with pytest.raises(errors.UserError, match="model, .mine., that must"):
       runners.run_eval(config)
 
   def test_a_function_around_ours(self, tmp_path):

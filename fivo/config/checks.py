@@ -54,8 +54,7 @@ def check_combinations(config):
 
 def _flag(config, name):
   value = getattr(config, name)
-  return "--" + name if value is True and name == "xla" else "--%s=%s" % (
-      name, value)
+  return "--" + name if value is True else "--%s=%s" % (name, value)
 
 
 def _refusals(c):
@@ -142,7 +141,7 @@ def check_data(config, split):
     raise errors.UserError("--dataset_type=%s: must be one of %s" % (
         config.dataset_type, ", ".join(sorted(catalogue.DATASET_TYPES))))
   if not config.dataset_path:
-    raise errors.UserError("--dataset_path is empty: must be a " + kind.path)
+    raise errors.UserError("--dataset_path is required: a " + kind.path)
   if kind.fixed_dimension:
     check_dimension(config, kind.fixed_dimension, "--dataset_type=" + kind.name)
   path = config.path_of_split(split)

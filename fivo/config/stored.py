@@ -62,8 +62,8 @@ def load(logdir, own_names=False):
   for name, value in known.items():
     complaint = options.OPTIONS[name].complaint(value, own_names)
     if complaint:
-      raise errors.UserError("%s has a %s that %s; %s" % (
-          culprit, name, complaint, _REMEDY))
+      raise errors.UserError("%s has a %s, %r, that %s; %s" % (
+          culprit, name, value, complaint, _REMEDY))
   return known, mean, series
 
 

@@ -163,8 +163,8 @@ def _read_source():
   given = [name for name in _SOURCES if FLAGS[name].value]
   if len(given) != 1:
     raise UserError("one of --midi_dir, --json_file and --mat_file is required"
-                    "; %s" % (" and ".join("--" + name for name in given)
-                              or "none is given"))
+                    "; given: %s" % (
+                        ", ".join("--" + name for name in given) or "none"))
   name, = given
   for other in _MIDI_FLAGS:
     if FLAGS[other].present and name != "midi_dir":

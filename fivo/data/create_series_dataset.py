@@ -136,8 +136,8 @@ def main(unused_argv):
   for split, sequences in contents.items():
     arrays[split + "_values"] = np.concatenate(sequences)
     arrays[split + "_lengths"] = list(map(len, sequences))
-    log.info("%d sequences of %d timesteps to %s.", len(sequences),
-             sum(map(len, sequences)), split)
+    log.info("%s: %d sequences, %d timesteps in all.", split, len(sequences),
+             len(arrays[split + "_values"]))
   with files.atomic_write(FLAGS.out_file) as stream:
     np.savez(stream, **arrays)
   log.info("Wrote %s; columns: %s.", FLAGS.out_file,

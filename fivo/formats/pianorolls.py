@@ -61,6 +61,8 @@ def check_writable(path):
   directory = os.path.dirname(os.path.realpath(path))
   if not os.path.isdir(directory):
     raise UserError("%s: there is no directory %s" % (path, directory))
+  if not os.access(directory, os.W_OK | os.X_OK):
+    raise UserError("%s: the directory %s is not writable" % (path, directory))
 
 
 def dense_split(pianorolls, split, path, min_note=MIN_NOTE, max_note=MAX_NOTE):

@@ -40,6 +40,8 @@ def parse(data, path, kind, remedy):
                     % (path, kind, remedy))
   if data[4:8] == bytes(4):  # The first record's length.
     remedy = "if it is a TFRecord file, add --dataset_type=speech"
+  if data[:2] == b"PK":  # A zip archive.
+    remedy = "if it is an .npz file of series, add --dataset_type=series"
   with reading.as_user_error(path, "a complete pickle", "; " + remedy):
     try:
       contents = pickles.loads(data)

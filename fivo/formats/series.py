@@ -60,7 +60,10 @@ def read_npz(path, splits=None):
   if not os.path.isfile(path):  # Opening a pipe would block.
     raise UserError("%s: no such file or directory" % path)
   with reading.as_user_error(path, "a complete .npz file of series"):
-    with np.load(path, allow_pickle=False) as archive:
+    archive = np.load(path, allow_pickle=False)
+    if isinstance(archive, np.ndarray):
+      raise UserError("%s: is one array, not an .npz file of series" % path)
+    with archive:
       splits = splits or [name[:-len("_lengths")] for name in archive.files
                           if name.endswith("_lengths")] or ["train"]
       sources = [(split, sequence) for split in splits
@@ -72,16 +75,21 @@ def read_npz(path, splits=None):
 
 def _get_sequences(path, archive, split):
   """Returns the sequences `[T, D]` of a split of an open .npz file."""
-  values, lengths = archive[split + "_values"], archive[split + "_lengths"]
+  keys = split + "_values", split + "_lengths"
+  if not set(keys) <= set(archive.files):
+    raise UserError("%s: has no %s and %s, only %s" % (
+        (path,) + keys + (", ".join(archive.files[:10]) or "nothing",)))
+  values, lengths = (archive[key] for key in keys)
   if values.ndim == 1:
     values = values[:, np.newaxis]
   if (values.ndim != 2 or not values.size or values.dtype.kind not in "biuf"
       or lengths.ndim != 1 or lengths.dtype.kind not in "iu"
       or (lengths < 1).any() or lengths.sum() != len(values)):
     raise UserError(
-        "%s: %s_values, %s %s, must be numbers [sum T, D], and %s_lengths be "
+        "%s: %s, %s %s, must be numbers [sum T, D], and %s, %s of sum %s, "
         "positive integers of sum T" % (
-            path, split, values.dtype, list(values.shape), split))
+            path, keys[0], values.dtype, list(values.shape), keys[1],
+            lengths.dtype, lengths.sum() if lengths.size else 0))
   values = values.astype(np.float64)
   is_wrong = ~np.isfinite(values.astype(np.float32))
   for row, column in np.argwhere(is_wrong)[:1]:
@@ -166,10 +174,13 @@ def _to_numbers(path, cells, decimal, is_first):
       "", "Unnamed: 0") and len(values) > 1 and (np.diff(values) == 1).all()):
     return None
   wrong = cells[is_wrong][:1000]
-  if len(wrong) and values.isna().all() and (
-      is_first and wrong.is_unique and wrong.str.match(r"[^\W\d]").all()
-      or pandas.to_datetime(wrong, errors="coerce", utc=True).notna().all()):
-    return None  # Row names, or dates.
+  if len(wrong) and values.isna().all():
+    no_dates = pandas.to_datetime(wrong, errors="coerce", utc=True).isna()
+    if not no_dates.any() or (is_first and wrong.is_unique and
+                              wrong.str.match(r"[^\W\d]").all()):
+      return None  # Dates, or row names.
+    if no_dates.mean() < .5:
+      _refuse(path, wrong, no_dates, "{} is neither a date nor a number")
   _refuse(path, cells, is_wrong, "{} is not a finite number; see "
           "--drop_columns and --id_column")
   return values

@@ -93,6 +93,8 @@ def _read_riff_header(stream, path):
 def _read_sphere_header(stream, path):
   """Returns the `Header` of an open SPHERE file."""
   kind, length = (stream.readline(64).strip() for _ in range(2))
+  if not kind:
+    raise UserError("%s is empty; %s" % (path, _REMEDY))
   if kind != b"NIST_1A":
     raise UserError(
         "%s is neither a NIST SPHERE file nor a RIFF file: it begins with %r, "

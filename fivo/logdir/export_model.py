@@ -39,14 +39,21 @@ def define_flags():
 
 def export_model(logdir, out_dir):
   """Writes a logdir's model into a new directory; returns its checkpoint."""
-  path = run_directory.RunDirectory(logdir).require()
+  directory = run_directory.RunDirectory(logdir)
+  path = directory.require()
+  newest = directory.listed_checkpoints()[-1:]
+  if newest and checkpoints.step(newest[0]) > checkpoints.step(path):
+    raise errors.UserError(
+        "--logdir=%s: its newest checkpoint, %s, is not whole; copy it again, "
+        "or delete it to export that of step %d" % (
+            logdir, os.path.basename(newest[0]), checkpoints.step(path)))
   if not stored.load(logdir)[0]:
     raise errors.UserError("--logdir=%s: has no %s" % (
         logdir, stored.FILE_NAME))
   if os.path.isdir(out_dir) and os.listdir(out_dir):
     raise errors.UserError("--out_dir=%s: is not empty; name a new directory" %
                            out_dir)
-  os.makedirs(out_dir, exist_ok=True)
+  files.prepare_directory("out_dir", out_dir)
   exported = _write_checkpoint(path, out_dir)
   content = files.read_json(os.path.join(logdir, stored.FILE_NAME))
   # The variables have already been replaced by their averages.

@@ -79,21 +79,22 @@ class RunDirectory(object):
         return path
       if not wait:
         raise errors.UserError(
-            "--logdir=%s: %s; give the directory of a training run, or "
-            "--wait_for_checkpoint" % (self.path, self._why_none()))
+            "--logdir=%s: %s" % (self.path, self._why_none()))
       if looks % _LOOKS_PER_LINE == 0:
         log.info("Waiting for a checkpoint in %s.", self.path)
       time.sleep(_SECONDS_BETWEEN_LOOKS)
 
   def _why_none(self):
-    """Says briefly why there is no checkpoint to restore."""
-    if not os.path.isdir(self.path):
-      return "is a file" if os.path.exists(self.path) else "no such directory"
+    """Says why there is no checkpoint to restore, and what to do."""
     _, damaged = self._find()
     if damaged:
-      return "has no whole checkpoint: of %s, %s" % (
-          os.path.basename(damaged[0][0]), damaged[0][1])
-    return "has no checkpoint"
+      return "%s is not a whole checkpoint (%s), and there is no other; copy " \
+             "it again" % (os.path.basename(damaged[0][0]), damaged[0][1])
+    reason = "has no checkpoint"
+    if not os.path.isdir(self.path):
+      reason = "is a file" if os.path.exists(self.path) else "no such directory"
+    return reason + ("; give the directory of a training run, or "
+                     "--wait_for_checkpoint")
 
   def use_newest(self, path, use):
     """Returns `use(path)`, or that of a newer checkpoint if this one is gone.

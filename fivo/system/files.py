@@ -51,7 +51,7 @@ def atomic_write(path, mode="wb"):
   except BaseException as e:
     with contextlib.suppress(OSError):
       os.unlink(temporary)
-    if isinstance(e, OSError) and e.filename is None:
+    if isinstance(e, OSError) and e.filename in (None, temporary):
       e.filename = path  # A failed write does not name the file.
     raise
 

@@ -130,10 +130,9 @@ def test_json_and_mat_commands(tmp_path):
 
 @pytest.mark.parametrize("args, message", [
     (["--out_file=DIR/x.pkl"],
-     "one of --midi_dir, --json_file and --mat_file is required; none is given"
-     ),
+     "one of --midi_dir, --json_file and --mat_file is required; given: none"),
     (["--out_file=DIR/x.pkl", "--midi_dir=DIR", "--mat_file=x"],
-     "is required; --midi_dir and --mat_file"),
+     "is required; given: --midi_dir, --mat_file"),
     (["--out_file=DIR/x.pkl", "--midi_dir=DIR", "--splits=0.5,nan,0.5"],
      "must be three fractions"),
     (["--out_file=DIR/x.pkl", "--midi_dir=DIR"],

@@ -116,6 +116,8 @@ def test_read(tmp_path, caplog, name):
 # The content, how to read it, and words of the message.
 _REFUSED = [
     ("#\n\nx,y\n1,5\n0.5,off\n", {}, "line 5, column 'y': 'off'"),
+    ("t,x\n2020-01-01,1\n2020-01-02,2\n2020-01-03,1\nt,x\n2020-01-01,3\n",
+     {}, "line 5, column 't': 't' is neither a date nor a number"),
     ("x,who\n1,a\n2,b\n", {}, "'a' is not a finite number; see --drop_columns"),
     ("x\ty\n1.234,5\t2\n2,5\t3", {}, "'1.234,5' is not a finite"),
     ("x\ty\n1,234\t2\n2,500\t3", {}, "line 2: commas may be decimal"),
@@ -212,5 +214,5 @@ def test_command(tmp_path):
        "--time_column=t", "--splits=1,0,0"],
       "fivo/data/create_series_dataset.py")
   assert (result.exit_code, result.stdout) == (0, ""), result.stderr
-  assert "1 sequences of 3 timesteps to train" in result.stderr
+  assert "train: 1 sequences, 3 timesteps in all." in result.stderr
   assert series_info.read(out_file).names == ["temp"]

@@ -81,7 +81,7 @@ def test_binary_data_is_as_it_is(tmp_path):
 
 def test_data_without_a_train_split_needs_the_info_of_the_run(tmp_path):
   path = write(tmp_path / "a.npz", test=_real(5))
-  with pytest.raises(UserError, match="train_values is not a file"):
+  with pytest.raises(UserError, match="has no train_values and"):
     _run(path, "test", 1)
   info = series_info.SeriesInfo(np.zeros([3]), np.array([2., 1., 1.]))
   targets = _run(path, "test", 1, info)[1]
@@ -114,7 +114,7 @@ def test_other_json_is_refused(values):
     ({"train": [np.array([[1., 5.], [2., 5.]])]}, "train",
      "the same throughout in column [1]"),
     ({"train": _real(4), "test": [np.zeros([2, 3]), np.zeros([2, 3])]}, "valid",
-     "valid_values is not a file"),
+     "has no valid_values"),
     ({"train": _real(4), "test": [np.zeros([2, 2])]}, "test",
      "columns of split 'test' are 2; those of the training data are 3"),
     ({"train": _binary(4), "test": [np.zeros([2, 3]), np.full([1, 3], 0.5)]},

@@ -56,8 +56,10 @@ _REFUSED = [
      "train_values[3, 1] is 1e+39, not a finite number of 32 bits"),
     ({"train_values": ["a", "b"]}, "train_values, <U1 [2, 1], must be numbers"),
     ({"train_values": np.array([None])}, "not a complete .npz file of series"),
-    ({"train_lengths": [2, 2]}, "be positive integers of sum T"),
-    ({"train_lengths": [6, -1]}, "train_lengths be positive integers"),
+    ({"train_lengths": [2, 2]},
+     "train_values, float64 [5, 2], must be numbers [sum T, D], and "
+     "train_lengths, int64 of sum 4, positive integers of sum T"),
+    ({"train_lengths": [6, -1]}, "train_lengths, int64 of sum 5, positive"),
     (["time,x\n1,2\n"], "0.CSV: has a header, dates or names"),
     (["1,2,3\n3,x,5\n"], "0.CSV, line 2, column '1': 'x' is not a finite"),
     (["1,2.5\n3,nan"], "0.CSV, line 2, column '1': the number is missing"),
@@ -88,6 +90,12 @@ def test_what_is_no_npz(tmp_path):
       stream.write(data)
     with pytest.raises(UserError, match="not a complete .npz file"):
       series.read_split(path, "train")
+  np.savez(path, values=_VALUES)
+  with pytest.raises(UserError, match="and train_lengths, only values;"):
+    series.read_split(path, "train")
+  np.save(path[:-len(".npz")], _VALUES)
+  with pytest.raises(UserError, match="is one array, not an .npz file"):
+    series.read_split(path[:-len(".npz")] + ".npy", "train")
   os.remove(path)
   os.mkfifo(path)  # It would be waited for.
   with pytest.raises(UserError, match="no such file"):

@@ -73,7 +73,7 @@ def test_read(tmp_path, content, offset, rate):
 
 @pytest.mark.parametrize("content, words", [
     # What is no SPHERE file.
-    (b"RIFXxxxxWAVE", "begins with 'RIFX"), (b"", "NIST_1A"),
+    (b"RIFXxxxxWAVE", "begins with 'RIFX"), (b"", "is empty"),
     (_sphere().replace(b"NIST_1A", b"NIST_2A"), "NIST_1A"),
     (b"NIST_1A\n   1024", "second line"),
     # A header's length.

@@ -13,6 +13,7 @@ from fivo.logdir import export_model
 from fivo.logdir import run_directory
 from fivo.system import errors
 from fivo.training import optimization
+from tests.logdir import saved
 
 
 @pytest.fixture(name="logdir")
@@ -61,4 +62,8 @@ def test_refuses(logdir, tmp_path):
     export_model.export_model(logdir, logdir)
   os.remove(os.path.join(logdir, stored.FILE_NAME))
   with pytest.raises(errors.UserError, match="has no config.json"):
+    export_model.export_model(logdir, str(tmp_path / "y"))
+  saved.save(logdir, 7)
+  os.truncate(os.path.join(logdir, "model.ckpt-7.data-00000-of-00001"), 3)
+  with pytest.raises(errors.UserError, match="model.ckpt-7, is not whole"):
     export_model.export_model(logdir, str(tmp_path / "y"))

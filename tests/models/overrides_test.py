@@ -72,10 +72,7 @@ def _by_hand(model, xs):
 
 @functools.lru_cache(maxsize=None)  # Unchanged models are compared with often.
 def _log_weights(kind, use_tilt, proposal_type, method=None, on_instance=False):
-  """Log weights by hand, which the IWAE's equal, compiled or not.
-
-  The method is changed, if any, in a subclass or in the model itself.
-  """
+  """Log weights by hand, which the IWAE's equal, compiled or not."""
   xs = recurrent_test.observations()
   model_class = _CLASSES[kind]
   changed = method and _CHANGES[method](getattr(model_class, method))

@@ -57,6 +57,14 @@ def test_another_tensorflow(tmp_path):
                    "with TensorFlow 2.15.0")
 
 
+def test_closed_streams(tmp_path):
+  command = 'exec "$0" fivo/data/calculate_pianoroll_mean.py --help'
+  for closed in ("<&- >&- 2>&-", ">&-", ">%s 2>&-" % (tmp_path / "help")):
+    assert not subprocess.call(
+        ["sh", "-c", " ".join((command, closed)), sys.executable], cwd=_ROOT)
+  assert "--in_file" in (tmp_path / "help").read_text()
+
+
 def test_a_defect_keeps_its_stack_trace():
   process = _start("-c", "from fivo.system import startup\n"
                    "with startup.importing():\n"
