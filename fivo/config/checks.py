@@ -220,8 +220,7 @@ def log_remarks(config):
       log.warning("--%s is ignored by --model=%s.", name, config.model)
   for name, has_no_effect, reason in _ignored(config):
     if has_no_effect and (name == "split" or _is_set(config, name)):
-      flag = "--" + name if name == "diagnostics" else _flag(config, name)
-      log.warning("%s is ignored: %s", flag, reason)
+      log.warning("%s is ignored: %s", _flag(config, name), reason)
   if not is_training:
     return
   if config.warms_up:
