@@ -1,10 +1,11 @@
 """Lower bounds on the log likelihood of sequences: ELBO, IWAE and FIVO.
 
-This is the one place that knows both a model, which takes one timestep at a
-time and knows nothing of particles, and `smc.smc`, which knows nothing of
-models. Each bound is E[log p_hat] for an unbiased estimate p_hat of the
-likelihood, hence by Jensen's inequality at most log p(x_{1:T}). With the
-incremental weights alpha_t^n of N trajectories drawn from a proposal,
+Here a model, which takes one timestep at a time and knows nothing of particles,
+meets `smc.smc`, which knows nothing of models; `compiled/noise.py` has a
+particle filter to put in its place. Each bound is E[log p_hat] for an unbiased
+estimate p_hat of the likelihood, hence by Jensen's inequality at most log
+p(x_{1:T}). With the incremental weights alpha_t^n of N trajectories drawn from
+a proposal,
 
     ELBO = E[ sum_t log alpha_t^1 ]
     IWAE = E[ log (1/N) sum_n prod_t alpha_t^n ]
@@ -13,7 +14,9 @@ incremental weights alpha_t^n of N trajectories drawn from a proposal,
 where r ranges over the stretches of time between resamplings: FIVO resamples
 after each step at which the resampling criterion holds, so that unlikely
 trajectories end and likely ones are continued in their place (Maddison et al.,
-Filtering Variational Objectives, 2017).
+Filtering Variational Objectives, 2017). FIVO-AUX and SIXO are FIVO of a model
+whose weights have one more factor, which looks ahead: a tilt, see
+`models/recurrent.py`, or a twist, see `twists.py`.
 
 Bias of the gradients. Latents are reparameterized, so the gradient flows
 through the samples. Ancestors are discrete, and like the paper, the gradient of
@@ -35,6 +38,7 @@ from fivo import twists
 from fivo.config import catalogue
 from fivo.models import base
 from fivo.resampling import particles
+from fivo.system import errors
 
 IWAEBound = collections.namedtuple(
     "IWAEBound", ("log_p_hat", "log_weights", "final_state"))
@@ -44,7 +48,7 @@ class FIVOBound(collections.namedtuple("FIVOBound", (
     "log_p_hat", "log_weights", "resampled", "final_state"))):
   """The result of `fivo`: a tuple of four fields, with two more attributes.
 
-  `ancestors` and `particle_states` are those of `smc.SMCResult`.
+  These are `ancestors` and `particle_states`, see `smc.SMCResult`.
 
   Attributes:
     log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
@@ -89,6 +93,10 @@ def iwae(model, observations, seq_lengths, num_samples=1,
       log_p_hat: A float Tensor `[B]`, the bound of each sequence in nats.
       log_weights: A float Tensor `[T, B, N]`, accumulated over time.
       final_state: The model's state after the last step, `[N*B, ...]`.
+
+  Raises:
+    UserError: If the model's latents are not drawn with `draw`, but "dreg" is
+      asked for: the gradient would be wrong.
   """
   run = functools.partial(
       _particle_filter, run_filter, model, observations, seq_lengths,
@@ -104,8 +112,18 @@ def iwae(model, observations, seq_lengths, num_samples=1,
 
 def _dreg(run, model, num_samples):
   """An `IWAEBound` with the gradient of `dreg.py`."""
-  with base.replaced_draw(model, dreg.draw_copies):
+  has_drawn = []
+
+  def draw(distribution, seed=None):
+    has_drawn.append(True)
+    return dreg.draw_copies(distribution, seed)
+
+  with base.replaced_draw(model, draw):
     result = run(dreg.COPIES * num_samples)
+  if not has_drawn:
+    raise errors.UserError(
+        "--iwae_gradients=dreg: needs a model that draws its latents with its "
+        "method `draw`, which %s does not" % type(model).__name__)
   # If all sequences are empty there are no weights, and the sums are zero.
   log_weights, surrogates = dreg.split_copies(result.log_weights[-1:])
   log_p_hat = smc.log_average_weight(log_weights, axis=2) + surrogates
@@ -138,7 +156,8 @@ def fivo(model, observations, seq_lengths, num_samples=1,
     random_seed: The op seed of the resampling, or None.
     run_filter: See `iwae`.
     resampling_gradients: See `smc.smc`.
-    resampling_options: A dict of more arguments for the scheme, or None.
+    resampling_options: A dict of more arguments for the scheme, or None; its
+      "temperature" goes before `relaxed_resampling_temperature`.
 
   Returns:
     A `FIVOBound`.

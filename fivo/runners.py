@@ -158,7 +158,7 @@ class _Recurrent(runs.Family):
     try:
       evaluator = self.create_evaluator(valid)
     except errors.UserError as e:
-      raise errors.UserError("--eval_every=%d: of the %s split: %s" % (
+      raise errors.UserError("--eval_every=%d: the %s split: %s" % (
           config.eval_every, valid.split, e)) from e
     draw_picture = None
     if config.render:

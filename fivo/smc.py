@@ -9,7 +9,7 @@ latent state, through time. For each particle a model and a proposal supply
 
 and the filter estimates the likelihood Z = p(x_{1:T}). This is algorithm 1 of
 Maddison et al. (Filtering Variational Objectives, 2017); `_Filters.step`
-follows it line by line, in log space:
+follows it line by line, in log space, but leaves Z_hat to `_log_z_hat`:
 
     w = 1, Z_hat = 1
     for t = 0, ..., T - 1:
@@ -83,7 +83,8 @@ class SMCResult(collections.namedtuple("SMCResult", (
     log_z_hat: A float Tensor `[B]`, log of an unbiased estimate of each
       sequence's likelihood, in nats.
     log_weights: A float Tensor `[T, B, N]`, log weights accumulated since the
-      last resampling, recorded before resampling resets them to zero.
+      last resampling, recorded before resampling resets them to zero. Compiled,
+      T is that of the padded batch; past the longest sequence they are zero.
     resampled: A float Tensor `[T, B]`, 1 where a filter resampled, else 0.
     final_particle_state: The nested state after the last step.
     final_loop_state: The last result of `loop_fn`; 0 without a `loop_fn`.
@@ -93,7 +94,8 @@ class SMCResult(collections.namedtuple("SMCResult", (
       `resampling_fn` was not made from a scheme.
     particle_states: The nested states after each step and its resampling,
       `[T, N*B, ...]`; an empty tuple if the state has TensorArrays. Like the
-      ancestors, they cost nothing unless fetched.
+      ancestors, they cost nothing unless fetched, by name: they are no fields
+      of the tuple, and `_replace` loses them.
   """
 
   ancestors = None
@@ -117,7 +119,8 @@ def smc(transition_fn,
       `transition_fn(None, -1)` gives the initial state: nested Tensors
       `[N*B, ...]`. `transition_fn(state, t)`, with `t` a scalar int32 Tensor,
       gives `(log_incremental_weights, new_state)`, the former `[N*B]` in nats,
-      or `(log_incremental_weights, new_state, loop_args)`. With
+      or `(log_incremental_weights, new_state, loop_args)`. Weights are cast to
+      the dtype of the state's first float Tensor, else to float32. With
       `never_resample_criterion` the state may hold TensorArrays.
     num_steps: An int Tensor `[B]`, the length of each sequence.
     num_particles: N, a positive int, or a scalar Tensor.
@@ -147,6 +150,7 @@ def smc(transition_fn,
 
   Raises:
     TypeError: If `num_particles` is not an integer.
+    AssertionError: If the gradients are unknown or do not suit the scheme.
   """
   with tf.name_scope("smc"):
     filters = _Filters(
@@ -192,6 +196,8 @@ class _Filters(object):
   def __init__(self, transition_fn, num_steps, num_particles,
                resampling_criterion, resampling_fn, loop_fn,
                resampling_gradients):
+    assert resampling_gradients in catalogue.RESAMPLING_GRADIENTS, (
+        resampling_gradients)
     needed = catalogue.RESAMPLING_GRADIENTS[resampling_gradients].needs
     scheme = catalogue.SCHEMES.get(particles.scheme_name(resampling_fn))
     assert not (needed and scheme) or getattr(scheme, needed), (

@@ -13,10 +13,12 @@ import sys
 
 import pytest
 
+from fivo.config import catalogue
 from tests import bad_files
 from tests import programs
 
 _DOWNLOAD = "; bin/download_pianorolls.sh DIR downloads the datasets"
+_COPYING = ", ".join(catalogue.names(catalogue.SCHEMES, copies=True))
 _URL = ": must be a path on this machine, not a URL"
 _NEED_RUN = "; give the directory of a training run, or --wait_for_checkpoint"
 _DEFINES = (", which defines its model; leave the flag out, or use another "
@@ -39,7 +41,7 @@ _FLAGS = [
     ("--bound=FIVO",
      ": must be one of elbo, iwae, fivo, fivo-aux, sixo; did you mean fivo?"),
     ("--eval_resampling_type=relaxed",
-     ": must be one of multinomial, stratified, systematic, residual"),
+     ": must be one of " + _COPYING),
     ("--ess_threshold=0", "--ess_threshold=0.0: must be greater than 0.0"),
     # Out of range.
     ("--num_samples=0", ": must be at least 1"),
@@ -90,13 +92,12 @@ _FLAGS = [
     ("--bound=sixo --xla",
      ": cannot compile --bound=sixo; use one of elbo, iwae, fivo, fivo-aux"),
     ("--resampling_type=relaxed --xla", ": cannot compile "
-     "--resampling_type=relaxed; use one of multinomial, stratified, "
-     "systematic, residual"),
+     "--resampling_type=relaxed; use one of " + _COPYING),
     ("--master=grpc://localhost:1 --xla", ": cannot compile variables of "
      "another process; train in one process, or without --xla"),
     ("--resampling_gradients=stop_gradient --resampling_type=relaxed",
      "--resampling_gradients=stop_gradient: needs --resampling_type of "
-     "multinomial, stratified, systematic, residual, not relaxed"),
+     "%s, not relaxed" % _COPYING),
     ("--kl_warmup_steps=9 --proposal_type=prior", "--kl_warmup_steps=9: scales "
      "the log ratio of prior and proposal, which does not work with "
      "--proposal_type=prior; leave one of them out"),

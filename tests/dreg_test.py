@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from fivo import bounds
 from fivo.models import base
+from fivo.system import errors
 from tests.models import recurrent_test
 from tests.smc_test import evaluate
 from tests.smc_test import new_session
@@ -52,6 +53,19 @@ def _gradients(iwae_gradients, num_samples):
 
   log_p_hat, gradients = evaluate(build, seed=1)
   return log_p_hat, np.array(gradients)
+
+
+def test_refuses_a_model_that_draws_by_itself():
+  """Its gradient would be wrong."""
+
+  class Own(_Walk):
+
+    def propose_and_weight(self, state, t):
+      return state, tf.random.normal(tf.shape(state))
+
+  with tf.Graph().as_default(), pytest.raises(
+      errors.UserError, match="dreg: needs a model that .* which Own does not"):
+    bounds.iwae(Own(0., 0., 0.), _XS[:, None], [3], 2, iwae_gradients="dreg")
 
 
 @pytest.mark.parametrize("num_samples", [1, 4])

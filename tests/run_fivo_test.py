@@ -152,17 +152,3 @@ class TestEvalAndSample(object):
     loaded = np.load(str(tmp_path / "samples.npz"))
     assert loaded[()]["prefixes"].shape == (4, 2, 88)
     assert loaded["samples"].shape == (6, 2, 3, 88)
-
-
-class TestRefused(object):
-  """Mistakes of the user that only show in time; others: bad_input_test.py."""
-
-  def test_nan(self, tmp_path, dataset):
-    """The original logged nan and exited with 0."""
-    code, output = _run(
-        "--logdir=%s" % tmp_path, "--dataset_path=" + dataset,
-        "--learning_rate=1e30", "--bound=elbo", "--max_steps=50", *_SIZES)
-    assert code == 1
-    assert re.search(r"is (NaN|Inf) at step \d+; the last checkpoint is ",
-                     output), output
-    assert "Traceback" not in output

@@ -32,12 +32,14 @@ class Bound(NamedTuple):
 
   name: str
   function: str  # In bounds.py.
-  # The one of `bounds.all_bounds` that validation and charts call it.
+  # The field of `bounds.AllBounds` that validation compares, and training's
+  # charts of the bound are named for.
   evaluated_as: str
   one_particle: bool = False  # Whatever --num_samples is.
   resamples: bool = True
   part: Optional[str] = None  # That the model needs: "tilt" or "twist".
-  compiles: bool = True  # With --xla.
+  # With --xla, which pads batches: see the log weights of `smc.SMCResult`.
+  compiles: bool = False
 
 
 class Scheme(NamedTuple):
@@ -45,9 +47,10 @@ class Scheme(NamedTuple):
 
   name: str
   copies: bool = True  # Otherwise it blends particles, which biases the bound.
-  independent: bool = False  # Draws ancestors independently: has a score.
+  independent: bool = False  # Draws ancestors independently, by the weights.
   compiles: bool = False  # With --xla; it then takes `uniforms`.
-  options: Tuple[Tuple[str, str], ...] = ()  # Arguments and their flags.
+  # Its arguments and their flags; evaluation leaves these at their defaults.
+  options: Tuple[Tuple[str, str], ...] = ()
 
 
 class Gradients(NamedTuple):
@@ -70,10 +73,10 @@ class DatasetType(NamedTuple):
 
   name: str
   create: str  # In datasets.py.
-  path: str  # What --dataset_path names.
+  path: str  # What --dataset_path names, after "a".
   fixed_dimension: Optional[int] = None  # Of an observation.
-  is_binary: Optional[bool] = False  # None: depends on the data.
-  file_per_split: bool = False  # In a directory.
+  is_binary: Optional[bool] = False  # None: as the series' info says.
+  file_per_split: bool = False  # --dataset_path may be a directory of them.
 
 
 def _by_name(*entries):
@@ -91,11 +94,12 @@ EMISSIONS = _by_name(
              needs_binary=True))
 
 BOUNDS = _by_name(
-    Bound("elbo", "iwae", "elbo", one_particle=True, resamples=False),
-    Bound("iwae", "iwae", "iwae", resamples=False),
-    Bound("fivo", "fivo", "fivo"),
-    Bound("fivo-aux", "fivo", "fivo", part="tilt"),
-    Bound("sixo", "sixo", "sixo", part="twist", compiles=False))
+    Bound("elbo", "iwae", "elbo", one_particle=True, resamples=False,
+          compiles=True),
+    Bound("iwae", "iwae", "iwae", resamples=False, compiles=True),
+    Bound("fivo", "fivo", "fivo", compiles=True),
+    Bound("fivo-aux", "fivo", "fivo", part="tilt", compiles=True),
+    Bound("sixo", "sixo", "sixo", part="twist"))
 
 SCHEMES = _by_name(
     Scheme("multinomial", independent=True, compiles=True),

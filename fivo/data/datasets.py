@@ -112,7 +112,7 @@ def create_series_dataset(path, split, batch_size,
                           shuffle=False, repeat=False, options=None):
   """Creates a dataset of time series, as `create_pianoroll_dataset`.
 
-  See `formats.series` of files. Real data is standardised, and its mean zero.
+  See `formats.series` of files. Real data is standardised, so the mean is zero.
   """
   path = os.fsdecode(path)
   info = options and options.series or series_info.read(path)

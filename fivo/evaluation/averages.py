@@ -83,7 +83,7 @@ class Evaluator(object):
   def diagnose(self, path):
     """Returns arrays of one batch for `diagnostics_file.write`."""
     with self._restored(path) as session:
-      # The last batch has the longest sequences.
+      # The last batch has the longest sequences, if they are sorted.
       *_, batch = feeding.batches(session, self._batch)
       return session.run(
           self._diagnosis, feeding.feed(self._placeholders, batch))
@@ -100,7 +100,8 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
   """Averages the bounds over the sequences of batches, into an `EvalResult`.
 
   The last entry of a batch is its lengths `[B]`. `evaluate_batch` returns the
-  `bounds.AllBounds` or `bounds.AllBoundsAndSIXO` of a batch, arrays `[B]`.
+  `bounds.AllBounds` or `bounds.AllBoundsAndSIXO` of a batch, arrays `[B]`. A
+  `NonFiniteError` if one is NaN, a `UserError` if there are no sequences.
   """
   def evaluate(batch):
     return batch[-1], np.array(
@@ -114,8 +115,9 @@ def average(batches, evaluate_batch, num_repeats=1, num_threads=1,
     if np.isnan(values).any():
       _, bound, b = np.argwhere(np.isnan(values))[0]
       raise errors.NonFiniteError(
-          "the %s bound of sequence %d is NaN" % (
-              _NAMES[bound], num_sequences + b))
+          "the %s bound of sequence %d in the order of evaluation, of %d "
+          "timesteps, is NaN" % (
+              _NAMES[bound], num_sequences + b, lengths[b]))
     totals = totals + values.sum(axis=2)
     num_sequences += len(lengths)
     num_timesteps += lengths.sum()
@@ -140,6 +142,7 @@ def _map_in_order(function, items, num_threads):
 def report(result, split, step, writer):
   """Logs the `EvalResult` of a split, and writes it with a `Summaries`."""
   for unit, values in (("t", result.ll_per_t), ("seq", result.ll_per_seq)):
+    # With one comma, as the original.
     first, *others = ["%s ll/%s: %f" % (name, unit, mean)
                       for name, mean in zip(_NAMES, values.mean(axis=0))]
     log.info("%s %s, %s", split, first, " ".join(others))

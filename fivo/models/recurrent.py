@@ -45,8 +45,9 @@ class RecurrentModel(object):
       rnn_cell: An RNNCell.
       data_encoder: A callable that encodes observations `[batch, data_size]`.
       latent_encoder: A callable that encodes latents; it has `output_size`.
-      transition: A callable that gives the prior of z_t.
-      emission: A callable that gives the distribution of x_t.
+      transition: A callable of h_t, and of z'_{t-1} in the SRNN, that gives
+        the prior of z_t, a Normal.
+      emission: A callable of z'_t and h_t that gives the distribution of x_t.
       random_seed: The op seed of all samples, or None.
     """
     self.rnn_cell = rnn_cell

@@ -18,6 +18,7 @@ import functools
 import tensorflow as tf
 
 from fivo import nested_utils as nested
+from fivo.config import catalogue
 from fivo.resampling import schemes
 
 
@@ -35,6 +36,7 @@ def with_states(scheme):
   return resampling_fn
 
 
+# The original's and other old names; `by_name` has every scheme.
 multinomial_resampling = with_states(schemes.multinomial)
 stratified_resampling = with_states(schemes.stratified)
 systematic_resampling = with_states(schemes.systematic)
@@ -45,6 +47,7 @@ optimal_transport_resampling = with_states(schemes.optimal_transport)
 
 def by_name(name, **options):
   """The resampling function named in `catalogue.SCHEMES`, given options."""
+  assert name in catalogue.SCHEMES, "no resampling scheme %r" % name
   return functools.partial(with_states(getattr(schemes, name)), **options)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo import bounds
+from fivo.config import catalogue
 from fivo.data import feeding
 from fivo.logdir import checkpoints
 from fivo.logdir import result_files
@@ -81,12 +82,13 @@ def sample_continuations(model, inputs, targets, mean, bound_name, num_samples,
   which has a single trajectory, N unweighted draws from the proposal do.
   """
   prefix_length, batch_size, data_size = tf.unstack(tf.shape(targets))
+  one_particle = catalogue.BOUNDS[bound_name].one_particle
   result = bounds.create_bound(
-      "iwae" if bound_name == "elbo" else bound_name, model, (inputs, targets),
+      "iwae" if one_particle else bound_name, model, (inputs, targets),
       tf.fill([batch_size], prefix_length), num_samples=num_samples,
       parallel_iterations=parallel_iterations, random_seed=random_seed)
   state = result.final_state
-  if bound_name != "elbo":
+  if not one_particle:
     state = bounds.resample_by_final_weights(
         result, num_samples, batch_size, random_seed=random_seed)
   rows = roll_outs.roll_out(

@@ -24,7 +24,7 @@ _SECONDS_PER_FAILURE = 0.1
 
 
 def is_finished(config, directory, step, is_chief=True):
-  """True, with a log line, if a run has nothing to do after its newest `step`.
+  """True if a run whose newest step is `step` is finished; it logs why.
 
   A process that died may have left the evaluation of its last step to do.
   """
@@ -163,7 +163,7 @@ class _Steps(tf.compat.v1.train.SessionRunHook):
           (self.last - 1) // config.summarize_every >
           (before - 1) // config.summarize_every):
         log.info("%s", self._log_line(self.last, values))
-      if bar.is_shown:  # It has the number of the step.
+      if bar.is_shown:  # The bar itself shows the step.
         line = self._log_line(self.last, values)
         bar.update(self.last, line.partition(", ")[2])
       is_first = False

@@ -13,7 +13,9 @@ from scipy import stats
 import tensorflow as tf
 
 from fivo import smc
+from fivo.config import catalogue
 from fivo.resampling import gradients
+from fivo.resampling import particles
 from tests.smc_test import evaluate
 
 _N, _T = 2, 3
@@ -119,13 +121,12 @@ def _exact_z(theta):
       cov=covariance).pdf(_XS)
 
 
-@pytest.mark.parametrize("resampling_fn", [
-    smc.stratified_resampling, smc.systematic_resampling,
-    smc.residual_resampling])
-def test_stop_gradient_of_other_schemes(resampling_fn):
-  """Their ancestors depend on the place, so the noise must be exchangeable."""
+@pytest.mark.parametrize(
+    "scheme", catalogue.names(catalogue.SCHEMES, copies=True))
+def test_the_likelihood_and_its_gradient_are_unbiased(scheme):
+  """Ancestors may depend on the place, so the noise must be exchangeable."""
   log_z, gradient = _gradients(
-      "stop_gradient", resampling_fn,
+      "stop_gradient", particles.by_name(scheme),
       noise=np.random.RandomState(2).normal(size=[_T, _N * _REPEATS]))
   assert _deviation(np.exp(log_z), _exact_z(_THETA)) < 4.
   assert _deviation(np.exp(log_z) * gradient, _derivative(_exact_z)) < 4.

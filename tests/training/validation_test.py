@@ -51,7 +51,7 @@ class _ScriptedEvaluator(object):
     before_batch()
     bound = self._bounds[step]
     if np.isnan(bound):
-      raise errors.NonFiniteError("the fivo bound of sequence 0 is NaN")
+      raise errors.NonFiniteError("the fivo bound is NaN")
     values = np.array([[0., 0., bound]])
     return step, averages.EvalResult(values, 10 * values, 1)
 
