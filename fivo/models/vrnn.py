@@ -120,13 +120,15 @@ class TrainableVRNN(recurrent.TrainableRecurrentModel, VRNN):
     log p(x_t | .), see `weighs_emissions_later`.
     """
     # The network reads the previous observation and latent: h_t.
+    # Seeds count ops: the same are made, whether a subclass has a `run_rnn`.
+    inputs = self.inputs_ta.read(t)
+    inputs_encoded = self._inputs_encoded_ta.read(t)
     if recurrent.overrides(self, "run_rnn"):
       rnn_out, rnn_state = self.run_rnn(
-          state.rnn_state, state.latent_encoded, self.inputs_ta.read(t))
+          state.rnn_state, state.latent_encoded, inputs)
     else:
       rnn_out, rnn_state = self._run_rnn_on_encoded(
-          state.rnn_state, state.latent_encoded,
-          self._inputs_encoded_ta.read(t))
+          state.rnn_state, state.latent_encoded, inputs_encoded)
     # Draw z_t from the proposal, and weigh it by prior over proposal.
     p_zt = self.transition(rnn_out)
     q_zt = self.proposal(rnn_out, p_zt, t)
