@@ -1,8 +1,4 @@
-"""Errors that are not defects of this code, each explained in one line.
-
-Besides the user's mistakes these are full disks, directories without permission
-and models that do not fit into memory.
-"""
+"""Errors that are not defects of this code, each explained in one line."""
 
 import contextlib
 import difflib

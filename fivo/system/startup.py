@@ -19,7 +19,9 @@ _ROOT = os.path.realpath(os.path.join(__file__, "../../.."))
 
 def run(path):
   """Runs the command whose module is in the file `path`, and exits."""
-  _open_standard_streams()
+  for name in ("stdin", "stdout", "stderr"):
+    if getattr(sys, name) is None:  # Closed: other files would take its number.
+      setattr(sys, name, open(os.devnull, "r+"))
   # TensorFlow's notes about the processor are noise; 0 would show them.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
   name = os.path.relpath(os.path.realpath(path), _ROOT)[:-len(".py")]
@@ -27,18 +29,6 @@ def run(path):
     from fivo.system import console
     module = importlib.import_module(name.replace(os.sep, "."))
   console.run_module(module)
-
-
-def _open_standard_streams():
-  """Opens the null device in place of standard streams that are closed.
-
-  Otherwise Python has no such stream, and the next file that is opened takes
-  its descriptor, and what libraries print.
-  """
-  for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-    if getattr(sys, name) is None:
-      os.open(os.devnull, os.O_RDWR)  # It takes the lowest that is free.
-      setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r"))
 
 
 @contextlib.contextmanager
