@@ -21,11 +21,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-  """Once all modules are imported.
-
-  Their objects live on: the garbage collector need not look at them again, and
-  graphs need not be looked through every few hundred ops.
-  """
+  """Keeps the garbage collector from modules, once imported, and from graphs."""
   del session
   gc.collect()
   gc.freeze()

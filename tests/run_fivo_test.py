@@ -124,6 +124,16 @@ class TestTrain(object):
     assert int(_STEP.findall(output)[0][0]) == saved + 1
     assert run_directory.RunDirectory(logdir).latest_step() == last + 2
 
+  def test_nan(self, tmp_path, dataset):
+    """The original logged nan and exited with 0."""
+    code, output = _run(
+        "--logdir=%s" % tmp_path, "--dataset_path=" + dataset,
+        "--learning_rate=1e30", "--bound=elbo", "--max_steps=50", *_SIZES)
+    assert code == 1
+    assert re.search(r"is (NaN|Inf) at step \d+; the last checkpoint is ",
+                     output), output
+    assert "Traceback" not in output
+
 
 class TestEvalAndSample(object):
 

@@ -212,7 +212,8 @@ class TestOwnConfiguration(object):
     assert seen == [("train", True, True), ("valid", False, False),
                     ("dev", False, False), ("dev", True, False)]
     assert config.own[1:] == [split for split, _, _ in seen]
-    with pytest.raises(errors.UserError, match="model, .mine., that must"):
+    with pytest.raises(errors.UserError,
+                       match="has a model, 'mine', that must be one"):
       runners.run_eval(config)
 
   def test_a_function_around_ours(self, tmp_path):

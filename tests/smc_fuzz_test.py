@@ -26,12 +26,7 @@ _KINDS = [
 
 @st.composite
 def _cases(draw, num_particles, specials):
-  """Draws what particle filters are to be run on.
-
-  Log incremental weights `[T, N, B]`, some of them special values, whose
-  padding is NaN or infinite; lengths `[B]`, zero too; and which filters
-  resample by the fed criterion, bools `[T, B]`.
-  """
+  """Log incremental weights `[T, N, B]`, lengths, and who resamples `[T, B]`."""
   lengths = draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))
   shape = [max(lengths), num_particles, len(lengths)]
   table = draw(fuzz.log_weights(shape, specials))

@@ -82,14 +82,14 @@ def _get_sequences(path, archive, split):
   values, lengths = (archive[key] for key in keys)
   if values.ndim == 1:
     values = values[:, np.newaxis]
+  total = lengths.sum() if lengths.dtype.kind in "iu" else None
   if (values.ndim != 2 or not values.size or values.dtype.kind not in "biuf"
-      or lengths.ndim != 1 or lengths.dtype.kind not in "iu"
-      or (lengths < 1).any() or lengths.sum() != len(values)):
+      or lengths.ndim != 1 or total != len(values) or (lengths < 1).any()):
     raise UserError(
         "%s: %s, %s %s, must be numbers [sum T, D], and %s, %s of sum %s, "
         "positive integers of sum T" % (
             path, keys[0], values.dtype, list(values.shape), keys[1],
-            lengths.dtype, lengths.sum() if lengths.size else 0))
+            lengths.dtype, total))
   values = values.astype(np.float64)
   is_wrong = ~np.isfinite(values.astype(np.float32))
   for row, column in np.argwhere(is_wrong)[:1]:

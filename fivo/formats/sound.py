@@ -92,9 +92,9 @@ def _read_riff_header(stream, path):
 
 def _read_sphere_header(stream, path):
   """Returns the `Header` of an open SPHERE file."""
-  kind, length = (stream.readline(64).strip() for _ in range(2))
-  if not kind:
+  if not os.path.getsize(path):
     raise UserError("%s is empty; %s" % (path, _REMEDY))
+  kind, length = (stream.readline(64).strip() for _ in range(2))
   if kind != b"NIST_1A":
     raise UserError(
         "%s is neither a NIST SPHERE file nor a RIFF file: it begins with %r, "

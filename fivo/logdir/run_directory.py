@@ -88,8 +88,8 @@ class RunDirectory(object):
     """Says why there is no checkpoint to restore, and what to do."""
     _, damaged = self._find()
     if damaged:
-      return "%s is not a whole checkpoint (%s), and there is no other; copy " \
-             "it again" % (os.path.basename(damaged[0][0]), damaged[0][1])
+      return ("%s is not a whole checkpoint (%s), and there is no other; copy "
+              "it again" % (os.path.basename(damaged[0][0]), damaged[0][1]))
     reason = "has no checkpoint"
     if not os.path.isdir(self.path):
       reason = "is a file" if os.path.exists(self.path) else "no such directory"

@@ -60,6 +60,7 @@ _REFUSED = [
      "train_values, float64 [5, 2], must be numbers [sum T, D], and "
      "train_lengths, int64 of sum 4, positive integers of sum T"),
     ({"train_lengths": [6, -1]}, "train_lengths, int64 of sum 5, positive"),
+    ({"train_lengths": ["a"]}, "train_lengths, <U1 of sum None, positive"),
     (["time,x\n1,2\n"], "0.CSV: has a header, dates or names"),
     (["1,2,3\n3,x,5\n"], "0.CSV, line 2, column '1': 'x' is not a finite"),
     (["1,2.5\n3,nan"], "0.CSV, line 2, column '1': the number is missing"),

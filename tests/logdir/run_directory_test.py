@@ -150,7 +150,8 @@ class TestFileCheckpoint(object):
     (tmp_path / "empty").mkdir()
     shutil.copy(os.path.join(os.path.dirname(path), "checkpoint"),
                 str(tmp_path / "empty"))
-    with pytest.raises(errors.UserError, match="5 .* .its index is missing"):
+    with pytest.raises(errors.UserError, match="model.ckpt-5 is not a whole "
+                                               "checkpoint .its index is miss"):
       run_directory.RunDirectory(tmp_path / "empty").require()
 
 

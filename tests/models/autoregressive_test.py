@@ -49,7 +49,8 @@ def _all(size):
 
 
 @pytest.mark.parametrize("size, hidden_layer_sizes, bias_init", [
-    (5, [3], .25), (6, [4, 2], .25), (1, [3], .25), (2, [], -1e3)])
+    (5, [3], .25), (6, [4, 2], .25), (1, [3], .25), (2, [], .25),
+    (3, [3], -1e3)])
 def test_probabilities_sum_to_one(size, hidden_layer_sizes, bias_init):
   emission = _Emission(size, hidden_layer_sizes, bias_init)
   for condition in _CONDITIONS:
