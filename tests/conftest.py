@@ -21,7 +21,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-  """Keeps the garbage collector from modules, once imported, and from graphs."""
+  """Keeps the garbage collector from imported modules, and from graphs."""
   del session
   gc.collect()
   gc.freeze()

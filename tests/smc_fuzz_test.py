@@ -26,7 +26,7 @@ _KINDS = [
 
 @st.composite
 def _cases(draw, num_particles, specials):
-  """Log incremental weights `[T, N, B]`, lengths, and who resamples `[T, B]`."""
+  """Log incremental weights `[T, N, B]`, lengths, who resamples `[T, B]`."""
   lengths = draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))
   shape = [max(lengths), num_particles, len(lengths)]
   table = draw(fuzz.log_weights(shape, specials))
