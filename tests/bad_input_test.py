@@ -211,6 +211,8 @@ _COMMANDS = [
      ": not a file; give the path of a file to write"),
     ("calculate_pianoroll_mean.py --in_file=good.pkl --out_file=missing/x.pkl",
      ": there is no directory @/missing"),
+    ("create_series_dataset.py --in=missing --out_file=missing/x.npz",
+     ": there is no directory @/missing"),
     ("create_timit_dataset.py",
      "--raw_timit_dir is not given; give the directory that holds TIMIT/"),
     ("create_timit_dataset.py --raw_timit_dir=missing --out_dir=out",

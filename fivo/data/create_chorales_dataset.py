@@ -31,6 +31,7 @@ from absl import flags
 
 from fivo.formats import pianorolls
 from fivo.formats import reading
+from fivo.formats import writing
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import progress
@@ -46,7 +47,7 @@ _MAX_PROCESSES = 8
 def create_chorales_dataset(out_file):
   """Parses the corpus and writes a pianoroll file, with its train mean."""
   with errors.naming_flag("out_file"):
-    pianorolls.check_writable(out_file)
+    writing.check_file(out_file)
   contents = split_chorales(parse_scores(find_scores()))
   with errors.naming_flag("out_file"):
     pianorolls.save_with_mean(out_file, contents)

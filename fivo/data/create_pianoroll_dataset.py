@@ -34,6 +34,7 @@ from fivo.data import splits
 from fivo.formats import midi
 from fivo.formats import note_lists
 from fivo.formats import pianorolls
+from fivo.formats import writing
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import log
@@ -187,7 +188,7 @@ def main(unused_argv):
   if not FLAGS.out_file:
     raise UserError("--out_file is required: the pianoroll file to write")
   with errors.naming_flag("out_file"):
-    pianorolls.check_writable(FLAGS.out_file)
+    writing.check_file(FLAGS.out_file)
   contents = _read_source()
   with errors.naming_flag("out_file"):
     create_pianoroll_dataset(

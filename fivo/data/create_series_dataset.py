@@ -26,6 +26,7 @@ import numpy as np
 from fivo.data import series_info
 from fivo.data import splits
 from fivo.formats import series
+from fivo.formats import writing
 from fivo.system import console
 from fivo.system import errors
 from fivo.system import files
@@ -126,6 +127,8 @@ def main(unused_argv):
   """Makes an .npz file according to the flags."""
   if not FLAGS["in"].value or not FLAGS.out_file:
     raise UserError("--in and --out_file are required")
+  with errors.naming_flag("out_file"):
+    writing.check_file(FLAGS.out_file)
   choice = {name: FLAGS[name].value for name in (
       "seed", "sequence_length", "drop_constant", "id_column", "time_column",
       "drop_columns", "missing", "decimal", "header")}

@@ -11,6 +11,7 @@ import pickle
 import numpy as np
 
 from fivo.formats import pickled_splits
+from fivo.formats import writing
 from fivo.formats.pickled_splits import MEAN_KEY
 from fivo.formats.pickled_splits import SPLITS
 from fivo.formats.reading import describe
@@ -33,7 +34,7 @@ def load(path):
 
 def save(path, pianorolls):
   """Writes a pianoroll file, whole or not at all, for Python 2 and 3."""
-  check_writable(path)
+  writing.check_file(path)
   # A link stays; the file it points to is replaced.
   with files.atomic_write(os.path.realpath(path)) as stream:
     pickle.dump(pianorolls, stream, protocol=2)
@@ -52,17 +53,6 @@ def save_with_mean(path, pianorolls):
       ", ".join("%d %s" % (len(dense.get(split, ())), split)
                 for split in SPLITS), sum(map(len, sequences)),
       "notes %d to %d" % (notes[0], notes[-1]) if len(notes) else "no notes")
-
-
-def check_writable(path):
-  """Refuses a path that cannot be written to, before much work is done."""
-  if not os.path.basename(path) or os.path.isdir(path):
-    raise UserError("%s: not a file; give the path of a file to write" % path)
-  directory = os.path.dirname(os.path.realpath(path))
-  if not os.path.isdir(directory):
-    raise UserError("%s: there is no directory %s" % (path, directory))
-  if not os.access(directory, os.W_OK | os.X_OK):
-    raise UserError("%s: the directory %s is not writable" % (path, directory))
 
 
 def dense_split(pianorolls, split, path, min_note=MIN_NOTE, max_note=MAX_NOTE):

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from fivo.config import checks
-from fivo.formats import pianorolls
+from fivo.formats import writing
 from fivo.rendering import figures
 from fivo.system import console
 from fivo.system import errors
@@ -149,7 +149,7 @@ def main(unused_argv):
     raise errors.UserError("--out_file is required: the PNG file to write")
   checks.check_rendering("out_file")
   with errors.naming_flag("out_file"):
-    pianorolls.check_writable(FLAGS.out_file)
+    writing.check_file(FLAGS.out_file)
   with errors.naming_flag("logdir"):
     logdirs = [files.local_path(path) for path in FLAGS.logdir]
   draw(FLAGS.out_file, logdirs)
