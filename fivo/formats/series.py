@@ -139,6 +139,11 @@ def _read_table(path, id_column=None, time_column=None, drop_columns=(),
       {name: column for name, column in columns.items() if column is not None})
   ids = frame[id_column] if id_column else pandas.Series("one", frame.index)
   _refuse(path, ids, ids.str.lower().isin(_MISSING), "the id is missing")
+  if time_column:
+    times = pandas.to_numeric(frame[time_column], errors="coerce")
+    if (times.groupby(ids).diff() < 0).any():
+      log.warning("%s: the times in column %r do not ascend; lines are read in "
+                  "their order.", path, time_column)
   if missing == "drop_rows":
     data = data.dropna()
   elif missing == "interpolate":

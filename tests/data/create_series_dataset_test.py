@@ -51,7 +51,6 @@ _NAMELESS = {
     "decimal commas, tabs": "1,5\t5,0\n0,5\t6\n",
 }
 
-
 # Those of whose lines or columns the log says that they are left out.
 _TOLD = ("pandas with index", "dates and times", "German dates", "R",
          "R write.table", "R row names", "units", "preamble")
@@ -77,10 +76,11 @@ _READ = {
                                  "left out dates, times or names of rows: ''"),
     "a time column": ("x,t\n1.5,1\n0.5,2\n", {"time_column": "t"},
                       [[1.5], [0.5]], "x", ""),
+    "falling times": ("x,t\n1.5,2\n0.5,1\n", {"time_column": "t"},
+                      [[1.5], [0.5]], "x", "column 't' do not ascend"),
     "truth": ("x,y\n1.5,TRUE\n.5,FALSE", {}, [[1.5, 1.], [.5, 0.]], "xy", ""),
-    "one column, decimal commas": (
-        "0,806\n1,05\n-0,25\n2\n", {}, [[.806], [1.05], [-.25], [2.]], None, ""
-    ),
+    "one column": ("0,806\n1,05\n-0,25\n2\n", {},
+                   [[.806], [1.05], [-.25], [2.]], None, ""),
     "told thousands are none": ("x\ty\n1,234\t2\n2,500\t3\n", {"decimal": ","},
                                 [[1.234, 2.], [2.5, 3.]], "xy", ""),
     "binary": ("0,1\n0,0\n1,1\n", {"header": False},
@@ -208,11 +208,9 @@ def test_npz(tmp_path):
 
 def test_command(tmp_path):
   _write(tmp_path / "a.txt", "# t\nt;temp\n1;1,5\n2;2\n3;0,5\n")
-  out_file = str(tmp_path / "a.npz")
   result = programs.run(
-      ["--in=%s" % (tmp_path / "a.txt"), "--out_file=" + out_file,
-       "--time_column=t", "--splits=1,0,0"],
-      "fivo/data/create_series_dataset.py")
+      ["--in=a.txt", "--out_file=a.npz", "--time_column=t", "--splits=1,0,0"],
+      "fivo/data/create_series_dataset.py", directory=str(tmp_path))
   assert (result.exit_code, result.stdout) == (0, ""), result.stderr
   assert "train: 1 sequences, 3 timesteps in all." in result.stderr
-  assert series_info.read(out_file).names == ["temp"]
+  assert series_info.read(str(tmp_path / "a.npz")).names == ["temp"]
