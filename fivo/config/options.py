@@ -235,7 +235,8 @@ _add("average_variables", float, None,
      maximum=0.999999, above=0.)
 _add("input_dropout", float, 0.,
      "The probability of zeroing an entry of the input (the previous "
-     "observation) in training; reduces overfitting.", minimum=0.,
+     "observation) in training, where the others are scaled up to keep the "
+     "mean; reduces overfitting.", minimum=0.,
      maximum=0.999, models=RECURRENT)
 _add("kl_warmup_steps", int, None,
      "The number of steps over which the weight of log p(z)/q(z) rises from 0 "

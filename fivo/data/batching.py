@@ -41,7 +41,8 @@ class Options(NamedTuple):
     seed: The seed of shuffling and dropout. None: the graph's, if it has one.
     max_length: The maximum number of timesteps, see `cut`. None: no cut.
     input_dropout: The probability of zeroing an entry of an input, before
-      centring.
+      centring. The others are scaled up, so that inputs keep their mean
+      (Srivastava et al. 2014).
     dimension: The size of an observation of speech. None: 200.
     series: The `SeriesInfo` that a model was trained on. None: the data's own.
   """
@@ -95,7 +96,8 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
       # A resumed run zeros other entries.
       seed = None if options.seed is None else options.seed + options.skip
       uniform = tf.random.uniform(tf.shape(inputs), seed=seed)
-      inputs *= tf.cast(uniform >= options.input_dropout, tf.float32)
+      is_kept = tf.cast(uniform >= options.input_dropout, tf.float32)
+      inputs *= is_kept / (1. - options.input_dropout)
     inputs -= 0. if mean is None else mean
     if options.max_length is None:
       inputs = tf.pad(inputs, [[1, 0], [0, 0]])

@@ -83,7 +83,7 @@ def test_input_dropout():
     assert targets.all()
     assert not inputs[0].any()  # There is nothing before the first.
     is_dropped = inputs[1:] == [-.25, -.5]
-    assert (is_dropped | (inputs[1:] == [.75, .5])).all()
+    assert (is_dropped | (inputs[1:] == [1., .75])).all()
     # 3998 draws: the standard error is 0.0063.
     assert abs(is_dropped.mean() - .2) < 4 * .0063
     assert abs((is_dropped[:, 0] == is_dropped[:, 1]).mean() - .68) < .04
