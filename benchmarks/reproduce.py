@@ -48,9 +48,9 @@ _RECIPES = {
                   "--schedule_steps=12000 --max_steps=12000",
     "musedata": "--eval_every=2000 --kl_warmup_steps=4000 "
                 "--schedule_steps=12000 --max_steps=12000",
-    "piano-midi.de": "--eval_every=1000 --kl_warmup_steps=4000 "
-                     "--input_dropout=0.2 --schedule_steps=10000 "
-                     "--max_steps=10000",
+    "piano-midi.de": "--eval_every=1000 --kl_warmup_steps=2000 "
+                     "--input_dropout=0.1 --schedule_steps=7000 "
+                     "--max_steps=7000",
 }
 _RECIPES["chorales"] = _RECIPES["jsb"]
 
