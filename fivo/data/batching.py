@@ -95,9 +95,7 @@ def batches(sequences, batch_size, num_parallel_calls=DEFAULT_PARALLELISM,
     if options.input_dropout:
       # A resumed run zeros other entries.
       seed = None if options.seed is None else options.seed + options.skip
-      uniform = tf.random.uniform(tf.shape(inputs), seed=seed)
-      is_kept = tf.cast(uniform >= options.input_dropout, tf.float32)
-      inputs *= is_kept / (1. - options.input_dropout)
+      inputs = tf.nn.dropout(inputs, rate=options.input_dropout, seed=seed)
     inputs -= 0. if mean is None else mean
     if options.max_length is None:
       inputs = tf.pad(inputs, [[1, 0], [0, 0]])
