@@ -106,7 +106,8 @@ def _create_dataset(config, split, shuffle, repeat):
   if repeat:
     options = options._replace(
         skip=config.start_step * config.batch_size,
-        max_length=config.max_train_length, input_dropout=config.input_dropout)
+        max_length=config.max_train_length, input_dropout=config.input_dropout,
+        octaves=config.transpose_octaves)
     if shuffle and config.bucket_by_length:
       # Similar lengths waste less on padding.
       options = options._replace(order=batching.BUCKETED)

@@ -101,6 +101,8 @@ _FLAGS = [
     ("--kl_warmup_steps=9 --proposal_type=prior", "--kl_warmup_steps=9: scales "
      "the log ratio of prior and proposal, which does not work with "
      "--proposal_type=prior; leave one of them out"),
+    ("--dataset_type=pose --transpose_octaves=1",
+     ": transposes pianorolls, not --dataset_type=pose"),
     ("--learning_rate_schedule=cosine",
      ": needs --schedule_steps, the step at which it ends"),
     ("--export_best", "--export_best: depends on the bound on the valid "

@@ -51,20 +51,21 @@ def _values(logdir):
 
 
 @pytest.mark.parametrize("repeat", [False, True])
-def test_only_training_cuts_and_drops(monkeypatch, repeat):
+def test_only_training_cuts_drops_and_transposes(monkeypatch, repeat):
   config = config_lib.from_object(types.SimpleNamespace(
-      dataset_path="x.pkl", max_train_length=7, input_dropout=.25))
+      dataset_path="x.pkl", max_train_length=7, input_dropout=.25,
+      transpose_octaves=2))
   seen = []
 
   def create(*unused_args, options, **unused_kwargs):
-    seen.append((options.max_length, options.input_dropout))
+    seen.append((options.max_length, options.input_dropout, options.octaves))
     raise _StopError()
 
   monkeypatch.setattr(runners.datasets, "create_pianoroll_dataset", create)
   with pytest.raises(_StopError):
     runners.create_dataset_and_model(
         config, "train", shuffle=repeat, repeat=repeat)
-  assert seen == [(7, .25) if repeat else (None, 0.)]
+  assert seen == [(7, .25, 2) if repeat else (None, 0., 0)]
 
 
 @pytest.mark.slow

@@ -76,6 +76,9 @@ def _refusals(c):
   yield ("resampling_gradients", c.resampling_type not in schemes,
          "needs --resampling_type of %s, not %s" % (
              ", ".join(schemes), c.resampling_type))
+  yield ("transpose_octaves",
+         c.transpose_octaves and c.dataset_type != "pianoroll",
+         "transposes pianorolls, not --dataset_type=" + str(c.dataset_type))
   for name, is_fixed in (
       ("proposal_type", c.proposal_type == "prior"),
       ("iwae_gradients", not _gradients(c, "iwae_gradients").warms_up)):

@@ -166,6 +166,10 @@ _add("max_train_length", int, None,
      "this many timesteps; evaluation uses whole sequences. Default: no "
      "cutting.", minimum=1)
 
+_add("transpose_octaves", int, 0,
+     "Training pianorolls come also transposed by up to this many octaves, up "
+     "and down; reduces overfitting.", minimum=0, maximum=7, models=RECURRENT)
+
 _add = _group("Bound")
 _add("bound", str, "fivo",
      "The bound to train on; fivo-aux builds the model with a tilt, sixo with "

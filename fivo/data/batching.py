@@ -43,6 +43,7 @@ class Options(NamedTuple):
     input_dropout: The probability of zeroing an entry of an input, before
       centring. The others are scaled up, so that inputs keep their mean
       (Srivastava et al. 2014).
+    octaves: By how many octaves, up and down, pianorolls come transposed, too.
     dimension: The size of an observation of speech. None: 200.
     series: The `SeriesInfo` that a model was trained on. None: the data's own.
   """
@@ -52,6 +53,7 @@ class Options(NamedTuple):
   seed: Optional[int] = None
   max_length: Optional[int] = None
   input_dropout: float = 0.
+  octaves: int = 0
   dimension: Optional[int] = None
   series: Any = None
 

@@ -86,6 +86,8 @@ def create_pianoroll_dataset(path, split, batch_size,
     contents = pianorolls.load(path)
     dense = pianorolls.dense_split(contents, split, path, min_note, max_note)
     mean = pianorolls.get_mean(contents, path, max_note - min_note + 1)
+  if options and options.octaves:
+    dense = pianorolls.add_octaves(dense, options.octaves)
   return batching.batches(
       batching.in_memory(dense, mean), batch_size, num_parallel_calls, shuffle,
       repeat, options)

@@ -75,6 +75,18 @@ def to_dense(sequence, min_note, num_notes):
   return dense
 
 
+def add_octaves(dense, octaves):
+  """Each bool array `[T, D]`, and transposed by up to `octaves`, up and down.
+
+  Notes that leave the columns drop out.
+  """
+  reach = 12 * octaves
+  padded = [np.pad(sequence, [(0, 0), (reach, reach)], "constant")
+            for sequence in dense]
+  return [sequence[:, start:sequence.shape[1] - 2 * reach + start]
+          for sequence in padded for start in range(0, 2 * reach + 1, 12)]
+
+
 def _describe_bad_note(sequence, columns):
   """Describes the first note of the chords that has no column."""
   for step, chord in enumerate(sequence):
