@@ -49,8 +49,8 @@ _RECIPES = {
     "musedata": "--eval_every=2000 --kl_warmup_steps=4000 "
                 "--schedule_steps=12000 --max_steps=12000",
     "piano-midi.de": "--eval_every=1000 --kl_warmup_steps=2000 "
-                     "--input_dropout=0.1 --schedule_steps=7000 "
-                     "--max_steps=7000",
+                     "--input_dropout=0.1 --transpose_octaves=1 "
+                     "--schedule_steps=10000 --max_steps=10000",
 }
 _RECIPES["chorales"] = _RECIPES["jsb"]
 
