@@ -100,14 +100,13 @@ def _create_dataset(config, split, shuffle, repeat):
   path = config.path_of_split(split)
   options = batching.Options(
       seed=config.random_seed, dimension=config.data_dimension,
-      series=config.series)
+      series=config.series, octaves=config.transpose_octaves)
   if config.sort_by_length and not shuffle:
     options = options._replace(order=batching.SORTED)
   if repeat:
     options = options._replace(
         skip=config.start_step * config.batch_size,
-        max_length=config.max_train_length, input_dropout=config.input_dropout,
-        octaves=config.transpose_octaves)
+        max_length=config.max_train_length, input_dropout=config.input_dropout)
     if shuffle and config.bucket_by_length:
       # Similar lengths waste less on padding.
       options = options._replace(order=batching.BUCKETED)

@@ -168,7 +168,8 @@ _add("max_train_length", int, None,
 
 _add("transpose_octaves", int, 0,
      "Training pianorolls come also transposed by up to this many octaves, up "
-     "and down; reduces overfitting.", minimum=0, maximum=7, models=RECURRENT)
+     "and down; reduces overfitting.", scope=MODEL, minimum=0, maximum=7,
+     models=RECURRENT)
 
 _add = _group("Bound")
 _add("bound", str, "fivo",

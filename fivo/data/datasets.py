@@ -76,7 +76,8 @@ def create_pianoroll_dataset(path, split, batch_size,
       end of each sequence.
     targets: A float32 Tensor `[T, B, D]` of zeros and ones; zero past the end.
     lengths: An int32 Tensor `[B]`.
-    mean: A float32 Tensor `[D]`, constant: the file's train mean.
+    mean: A float32 Tensor `[D]`, constant: the file's train mean, with
+      `options.octaves` that of all transpositions.
 
   Raises:
     UserError: If the file, its train mean or the split is missing or bad.
@@ -87,7 +88,10 @@ def create_pianoroll_dataset(path, split, batch_size,
     dense = pianorolls.dense_split(contents, split, path, min_note, max_note)
     mean = pianorolls.get_mean(contents, path, max_note - min_note + 1)
   if options and options.octaves:
-    dense = pianorolls.add_octaves(dense, options.octaves)
+    mean = np.mean(
+        pianorolls.add_octaves([mean[np.newaxis]], options.octaves), axis=(0, 1))
+    if repeat:
+      dense = pianorolls.add_octaves(dense, options.octaves)
   return batching.batches(
       batching.in_memory(dense, mean), batch_size, num_parallel_calls, shuffle,
       repeat, options)

@@ -76,7 +76,7 @@ def to_dense(sequence, min_note, num_notes):
 
 
 def add_octaves(dense, octaves):
-  """Each bool array `[T, D]`, and transposed by up to `octaves`, up and down.
+  """Each array `[T, D]`, and transposed by up to `octaves`, up and down.
 
   Notes that leave the columns drop out.
   """

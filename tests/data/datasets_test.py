@@ -88,9 +88,10 @@ class TestBatches:
 
   def test_octaves(self, tmp_path):
     path = _write(tmp_path, [[(21, 60), (98,)], [(61,)]])
-    batches = _batches(path, batch_size=1, options=batching.Options(octaves=1))
+    test, train = (_batches(path, 6, batch_size=1, options=batching.Options(
+        octaves=1), repeat=repeat) for repeat in (False, True))
     notes = [[tuple(21 + np.flatnonzero(chord)) for chord in targets[:, 0]]
-             for _, targets, _, _ in batches]
+             for _, targets, _, _ in train]
     assert notes == [[(33, 72), ()], [(21, 60), (98,)], [(48,), (86,)],
                      [(73,)], [(61,)], [(49,)]]
 
