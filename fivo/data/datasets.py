@@ -88,8 +88,8 @@ def create_pianoroll_dataset(path, split, batch_size,
     dense = pianorolls.dense_split(contents, split, path, min_note, max_note)
     mean = pianorolls.get_mean(contents, path, max_note - min_note + 1)
   if options and options.octaves:
-    mean = np.mean(
-        pianorolls.add_octaves([mean[np.newaxis]], options.octaves), axis=(0, 1))
+    means = pianorolls.add_octaves([mean[np.newaxis]], options.octaves)
+    mean = np.mean(means, axis=(0, 1))
     if repeat:
       dense = pianorolls.add_octaves(dense, options.octaves)
   return batching.batches(

@@ -94,6 +94,9 @@ class TestBatches:
              for _, targets, _, _ in train]
     assert notes == [[(33, 72), ()], [(21, 60), (98,)], [(48,), (86,)],
                      [(73,)], [(61,)], [(49,)]]
+    assert len(test) == 2
+    mean = np.convolve(_MEAN, [1 / 3, *np.zeros(11)] * 2 + [1 / 3], "same")
+    np.testing.assert_allclose([test[0][3], train[0][3]], [mean, mean], 1e-6)
 
   @pytest.mark.parametrize("repeat", [False, True])
   def test_static_shapes(self, tmp_path, repeat):

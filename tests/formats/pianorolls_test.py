@@ -49,10 +49,8 @@ def test_forms_of_chords(sequence):
 
 @pytest.mark.parametrize("sequence, words", [
     ([(60,), (61, 120)], "step 1: note 120 is outside [21, 108]"),
-    ([(), (-1,)], "step 1: note -1 is outside"),
     ([(60, 60.5)], "step 0: note 60.5 is not an integer"),
     ([("60",)], "step 0: note '60' is not an integer"),
-    ([((60,),)], "step 0: note a tuple of length 1 is not an integer"),
     ([(60,), 61], "step 1: 61 is not a tuple"),
     (60, " is 60, not a list of timesteps"),
     ([], " has no timesteps"),
