@@ -43,8 +43,8 @@ class Options(NamedTuple):
     input_dropout: The probability of zeroing an entry of an input, before
       centring. The others are scaled up, so that inputs keep their mean
       (Srivastava et al. 2014).
-    octaves: By how many octaves, up and down, pianorolls come transposed, too,
-      if they repeat. The mean is that of all transpositions.
+    octaves: If they repeat, pianorolls come transposed, too, by 1 to this many
+      octaves, up and down. The mean is that of all transpositions.
     dimension: The size of an observation of speech. None: 200.
     series: The `SeriesInfo` that a model was trained on. None: the data's own.
   """
