@@ -166,9 +166,9 @@ _add("max_train_length", int, None,
      "this many timesteps; evaluation uses whole sequences. Default: no "
      "cutting.", minimum=1)
 _add("transpose_octaves", int, 0,
-     "Training takes each pianoroll transposed, too: by 1 to this many octaves, "
-     "up and down; reduces overfitting.", scope=MODEL, minimum=0, maximum=7,
-     models=RECURRENT)
+     "Training takes each pianoroll transposed, too: by 1 to this many "
+     "octaves, up and down; reduces overfitting.", scope=MODEL, minimum=0,
+     maximum=7, models=RECURRENT)
 
 _add = _group("Bound")
 _add("bound", str, "fivo",
