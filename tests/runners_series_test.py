@@ -64,11 +64,9 @@ def test_other_data_is_standardised_as_the_run_was(trained, tmp_path):
 def test_binary_data_gets_a_binary_emission(tmp_path, emission):
   rng = np.random.RandomState(1)
   sequences = [(rng.uniform(size=[9, 3]) < 0.2).astype(int) for _ in range(3)]
-  path = series_test.write(
-      tmp_path / "a.npz", train=sequences, test=sequences)
+  path = series_test.write(tmp_path / "a.npz", train=sequences, test=sequences)
   logdir = str(tmp_path / "run")
-  config = _config(logdir, dataset_path=path, model="srnn",
-                   emission=emission)
+  config = _config(logdir, dataset_path=path, model="srnn", emission=emission)
   runners.run_train(config)
   samples = np.load(runners.run_sample(config))["samples"]
   assert set(np.unique(samples)) <= {0., 1.}

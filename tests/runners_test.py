@@ -291,8 +291,7 @@ class TestEval(object):
     for result in results:
       assert result.num_sequences == 5
       # Sampling noise of 1024 particles over 20 timesteps of a tiny model.
-      np.testing.assert_allclose(
-          result.ll_per_t, results[0].ll_per_t, atol=.05)
+      np.testing.assert_allclose(result.ll_per_t, results[0].ll_per_t, atol=.05)
       np.testing.assert_allclose(
           result.ll_per_seq / result.ll_per_t, np.mean(toy.LENGTHS))
 

@@ -214,8 +214,7 @@ def test_simulate():
 
   def build():
     model = recurrent_test.create("vrnn", use_twist=True)
-    drawn = twists.simulate(
-        model, 2, tf.constant(5), recurrent_test.DATA, mean)
+    drawn = twists.simulate(model, 2, tf.constant(5), recurrent_test.DATA, mean)
     loss = twists.density_ratio_loss(model, *drawn)
     return drawn, tf.gradients(
         loss, [v for v in tf.compat.v1.trainable_variables()

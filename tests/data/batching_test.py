@@ -43,7 +43,7 @@ def test_bucketed():
 
 
 @pytest.mark.parametrize("order", [batching.SHUFFLED, batching.BUCKETED])
-def test_defect_resumed_run_replayed_its_data(order):
+def test_skip_continues_the_stream(order):
   whole = _indices(300, order)
   assert _indices(100, order, skip=200) == whole[200:]
   assert _indices(300, order, seed=4) != whole

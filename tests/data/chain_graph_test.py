@@ -55,8 +55,7 @@ def test_draws_in_the_order_of_the_contract(
         for _ in range(3)], axis=1)
     assert batch.dtype == dtype
     tolerance = 1e-6 if dtype == "float32" else 1e-12
-    np.testing.assert_allclose(
-        batch, expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(batch, expected, rtol=tolerance, atol=tolerance)
   np.testing.assert_array_equal(lengths, [6 // (steps or 6)] * 3)
 
 

@@ -39,9 +39,9 @@ def _batches(path, num_batches=None, graph_seed=None, batch_size=4,
         feeding.batches(session, tensors), num_batches))
 
 
-def _stream(*args, seed=None, **kwargs):
+def _stream(*args, seed=None, skip=0, **kwargs):
   """Which of `_numbered_sequences` a dataset gives, in order."""
-  options = batching.Options(seed=seed)
+  options = batching.Options(seed=seed, skip=skip)
   firsts = [targets[0, :, :10] for _, targets, _, _ in _batches(
       *args, options=options, **kwargs)]
   return [int(first.dot(2 ** np.arange(10))) - 1
@@ -149,6 +149,12 @@ class TestOrder:
     assert first == same and by_graph == same_by_graph
     assert len({tuple(s) for s in (first, other, unseeded, by_graph)}) == 4
 
+  def test_defect_resumed_run_replayed_its_data(self, tmp_path):
+    path = _write(tmp_path, _numbered_sequences(17))
+    kwargs = dict(graph_seed=7, shuffle=True, repeat=True, batch_size=1)
+    stream = _stream(path, 60, **kwargs)
+    assert _stream(path, 10, skip=50, **kwargs) == stream[50:]
+
 
 def test_defect_prefetched_as_many_batches_as_sequences():
   # 476 MB on JSB at batch size 4. Here: two batches that are ready, one in the
@@ -178,8 +184,7 @@ def test_poses(tmp_path):
   assert lengths.tolist() == [4, 1]
   np.testing.assert_array_equal(targets[:, 0], sequences[0])
   assert not targets[1:, 1].any() and not inputs[1:, 1].any()
-  np.testing.assert_allclose(
-      inputs[1:, 0], sequences[0][:-1] - mean, rtol=1e-6)
+  np.testing.assert_allclose(inputs[1:, 0], sequences[0][:-1] - mean, rtol=1e-6)
 
 
 @pytest.mark.parametrize("create", [

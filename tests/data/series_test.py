@@ -58,8 +58,7 @@ def test_real_data_is_standardised(tmp_path):
         targets[:, 0], (test[0] - info.mean) / info.std, rtol=1e-5)
     np.testing.assert_array_equal(inputs[1:, 0], targets[:-1, 0])
     assert not targets[4:, 1].any() and not inputs[0].any()
-    np.testing.assert_allclose(
-        info.restore(targets[:, 0]), test[0], rtol=1e-5)
+    np.testing.assert_allclose(info.restore(targets[:, 0]), test[0], rtol=1e-5)
   targets = _run(path, "train", 3)[1]
   whole = np.concatenate([targets[:40, 0], targets[:1, 1], targets[:7, 2]])
   np.testing.assert_allclose(whole.mean(axis=0), np.zeros([3]), atol=1e-5)

@@ -95,5 +95,4 @@ def test_what_is_no_mat(tmp_path):
     path.write_bytes(data)
     _message(note_lists.read_mat, str(path))
   os.mkfifo(str(tmp_path / "pipe"))  # It would be waited for.
-  assert "regular file" in _message(
-      note_lists.read_mat, str(tmp_path / "pipe"))
+  assert "regular file" in _message(note_lists.read_mat, str(tmp_path / "pipe"))

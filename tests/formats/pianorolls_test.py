@@ -26,6 +26,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     (b"\x40\6" + bytes(20), "if it is a TFRecord file, add --dataset_type="),
     (b"\x1f\x8b\x08" + bytes(20), "is compressed"),
     (pickle.dumps(_CONTENTS, 2)[:-40], "not a complete pickle"),
+    (pickle.dumps(open, 2), "refused: it asks for"),
     (pickle.dumps([1, 2], 2), "holds a list of length 2, not a dictionary"),
 ])
 def test_defect_bad_file_gave_raw_exception(tmp_path, data, words):
@@ -35,6 +36,10 @@ def test_defect_bad_file_gave_raw_exception(tmp_path, data, words):
   message = message_of(pianorolls.load, str(path))
   assert message.startswith(str(path) + ": ")
   assert words in message
+
+
+def test_save_refuses_what_is_not_a_file(tmp_path):
+  assert "not a file" in message_of(pianorolls.save, str(tmp_path), {})
 
 
 @pytest.mark.parametrize("sequence", [
@@ -49,8 +54,10 @@ def test_forms_of_chords(sequence):
 
 @pytest.mark.parametrize("sequence, words", [
     ([(60,), (61, 120)], "step 1: note 120 is outside [21, 108]"),
+    ([(), (-1,)], "step 1: note -1 is outside"),
     ([(60, 60.5)], "step 0: note 60.5 is not an integer"),
     ([("60",)], "step 0: note '60' is not an integer"),
+    ([((60,),)], "step 0: note a tuple of length 1 is not an integer"),
     ([(60,), 61], "step 1: 61 is not a tuple"),
     (60, " is 60, not a list of timesteps"),
     ([], " has no timesteps"),

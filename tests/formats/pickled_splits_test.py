@@ -37,6 +37,7 @@ def test_read(tmp_path, train):
      "sequence 0, step 1: number 1 is not a finite"),
     ({"train": [[[0., 0., 1e300]]]}, "step 0: number 2 is not a finite"),
     ({"train": [[0., 1., 2.]]}, "sequence 0: has shape [3]"),
+    ({"train": [np.zeros([3, 0])]}, "sequence 0: has shape [3, 0]"),
     ({"train": [np.float32(1.)]}, "sequence 0 is 1.0, not a list of timesteps"),
     ({"train": [[(60, 64)]]}, "train_mean has shape [3], not [2]"),
     ({"train_mean": [0., np.nan, 0.]},

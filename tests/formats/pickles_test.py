@@ -85,6 +85,7 @@ def test_defect_malicious_pickle_ran_code(tmp_path, function, protocol):
     pickle.dumps(np.array([(1, 2.)], dtype=[("a", "i4"), ("b", "f4")]), 2),
     pickle.dumps(np.array([None]), 2),
     pickle.dumps(np.array(["text"]), 2),
+    pickle.dumps(np.datetime64("2017-01-01"), 2),
 ], ids=lambda data: repr(data[:50]))
 def test_refuses_everything_else(data):
   with pytest.raises(pickle.UnpicklingError) as error:

@@ -18,8 +18,7 @@ def variables_of(session):
   rng = np.random.RandomState(7)
   variables = tf.compat.v1.global_variables()
   for variable in variables:
-    variable.load(
-        .5 * rng.normal(size=variable.shape.as_list()), session)
+    variable.load(.5 * rng.normal(size=variable.shape.as_list()), session)
   return {v.op.name: session.run(v) for v in variables}
 
 

@@ -154,8 +154,7 @@ def test_gradients():
   params = joint_gaussian.parameters(NUM_STEPS)
   placeholders = [tf.compat.v1.placeholder(tf.float64, value.shape)
                   for value in params]
-  model = gaussian_hmm.GaussianHMM(
-      NUM_STEPS, *placeholders, dtype=tf.float64)
+  model = gaussian_hmm.GaussianHMM(NUM_STEPS, *placeholders, dtype=tf.float64)
   xs = data(NUM_STEPS, BATCH)
   gradients = [tf.gradients(value, placeholders) for value in (
       model.likelihood(xs), model.obs_dist.log_prob(xs.T))]

@@ -21,8 +21,7 @@ def _run(cell_class, dtype=tf.float32, batch=2):
     outputs, state = tf.compat.v1.nn.dynamic_rnn(
         cell, inputs, dtype=dtype, time_major=True)
     variables = tf.compat.v1.trainable_variables()
-    loss = tf.reduce_sum(tf.square(outputs)) + tf.reduce_sum(
-        state.c * state.h)
+    loss = tf.reduce_sum(tf.square(outputs)) + tf.reduce_sum(state.c * state.h)
     gradients = tf.gradients(loss, variables + [inputs])
     session.run(tf.compat.v1.global_variables_initializer())
     return session.run([outputs, state, gradients]), [

@@ -167,8 +167,7 @@ def test_trajectories_with_the_exact_posterior(tmp_path, monkeypatch):
     cov = 0.1 * chain @ chain.T
     gain = cov @ np.linalg.inv(cov + 0.1 * np.eye(6))
     np.testing.assert_allclose(mean, gain @ observations, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(
-        variance, np.diag(cov - gain @ cov), rtol=1e-4)
+    np.testing.assert_allclose(variance, np.diag(cov - gain @ cov), rtol=1e-4)
 
 
 def test_one_at_each_evaluation_in_training(tmp_path):

@@ -30,8 +30,7 @@ def test_states_are_moved(scheme, fn):
       fn(tf.constant(_LOG_WEIGHTS), [tf.constant(state), state[:, 0, 0]], 4, 3,
          random_seed=2)), seed=2)
   weights = np.eye(4)[choice] if choice.ndim == 2 else choice
-  expected = np.einsum(
-      "ibl,lb...->ib...", weights, state.reshape([4, 3, 2, 5]))
+  expected = np.einsum("ibl,lb...->ib...", weights, state.reshape([4, 3, 2, 5]))
   np.testing.assert_allclose(moved, expected.reshape([12, 2, 5]), rtol=1e-10)
   np.testing.assert_allclose(others, moved[:, 0, 0], rtol=1e-10)
   # As old tests call it.

@@ -37,8 +37,7 @@ _EXPECTED = _N * _SHARES
 def _log_weights(dtype=np.float32):
   """The log weights above for `_REPEATS` filters."""
   with np.errstate(divide="ignore"):
-    return np.tile(
-        np.log(_WEIGHTS)[:, np.newaxis], [1, _REPEATS]).astype(dtype)
+    return np.tile(np.log(_WEIGHTS)[:, np.newaxis], [1, _REPEATS]).astype(dtype)
 
 
 def _choose(scheme, log_weights, seed=1, **kwargs):
@@ -95,8 +94,7 @@ def test_independent_draws(scheme):
   """The first ancestor; two ancestors of a filter; those of two filters."""
   draws = np.eye(_N)[_choose(scheme, _log_weights())]  # [N, _REPEATS, N]
   _assert_distributed(draws[0].sum(axis=0), _SHARES)
-  pairs = [(draws[i], draws[j])
-           for i, j in itertools.combinations(range(3), 2)]
+  pairs = [(draws[i], draws[j]) for i, j in itertools.combinations(range(3), 2)]
   pairs.append((draws[0, ::2], draws[0, 1::2]))
   for one, other in pairs:
     _assert_distributed(one.T @ other, np.outer(_SHARES, _SHARES))
